@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every third-party library, found once. Debian 12 packages, and LibTorch from the PyPI wheel (tools/deps.sh).
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+
+if(RIDGELINE_TORCH)
+  find_package(MPI REQUIRED COMPONENTS C)
+  if(NOT EXISTS "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so")
+    message(FATAL_ERROR "LibTorch is not at ${RIDGELINE_LIBTORCH}: run tools/deps.sh, or configure with -DRIDGELINE_TORCH=OFF")
+  endif()
+  # TorchConfig.cmake insists on CUDA, so the target is declared here. RPATH points at the wheel's own
+  # libgomp, so that a process holds one OpenMP runtime.
+  add_library(ridgeline_torch INTERFACE)
+  target_include_directories(ridgeline_torch SYSTEM INTERFACE
+    "${RIDGELINE_LIBTORCH}/include" "${RIDGELINE_LIBTORCH}/include/torch/csrc/api/include")
+  target_link_libraries(ridgeline_torch INTERFACE
+    "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so" "${RIDGELINE_LIBTORCH}/lib/libc10.so"
+    "-Wl,-rpath,${RIDGELINE_LIBTORCH}/lib" "-Wl,-rpath-link,${RIDGELINE_LIBTORCH}/lib" "-Wl,--allow-shlib-undefined")
+endif()

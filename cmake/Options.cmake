@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Warnings and sanitizers for our own code, and the two functions by which rooms declare themselves.
+add_library(ridgeline_options INTERFACE)
+target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-restrict)
+target_include_directories(ridgeline_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_definitions(ridgeline_options INTERFACE RIDGELINE_VERSION="${PROJECT_VERSION}")
+if(RIDGELINE_SANITIZE)
+  list(JOIN RIDGELINE_SANITIZE "," sanitizers)
+  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${sanitizers})
+endif()
+
+# ridgeline_library(NAME SOURCES a.cc b.cc DEPS other ...)
+function(ridgeline_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ridgeline_options ${ARG_DEPS})
+endfunction()
+
+# ridgeline_test(NAME LABEL unit SOURCES x_test.cc DEPS room [TIMEOUT seconds])
+# One GoogleTest binary; each of its tests becomes a ctest test with the label.
+function(ridgeline_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT RIDGELINE_TESTS)
+    return()
+  endif()
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE ridgeline_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A prepared dataset: a folder with dataset.json (name, vocabulary, split, hashes) and one token file a split.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "data/tokenizer.h"
+
+namespace ridgeline {
+
+struct PrepareOptions {
+  std::string text_path;            // "-" reads standard input.
+  std::string out_dir;
+  std::string name;                 // Empty: the text file's stem.
+  std::string tokenizer = "char";   // "char", or the path of a SentencePiece .model file.
+  double train_fraction = 0.9;      // The first part by position trains, the rest validates.
+  std::function<void(double fraction, const std::string& what)> progress;  // May be empty.
+};
+
+struct DatasetInfo {
+  std::string name;
+  std::string tokenizer_kind;
+  int64_t vocab_size = 0;
+  int64_t train_tokens = 0;
+  int64_t validation_tokens = 0;
+  double train_fraction = 0;
+  std::string text_sha256;
+  std::string train_sha256;         // Of the token files.
+  std::string validation_sha256;
+};
+
+// Writes the folder; an existing dataset there is replaced only when the new one is complete.
+absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options);
+
+// Memory-mapped tokens. Immutable and thread-safe.
+class Dataset {
+ public:
+  // Checks header, size and vocabulary bounds of both token files against dataset.json; DATA_LOSS or NOT_FOUND say
+  // which file is wrong and how to make it again. Hashes are checked with verify_hashes.
+  static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& dir, bool verify_hashes = false);
+  virtual ~Dataset() = default;
+  virtual const DatasetInfo& info() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+  // Token ids are stored in 32 bits.
+  virtual std::span<const uint32_t> train() const = 0;
+  virtual std::span<const uint32_t> validation() const = 0;
+};
+
+}  // namespace ridgeline

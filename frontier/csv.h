@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frontier points as CSV (RFC 4180), the exchange format of `frontier export`.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ridgeline/v1/frontier.pb.h"
+
+namespace ridgeline {
+
+// Names and order are a contract with other tools; add columns only at the end, and only with a new version.
+inline constexpr std::string_view kFrontierColumns =
+    "point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
+    "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
+    "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto";
+
+// Header and one line a point; what was not measured is empty. Numbers read back to the same value.
+std::string FrontierToCsv(const std::vector<v1::FrontierPoint>& points);
+
+// INVALID_ARGUMENT with line and column name for anything that FrontierToCsv would not write.
+absl::StatusOr<std::vector<v1::FrontierPoint>> FrontierFromCsv(std::string_view csv);
+
+}  // namespace ridgeline

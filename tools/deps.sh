@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what Ridgeline builds and tests with, and nothing that is already there.
+#   tools/deps.sh          build tools, libraries and LibTorch
+#   tools/deps.sh --test   the same, and the real servers that the tests start (Prometheus, Slurm)
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+deps="$root/.deps"
+torch_version=2.11.0
+cudart=nvidia-cuda-runtime==13.0.96
+cupti=nvidia-cuda-cupti==13.0.85
+
+say() { printf '[deps] %s\n' "$*" >&2; }
+fail() { printf '[deps] error: %s\n' "$*" >&2; exit 1; }
+
+build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  prometheus-cpp-dev libyaml-cpp-dev libopenmpi-dev openmpi-bin libcli11-dev libspdlog-dev
+  libsqlite3-dev libssl-dev nlohmann-json3-dev libsentencepiece-dev libgtest-dev libgmock-dev
+  gnuplot-nox bible-kjv python3 python3-pip unzip procps)
+test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core)
+
+apt_missing() {
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$package"
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "'$*' needs root, and sudo is not installed; run it as root, then call this again"
+  fi
+}
+
+install_packages() {
+  local missing; missing=$(apt_missing "$@")
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null || fail "this is not a Debian system; install by hand: $missing"
+  say "installing Debian packages: $missing"
+  as_root apt-get update -qq >&2
+  # Daemons that a package would start now are not wanted: the tests start their own, on their own ports.
+  local policy=/usr/sbin/policy-rc.d made_policy=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"; made_policy=1
+  fi
+  local status=0
+  # shellcheck disable=SC2086
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >&2 || status=$?
+  [ -z "$made_policy" ] || as_root rm -f "$policy"
+  [ "$status" = 0 ] || fail "apt-get could not install: $missing"
+}
+
+# The PyPI wheel of torch is LibTorch: headers, libtorch_cpu and libc10. Only those parts are unpacked.
+install_libtorch() {
+  local stamp="$deps/libtorch/.version" want="$torch_version $cudart $cupti layout-1"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
+  say "fetching LibTorch $torch_version from PyPI (a 530 MB wheel; once)"
+  rm -rf "$deps/libtorch" "$deps/wheels"; mkdir -p "$deps/libtorch/lib" "$deps/wheels"
+  /usr/bin/python3 -m pip download --quiet --no-deps --disable-pip-version-check --no-cache-dir \
+    --dest "$deps/wheels" "torch==$torch_version" "$cudart" "$cupti" >&2 || fail "pip could not fetch torch==$torch_version"
+  say "unpacking LibTorch into .deps/libtorch"
+  ( cd "$deps/wheels"
+    unzip -q torch-*.whl 'torch/include/*' 'torch/lib/libtorch_cpu.so' 'torch/lib/libtorch.so' 'torch/lib/libc10.so' \
+      'torch/lib/libgomp*' 'torch-*/licenses/*'
+    # The wheel's copy of the protobuf headers would shadow the system's, which gRPC is built with.
+    rm -rf torch/include/google/protobuf
+    unzip -q nvidia_cuda_runtime*.whl '*/libcudart.so*'
+    unzip -q nvidia_cuda_cupti*.whl '*/libcupti.so*' )
+  mv "$deps/wheels/torch/include" "$deps/libtorch/"
+  mv "$deps"/wheels/torch/lib/* "$deps"/wheels/nvidia/cu13/lib/* "$deps/libtorch/lib/"
+  mkdir -p "$deps/libtorch/licenses" && cp -r "$deps"/wheels/torch-*/licenses/. "$deps/libtorch/licenses/"
+  rm -rf "$deps/wheels"
+  printf '%s' "$want" > "$stamp"
+}
+
+install_packages "${build_packages[@]}"
+[ "${1:-}" != --test ] || install_packages "${test_packages[@]}"
+install_libtorch
