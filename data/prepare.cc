@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text to a dataset folder. The folder is built beside its place and moved there whole.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "common/file.h"
+#include "common/sha256.h"
+#include "common/status_macros.h"
+#include "data/dataset.h"
+#include "data/dataset_format.h"
+#include "fmt/format.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::StatusOr<std::string> ReadText(const std::string& path) {
+  auto text = ReadFile(path == "-" ? "/dev/stdin" : path);
+  if (!text.ok()) return text.status();
+  if (text->empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is empty; give a text file", path == "-" ? "standard input" : path));
+  }
+  return text;
+}
+
+absl::Status InText(const PrepareOptions& options, const absl::Status& status) {
+  std::string place = options.text_path == "-" ? "standard input" : options.text_path;
+  return absl::Status(status.code(), fmt::format("{}: {}", place, std::string(status.message())));
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& options, std::string_view text) {
+  if (options.tokenizer != "char") return MakeSentencePieceTokenizer(options.tokenizer);
+  auto tokenizer = MakeCharTokenizer(text);
+  if (!tokenizer.ok()) return InText(options, tokenizer.status());
+  return tokenizer;
+}
+
+std::string NameFor(const PrepareOptions& options) {
+  if (!options.name.empty()) return options.name;
+  return options.text_path == "-" ? "stdin" : fs::path(options.text_path).stem().string();
+}
+
+absl::StatusOr<size_t> TrainTokens(const PrepareOptions& options, size_t tokens) {
+  if (!(options.train_fraction > 0 && options.train_fraction < 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("the training fraction is {}; it must lie between 0 and 1, for instance 0.9",
+                    options.train_fraction));
+  }
+  size_t train = static_cast<size_t>(options.train_fraction * static_cast<double>(tokens));
+  if (train >= 2 && tokens - train >= 2) return train;
+  return InText(options, absl::InvalidArgumentError(fmt::format(
+      "{} tokens split into {} for training and {} for validation; each needs at least 2, so give more text", tokens,
+      train, tokens - train)));
+}
+
+// Only a folder that holds nothing but a dataset may be replaced: the path may be a typing error.
+absl::Status CheckReplaceable(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(folder, error))) return absl::OkStatus();
+  if (!fs::is_directory(folder, error))
+    return absl::AlreadyExistsError(fmt::format("{} exists and is not a folder; choose another output", folder));
+  static const std::set<std::string> ours = {kDatasetFile, kTrainFile, kValidationFile};
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (ours.contains(entry.path().filename().string())) continue;
+    return absl::AlreadyExistsError(
+        fmt::format("{} holds '{}', which is not part of a dataset; choose a new or empty folder", folder,
+                    entry.path().filename().string()));
+  }
+  if (error) return ErrnoStatus(error.value(), fmt::format("listing {}", folder));
+  return absl::OkStatus();
+}
+
+// A folder beside `target` that disappears with this object.
+class TemporaryFolder {
+ public:
+  static absl::StatusOr<std::unique_ptr<TemporaryFolder>> Beside(const fs::path& target) {
+    RETURN_IF_ERROR(MakeDirectories(target.parent_path().string()));
+    std::string name = (target.parent_path() / fmt::format(".{}.XXXXXX", target.filename().string())).string();
+    if (::mkdtemp(name.data()) == nullptr) return ErrnoStatus(errno, fmt::format("creating a folder beside {}", target.string()));
+    ::chmod(name.c_str(), 0755);
+    return std::make_unique<TemporaryFolder>(name);
+  }
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Swaps the folders in one step where the file system can; the temporary folder then holds the old dataset.
+absl::Status MoveIntoPlace(const std::string& from, const fs::path& target) {
+  bool moved = ::rename(from.c_str(), target.c_str()) == 0 ||
+               ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0;
+  if (!moved && (errno == EINVAL || errno == ENOSYS)) {
+    std::string old = from + ".old";
+    moved = ::rename(target.c_str(), old.c_str()) == 0 && ::rename(from.c_str(), target.c_str()) == 0;
+    std::error_code ignored;
+    if (moved) fs::remove_all(old, ignored);
+  }
+  if (!moved) return ErrnoStatus(errno, fmt::format("moving the new dataset to {}", target.string()));
+  return SyncDirectory(target.parent_path().string());
+}
+
+absl::StatusOr<std::string> WriteTokens(const std::string& path, std::span<const uint32_t> ids, int64_t vocab_size) {
+  std::string bytes = EncodeTokenFile(ids, vocab_size);
+  RETURN_IF_ERROR(WriteFileAtomically(path, bytes));
+  return Sha256Hex(bytes);
+}
+
+absl::Status WriteDataset(const fs::path& target, const Tokenizer& tokenizer, std::span<const uint32_t> ids,
+                          DatasetInfo* info) {
+  ASSIGN_OR_RETURN(auto folder, TemporaryFolder::Beside(target));
+  auto in_folder = [&](const char* name) { return folder->path() + "/" + name; };
+  size_t train = static_cast<size_t>(info->train_tokens);
+  ASSIGN_OR_RETURN(info->train_sha256, WriteTokens(in_folder(kTrainFile), ids.first(train), info->vocab_size));
+  ASSIGN_OR_RETURN(info->validation_sha256,
+                   WriteTokens(in_folder(kValidationFile), ids.subspan(train), info->vocab_size));
+  RETURN_IF_ERROR(WriteFileAtomically(in_folder(kDatasetFile), DatasetManifestToJson(*info, tokenizer)));
+  return MoveIntoPlace(folder->path(), target);
+}
+
+absl::StatusOr<fs::path> ResolveTarget(const std::string& out_dir) {
+  std::error_code error;
+  fs::path target = fs::weakly_canonical(fs::absolute(out_dir, error), error);
+  if (!target.has_filename()) target = target.parent_path();
+  if (out_dir.empty() || error || !target.has_filename() || target == target.root_path())
+    return absl::InvalidArgumentError(fmt::format("'{}' cannot be the output folder; name a new folder", out_dir));
+  return target;
+}
+
+}  // namespace
+
+absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
+  auto report = [&](double fraction, const std::string& what) {
+    if (options.progress) options.progress(fraction, what);
+  };
+  DatasetInfo info;
+  info.name = NameFor(options);
+  info.train_fraction = options.train_fraction;
+  RETURN_IF_ERROR(CheckDatasetName(info.name));
+  ASSIGN_OR_RETURN(fs::path target, ResolveTarget(options.out_dir));
+  RETURN_IF_ERROR(CheckReplaceable(target.string()));
+
+  report(0.0, "reading text");
+  ASSIGN_OR_RETURN(std::string text, ReadText(options.text_path));
+  info.text_sha256 = Sha256Hex(text);
+  report(0.2, "tokenizing");
+  ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, text));
+  auto ids = tokenizer->Encode(text);
+  if (!ids.ok()) return InText(options, ids.status());
+  ASSIGN_OR_RETURN(size_t train, TrainTokens(options, ids->size()));
+  info.tokenizer_kind = tokenizer->kind();
+  info.vocab_size = tokenizer->vocab_size();
+  info.train_tokens = static_cast<int64_t>(train);
+  info.validation_tokens = static_cast<int64_t>(ids->size() - train);
+  report(0.7, "writing token files");
+  RETURN_IF_ERROR(WriteDataset(target, *tokenizer, *ids, &info));
+  report(1.0, "done");
+  return info;
+}
+
+}  // namespace ridgeline

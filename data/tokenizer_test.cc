@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "data/train_sentencepiece.h"
+#include "data/utf8.h"
+
+namespace ridgeline {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(Utf8Test, EveryCodePointRoundTrips) {
+  std::string text;
+  std::u32string all;
+  for (char32_t c = 0; c <= 0x10FFFF; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    AppendUtf8(c, &text);
+    all.push_back(c);
+  }
+  auto back = Utf8ToCodePoints(text);
+  ASSERT_TRUE(back.ok());
+  EXPECT_TRUE(*back == all);
+}
+
+TEST(Utf8Test, WrongBytesAreRefusedWithTheirOffset) {
+  const std::string wrong[] = {
+      "\x80", "\xC3", "\xC3(", "\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF",  // Continuations, cut off, overlong.
+      "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xFF"};      // Surrogate, too high, never a lead.
+  for (const std::string& bytes : wrong) {
+    absl::Status status = Utf8ToCodePoints("abc\xC3\xA9" + bytes).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(MessageOf(status), HasSubstr("offset 5"));
+  }
+}
+
+TEST(CharTokenizerTest, IdsRiseWithCodePointsAndDecodeInvertsEncode) {
+  std::string text = "b\xC3\xA9" "a\n\xF0\x9F\x98\x80" "b";
+  auto tokenizer = MakeCharTokenizer(text).value();
+  EXPECT_EQ(tokenizer->vocab_size(), 5);
+  auto ids = tokenizer->Encode(text).value();
+  EXPECT_THAT(ids, ElementsAre(2, 3, 1, 0, 4, 2));
+  EXPECT_EQ(tokenizer->Decode(ids).value(), text);
+}
+
+TEST(CharTokenizerTest, JsonKeepsTheVocabulary) {
+  auto tokenizer = MakeCharTokenizer(std::string("a\0\"\\\xE2\x82\xAC", 7)).value();
+  auto loaded = LoadTokenizer(tokenizer->ToJson()).value();
+  EXPECT_EQ(loaded->kind(), "char");
+  EXPECT_EQ(loaded->ToJson(), tokenizer->ToJson());
+  EXPECT_EQ(loaded->Decode({0, 1, 2, 3, 4}).value(), tokenizer->Decode({0, 1, 2, 3, 4}).value());
+}
+
+TEST(CharTokenizerTest, WhatTheVocabularyCannotExpressIsRefusedWithItsOffset) {
+  auto tokenizer = MakeCharTokenizer("ab").value();
+  EXPECT_THAT(MessageOf(tokenizer->Encode("abz").status()), HasSubstr("U+007A at byte offset 2"));
+  EXPECT_THAT(MessageOf(tokenizer->Encode("a\xFF").status()), HasSubstr("offset 1"));
+  EXPECT_THAT(MessageOf(tokenizer->Decode({0, 2}).status()), HasSubstr("id 2"));
+  EXPECT_EQ(MakeCharTokenizer("").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(LoadTokenizerTest, HostileJsonIsRefused) {
+  for (const char* json : {"", "{", "[]", "null", "{}", R"({"kind":1})", R"({"kind":"bpe"})", R"({"kind":"char"})",
+                           R"({"kind":"char","vocabulary":[]})", R"({"kind":"char","vocabulary":["ab"]})",
+                           R"({"kind":"char","vocabulary":["b","a"]})", R"({"kind":"char","vocabulary":["a","a"]})",
+                           R"({"kind":"char","vocabulary":[""]})", R"({"kind":"char","vocabulary":[7]})",
+                           R"({"kind":"sentencepiece"})", R"({"kind":"sentencepiece","model_base64":"!"})",
+                           R"({"kind":"sentencepiece","model_base64":"===="})",
+                           R"({"kind":"sentencepiece","model_base64":""})",
+                           R"({"kind":"sentencepiece","model_base64":"AAAAAAAA"})"}) {
+    EXPECT_EQ(LoadTokenizer(json).status().code(), absl::StatusCode::kInvalidArgument) << json;
+  }
+}
+
+class SentencePieceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("ridgeline_sentencepiece_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+    std::ofstream text(folder_ / "text");
+    for (int i = 0; i < 200; ++i) text << "in the beginning was the word " << i << " and the word was good\n";
+    text.close();
+    ASSERT_EQ(TrainSentencePiece((folder_ / "text").string(), (folder_ / "small").string(), 300), "");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string model() const { return (folder_ / "small.model").string(); }
+  std::filesystem::path folder_;
+};
+
+TEST_F(SentencePieceTest, DecodeInvertsEncodeAlsoThroughJson) {
+  auto tokenizer = MakeSentencePieceTokenizer(model()).value();
+  EXPECT_EQ(tokenizer->vocab_size(), 300);
+  std::string text = "the word was good \xE2\x82\xAC";  // The euro sign needs byte fallback.
+  auto ids = tokenizer->Encode(text).value();
+  EXPECT_LT(ids.size(), text.size());
+  EXPECT_EQ(tokenizer->Decode(ids).value(), text);
+  auto loaded = LoadTokenizer(tokenizer->ToJson()).value();
+  EXPECT_EQ(loaded->kind(), "sentencepiece");
+  EXPECT_EQ(loaded->Encode(text).value(), ids);
+}
+
+TEST_F(SentencePieceTest, WrongTextAndWrongIdsAreRefused) {
+  auto tokenizer = MakeSentencePieceTokenizer(model()).value();
+  EXPECT_THAT(MessageOf(tokenizer->Encode("the \xFF").status()), HasSubstr("offset 4"));
+  EXPECT_THAT(MessageOf(tokenizer->Decode({300}).status()), HasSubstr("id 300"));
+}
+
+TEST_F(SentencePieceTest, AFileThatIsNoModelIsRefusedByName) {
+  absl::Status status = MakeSentencePieceTokenizer((folder_ / "text").string()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(MessageOf(status), HasSubstr("text"));
+  EXPECT_EQ(MakeSentencePieceTokenizer((folder_ / "absent").string()).status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace ridgeline
