@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/frontier/accounting.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr double kUnquantizedBits = 16;
+
+double BitsOf(const QuantizerSpec& spec) { return spec.enabled() ? CodeBits(spec.format) : kUnquantizedBits; }
+
+// Stored bits of a weight matrix: codes of what is kept, and metadata of every block.
+double StoredBits(const LinearCost& layer) {
+  double elements = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
+  double bits = elements * BitsOf(layer.weight) * layer.kept_fraction;
+  if (!layer.weight.enabled()) return bits;
+  int64_t blocks_per_row = (layer.columns + layer.weight.block - 1) / layer.weight.block;
+  return bits + static_cast<double>(layer.rows * blocks_per_row) * BlockMetadataBits(layer.weight.scheme);
+}
+
+}  // namespace
+
+ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elements, int64_t other_macs) {
+  double linear_bits = 0, linear_elements = 0;
+  ModelCost cost;
+  for (const LinearCost& layer : linears) {
+    double macs = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
+    linear_bits += StoredBits(layer);
+    linear_elements += macs;
+    cost.energy_proxy += macs * BitsOf(layer.weight) * BitsOf(layer.activation) * layer.kept_fraction;
+  }
+  cost.energy_proxy += static_cast<double>(other_macs) * kUnquantizedBits * kUnquantizedBits;
+  cost.storage_bytes = (linear_bits + static_cast<double>(other_elements) * kUnquantizedBits) / 8;
+  cost.bits_per_element = linear_elements > 0 ? linear_bits / linear_elements : kUnquantizedBits;
+  return cost;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model costs to store and to run: the abscissae of the frontier. DESIGN section 1 (BPE, energy proxy).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "quant/spec/quant_spec.h"
+
+namespace ridgeline {
+
+// A weight matrix (rows, columns) that every token is multiplied with once.
+struct LinearCost {
+  std::string name;
+  int64_t rows = 0;
+  int64_t columns = 0;             // Input features: blocks run along them.
+  QuantizerSpec weight;            // Not enabled(): stored in 16 bits.
+  QuantizerSpec activation;        // Not enabled(): multiplied in 16 bits.
+  double kept_fraction = 1;        // Of the weights, under structured sparsity.
+};
+
+struct ModelCost {
+  double storage_bytes = 0;        // Codes, block metadata, and everything else at 16 bits.
+  double bits_per_element = 0;     // Stored bits per weight over the quantizable layers, metadata included.
+  double energy_proxy = 0;         // Per token: sum of MACs x weight bits x activation bits x kept fraction.
+};
+
+// `linears` are the layers that a recipe may quantize. `other_elements` is everything else that is stored (embeddings,
+// norms), at 16 bits each. `other_macs` are per-token multiplications by such tensors (the tied head), at 16 x 16 bits.
+ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elements, int64_t other_macs);
+
+}  // namespace ridgeline

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/frontier/accounting.h"
+
+#include <gtest/gtest.h>
+
+namespace ridgeline {
+namespace {
+
+LinearCost Layer(QuantizerSpec weight, QuantizerSpec activation) {
+  return {.name = "layer", .rows = 4, .columns = 256, .weight = weight, .activation = activation};
+}
+
+TEST(AccountingTest, UnquantizedLayersCostSixteenBits) {
+  ModelCost cost = CostOfModel({Layer({}, {})}, 100, 50);
+  EXPECT_DOUBLE_EQ(cost.storage_bytes, (4 * 256 + 100) * 2);
+  EXPECT_DOUBLE_EQ(cost.bits_per_element, 16);
+  EXPECT_DOUBLE_EQ(cost.energy_proxy, (4 * 256 + 50) * 256.0);
+}
+
+TEST(AccountingTest, AffineOneBitInBlocksOf128CostsOneBitAndAQuarter) {
+  QuantizerSpec affine{.estimator = "ridge", .format = Format::kInt1, .scheme = Scheme::kAffine, .block = 128};
+  ModelCost cost = CostOfModel({Layer(affine, affine)}, 0, 0);
+  EXPECT_DOUBLE_EQ(cost.bits_per_element, 1.25);
+  EXPECT_DOUBLE_EQ(cost.storage_bytes, 4 * 256 * 1.25 / 8);
+  EXPECT_DOUBLE_EQ(cost.energy_proxy, 4 * 256 * 1.0);
+}
+
+TEST(AccountingTest, LinearStoresHalfTheMetadataOfAffine) {
+  QuantizerSpec linear{.estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 128};
+  EXPECT_DOUBLE_EQ(CostOfModel({Layer(linear, {})}, 0, 0).bits_per_element, 1.125);
+}
+
+TEST(AccountingTest, AShortTailIsABlockWithItsOwnMetadata) {
+  QuantizerSpec linear{.estimator = "ste", .format = Format::kInt2, .scheme = Scheme::kLinear, .block = 200};
+  EXPECT_DOUBLE_EQ(CostOfModel({Layer(linear, {})}, 0, 0).storage_bytes, (4 * 256 * 2 + 4 * 2 * 16) / 8.0);
+}
+
+TEST(AccountingTest, AnEstimatorOfNoneCostsSixteenBitsWhateverTheFormat) {
+  QuantizerSpec off{.estimator = "none", .format = Format::kInt4};
+  EXPECT_DOUBLE_EQ(CostOfModel({Layer(off, off)}, 0, 0).bits_per_element, 16);
+}
+
+}  // namespace
+}  // namespace ridgeline

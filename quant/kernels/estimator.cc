@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/kernels/estimator.h"
+
+#include <array>
+
+#include "fmt/format.h"
+
+namespace ridgeline {
+
+absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
+  const std::array<const Estimator*, 2> estimators = {&RidgeEstimator(), &SteEstimator()};
+  std::string names;
+  for (const Estimator* estimator : estimators) {
+    if (estimator->name() == name) return estimator;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", estimator->name());
+  }
+  return absl::InvalidArgumentError(fmt::format("unknown estimator '{}': use none, {}", name, names));
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface of an estimator: what the quantized tensor is, and what gradient passes it. One file an estimator.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "quant/spec/quant_spec.h"
+
+namespace ridgeline {
+
+// Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
+// on disjoint rows may run on different threads. Implementations are stateless and thread-safe; a call allocates at
+// most one scratch block per thread, dispatches to the best instruction set of the machine, and reads and writes each
+// element once. Finite input gives finite output; a NaN in a block makes its output NaN.
+// Degenerate blocks: one whose grid has no extent (constant under affine, all zero under linear) is reproduced as it is.
+class Estimator {
+ public:
+  virtual ~Estimator() = default;
+  virtual std::string_view name() const = 0;
+
+  // x_hat = dequantized x. REQUIRES: spec is valid and enabled.
+  virtual void Forward(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features,
+                       float* x_hat) const = 0;
+  virtual void Forward(const QuantizerSpec& spec, const double* x, int64_t rows, int64_t features,
+                       double* x_hat) const = 0;
+
+  // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x.
+  virtual void Backward(const QuantizerSpec& spec, const float* x, const float* v, int64_t rows, int64_t features,
+                        float* dx) const = 0;
+  virtual void Backward(const QuantizerSpec& spec, const double* x, const double* v, int64_t rows, int64_t features,
+                        double* dx) const = 0;
+};
+
+// arXiv 2409.09245: a ridge regression of x onto its codes; the gradient sees the rounding error.
+const Estimator& RidgeEstimator();
+
+// Straight-through: the grid's own scale and offset, identity gradient.
+const Estimator& SteEstimator();
+
+// By the name that recipes use. INVALID_ARGUMENT lists the names.
+absl::StatusOr<const Estimator*> FindEstimator(std::string_view name);
+
+}  // namespace ridgeline

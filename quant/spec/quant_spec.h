@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of formats, schemes and grids, and what they mean. No LibTorch here: the coordinator's side may include it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace ridgeline {
+
+// The numbers of a grid. Affine intB has the levels 0 .. 2^B - 1; linear int1 is {-1, +1}, linear intB for B > 1
+// is the 2^B half-integers about zero (int2: -1.5, -0.5, 0.5, 1.5), ternary is {-1, 0, +1}.
+enum class Format { kNone, kInt1, kInt2, kInt3, kInt4, kInt8, kTernary };
+
+// linear: x ~ scale * q. affine: x ~ scale * q + offset.
+enum class Scheme { kLinear, kAffine };
+
+// Whether gradients also flow through the statistics that set the grid (min, max, mean |x|).
+enum class GridGradient { kDetached, kGraph };
+
+// How one tensor is quantized. A grid is shared by `block` consecutive numbers of a row; a shorter tail is a block.
+struct QuantizerSpec {
+  std::string estimator = "none";
+  Format format = Format::kNone;
+  Scheme scheme = Scheme::kAffine;
+  int64_t block = 128;
+  double lambda = 0.01;  // Ridge penalty beside Var(q) (affine) or mean q^2 (linear): means in both, METHODS 0.3.
+  GridGradient grid_gradient = GridGradient::kDetached;
+
+  bool enabled() const { return format != Format::kNone && estimator != "none"; }
+};
+
+absl::StatusOr<Format> ParseFormat(std::string_view name);
+absl::StatusOr<Scheme> ParseScheme(std::string_view name);
+absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name);
+std::string_view FormatName(Format format);
+std::string_view SchemeName(Scheme scheme);
+
+// INVALID_ARGUMENT if the combination has no definition (affine ternary), or block or lambda is out of range.
+absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
+
+// Bits of an integer format; ternary and none have none. REQUIRES: an int format.
+int IntegerBits(Format format);
+
+// Stored bits of one code. Ternary packs five codes into a byte.
+double CodeBits(Format format);
+
+// Stored bits of one block's metadata: a 16-bit scale, and a 16-bit offset where the scheme has one.
+double BlockMetadataBits(Scheme scheme);
+
+}  // namespace ridgeline
