@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/autograd/fake_quantize.h"
+
+#include <algorithm>
+
+#include "quant/autograd/torch_pch.h"
+#include "quant/kernels/estimator.h"
+
+namespace ridgeline {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Elements below which a second thread costs more than it saves.
+constexpr int64_t kElementsPerThread = 16 * 1024;
+
+const Estimator& EstimatorOf(const QuantizerSpec& spec) {
+  absl::Status valid = ValidateQuantizerSpec(spec);
+  TORCH_CHECK(valid.ok(), std::string(valid.message()));
+  absl::StatusOr<const Estimator*> estimator = FindEstimator(spec.estimator);
+  TORCH_CHECK(estimator.ok(), std::string(estimator.status().message()));
+  return **estimator;
+}
+
+// Calls rows(begin, end) on LibTorch's threads.
+template <typename Function>
+void ForRows(int64_t rows, int64_t features, const Function& function) {
+  int64_t grain = std::max<int64_t>(1, kElementsPerThread / std::max<int64_t>(1, features));
+  at::parallel_for(0, rows, grain, function);
+}
+
+template <typename T>
+void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat) {
+  const int64_t features = x.size(-1), rows = x.numel() / std::max<int64_t>(1, features);
+  const T* in = x.const_data_ptr<T>();
+  T* out = x_hat.mutable_data_ptr<T>();
+  ForRows(rows, features, [&](int64_t begin, int64_t end) {
+    estimator.Forward(spec, in + begin * features, end - begin, features, out + begin * features);
+  });
+}
+
+template <typename T>
+void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v,
+                  at::Tensor& dx) {
+  const int64_t features = x.size(-1), rows = x.numel() / std::max<int64_t>(1, features);
+  const T* in = x.const_data_ptr<T>();
+  const T* grad = v.const_data_ptr<T>();
+  T* out = dx.mutable_data_ptr<T>();
+  ForRows(rows, features, [&](int64_t begin, int64_t end) {
+    estimator.Backward(spec, in + begin * features, grad + begin * features, end - begin, features,
+                       out + begin * features);
+  });
+}
+
+// Contiguous, in a dtype that the kernels have.
+at::Tensor ForKernels(const at::Tensor& x) {
+  bool native = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
+  return (native ? x : x.to(at::kFloat)).contiguous();
+}
+
+at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec) {
+  const Estimator& estimator = EstimatorOf(spec);
+  at::Tensor in = ForKernels(x), x_hat = at::empty_like(in);
+  if (in.scalar_type() == at::kDouble) ForwardInto<double>(estimator, spec, in, x_hat);
+  else ForwardInto<float>(estimator, spec, in, x_hat);
+  return x_hat.to(x.scalar_type());
+}
+
+at::Tensor RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
+  const Estimator& estimator = EstimatorOf(spec);
+  at::Tensor in = ForKernels(x), grad = v.to(in.scalar_type()).contiguous(), dx = at::empty_like(in);
+  if (in.scalar_type() == at::kDouble) BackwardInto<double>(estimator, spec, in, grad, dx);
+  else BackwardInto<float>(estimator, spec, in, grad, dx);
+  return dx.to(x.scalar_type());
+}
+
+class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
+    context->save_for_backward({x});
+    // The graph may outlive the caller's spec, so it keeps its own copy.
+    context->saved_data["estimator"] = spec.estimator;
+    context->saved_data["format"] = static_cast<int64_t>(spec.format);
+    context->saved_data["scheme"] = static_cast<int64_t>(spec.scheme);
+    context->saved_data["block"] = spec.block;
+    context->saved_data["lambda"] = spec.lambda;
+    context->saved_data["grid_gradient"] = static_cast<int64_t>(spec.grid_gradient);
+    return RunForward(x, spec);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    QuantizerSpec spec{.estimator = context->saved_data["estimator"].toStringRef(),
+                       .format = static_cast<Format>(context->saved_data["format"].toInt()),
+                       .scheme = static_cast<Scheme>(context->saved_data["scheme"].toInt()),
+                       .block = context->saved_data["block"].toInt(),
+                       .lambda = context->saved_data["lambda"].toDouble(),
+                       .grid_gradient = static_cast<GridGradient>(context->saved_data["grid_gradient"].toInt())};
+    return {RunBackward(context->get_saved_variables()[0], grad_outputs[0], spec), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (!spec.enabled()) return x;
+  return FakeQuantizeFunction::apply(x, spec);
+}
+
+double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {
+  at::Tensor original = x.detach().to(at::kDouble);
+  double energy = original.square().sum().item<double>();
+  if (!spec.enabled() || energy == 0) return 0;
+  return (RunForward(original, spec) - original).square().sum().item<double>() / energy;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// Precompiled: a LibTorch header costs many seconds in every file that includes one.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/variable.h>
