@@ -5,7 +5,7 @@
 #include <set>
 
 #include "common/status_macros.h"
-#include "data/utf8.h"
+#include "common/utf8.h"
 #include "fmt/format.h"
 
 namespace ridgeline {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "common/status_macros.h"
-#include "data/utf8.h"
+#include "common/utf8.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
 

@@ -6,7 +6,7 @@
 #include "common/file.h"
 #include "common/status_macros.h"
 #include "data/sentencepiece_model.h"
-#include "data/utf8.h"
+#include "common/utf8.h"
 #include "fmt/format.h"
 
 namespace ridgeline {

@@ -9,7 +9,6 @@
 #include <fstream>
 
 #include "data/train_sentencepiece.h"
-#include "data/utf8.h"
 
 namespace ridgeline {
 namespace {
@@ -18,30 +17,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
-
-TEST(Utf8Test, EveryCodePointRoundTrips) {
-  std::string text;
-  std::u32string all;
-  for (char32_t c = 0; c <= 0x10FFFF; ++c) {
-    if (c >= 0xD800 && c <= 0xDFFF) continue;
-    AppendUtf8(c, &text);
-    all.push_back(c);
-  }
-  auto back = Utf8ToCodePoints(text);
-  ASSERT_TRUE(back.ok());
-  EXPECT_TRUE(*back == all);
-}
-
-TEST(Utf8Test, WrongBytesAreRefusedWithTheirOffset) {
-  const std::string wrong[] = {
-      "\x80", "\xC3", "\xC3(", "\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF",  // Continuations, cut off, overlong.
-      "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xFF"};      // Surrogate, too high, never a lead.
-  for (const std::string& bytes : wrong) {
-    absl::Status status = Utf8ToCodePoints("abc\xC3\xA9" + bytes).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(MessageOf(status), HasSubstr("offset 5"));
-  }
-}
 
 TEST(CharTokenizerTest, IdsRiseWithCodePointsAndDecodeInvertsEncode) {
   std::string text = "b\xC3\xA9" "a\n\xF0\x9F\x98\x80" "b";

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontier/csv.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+namespace ridgeline {
+namespace {
+
+using ::google::protobuf::util::MessageDifferencer;
+using ::testing::HasSubstr;
+
+std::string Header() { return std::string(kFrontierColumns) + "\n"; }
+
+std::string MessageOf(const std::string& csv) { return std::string(FrontierFromCsv(csv).status().message()); }
+
+v1::FrontierPoint FullPoint() {
+  v1::FrontierPoint point;
+  point.set_point_id("point-1");
+  point.set_job_id("job-2");
+  point.set_model("gpt-nano");
+  point.set_dataset("kjv");
+  point.set_estimator("ridge");
+  point.set_weight_format("int1");
+  point.set_weight_scheme("affine");
+  point.set_weight_block(128);
+  point.set_activation_format("int1");
+  point.set_activation_scheme("affine");
+  point.set_activation_block(128);
+  point.set_hadamard(false);
+  point.set_sparsity("dense");
+  point.set_steps(500);
+  point.set_tokens(768000);
+  point.set_seed(1337);
+  point.set_loss(2.38);
+  point.set_accuracy(0.1 + 0.2);
+  point.set_storage_bytes(405504);
+  point.set_bits_per_element(1.25);
+  point.set_energy_proxy(3.5e9);
+  point.set_energy_joules_per_token(1e-7);
+  point.set_decode_tokens_per_second(1234.5);
+  point.set_pareto(true);
+  return point;
+}
+
+TEST(FrontierCsvTest, WritesTheContractedLine) {
+  EXPECT_EQ(FrontierToCsv({FullPoint()}),
+            Header() +
+                "point-1,job-2,gpt-nano,kjv,ridge,int1,affine,128,int1,affine,128,false,dense,500,768000,1337,2.38,"
+                "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true\n");
+}
+
+TEST(FrontierCsvTest, UnmeasuredFieldsAreEmpty) {
+  v1::FrontierPoint point;
+  point.set_loss(std::nan(""));
+  EXPECT_EQ(FrontierToCsv({point}), Header() + ",,,,,,,,,,,,,0,0,0,,,,,,,,false\n");
+  EXPECT_FALSE(FrontierFromCsv(FrontierToCsv({point})).value()[0].has_accuracy());
+}
+
+TEST(FrontierCsvTest, HostileTextsAndRandomNumbersRoundTrip) {
+  std::mt19937_64 random(3);
+  std::vector<v1::FrontierPoint> points;
+  for (const char* text : {"plain", "a,b", "say \"hi\"", "two\nlines", "crlf\r\n", "\"", "\xE2\x82\xAC", " spaces ", "="}) {
+    points.push_back(FullPoint());
+    points.back().set_model(text);
+    double value;
+    do {
+      uint64_t bits = random();
+      std::memcpy(&value, &bits, sizeof value);
+    } while (!std::isfinite(value));
+    points.back().set_loss(value);
+    points.back().set_seed(static_cast<int64_t>(random()));
+  }
+  auto back = FrontierFromCsv(FrontierToCsv(points)).value();
+  ASSERT_EQ(back.size(), points.size());
+  for (size_t i = 0; i < points.size(); ++i) EXPECT_TRUE(MessageDifferencer::Equals(points[i], back[i])) << i;
+}
+
+TEST(FrontierCsvTest, SpreadsheetLineEndsAreRead) {
+  std::string csv = FrontierToCsv({FullPoint(), FullPoint()});
+  std::string crlf;
+  for (char c : csv) crlf += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  EXPECT_EQ(FrontierToCsv(FrontierFromCsv(crlf).value()), csv);
+}
+
+TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
+  std::string good = FrontierToCsv({FullPoint()});
+  EXPECT_THAT(MessageOf(""), HasSubstr("line 1"));
+  EXPECT_THAT(MessageOf("a,b\n"), HasSubstr("header"));
+  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 24"));
+  EXPECT_THAT(MessageOf(good + "\"open"), HasSubstr("line 3: a quoted field does not end"));
+  EXPECT_THAT(MessageOf(good + "\"a\"b"), HasSubstr("after a closing quote"));
+  EXPECT_THAT(MessageOf(good + "a\"b"), HasSubstr("not quoted"));
+  auto with = [&](const std::string& from, const std::string& to) {
+    std::string csv = good;
+    return MessageOf(csv.replace(csv.rfind(from), from.size(), to));
+  };
+  EXPECT_THAT(with("2.38", "2.38x"), HasSubstr("line 2, column loss: '2.38x'"));
+  EXPECT_THAT(with("2.38", "nan"), HasSubstr("column loss"));
+  EXPECT_THAT(with("2.38", "1e999"), HasSubstr("column loss"));
+  EXPECT_THAT(with("500,", ","), HasSubstr("column steps"));
+  EXPECT_THAT(with("1337", "99999999999999999999"), HasSubstr("column seed"));
+  EXPECT_THAT(with("true", "yes"), HasSubstr("column pareto: 'yes' is not bool"));
+  EXPECT_THAT(with("kjv", "\xFF"), HasSubstr("column dataset"));
+}
+
+}  // namespace
+}  // namespace ridgeline
