@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules that look at more than one key, and those that the schema's options cannot say.
+#include <map>
+#include <utility>
+
+#include "fmt/format.h"
+#include "recipes/checks.h"
+#include "recipes/recipe_reader.h"
+#include "recipes/scalar.h"
+
+namespace ridgeline::recipe_internal {
+namespace {
+
+constexpr size_t kMaxNameBytes = 200;
+constexpr int kMaxLabels = 64;
+constexpr size_t kMaxLabelKeyBytes = 63;
+constexpr size_t kMaxLabelValueBytes = 255;
+
+using Issues = std::vector<Issue>;
+
+// All of these take the recipe with its defaults filled in.
+void CheckName(const v1::Recipe& full, Issues* issues) {
+  if (full.name().size() <= kMaxNameBytes) return;
+  issues->push_back({"name", fmt::format("{} is too long", Shown(full.name())),
+                     fmt::format("at most {} bytes", kMaxNameBytes), {}});
+}
+
+// Keys must work in a selector: `--selector team=vision,kind=demo`.
+bool IsLabelKey(const std::string& key) {
+  static constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
+  return !key.empty() && key.size() <= kMaxLabelKeyBytes && key.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+void CheckLabels(const v1::Recipe& full, Issues* issues) {
+  if (full.labels_size() > kMaxLabels) {
+    issues->push_back({"labels", fmt::format("{} labels are too many", full.labels_size()),
+                       fmt::format("at most {}", kMaxLabels), {}});
+    return;
+  }
+  std::map<std::string, std::string> sorted(full.labels().begin(), full.labels().end());
+  for (const auto& [key, value] : sorted) {
+    std::string full_key = "labels." + key;
+    if (!IsLabelKey(key)) {
+      issues->push_back({full_key, fmt::format("{} cannot be a label's key", Shown(key)),
+                         fmt::format("use letters, digits and _ . - /, at most {} bytes", kMaxLabelKeyBytes), {}});
+    } else if (auto error = CheckText(value)) {
+      issues->push_back({full_key, error->message, error->remedy, {}});
+    } else if (value.size() > kMaxLabelValueBytes) {
+      issues->push_back({full_key, fmt::format("{} is too long", Shown(value)),
+                         fmt::format("at most {} bytes", kMaxLabelValueBytes), {}});
+    }
+  }
+}
+
+struct Shape {
+  int dim;
+  int n_heads;
+};
+
+Shape NamedShape(const std::string& name) {
+  if (name == "gpt-nano") return {128, 4};
+  if (name == "gpt-11m") return {384, 6};
+  return {0, 0};
+}
+
+void CheckModel(const v1::Recipe& full, Issues* issues) {
+  const v1::Model& model = full.model();
+  if (model.name() == "gpt") {
+    const std::pair<const char*, bool> needed[] = {
+        {"model.n_layers", model.has_n_layers()}, {"model.dim", model.has_dim()}, {"model.n_heads", model.has_n_heads()}};
+    for (const auto& [key, given] : needed) {
+      if (!given) issues->push_back({key, "is required by model.name gpt", "set it, or name a shape like gpt-nano", {"model.name"}});
+    }
+  }
+  Shape shape = NamedShape(model.name());
+  int dim = model.has_dim() ? model.dim() : shape.dim;
+  int n_heads = model.has_n_heads() ? model.n_heads() : shape.n_heads;
+  if (dim <= 0 || n_heads <= 0 || dim % n_heads == 0) return;
+  issues->push_back({model.has_n_heads() ? "model.n_heads" : "model.dim",
+                     fmt::format("{} heads do not divide the width {}", n_heads, dim),
+                     "make model.dim a multiple of model.n_heads", {"model.name", "model.dim", "model.n_heads"}});
+}
+
+void CheckSchedule(const v1::Recipe& full, Issues* issues) {
+  int warmup = full.lr_scheduler().warmup_steps();
+  int steps = full.training().steps();
+  if (warmup <= steps) return;
+  issues->push_back({"lr_scheduler.warmup_steps", fmt::format("{} is over training.steps, which is {}", warmup, steps),
+                     fmt::format("at most {}", steps), {"training.steps"}});
+}
+
+void CheckEstimator(const v1::Recipe& full, Issues* issues) {
+  const v1::Quant& quant = full.quant();
+  bool estimates = quant.estimator() != "none";
+  bool quantizes = false;
+  for (const auto& [tensor, format] : {std::pair<const char*, std::string>{"weight", quant.weight().format()},
+                                       {"activation", quant.activation().format()}}) {
+    if (format == "none") continue;
+    quantizes = true;
+    if (estimates) continue;
+    issues->push_back({fmt::format("quant.{}.format", tensor),
+                       fmt::format("{} needs an estimator, and quant.estimator is none", format),
+                       "set quant.estimator to ridge or ste, or the format to none", {"quant.estimator"}});
+  }
+  if (estimates && !quantizes) {
+    issues->push_back({"quant.estimator",
+                       fmt::format("{} has nothing to quantize: the formats of weight and activation are none",
+                                   quant.estimator()),
+                       "set quant.weight.format or quant.activation.format, or the estimator to none",
+                       {"quant.weight.format", "quant.activation.format"}});
+  }
+}
+
+void CheckScheme(const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+  if (quant.format() != "ternary" || quant.scheme() == "linear") return;
+  issues->push_back({prefix + ".scheme", fmt::format("ternary has no {} scheme", quant.scheme()),
+                     "set it to linear, or remove the key", {prefix + ".format"}});
+}
+
+}  // namespace
+
+void CheckRules(const v1::Recipe& recipe, std::vector<Issue>* issues) {
+  v1::Recipe full = recipe;
+  ApplyRecipeDefaults(&full);
+  CheckName(full, issues);
+  CheckLabels(full, issues);
+  CheckModel(full, issues);
+  CheckSchedule(full, issues);
+  CheckEstimator(full, issues);
+  CheckScheme(full.quant().weight(), "quant.weight", issues);
+  CheckScheme(full.quant().activation(), "quant.activation", issues);
+}
+
+}  // namespace ridgeline::recipe_internal

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks of one recipe that is no sweep, or of one child of a sweep. They know keys, not places: ValidateRecipe
+// and ReadRecipe add those. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ridgeline/v1/recipe.pb.h"
+
+namespace ridgeline::recipe_internal {
+
+struct Issue {
+  std::string key;
+  std::string message;
+  std::string remedy;
+  std::vector<std::string> depends_on;  // Other keys that the rule looks at: if one is broken, it says nothing.
+};
+
+// Each field by itself: range, allowed values, text, required keys, fields that this version does not know.
+void CheckFields(const google::protobuf::Message& message, const std::string& prefix, std::vector<Issue>* issues);
+
+// Rules across keys, with defaults filled in.
+void CheckRules(const v1::Recipe& recipe, std::vector<Issue>* issues);
+
+}  // namespace ridgeline::recipe_internal
