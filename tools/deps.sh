@@ -56,7 +56,7 @@ install_packages() {
 
 # The PyPI wheel of torch is LibTorch: headers, libtorch_cpu and libc10. Only those parts are unpacked.
 install_libtorch() {
-  local stamp="$deps/libtorch/.version" want="$torch_version $cudart $cupti layout-1"
+  local stamp="$deps/libtorch/.version" want="$torch_version $cudart $cupti layout-2"
   [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
   say "fetching LibTorch $torch_version from PyPI (a 530 MB wheel; once)"
   rm -rf "$deps/libtorch" "$deps/wheels"; mkdir -p "$deps/libtorch/lib" "$deps/wheels"
@@ -66,8 +66,8 @@ install_libtorch() {
   ( cd "$deps/wheels"
     unzip -q torch-*.whl 'torch/include/*' 'torch/lib/libtorch_cpu.so' 'torch/lib/libtorch.so' 'torch/lib/libc10.so' \
       'torch/lib/libgomp*' 'torch-*/licenses/*'
-    # The wheel's copy of the protobuf headers would shadow the system's, which gRPC is built with.
-    rm -rf torch/include/google/protobuf
+    # The wheel's copies of these headers would shadow the system's, which gRPC and spdlog are built with.
+    rm -rf torch/include/google/protobuf torch/include/fmt
     unzip -q nvidia_cuda_runtime*.whl '*/libcudart.so*'
     unzip -q nvidia_cuda_cupti*.whl '*/libcupti.so*' )
   mv "$deps/wheels/torch/include" "$deps/libtorch/"
