@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recipes as verbs take them: -f FILE (or - for standard input) and --set key=value.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "recipes/recipe_reader.h"
+
+namespace ridgeline {
+
+// Reads and validates; the problems are in the result. INVALID_ARGUMENT for a --set without '='.
+absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const std::vector<std::string>& set);
+
+// Every problem on standard error, one a line.
+void PrintProblems(const std::vector<RecipeProblem>& problems);
+
+// Makes relative dataset paths absolute: workers run in another folder than the person who submits.
+void ResolveDatasetPaths(v1::Recipe* recipe);
+
+}  // namespace ridgeline
