@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/kubernetes rendered by Kustomize, checked against Kubernetes' own schemas and against itself.
+
+What a schema cannot see is checked here: selectors find their pods, services their ports, volumes their claims, images
+are pinned, and the programs know the flags. Usage: manifests_test.py SOURCE_DIR [BIN_DIR]
+"""
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+SOURCE = Path(sys.argv[1]).resolve()
+BIN = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
+PACKAGES = ["kubernetes-validate==1.37.0", "PyYAML==6.0.3"]
+SITE = SOURCE / ".cache" / "kubernetes-validate"
+
+
+def install_validator():
+    """Into a folder of the project that git ignores; quick when nothing changed."""
+    stamp = SITE / ".installed"
+    want = " ".join([*PACKAGES, sys.version])
+    if not (stamp.exists() and stamp.read_text() == want):
+        shutil.rmtree(SITE, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "--target", str(SITE), *PACKAGES], check=True)
+        stamp.write_text(want)
+    sys.path.insert(0, str(SITE))
+
+
+def render(folder):
+    if shutil.which("kustomize"):
+        command = ["kustomize", "build", str(folder)]
+    elif shutil.which("kubectl"):
+        command = ["kubectl", "kustomize", str(folder)]
+    else:
+        raise SystemExit("neither kustomize nor kubectl is installed (Debian: apt-get install kubernetes-client)")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
+install_validator()
+import kubernetes_validate  # noqa: E402
+import yaml  # noqa: E402
+
+RESOURCES = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "base")))
+VERSIONS = ["1.28", "1.32", "1.37"]
+
+
+def of_kind(kind):
+    return [r for r in RESOURCES if r["kind"] == kind]
+
+
+def pods():
+    return {r["metadata"]["name"]: r["spec"]["template"] for r in of_kind("StatefulSet")}
+
+
+def matches(selector, labels):
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+class ManifestsTest(unittest.TestCase):
+    def test_every_resource_obeys_the_schema_and_unknown_fields_are_found(self):
+        for version in VERSIONS:
+            for resource in RESOURCES:
+                kubernetes_validate.validate(resource, version, strict=True)
+        wrong = yaml.safe_load(yaml.safe_dump(of_kind("StatefulSet")[0]))
+        wrong["spec"]["replica"] = 1
+        with self.assertRaises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+    def test_the_promised_parts_are_there_in_one_namespace(self):
+        names = {(r["kind"], r["metadata"]["name"]) for r in RESOURCES}
+        for part in [("StatefulSet", "ridgeline-coordinator"), ("StatefulSet", "ridgeline-worker"),
+                     ("Service", "ridgeline-coordinator"), ("PersistentVolumeClaim", "ridgeline-work"),
+                     ("NetworkPolicy", "ridgeline-coordinator")]:
+            self.assertIn(part, names)
+        self.assertEqual({r["metadata"].get("namespace") for r in RESOURCES if r["kind"] != "Namespace"}, {"ridgeline"})
+
+    def test_selectors_find_pods_and_services_find_ports(self):
+        for stateful in of_kind("StatefulSet"):
+            spec = stateful["spec"]
+            self.assertTrue(matches(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]))
+            self.assertIn(spec["serviceName"], [s["metadata"]["name"] for s in of_kind("Service")])
+        for service in of_kind("Service"):
+            found = [p for p in pods().values() if matches(service["spec"]["selector"], p["metadata"]["labels"])]
+            self.assertEqual(len(found), 1, service["metadata"]["name"])
+            ports = {p["name"] for c in found[0]["spec"]["containers"] for p in c.get("ports", [])}
+            for port in service["spec"].get("ports", []):
+                self.assertIn(port["targetPort"], ports)
+        for policy in of_kind("NetworkPolicy"):
+            selector = policy["spec"]["podSelector"]["matchLabels"]
+            self.assertTrue(any(matches(selector, p["metadata"]["labels"]) for p in pods().values()), selector)
+
+    def test_workers_may_reach_the_coordinator_and_strangers_may_not(self):
+        policy = next(p for p in of_kind("NetworkPolicy") if p["metadata"]["name"] == "ridgeline-coordinator")
+        grpc = next(rule for rule in policy["spec"]["ingress"] if rule["ports"][0]["port"] == 7117)
+        allowed = grpc["from"][0]["podSelector"]["matchLabels"]
+        self.assertTrue(matches(allowed, pods()["ridgeline-worker"]["metadata"]["labels"]))
+        self.assertFalse(matches(allowed, {"app": "stranger"}))
+
+    def test_volumes_have_their_claims_and_mounts_their_volumes(self):
+        claims = {c["metadata"]["name"] for c in of_kind("PersistentVolumeClaim")}
+        for stateful in of_kind("StatefulSet"):
+            pod = stateful["spec"]["template"]["spec"]
+            volumes = {v["name"] for v in pod.get("volumes", [])}
+            volumes |= {t["metadata"]["name"] for t in stateful["spec"].get("volumeClaimTemplates", [])}
+            for volume in pod.get("volumes", []):
+                if "persistentVolumeClaim" in volume:
+                    self.assertIn(volume["persistentVolumeClaim"]["claimName"], claims)
+            for container in pod["containers"]:
+                self.assertLessEqual({m["name"] for m in container["volumeMounts"]}, volumes)
+
+    def test_containers_are_pinned_and_confined(self):
+        for pod in pods().values():
+            self.assertTrue(pod["spec"]["securityContext"]["runAsNonRoot"])
+            self.assertGreaterEqual(pod["spec"]["terminationGracePeriodSeconds"], 30)
+            for container in pod["spec"]["containers"]:
+                image, _, tag = container["image"].partition(":")
+                self.assertTrue(tag and tag != "latest", container["image"])
+                self.assertFalse(container["securityContext"]["allowPrivilegeEscalation"])
+                self.assertIn("requests", container["resources"])
+
+    def test_the_coordinator_is_probed_on_its_grpc_port(self):
+        container = pods()["ridgeline-coordinator"]["spec"]["containers"][0]
+        ports = {p["containerPort"] for p in container["ports"]}
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertIn(container[probe]["grpc"]["port"], ports)
+
+
+if BIN:
+    class ProgramsTest(unittest.TestCase):
+        def test_programs_know_the_flags(self):
+            for name in ("ridgeline-coordinator", "ridgeline-worker"):
+                container = pods()[name]["spec"]["containers"][0]
+                flags = [a.split("=")[0] for a in container["args"] if a.startswith("--") and a != "--mca"]
+                known = subprocess.run([BIN / name, "--help"], capture_output=True, text=True, check=True).stdout
+                self.assertTrue(flags)
+                for flag in flags:
+                    self.assertIn(flag, known)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
