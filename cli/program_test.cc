@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real program without a coordinator: usage, recipes, exit codes, and what goes to which output.
+#include <gmock/gmock.h>
+
+#include "cli/program_runner.h"
+
+namespace ridgeline {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kSweep[] =
+    "name: tiny\n"
+    "dataset: {path: somewhere}\n"
+    "sweep:\n"
+    "  method: grid\n"
+    "  parameters:\n"
+    "    optimizer.lr: [1e-3, 3e-3]\n";
+
+TEST_F(ProgramTest, ValidatePrintsEveryProblemWithItsPlaceAndExits2) {
+  const std::string file = Write("bad.yaml", "dataset: {path: x}\ntraining:\n  stps: 5\n  seq_len: -3\n");
+  const ProgramResult result = Run("validate -f " + file);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.out, IsEmpty());
+  EXPECT_THAT(result.err, HasSubstr(file + ":3:3: training.stps"));
+  EXPECT_THAT(result.err, HasSubstr("did you mean 'steps'"));
+  EXPECT_THAT(result.err, HasSubstr(file + ":4:12: training.seq_len"));
+}
+
+TEST_F(ProgramTest, ValidateAcceptsAGoodRecipeAlsoFromStandardInput) {
+  const std::string file = Write("good.yaml", kSweep);
+  EXPECT_EQ(Run("validate -f " + file).out, file + ": ok, 2 jobs\n");
+  EXPECT_EQ(Run("validate -f - < " + file).out, "-: ok, 2 jobs\n");
+}
+
+TEST_F(ProgramTest, SubmitOfABadRecipeExits2WithoutACoordinator) {
+  const std::string file = Write("bad.yaml", "dataset: {path: x}\ntraining: {steps: many}\n");
+  const ProgramResult result = Run("submit -f " + file);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr(":2:"));
+}
+
+TEST_F(ProgramTest, DryRunPrintsAValidRecipeAndItsJobsAndQueuesNothing) {
+  const std::string file = Write("good.yaml", kSweep);
+  const ProgramResult result = Run("submit -f " + file + " --dry-run --name other --set training.steps=20 --priority 3");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, StartsWith("name: other\n"));
+  EXPECT_THAT(result.out, HasSubstr("  steps: 20\n"));
+  EXPECT_THAT(result.out, HasSubstr("priority: 3\n"));
+  EXPECT_THAT(result.out, HasSubstr("# 2 jobs:\n"));
+  EXPECT_EQ(Run("validate -f " + Write("again.yaml", result.out)).exit_code, 0);
+}
+
+TEST_F(ProgramTest, ExplainTellsDefaultAndRange) {
+  const ProgramResult result = Run("explain training.steps");
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, HasSubstr("default 500"));
+  EXPECT_THAT(Run("explain").out, HasSubstr("optimizer  section"));
+  const ProgramResult unknown = Run("explain training.stps");
+  EXPECT_EQ(unknown.exit_code, 3);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'training.steps'"));
+}
+
+TEST_F(ProgramTest, WithoutACoordinatorCallsExit5WithTheRemedy) {
+  const std::string recipe = Write("good.yaml", kSweep);
+  for (const std::string& verb : {std::string("list"), std::string("status"), std::string("get job-1"),
+                                  std::string("worker list"), std::string("frontier export"), "submit -f " + recipe}) {
+    const ProgramResult result = Run(verb);
+    EXPECT_EQ(result.exit_code, 5) << verb;
+    EXPECT_THAT(result.out, IsEmpty()) << verb;
+    EXPECT_THAT(result.err, HasSubstr("`ridgeline up`")) << verb;
+  }
+}
+
+TEST_F(ProgramTest, AnAddressWithoutACoordinatorExits5AndIsNamed) {
+  const ProgramResult result = Run("status --coordinator 127.0.0.1:1");
+  EXPECT_EQ(result.exit_code, 5);
+  EXPECT_THAT(result.err, HasSubstr("127.0.0.1:1"));
+}
+
+TEST_F(ProgramTest, UsageErrorsExit2AndSuggestAVerb) {
+  EXPECT_THAT(Run("lits").err, HasSubstr("did you mean 'list'"));
+  EXPECT_THAT(Run("worker lst").err, HasSubstr("did you mean 'list'"));
+  EXPECT_THAT(Run("list -o xml").err, HasSubstr("allowed: table, json, yaml, name"));
+  for (const char* line : {"lits", "worker", "worker lst", "list --bogus", "list -o xml", "get", "list -l broken",
+                           "list --state runing", "submit", "wait job-1 --for ever", "wait job-1 --timeout soon"}) {
+    const ProgramResult result = Run(line);
+    EXPECT_EQ(result.exit_code, 2) << line << ": " << result.err;
+    EXPECT_THAT(result.out, IsEmpty()) << line;
+  }
+}
+
+TEST_F(ProgramTest, EveryVerbHasHelpWithAnExample) {
+  for (const char* verb : {"up", "down", "status", "submit", "validate", "explain", "list", "get", "watch", "logs", "wait",
+                           "cancel", "retry", "data prepare", "frontier list", "frontier export", "frontier plot",
+                           "worker list", "doctor", "completion", "version"}) {
+    const ProgramResult result = Run(std::string(verb) + " --help");
+    EXPECT_EQ(result.exit_code, 0) << verb;
+    EXPECT_THAT(result.out, HasSubstr("Example:\n  ")) << verb;
+  }
+  EXPECT_THAT(Run("--help").out, Not(HasSubstr("supervise")));
+}
+
+TEST_F(ProgramTest, DownWithoutAStackIsFine) {
+  EXPECT_EQ(Run("down").exit_code, 0);
+  EXPECT_EQ(Run("down").exit_code, 0);
+}
+
+TEST_F(ProgramTest, DataPrepareWritesADataset) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "In the beginning was the word.\n";
+  const std::string file = Write("corpus.txt", text);
+  const ProgramResult result = Run("data prepare --text " + file + " --out " + dir_ + "/set --train-fraction 0.8");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("dataset 'corpus', char tokenizer"));
+  EXPECT_THAT(result.out, HasSubstr("4960 training and 1240 validation tokens"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/set/dataset.json"));
+}
+
+TEST_F(ProgramTest, DataPrepareOfAMissingTextExits3AndNamesIt) {
+  const ProgramResult result = Run("data prepare --text " + dir_ + "/none.txt --out " + dir_ + "/set");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("none.txt"));
+}
+
+TEST_F(ProgramTest, BashCompletionScriptOffersVerbsAndOptions) {
+  const ProgramResult result = Run("completion bash");
+  const std::string script = Write("complete.sh", result.out +
+      "COMP_WORDS=(ridgeline frontier ex); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n"
+      "COMP_WORDS=(ridgeline submit --req); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n");
+  EXPECT_EQ(std::system(("bash " + script + " > " + dir_ + "/words").c_str()), 0);
+  EXPECT_EQ(Read(dir_ + "/words"), "export\n--request-id\n");
+}
+
+}  // namespace
+}  // namespace ridgeline

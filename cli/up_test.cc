@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// `up` and `down` with a real coordinator: started once, healed when killed, gone when told so.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "cli/process.h"
+#include "cli/program_runner.h"
+#include "cli/stack.h"
+
+namespace ridgeline {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kUp[] = "up --ranks 0 --listen 127.0.0.1:0 --metrics 127.0.0.1:0";
+
+class UpTest : public ProgramTest {
+ protected:
+  StackPaths Paths() const { return StackPaths(state_); }
+
+  static bool Eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 600; ++i) {
+      if (condition()) return true;
+      usleep(50'000);
+    }
+    return false;
+  }
+
+  pid_t CoordinatorPid() const {
+    const auto file = ReadCoordinatorFile(Paths());
+    return file.ok() ? file->pid : 0;
+  }
+
+  std::string Recipe() const {
+    return Write("recipe.yaml", "name: tiny\ndataset: {path: " + dir_ + "}\nlabels: {study: t}\n");
+  }
+};
+
+TEST_F(UpTest, StartsOnceAndLeavesNoProcessAfterDown) {
+  const ProgramResult up = Run(kUp);
+  ASSERT_EQ(up.exit_code, 0) << up.err << Read(Paths().coordinator_log);
+  EXPECT_THAT(up.out, HasSubstr("coordinator  127.0.0.1:"));
+  EXPECT_THAT(up.out, HasSubstr("/metrics"));
+  const ProgramResult again = Run(kUp);
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_THAT(again.err, HasSubstr("already running"));
+  EXPECT_EQ(again.out, up.out);
+  const pid_t supervisor = ReadSupervisorFile(Paths())->pid, coordinator = CoordinatorPid();
+  EXPECT_EQ(Run("down").exit_code, 0);
+  EXPECT_THAT(ProgramOf(supervisor), IsEmpty());
+  EXPECT_THAT(ProgramOf(coordinator), IsEmpty());
+  EXPECT_EQ(Run("status").exit_code, 5);
+}
+
+TEST_F(UpTest, KilledCoordinatorComesBackAtTheSameAddressWithItsJobs) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  const std::string address = ReadCoordinatorFile(Paths())->address;
+  const ProgramResult submitted = Run("submit -f " + Recipe() + " -o name --request-id once");
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
+  const pid_t first = CoordinatorPid();
+  ASSERT_EQ(kill(first, SIGKILL), 0);
+  ASSERT_TRUE(Eventually([&] { return CoordinatorPid() != first && CoordinatorPid() != 0; }));
+  EXPECT_EQ(ReadCoordinatorFile(Paths())->address, address);
+  EXPECT_EQ(Run("list -o name").out, submitted.out);
+  EXPECT_EQ(Run("submit -f " + Recipe() + " -o name --request-id once").out, submitted.out);
+  EXPECT_EQ(Run("list -o name").out, submitted.out);
+}
+
+TEST_F(UpTest, FilesOfAKilledSupervisorMisleadNobody) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  const std::string stale_supervisor = Read(Paths().supervisor_file), stale_coordinator = Read(Paths().coordinator_file);
+  const pid_t supervisor = ReadSupervisorFile(Paths())->pid;
+  ASSERT_EQ(kill(supervisor, SIGKILL), 0);
+  ASSERT_TRUE(Eventually([&] { return FindByCookie(Paths().CoordinatorCookie()).empty(); }));
+  Write("state/supervisor.json", stale_supervisor);
+  Write("state/coordinator.json", stale_coordinator);
+  EXPECT_EQ(Run("status").exit_code, 5);
+  const ProgramResult up = Run(kUp);
+  EXPECT_EQ(up.exit_code, 0) << up.err;
+  EXPECT_EQ(Run("status").exit_code, 0);
+}
+
+TEST_F(UpTest, DownEndsACoordinatorWhoseSupervisorIsGone) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  const pid_t coordinator = CoordinatorPid();
+  // Stopped, the coordinator cannot follow its supervisor's death.
+  ASSERT_EQ(kill(coordinator, SIGSTOP), 0);
+  ASSERT_EQ(kill(ReadSupervisorFile(Paths())->pid, SIGKILL), 0);
+  ASSERT_TRUE(Eventually([&] { return !SupervisorIsAlive(Paths()); }));
+  EXPECT_EQ(Run("down").exit_code, 0);
+  EXPECT_THAT(FindByCookie(Paths().CoordinatorCookie()), IsEmpty());
+}
+
+TEST_F(UpTest, APortThatIsTakenIsToldAtOnceWithTheCoordinatorsWords) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  const std::string address = ReadCoordinatorFile(Paths())->address;
+  const std::string other = dir_ + "/other";
+  const ProgramResult result = Run("--state " + other + " up --ranks 0 --metrics 127.0.0.1:0 --listen " + address);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("did not start"));
+  EXPECT_THAT(result.err, HasSubstr(address));
+  EXPECT_FALSE(SupervisorIsAlive(StackPaths(other)));
+}
+
+TEST_F(UpTest, VerbsReadAndChangeJobs) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-1\n");
+  EXPECT_THAT(Run("list").out, HasSubstr("tiny"));
+  EXPECT_EQ(Run("list -o name -l study=t --state queued").out, "job-1\n");
+  EXPECT_EQ(Run("list -o name -l study=other").out, "");
+  EXPECT_THAT(Run("get job-1").out, HasSubstr("state       queued"));
+  EXPECT_THAT(Run("get job-1 -o json").out, HasSubstr("\"state\": \"QUEUED\""));
+  EXPECT_THAT(Run("get tiny -o yaml").out, HasSubstr("state: QUEUED"));
+  EXPECT_THAT(Run("status -o json").out, HasSubstr("\"jobs_by_state\""));
+  EXPECT_EQ(Run("wait job-1 --timeout 300ms").exit_code, 12);
+  EXPECT_EQ(Run("retry job-1").exit_code, 6);
+  EXPECT_EQ(Run("cancel job-1 job-99").exit_code, 3);
+  EXPECT_EQ(Run("wait job-1").exit_code, 11);
+  EXPECT_EQ(Run("wait job-1 --for terminal").out, "job-1 cancelled\n");
+  EXPECT_EQ(Run("watch job-1").exit_code, 11);
+  EXPECT_EQ(Run("retry job-1").out, "job-1 queued\n");
+  EXPECT_EQ(Run("get job-99").exit_code, 3);
+  EXPECT_EQ(Run("logs job-99").exit_code, 3);
+  EXPECT_EQ(Run("logs job-1").exit_code, 0);
+}
+
+TEST_F(UpTest, FrontierExportWithoutPointsIsAHeaderAndPlotSaysWhy) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  EXPECT_THAT(Run("frontier export").out, testing::StartsWith("point_id,job_id,model,"));
+  const ProgramResult plot = Run("frontier plot --out " + dir_ + "/f.svg");
+  EXPECT_EQ(plot.exit_code, 1);
+  EXPECT_THAT(plot.err, HasSubstr("point"));
+}
+
+TEST_F(UpTest, CtrlCDetachesAndTheJobGoesOn) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-1\n");
+  const std::string log = dir_ + "/watch";
+  for (const std::string verb : {"watch", "wait", "logs -f"}) {
+    const std::string command = "RIDGELINE_STATE='" + state_ + "' timeout -s INT 1 '" + RIDGELINE_PROGRAM + "' " + verb +
+                                " job-1 >/dev/null 2>'" + log + "'; [ $? = 124 ] && grep -q detached '" + log + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << verb << ": " << Read(log);
+  }
+  EXPECT_EQ(Run("list -o name --state queued").out, "job-1\n");
+}
+
+}  // namespace
+}  // namespace ridgeline
