@@ -1,45 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/sentencepiece_model.h"
 
-#include <sentencepiece_processor.h>
+#include <dlfcn.h>
+
+#include <filesystem>
 
 namespace ridgeline {
+namespace {
 
-struct SentencePieceModel::Impl {
-  sentencepiece::SentencePieceProcessor processor;
-};
+// DEEPBIND makes the module prefer its own symbols; the address sanitizer cannot live with it.
+#ifdef __SANITIZE_ADDRESS__
+constexpr int kOpenFlags = RTLD_NOW | RTLD_LOCAL;
+#else
+constexpr int kOpenFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
 
-SentencePieceModel::SentencePieceModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-SentencePieceModel::~SentencePieceModel() = default;
+// The module lies beside the programs; tests lie in a folder next to them.
+SentencePieceEntry OpenModule(std::string* error) {
+  std::error_code ignored;
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const std::filesystem::path& path : {folder / kSentencePieceModule, folder / "../bin" / kSentencePieceModule})
+    if (void* module = ::dlopen(path.c_str(), kOpenFlags))
+      return reinterpret_cast<SentencePieceEntry>(::dlsym(module, kSentencePieceEntry));
+  const char* why = ::dlerror();
+  *error = std::string("cannot load the SentencePiece module that belongs beside the program: ") + (why ? why : "");
+  return nullptr;
+}
 
-std::unique_ptr<SentencePieceModel> SentencePieceModel::Load(std::string_view serialized, std::string* error) {
-  auto impl = std::make_unique<Impl>();
-  auto status = impl->processor.LoadFromSerializedProto(serialized);
-  if (!status.ok()) {
-    *error = status.ToString();
+}  // namespace
+
+std::unique_ptr<SentencePieceModel> LoadSentencePieceModel(std::string_view serialized, std::string* error) {
+  static std::string module_error;
+  static const SentencePieceEntry entry = OpenModule(&module_error);
+  if (entry == nullptr) {
+    *error = module_error;
     return nullptr;
   }
-  return std::unique_ptr<SentencePieceModel>(new SentencePieceModel(std::move(impl)));
-}
-
-int64_t SentencePieceModel::size() const { return impl_->processor.GetPieceSize(); }
-
-bool SentencePieceModel::Encode(std::string_view text, std::vector<uint32_t>* ids, size_t* unknown_offset) const {
-  auto pieces = impl_->processor.EncodeAsImmutableProto(text);
-  ids->reserve(pieces.pieces_size());
-  for (size_t i = 0; i < pieces.pieces_size(); ++i) {
-    auto piece = pieces.pieces(static_cast<int>(i));
-    if (impl_->processor.IsUnknown(static_cast<int>(piece.id()))) {
-      *unknown_offset = piece.begin();
-      return false;
-    }
-    ids->push_back(piece.id());
-  }
-  return true;
-}
-
-std::string SentencePieceModel::Decode(const std::vector<uint32_t>& ids) const {
-  return impl_->processor.DecodeIds(std::vector<int>(ids.begin(), ids.end()));
+  return std::unique_ptr<SentencePieceModel>(entry(serialized, error));
 }
 
 }  // namespace ridgeline

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libsentencepiece behind standard types only: its header declares an absl::string_view of its own, which clashes
-// with Debian's absl, so no file may include both.
+// libsentencepiece behind standard types only, in a module of its own (libridgeline_sentencepiece.so): the library
+// exports a copy of protobuf, which in one symbol space with the real one crashes the process before main.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,23 @@
 
 namespace ridgeline {
 
-// Immutable after Load; thread-safe.
+// Immutable; thread-safe.
 class SentencePieceModel {
  public:
-  // Null and *error set if the bytes are not a model.
-  static std::unique_ptr<SentencePieceModel> Load(std::string_view serialized, std::string* error);
-  ~SentencePieceModel();
-
-  int64_t size() const;
+  virtual ~SentencePieceModel() = default;
+  virtual int64_t size() const = 0;
   // False and *unknown_offset set to the byte where the vocabulary has no piece.
-  bool Encode(std::string_view text, std::vector<uint32_t>* ids, size_t* unknown_offset) const;
+  virtual bool Encode(std::string_view text, std::vector<uint32_t>* ids, size_t* unknown_offset) const = 0;
   // REQUIRES: each id < size().
-  std::string Decode(const std::vector<uint32_t>& ids) const;
-
- private:
-  struct Impl;
-  explicit SentencePieceModel(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  virtual std::string Decode(const std::vector<uint32_t>& ids) const = 0;
 };
+
+// Loads the module at the first call. Null and *error set if that fails, or if the bytes are not a model.
+std::unique_ptr<SentencePieceModel> LoadSentencePieceModel(std::string_view serialized, std::string* error);
+
+// What the module exports under the name kSentencePieceEntry; the caller owns the result.
+using SentencePieceEntry = SentencePieceModel* (*)(std::string_view serialized, std::string* error);
+inline constexpr char kSentencePieceEntry[] = "RidgelineLoadSentencePiece";
+inline constexpr char kSentencePieceModule[] = "libridgeline_sentencepiece.so";
 
 }  // namespace ridgeline

@@ -76,7 +76,7 @@ class SentencePieceTokenizer : public Tokenizer {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> FromSerialized(std::string serialized) {
   std::string error;
-  auto model = SentencePieceModel::Load(serialized, &error);
+  auto model = LoadSentencePieceModel(serialized, &error);
   if (!model || model->size() < 1)
     return absl::InvalidArgumentError(fmt::format("not a SentencePiece model: {}", error));
   return std::make_unique<SentencePieceTokenizer>(std::move(serialized), std::move(model));

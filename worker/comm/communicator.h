@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a rank can do with the others of its group. Injected everywhere, never global.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace ridgeline {
+
+// Every rank calls the same collectives in the same order, from one thread. A collective that does not end within the
+// time-out is DEADLINE_EXCEEDED with the rank and the collective's name; the group is then unusable.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  // Element-wise sums over the ranks, in place, the same bits on every rank.
+  virtual absl::Status AllReduceSum(std::span<float> values, const char* what) = 0;
+  virtual absl::Status AllReduceSum(std::span<double> values, const char* what) = 0;
+
+  // Rank 0's bytes on every rank. Waits politely (without spinning) and without time-out: it is how idle ranks wait.
+  virtual absl::Status BroadcastFromRoot(std::string* bytes, const char* what) = 0;
+
+  virtual absl::Status Barrier(const char* what) = 0;
+};
+
+// The ranks of this MPI job. REQUIRES: MPI is initialized; calls come from the thread that initialized it.
+// Once `terminating` is true, collectives end after a few seconds: the others may be gone already.
+std::unique_ptr<Communicator> MakeMpiCommunicator(int64_t timeout_ms, const std::atomic<bool>& terminating);
+
+// `size` ranks inside one process, each to be used by its own thread: the plain twin for tests.
+std::vector<std::unique_ptr<Communicator>> MakeFakeCommunicators(int size);
+
+// A group of one.
+std::unique_ptr<Communicator> MakeSingleCommunicator();
+
+}  // namespace ridgeline

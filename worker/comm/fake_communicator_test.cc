@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "worker/comm/communicator.h"
+
+namespace ridgeline {
+namespace {
+
+TEST(FakeCommunicatorTest, EveryRankGetsTheSumAndTheRootsBytes) {
+  auto ranks = MakeFakeCommunicators(3);
+  std::vector<std::vector<float>> values = {{1, 2}, {10, 20}, {100, 200}};
+  std::vector<std::string> bytes = {"root", "", "other"};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 3; ++i)
+    threads.emplace_back([&, i] {
+      ASSERT_TRUE(ranks[i]->AllReduceSum(std::span<float>(values[i]), "sum").ok());
+      ASSERT_TRUE(ranks[i]->BroadcastFromRoot(&bytes[i], "bytes").ok());
+      ASSERT_TRUE(ranks[i]->Barrier("end").ok());
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(values[i], (std::vector<float>{111, 222}));
+    EXPECT_EQ(bytes[i], "root");
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline

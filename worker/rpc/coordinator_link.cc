@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/rpc/coordinator_link.h"
+
+#include <grpcpp/grpcpp.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "spdlog/spdlog.h"
+
+namespace ridgeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr size_t kMaxDroppableRecords = 20'000;
+constexpr int kMaxBatch = 200;
+constexpr auto kBatchInterval = milliseconds(200);
+constexpr auto kFirstBackoff = milliseconds(100);
+constexpr auto kLongestBackoff = milliseconds(3'000);
+
+int64_t ResidentBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * int64_t{1024};
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello)
+    : address_(address), hello_(hello), stub_(v1::WorkerGateway::NewStub(MakeChannel(address))),
+      thread_([this] { ConnectForever(); }) {}
+
+CoordinatorLink::~CoordinatorLink() {
+  closing_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+std::optional<v1::Assign> CoordinatorLink::NextAssignment(int64_t wait_ms) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, milliseconds(wait_ms), [this] { return waiting_assignment_.has_value(); });
+  return std::exchange(waiting_assignment_, std::nullopt);
+}
+
+void CoordinatorLink::SendMetrics(const v1::MetricPoint& point) {
+  std::lock_guard lock(mutex_);
+  *metrics_.add_points() = point;
+  if (metrics_.points_size() >= kMaxBatch) MoveBatchesToSpool();
+}
+
+void CoordinatorLink::SendLog(const v1::LogLine& line) {
+  std::lock_guard lock(mutex_);
+  *logs_.add_lines() = line;
+  if (logs_.lines_size() >= kMaxBatch) MoveBatchesToSpool();
+}
+
+void CoordinatorLink::SendCheckpoint(const v1::Checkpoint& checkpoint) {
+  std::lock_guard lock(mutex_);
+  v1::WorkerMessage message;
+  message.mutable_checkpoint()->set_job_id(job_id_);
+  message.mutable_checkpoint()->set_epoch(epoch_);
+  *message.mutable_checkpoint()->mutable_checkpoint() = checkpoint;
+  AddToSpool(std::move(message), /*may_drop=*/false);
+  changed_.notify_all();
+}
+
+void CoordinatorLink::SendResult(v1::AttemptOutcome outcome, const std::string& detail,
+                                 const v1::FrontierPoint* point) {
+  std::lock_guard lock(mutex_);
+  MoveBatchesToSpool();
+  v1::WorkerMessage message;
+  v1::AttemptResult* result = message.mutable_result();
+  result->set_job_id(job_id_);
+  result->set_epoch(epoch_);
+  result->set_outcome(outcome);
+  result->set_detail(detail);
+  if (point != nullptr) *result->mutable_point() = *point;
+  AddToSpool(std::move(message), /*may_drop=*/false);
+  job_id_.clear();
+  epoch_ = 0;
+  changed_.notify_all();
+}
+
+bool CoordinatorLink::Flush(int64_t wait_ms) {
+  std::unique_lock lock(mutex_);
+  MoveBatchesToSpool();
+  changed_.notify_all();
+  return changed_.wait_for(lock, milliseconds(wait_ms), [this] { return spool_.empty(); });
+}
+
+// REQUIRES: mutex_ is held.
+void CoordinatorLink::MoveBatchesToSpool() {
+  if (metrics_.points_size() > 0) {
+    v1::WorkerMessage message;
+    metrics_.set_job_id(job_id_);
+    metrics_.set_epoch(epoch_);
+    message.mutable_metrics()->Swap(&metrics_);
+    metrics_.Clear();
+    AddToSpool(std::move(message), /*may_drop=*/true);
+  }
+  if (logs_.lines_size() > 0) {
+    v1::WorkerMessage message;
+    logs_.set_job_id(job_id_);
+    logs_.set_epoch(epoch_);
+    message.mutable_logs()->Swap(&logs_);
+    logs_.Clear();
+    AddToSpool(std::move(message), /*may_drop=*/true);
+  }
+}
+
+// REQUIRES: mutex_ is held.
+void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
+  if (spool_.size() >= kMaxDroppableRecords && may_drop) {
+    auto oldest = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return entry.second.may_drop; });
+    if (oldest != spool_.end()) spool_.erase(oldest);
+  }
+  message.set_sequence(next_sequence_);
+  spool_[next_sequence_++] = {std::move(message), may_drop, false};
+}
+
+void CoordinatorLink::ConnectForever() {
+  milliseconds backoff = kFirstBackoff;
+  while (!closing_) {
+    const auto start = std::chrono::steady_clock::now();
+    RunOneConnection();
+    if (std::chrono::steady_clock::now() - start > kLongestBackoff) backoff = kFirstBackoff;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, backoff, [this] { return closing_.load(); });
+    backoff = std::min(backoff * 2, kLongestBackoff);
+  }
+}
+
+void CoordinatorLink::RunOneConnection() {
+  grpc::ClientContext context;
+  context.set_wait_for_ready(false);
+  std::unique_ptr<Stream> stream = stub_->Attach(&context);
+  {
+    std::lock_guard lock(mutex_);
+    context_ = &context;
+    if (closing_) context.TryCancel();
+  }
+  std::string why;
+  if (Introduce(*stream)) {
+    std::atomic<bool> broken{false};
+    std::thread writer([&] { WriteUntilBroken(*stream, broken); });
+    v1::CoordinatorMessage message;
+    while (stream->Read(&message)) Handle(message);
+    broken = true;
+    changed_.notify_all();
+    context.TryCancel();  // A writer stuck in Write returns.
+    writer.join();
+  }
+  grpc::Status status = stream->Finish();
+  {
+    std::lock_guard lock(mutex_);
+    context_ = nullptr;
+  }
+  if (!closing_) ReportConnected(false, status.error_message());
+}
+
+bool CoordinatorLink::Introduce(Stream& stream) {
+  v1::WorkerMessage first;
+  *first.mutable_hello() = hello_;
+  {
+    std::lock_guard lock(mutex_);
+    first.mutable_hello()->set_job_id(job_id_);
+    first.mutable_hello()->set_epoch(epoch_);
+  }
+  v1::CoordinatorMessage answer;
+  if (!stream.Write(first) || !stream.Read(&answer)) return false;
+  if (answer.has_refused()) {
+    spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
+    return false;
+  }
+  std::lock_guard lock(mutex_);
+  if (answer.has_welcome() && answer.welcome().heartbeat_interval_ms() > 0)
+    heartbeat_interval_ms_ = answer.welcome().heartbeat_interval_ms();
+  for (auto& [sequence, record] : spool_) record.sent = false;
+  was_connected_ = true;
+  has_complained_ = false;
+  spdlog::info("connected to the coordinator at {}", address_);
+  return true;
+}
+
+// Sends what is spooled in order, and a heartbeat whenever the interval has passed.
+void CoordinatorLink::WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken) {
+  auto next_heartbeat = std::chrono::steady_clock::now();
+  auto next_batch = next_heartbeat;
+  while (!broken && !closing_) {
+    v1::WorkerMessage message;
+    {
+      std::unique_lock lock(mutex_);
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= next_batch) {
+        MoveBatchesToSpool();
+        next_batch = now + kBatchInterval;
+      }
+      auto unsent = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return !entry.second.sent; });
+      if (now >= next_heartbeat) {
+        message.mutable_heartbeat()->set_memory_used_bytes(ResidentBytes());
+        next_heartbeat = now + milliseconds(heartbeat_interval_ms_);
+      } else if (unsent != spool_.end()) {
+        message = unsent->second.message;
+        unsent->second.sent = true;
+      } else {
+        changed_.wait_until(lock, std::min(next_heartbeat, next_batch));
+        continue;
+      }
+    }
+    if (!stream.Write(message)) return;
+  }
+}
+
+void CoordinatorLink::Handle(const v1::CoordinatorMessage& message) {
+  std::lock_guard lock(mutex_);
+  if (message.has_ack()) {
+    spool_.erase(message.ack().sequence());
+  } else if (message.has_assign()) {
+    const v1::Assign& assign = message.assign();
+    if (!job_id_.empty()) return;  // Said twice, or while the last attempt is still ending.
+    job_id_ = assign.job_id();
+    epoch_ = assign.epoch();
+    cancelled_ = false;
+    waiting_assignment_ = assign;
+  } else if (message.has_cancel()) {
+    if (message.cancel().job_id() == job_id_ && message.cancel().epoch() == epoch_) {
+      spdlog::info("{} is cancelled: {}", job_id_, message.cancel().reason());
+      cancelled_ = true;
+    }
+  }
+  changed_.notify_all();
+}
+
+void CoordinatorLink::ReportConnected(bool connected, const std::string& why) {
+  std::lock_guard lock(mutex_);
+  if (connected || has_complained_) return;
+  has_complained_ = true;
+  spdlog::warn("{} the coordinator at {} ({}); trying again until it answers", was_connected_ ? "lost" : "cannot reach",
+               address_, why.empty() ? "the stream ended" : why);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/sha256.h"
+#include "common/status_macros.h"
+#include "fmt/format.h"
+#include "nlohmann/json.hpp"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr int kManifestFormat = 1;
+constexpr char kStateFile[] = "state.safetensors";
+constexpr char kManifestFile[] = "manifest.json";
+constexpr size_t kMaxManifestBytes = size_t{1} << 20;
+
+absl::Status RemoveTree(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  return error ? ErrnoStatus(error.value(), fmt::format("removing {}", path.string())) : absl::OkStatus();
+}
+
+// Folders step-*, newest first; with unfinished ones that a killed writer left, in `leftovers`.
+std::vector<fs::path> CheckpointFolders(const std::string& root, std::vector<fs::path>* leftovers = nullptr) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
+    std::string name = entry.path().filename().string();
+    if (!name.starts_with("step-")) continue;
+    bool finished = name.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (finished) folders.push_back(entry.path());
+    else if (leftovers != nullptr) leftovers->push_back(entry.path());
+  }
+  std::sort(folders.rbegin(), folders.rend());
+  return folders;
+}
+
+std::string ManifestOf(const CheckpointState& state, int world_size, uintmax_t bytes, const std::string& sha256) {
+  Json manifest = {{"format", kManifestFormat},     {"step", state.step},
+                   {"job_id", state.job_id},        {"recipe_sha256", state.recipe_sha256},
+                   {"world_size", world_size},      {"version", RIDGELINE_VERSION},
+                   {"files", {{{"name", kStateFile}, {"bytes", bytes}, {"sha256", sha256}}}}};
+  return manifest.dump(2) + "\n";
+}
+
+absl::Status Damaged(const std::string& folder, const std::string& what) {
+  return absl::DataLossError(fmt::format("checkpoint {}: {}", folder, what));
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state, int world_size) {
+  const fs::path folder = fs::path(root) / fmt::format("step-{:08d}", state.step);
+  const fs::path unfinished = folder.string() + ".unfinished";
+  RETURN_IF_ERROR(RemoveTree(unfinished));
+  RETURN_IF_ERROR(MakeDirectories(unfinished.string()));
+  auto write = [&]() -> absl::StatusOr<std::string> {
+    const std::string file = (unfinished / kStateFile).string();
+    RETURN_IF_ERROR(WriteSafetensors(file, state.tensors));
+    ASSIGN_OR_RETURN(std::string sha256, Sha256HexOfFile(file));
+    std::string manifest = ManifestOf(state, world_size, fs::file_size(file), sha256);
+    RETURN_IF_ERROR(WriteFileAtomically((unfinished / kManifestFile).string(), manifest));
+    return manifest;
+  };
+  absl::StatusOr<std::string> manifest = write();
+  if (!manifest.ok()) {
+    RemoveTree(unfinished).IgnoreError();
+    return manifest.status();
+  }
+  RETURN_IF_ERROR(RemoveTree(folder));
+  std::error_code error;
+  fs::rename(unfinished, folder, error);
+  if (error) return ErrnoStatus(error.value(), fmt::format("naming {}", folder.string()));
+  RETURN_IF_ERROR(SyncDirectory(root));
+  v1::Checkpoint checkpoint;
+  checkpoint.set_step(state.step);
+  checkpoint.set_path(folder.string());
+  checkpoint.set_bytes(static_cast<int64_t>(fs::file_size(folder / kStateFile) + manifest->size()));
+  checkpoint.set_sha256(Sha256Hex(*manifest));
+  checkpoint.set_time_unix_ms(SystemClock().WallUnixMs());
+  return checkpoint;
+}
+
+absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
+  ASSIGN_OR_RETURN(std::string text, ReadFile((fs::path(folder) / kManifestFile).string(), kMaxManifestBytes));
+  Json manifest = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  CheckpointState state;
+  std::string sha256;
+  try {
+    if (manifest.at("format").get<int>() != kManifestFormat)
+      return Damaged(folder, "manifest.json has a format that this version does not know");
+    state.step = manifest.at("step").get<int64_t>();
+    state.job_id = manifest.at("job_id").get<std::string>();
+    state.recipe_sha256 = manifest.at("recipe_sha256").get<std::string>();
+    sha256 = manifest.at("files").at(0).at("sha256").get<std::string>();
+  } catch (const Json::exception& error) {
+    return Damaged(folder, fmt::format("manifest.json is damaged: {}", error.what()));
+  }
+  const std::string file = (fs::path(folder) / kStateFile).string();
+  ASSIGN_OR_RETURN(std::string bytes, ReadFile(file));
+  if (Sha256Hex(bytes) != sha256) return Damaged(folder, "state.safetensors does not match the hash in manifest.json");
+  ASSIGN_OR_RETURN(state.tensors, ParseSafetensors(bytes, file));
+  return state;
+}
+
+absl::StatusOr<CheckpointState> ReadNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                                     const std::string& recipe_sha256) {
+  std::string passed_over;
+  for (const fs::path& folder : CheckpointFolders(root)) {
+    absl::StatusOr<CheckpointState> state = ReadCheckpoint(folder.string());
+    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) return state;
+    passed_over += state.ok() ? fmt::format("; {} is of job {} or of another recipe", folder.string(), state->job_id)
+                              : fmt::format("; {}", std::string(state.status().message()));
+  }
+  return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}", root, passed_over));
+}
+
+absl::Status RemoveOldCheckpoints(const std::string& root, int keep) {
+  std::vector<fs::path> leftovers, folders = CheckpointFolders(root, &leftovers);
+  for (size_t i = static_cast<size_t>(std::max(keep, 1)); i < folders.size(); ++i) leftovers.push_back(folders[i]);
+  for (const fs::path& folder : leftovers) RETURN_IF_ERROR(RemoveTree(folder));
+  return absl::OkStatus();
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints on disk: a folder step-00000100/ with state.safetensors and manifest.json (size and hash of each file).
+// The folder gets its name only when everything in it is flushed: without a manifest it does not exist.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/safetensors.h"
+#include "ridgeline/v1/job.pb.h"
+
+namespace ridgeline {
+
+struct CheckpointState {
+  int64_t step = 0;             // Optimizer steps that are done.
+  std::string job_id;
+  std::string recipe_sha256;    // A checkpoint of another recipe is refused.
+  SafetensorsFile tensors;
+};
+
+// Writes `root`/step-NNNNNNNN in one step of the file system; an older folder of that name is replaced.
+// RESOURCE_EXHAUSTED when the disk is full: nothing is listed that was not there before.
+absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state, int world_size);
+
+// Reads one folder; DATA_LOSS for anything that does not match its manifest.
+absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder);
+
+// The newest checkpoint under `root` that is whole and belongs to this job and recipe; NOT_FOUND lists why each was
+// passed over.
+absl::StatusOr<CheckpointState> ReadNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                                     const std::string& recipe_sha256);
+
+// Keeps the newest `keep`, removes the others and what broken writes left.
+absl::Status RemoveOldCheckpoints(const std::string& root, int keep);
+
+}  // namespace ridgeline

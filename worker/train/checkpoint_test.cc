@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/checkpoint.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = (fs::temp_directory_path() / ("ridgeline_checkpoint_test_" + std::to_string(::getpid()))).string();
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static CheckpointState StateAt(int64_t step) {
+    CheckpointState state{.step = step, .job_id = "job-1", .recipe_sha256 = "abc"};
+    state.tensors.tensors["w"] = at::full({3}, static_cast<double>(step));
+    return state;
+  }
+  absl::StatusOr<CheckpointState> Newest() const { return ReadNewestCheckpoint(root_, "job-1", "abc"); }
+  std::string FileAt(int64_t step, const std::string& name) const {
+    return (fs::path(root_) / ("step-0000000" + std::to_string(step)) / name).string();
+  }
+  std::string root_;
+};
+
+TEST_F(CheckpointTest, TheNewestWholeCheckpointComesBack) {
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 2).ok());
+  v1::Checkpoint written = WriteCheckpoint(root_, StateAt(2), 2).value();
+  EXPECT_EQ(written.step(), 2);
+  EXPECT_EQ(written.sha256().size(), 64u);
+  CheckpointState state = Newest().value();
+  EXPECT_EQ(state.step, 2);
+  EXPECT_TRUE(at::equal(state.tensors.tensors["w"], at::full({3}, 2.0)));
+}
+
+TEST_F(CheckpointTest, ADamagedCheckpointIsPassedOverForTheOneBefore) {
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 1).ok());
+  for (const char* damage : {"state.safetensors", "manifest.json"}) {
+    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2), 1).ok());
+    std::ofstream(FileAt(2, damage), std::ios::app) << "x";
+    EXPECT_EQ(Newest().value().step, 1) << damage;
+    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2), 1).ok());
+    fs::remove(FileAt(2, damage));
+    EXPECT_EQ(Newest().value().step, 1) << damage;
+  }
+}
+
+TEST_F(CheckpointTest, AnUnfinishedWriteDoesNotExistAndIsCleanedUp) {
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 1).ok());
+  fs::create_directories(fs::path(root_) / "step-00000002.unfinished");
+  EXPECT_EQ(Newest().value().step, 1);
+  ASSERT_TRUE(RemoveOldCheckpoints(root_, 1).ok());
+  EXPECT_FALSE(fs::exists(fs::path(root_) / "step-00000002.unfinished"));
+}
+
+TEST_F(CheckpointTest, AnotherJobsOrRecipesCheckpointIsRefusedWithTheReason) {
+  CheckpointState other = StateAt(3);
+  other.job_id = "job-2";
+  ASSERT_TRUE(WriteCheckpoint(root_, other, 1).ok());
+  absl::Status status = Newest().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(std::string(status.message()).find("job-2"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, OnlyTheNewestAreKept) {
+  for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(WriteCheckpoint(root_, StateAt(step), 1).ok());
+  ASSERT_TRUE(RemoveOldCheckpoints(root_, 2).ok());
+  EXPECT_FALSE(fs::exists(FileAt(2, "")));
+  EXPECT_TRUE(fs::exists(FileAt(3, "manifest.json")));
+  EXPECT_EQ(Newest().value().step, 4);
+}
+
+}  // namespace
+}  // namespace ridgeline

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ridgeline {
+
+double LearningRateAt(const v1::Recipe& recipe, int64_t step) {
+  const v1::LrScheduler& schedule = recipe.lr_scheduler();
+  const double peak = recipe.optimizer().lr();
+  const int64_t warmup = schedule.warmup_steps(), total = recipe.training().steps();
+  if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  if (schedule.decay_type() == "none") return peak;
+  double progress = static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(1, total - warmup));
+  progress = std::min(1.0, progress);
+  double remaining = schedule.decay_type() == "cosine" ? 0.5 * (1 + std::cos(M_PI * progress)) : 1 - progress;
+  return peak * (schedule.lr_min() + (1 - schedule.lr_min()) * remaining);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/schedule.h"
+
+#include <gtest/gtest.h>
+
+namespace ridgeline {
+namespace {
+
+v1::Recipe RecipeWith(const std::string& decay) {
+  v1::Recipe recipe;
+  recipe.mutable_training()->set_steps(500);
+  recipe.mutable_optimizer()->set_lr(1e-3);
+  recipe.mutable_lr_scheduler()->set_warmup_steps(50);
+  recipe.mutable_lr_scheduler()->set_lr_min(0.1);
+  recipe.mutable_lr_scheduler()->set_decay_type(decay);
+  return recipe;
+}
+
+TEST(ScheduleTest, WarmsUpLinearlyToThePeak) {
+  v1::Recipe recipe = RecipeWith("cosine");
+  EXPECT_DOUBLE_EQ(LearningRateAt(recipe, 0), 1e-3 / 50);
+  EXPECT_DOUBLE_EQ(LearningRateAt(recipe, 49), 1e-3);
+}
+
+TEST(ScheduleTest, DecaysToTheMinimumByItsShape) {
+  EXPECT_NEAR(LearningRateAt(RecipeWith("cosine"), 275), 1e-3 * 0.55, 1e-12);
+  EXPECT_NEAR(LearningRateAt(RecipeWith("linear"), 275), 1e-3 * 0.55, 1e-12);
+  EXPECT_NEAR(LearningRateAt(RecipeWith("cosine"), 500), 1e-4, 1e-12);
+  EXPECT_DOUBLE_EQ(LearningRateAt(RecipeWith("none"), 499), 1e-3);
+}
+
+TEST(ScheduleTest, NoWarmUpStartsAtThePeak) {
+  v1::Recipe recipe = RecipeWith("cosine");
+  recipe.mutable_lr_scheduler()->set_warmup_steps(0);
+  EXPECT_DOUBLE_EQ(LearningRateAt(recipe, 0), 1e-3);
+}
+
+}  // namespace
+}  // namespace ridgeline

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+
+#include "common/clock.h"
+#include "common/sha256.h"
+#include "common/status_macros.h"
+#include "data/dataset.h"
+#include "fmt/format.h"
+#include "quant/autograd/torch_pch.h"
+#include "worker/train/checkpoint.h"
+#include "worker/train/data_order.h"
+#include "worker/train/evaluate.h"
+#include "worker/train/model_from_recipe.h"
+#include "worker/train/optimizer.h"
+#include "worker/train/schedule.h"
+
+namespace ridgeline {
+namespace {
+
+// Steps in a row without a finite loss and gradient after which a run is given up.
+constexpr int64_t kMaxNonfiniteSteps = 20;
+// Every step is reported in runs up to this long; longer runs report as many, evenly.
+constexpr int64_t kReportedSteps = 1000;
+constexpr double kReportAtLeastEverySeconds = 1.0;
+// Of an error that one rank tells the others.
+constexpr size_t kMaxMessageBytes = 1024;
+
+// Scalars that travel behind the gradients in the step's one all-reduce.
+enum Extra : size_t { kLossSum, kStopRequest, kExtraCount };
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string RecipeHash(const v1::Recipe& recipe) {
+  v1::Recipe decisive = recipe;  // What does not change the numbers may differ between attempts.
+  decisive.clear_priority();
+  decisive.clear_labels();
+  decisive.clear_resources();
+  decisive.clear_recovery();
+  return Sha256Hex(decisive.SerializeAsString());
+}
+
+class Attempt {
+ public:
+  Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
+      : recipe_(assignment.recipe()), assignment_(assignment), communicator_(communicator), options_(options),
+        checkpoint_root_((std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()) {}
+
+  absl::StatusOr<RunResult> Run();
+
+ private:
+  struct StepTimes {
+    double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
+  };
+
+  absl::Status SetUp();
+  absl::Status SetUpThisRank();
+  absl::Status Resume();
+  absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what);
+  absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine);
+  absl::Status TrainStep();
+  void ForwardBackward();
+  absl::Status CheckNonfinite(bool finite, double loss, double norm);
+  absl::Status ValidateIfDue();
+  absl::StatusOr<Evaluation> Validate();
+  absl::Status CheckpointIfDue(bool force);
+  absl::Status WriteCheckpointOnRoot();
+  void ReportStep(bool finite, double loss, double norm, const StepTimes& times);
+  void ReportPhase(const char* phase);
+  void Report(v1::MetricPoint point);
+  void Log(const std::string& level, const std::string& text);
+  RunResult Stopped(StopRequest request) const;
+  absl::StatusOr<RunResult> Finish();
+
+  int64_t tokens_per_step() const {
+    return int64_t{recipe_.training().global_batch_size()} * recipe_.training().seq_len();
+  }
+  bool is_root() const { return communicator_.rank() == 0; }
+
+  const v1::Recipe recipe_;
+  const v1::Assign& assignment_;
+  Communicator& communicator_;
+  const RunOptions& options_;
+  const std::string checkpoint_root_;
+  std::string recipe_hash_;
+  std::unique_ptr<Dataset> dataset_;
+  std::optional<Gpt> model_;
+  std::optional<AdamW> optimizer_;
+  int64_t step_ = 0;  // Optimizer steps that are done.
+  int64_t last_checkpoint_step_ = -1;
+  int64_t nonfinite_in_a_row_ = 0;
+  StopRequest stop_ = StopRequest::kNone;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_report_ = start_;
+  int64_t last_report_step_ = 0;
+};
+
+absl::StatusOr<RunResult> Attempt::Run() {
+  RETURN_IF_ERROR(SetUp());
+  last_report_ = start_ = std::chrono::steady_clock::now();
+  last_report_step_ = step_;
+  while (step_ < recipe_.training().steps()) {
+    RETURN_IF_ERROR(TrainStep());
+    if (stop_ == StopRequest::kCancel) return Stopped(stop_);
+    RETURN_IF_ERROR(ValidateIfDue());
+    RETURN_IF_ERROR(CheckpointIfDue(stop_ == StopRequest::kPreempt));
+    if (stop_ == StopRequest::kPreempt) return Stopped(stop_);
+  }
+  return Finish();
+}
+
+absl::Status Attempt::SetUp() {
+  ReportPhase("starting");
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(SetUpThisRank(), "set-up"));
+  const Gpt& model = *model_;
+  Log("info", fmt::format("{} on {} ranks: {} layers, width {}, vocabulary {}, {} training tokens, starts at step {} of {}",
+                          ModelLabel(recipe_), communicator_.size(), model.config().n_layers, model.config().dim,
+                          model.config().vocab_size, dataset_->train().size(), step_, recipe_.training().steps()));
+  return absl::OkStatus();
+}
+
+absl::Status Attempt::SetUpThisRank() {
+  recipe_hash_ = RecipeHash(recipe_);
+  ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
+  const int64_t seq_len = recipe_.training().seq_len();
+  if (static_cast<int64_t>(dataset_->train().size()) <= seq_len)
+    return absl::InvalidArgumentError(fmt::format("{} has {} training tokens, training.seq_len {} needs more",
+                                                  recipe_.dataset().path(), dataset_->train().size(), seq_len));
+  ASSIGN_OR_RETURN(GptConfig config, GptConfigFromRecipe(recipe_, dataset_->info().vocab_size));
+  absl::StatusOr<Gpt> model = Gpt::Create(config, recipe_.training().seed());
+  if (!model.ok()) return model.status();
+  model_.emplace(std::move(*model));
+  optimizer_.emplace(model_->parameters(), recipe_.optimizer(), kExtraCount);
+  return Resume();
+}
+
+absl::Status Attempt::Resume() {
+  if (!assignment_.has_resume_from()) {
+    // A folder of this name can only be an earlier life's: this job has not committed a checkpoint.
+    std::error_code error;
+    if (is_root()) std::filesystem::remove_all(checkpoint_root_, error);
+    return absl::OkStatus();
+  }
+  const std::string root = std::filesystem::path(assignment_.resume_from().path()).parent_path().string();
+  ASSIGN_OR_RETURN(CheckpointState state, ReadNewestCheckpoint(root, assignment_.job_id(), recipe_hash_));
+  RETURN_IF_ERROR(optimizer_->LoadState(state.tensors.tensors));
+  for (const NamedParameter& parameter : model_->parameters()) {
+    auto found = state.tensors.tensors.find(parameter.name);
+    if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.tensor.sizes())
+      return absl::DataLossError(fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
+    parameter.tensor.detach().copy_(found->second);
+  }
+  step_ = last_checkpoint_step_ = state.step;
+  return absl::OkStatus();
+}
+
+// Ranks must leave together: one that went on alone would wait for the others in its next collective.
+absl::Status Attempt::AgreeThatAllSucceeded(const absl::Status& mine, const char* what) {
+  std::vector<double> failed(static_cast<size_t>(communicator_.size()), 0);
+  failed[static_cast<size_t>(communicator_.rank())] = mine.ok() ? 0 : 1;
+  RETURN_IF_ERROR(communicator_.AllReduceSum(std::span<double>(failed), what));
+  auto first = std::find(failed.begin(), failed.end(), 1);
+  if (first == failed.end()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::string message, MessageOfRank(static_cast<int>(first - failed.begin()), mine));
+  return absl::Status(mine.ok() ? absl::StatusCode::kAborted : mine.code(), message);
+}
+
+// The text of one rank's error, on all ranks: its characters summed with everybody else's zeros.
+absl::StatusOr<std::string> Attempt::MessageOfRank(int rank, const absl::Status& mine) {
+  std::vector<float> characters(kMaxMessageBytes, 0);
+  if (communicator_.rank() == rank) {
+    std::string text(mine.message());
+    for (size_t i = 0; i < std::min(text.size(), characters.size()); ++i)
+      characters[i] = static_cast<float>(static_cast<unsigned char>(text[i]));
+  }
+  RETURN_IF_ERROR(communicator_.AllReduceSum(std::span<float>(characters), "error message"));
+  std::string message = fmt::format("rank {}: ", rank);
+  for (float character : characters)
+    if (character != 0) message += static_cast<char>(static_cast<unsigned char>(character));
+  return message;
+}
+
+// Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
+void Attempt::ForwardBackward() {
+  optimizer_->ZeroGradients();
+  const v1::Training& training = recipe_.training();
+  const Share share = ShareOfRank(training.global_batch_size(), communicator_.rank(), communicator_.size());
+  if (share.begin == share.end) return;
+  std::vector<int64_t> offsets;
+  for (int64_t i = share.begin; i < share.end; ++i)
+    offsets.push_back(SampleOffset(training.seed(), step_ * training.global_batch_size() + i,
+                                   static_cast<int64_t>(dataset_->train().size()), training.seq_len()));
+  auto [inputs, targets] = GatherBatch(dataset_->train(), offsets, training.seq_len());
+  at::Tensor logits = model_->Logits(inputs).flatten(0, 1);  // (B*T, V)
+  at::Tensor loss = at::cross_entropy_loss(logits, targets.reshape({-1}), {}, at::Reduction::Sum) /
+                    static_cast<double>(tokens_per_step());
+  loss.backward();
+  optimizer_->extras()[kLossSum] = loss.item<float>();
+}
+
+absl::Status Attempt::TrainStep() {
+  const auto start = std::chrono::steady_clock::now();
+  ForwardBackward();
+  StepTimes times;
+  times.forward_backward_seconds = SecondsSince(start);
+  if (options_.observer != nullptr)
+    optimizer_->extras()[kStopRequest] = static_cast<float>(options_.observer->PollStop());
+  RETURN_IF_ERROR(communicator_.AllReduceSum(optimizer_->flat_with_extras(), "gradients"));
+  times.collective_seconds = SecondsSince(start) - times.forward_backward_seconds;
+  stop_ = static_cast<StopRequest>(static_cast<int>(optimizer_->extras()[kStopRequest]));
+  const double loss = optimizer_->extras()[kLossSum];
+  const double norm = optimizer_->ClipGradients(recipe_.training().max_norm());
+  const bool finite = std::isfinite(loss) && std::isfinite(norm);
+  if (finite) optimizer_->Step(LearningRateAt(recipe_, step_));
+  ++step_;
+  times.step_seconds = SecondsSince(start);
+  times.optimizer_seconds = times.step_seconds - times.forward_backward_seconds - times.collective_seconds;
+  ReportStep(finite, loss, norm, times);
+  return CheckNonfinite(finite, loss, norm);
+}
+
+absl::Status Attempt::CheckNonfinite(bool finite, double loss, double norm) {
+  nonfinite_in_a_row_ = finite ? 0 : nonfinite_in_a_row_ + 1;
+  if (finite) return absl::OkStatus();
+  Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, loss, norm));
+  if (nonfinite_in_a_row_ < kMaxNonfiniteSteps) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda, "
+      "and start again", nonfinite_in_a_row_, step_));
+}
+
+absl::Status Attempt::ValidateIfDue() {
+  const int64_t interval = recipe_.validation().interval();
+  if (interval == 0 || step_ % interval != 0 || step_ == recipe_.training().steps()) return absl::OkStatus();
+  return Validate().status();
+}
+
+absl::StatusOr<Evaluation> Attempt::Validate() {
+  ReportPhase("evaluating");
+  ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(*model_, dataset_->validation(), recipe_.training().seq_len(),
+                                                   recipe_.validation().sequences(), communicator_));
+  v1::MetricPoint point;
+  point.set_phase("training");
+  point.set_validation_loss(evaluation.loss);
+  point.set_validation_accuracy(evaluation.accuracy);
+  if (is_root()) point.set_quant_error_ratio(model_->WeightErrorRatio());
+  Report(std::move(point));
+  Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens", step_, evaluation.loss,
+                          100 * evaluation.accuracy, evaluation.tokens));
+  last_report_ = std::chrono::steady_clock::now();  // Evaluation is not part of the training rate.
+  last_report_step_ = step_;
+  return evaluation;
+}
+
+absl::Status Attempt::CheckpointIfDue(bool force) {
+  const int64_t interval = recipe_.checkpoint().interval();
+  const bool due = interval > 0 && step_ % interval == 0;
+  if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(), "checkpoint"));
+  last_checkpoint_step_ = step_;
+  return absl::OkStatus();
+}
+
+// Data parallelism: every rank holds the same state, so one writes it.
+absl::Status Attempt::WriteCheckpointOnRoot() {
+  ReportPhase("checkpointing");
+  CheckpointState state{.step = step_, .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
+  state.tensors.tensors = optimizer_->State();
+  for (const NamedParameter& parameter : model_->parameters())
+    state.tensors.tensors[parameter.name] = parameter.tensor.detach();
+  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));
+  options_.observer->OnCheckpoint(checkpoint);
+  return RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest());
+}
+
+void Attempt::ReportStep(bool finite, double loss, double norm, const StepTimes& times) {
+  const int64_t every = (recipe_.training().steps() + kReportedSteps - 1) / kReportedSteps;
+  const double elapsed = SecondsSince(last_report_);
+  if (step_ % every != 0 && elapsed < kReportAtLeastEverySeconds && finite) return;
+  v1::MetricPoint point;
+  point.set_phase("training");
+  if (finite) {
+    point.set_train_loss(loss);
+    point.set_grad_norm(norm);
+  } else {
+    point.set_nonfinite(true);
+  }
+  point.set_lr(LearningRateAt(recipe_, step_ - 1));
+  point.set_step_seconds(times.step_seconds);
+  point.set_forward_backward_seconds(times.forward_backward_seconds);
+  point.set_collective_seconds(times.collective_seconds);
+  point.set_optimizer_seconds(times.optimizer_seconds);
+  if (elapsed > 0)
+    point.set_tokens_per_second(static_cast<double>((step_ - last_report_step_) * tokens_per_step()) / elapsed);
+  last_report_ = std::chrono::steady_clock::now();
+  last_report_step_ = step_;
+  Report(std::move(point));
+}
+
+void Attempt::ReportPhase(const char* phase) {
+  v1::MetricPoint point;
+  point.set_phase(phase);
+  Report(std::move(point));
+}
+
+void Attempt::Report(v1::MetricPoint point) {
+  if (options_.observer == nullptr) return;
+  point.set_step(step_);
+  point.set_tokens(step_ * tokens_per_step());
+  point.set_time_unix_ms(SystemClock().WallUnixMs());
+  options_.observer->OnMetrics(point);
+}
+
+void Attempt::Log(const std::string& level, const std::string& text) {
+  if (options_.observer != nullptr) options_.observer->OnLog(level, text);
+}
+
+RunResult Attempt::Stopped(StopRequest request) const {
+  const bool cancel = request == StopRequest::kCancel;
+  return {.outcome = cancel ? v1::STOPPED : v1::PREEMPTED,
+          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", step_)};
+}
+
+absl::StatusOr<RunResult> Attempt::Finish() {
+  ASSIGN_OR_RETURN(Evaluation evaluation, Validate());
+  RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
+  result.point = PointFromRecipe(recipe_, model_->Cost());
+  v1::FrontierPoint& point = result.point;
+  point.set_job_id(assignment_.job_id());
+  point.set_dataset(dataset_->info().name);
+  point.set_steps(step_);
+  point.set_tokens(step_ * tokens_per_step());
+  point.set_loss(evaluation.loss);
+  point.set_accuracy(evaluation.accuracy);
+  point.set_world_size(communicator_.size());
+  point.set_version(RIDGELINE_VERSION);
+  point.set_train_seconds(SecondsSince(start_));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
+                                     const RunOptions& options) {
+  try {
+    return Attempt(assignment, communicator, options).Run();
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(fmt::format(
+        "rank {} ran out of memory; lower training.global_batch_size or training.seq_len, or use more ranks: {}",
+        communicator.rank(), error.what_without_backtrace()));
+  } catch (const c10::Error& error) {
+    return absl::InternalError(fmt::format("rank {}: LibTorch: {}", communicator.rank(), error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    return absl::InternalError(fmt::format("rank {}: {}", communicator.rank(), error.what()));
+  }
+}
+
+}  // namespace ridgeline

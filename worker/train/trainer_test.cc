@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/trainer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "data/dataset.h"
+#include "recipes/recipe_reader.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Sums over ranks run in another order than within one rank: losses agree to this, relative.
+constexpr double kRankCountTolerance = 1e-3;
+
+// Remembers what a run says, and stops it where a test wants.
+class Recorder : public RunObserver {
+ public:
+  void OnMetrics(const v1::MetricPoint& point) override { points.push_back(point); }
+  void OnLog(const std::string&, const std::string& text) override { log += text + "\n"; }
+  void OnCheckpoint(const v1::Checkpoint& checkpoint) override { last_checkpoint = checkpoint; }
+  StopRequest PollStop() override {
+    ++polls;
+    return polls == stop_at_step ? stop_with : StopRequest::kNone;
+  }
+
+  std::vector<double> TrainLosses() const {
+    std::vector<double> losses;
+    for (const v1::MetricPoint& point : points)
+      if (point.has_train_loss()) losses.push_back(point.train_loss());
+    return losses;
+  }
+
+  std::vector<v1::MetricPoint> points;
+  std::string log;
+  v1::Checkpoint last_checkpoint;
+  int64_t polls = 0;
+  int64_t stop_at_step = -1;
+  StopRequest stop_with = StopRequest::kNone;
+};
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("ridgeline_trainer_test_" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    std::ofstream text(folder_ / "text.txt");
+    for (int i = 0; i < 400; ++i) text << "the quick brown fox number " << i * i << " jumps over the lazy dog\n";
+    text.close();
+    PrepareOptions options;
+    options.text_path = (folder_ / "text.txt").string();
+    options.out_dir = (folder_ / "data").string();
+    ASSERT_TRUE(PrepareDataset(options).ok());
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  v1::Assign Assignment(const std::vector<RecipeOverride>& changes = {}) const {
+    v1::Assign assignment;
+    assignment.set_job_id("job-1");
+    assignment.set_epoch(1);
+    v1::Recipe* recipe = assignment.mutable_recipe();
+    std::vector<RecipeOverride> all = {
+        {"dataset.path", (folder_ / "data").string()}, {"model.name", "gpt"}, {"model.n_layers", "2"},
+        {"model.dim", "32"}, {"model.n_heads", "2"}, {"training.seq_len", "32"}, {"training.global_batch_size", "6"},
+        {"training.steps", "20"}, {"lr_scheduler.warmup_steps", "4"}, {"optimizer.lr", "3e-3"},
+        {"checkpoint.interval", "8"}, {"validation.interval", "10"}, {"validation.sequences", "12"},
+        {"quant.estimator", "ridge"}, {"quant.weight.format", "int2"}, {"quant.activation.format", "int2"}};
+    all.insert(all.end(), changes.begin(), changes.end());
+    for (const auto& [key, value] : all) {
+      absl::Status status = SetRecipeField(recipe, key, value);
+      EXPECT_TRUE(status.ok()) << status;
+    }
+    ApplyRecipeDefaults(recipe);
+    return assignment;
+  }
+
+  // Runs every rank on a thread of its own; the result is rank 0's.
+  absl::StatusOr<RunResult> Run(const v1::Assign& assignment, int ranks, Recorder& recorder) const {
+    auto communicators = MakeFakeCommunicators(ranks);
+    std::vector<absl::StatusOr<RunResult>> results(static_cast<size_t>(ranks), absl::UnknownError("did not run"));
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < ranks; ++rank)
+      threads.emplace_back([&, rank] {
+        RunOptions options{.work_dir = (folder_ / "work").string(), .observer = rank == 0 ? &recorder : nullptr};
+        results[static_cast<size_t>(rank)] = RunAttempt(assignment, *communicators[static_cast<size_t>(rank)], options);
+      });
+    for (std::thread& thread : threads) thread.join();
+    return results[0];
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
+  Recorder recorder;
+  absl::StatusOr<RunResult> result = Run(Assignment(), 1, recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->outcome, v1::COMPLETED);
+  std::vector<double> losses = recorder.TrainLosses();
+  ASSERT_EQ(losses.size(), 20u);
+  EXPECT_LT(losses.back(), losses.front() - 0.3);
+  EXPECT_EQ(result->point.estimator(), "ridge");
+  EXPECT_EQ(result->point.tokens(), 20 * 6 * 32);
+  EXPECT_GT(result->point.accuracy(), 0);
+  EXPECT_DOUBLE_EQ(result->point.bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) + 32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
+}
+
+TEST_F(TrainerTest, OneSeedGivesTheSameNumbersAgain) {
+  Recorder first, second;
+  double loss = Run(Assignment(), 2, first)->point.loss();
+  EXPECT_EQ(Run(Assignment(), 2, second)->point.loss(), loss);
+  EXPECT_EQ(first.TrainLosses(), second.TrainLosses());
+}
+
+TEST_F(TrainerTest, AnyNumberOfRanksGivesTheLossOfOne) {
+  Recorder one;
+  v1::Assign assignment = Assignment({{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}});
+  Run(assignment, 1, one).value();
+  for (int ranks : {2, 3, 8}) {  // Eight ranks share six sequences: two are idle.
+    Recorder many;
+    Run(assignment, ranks, many).value();
+    std::vector<double> expected = one.TrainLosses(), losses = many.TrainLosses();
+    ASSERT_EQ(losses.size(), expected.size());
+    for (size_t i = 0; i < losses.size(); ++i) EXPECT_NEAR(losses[i] / expected[i], 1, kRankCountTolerance) << ranks << " ranks, step " << i;
+  }
+}
+
+TEST_F(TrainerTest, ResumeGivesTheNumbersOfAnUninterruptedRun) {
+  Recorder whole, before, after;
+  double loss = Run(Assignment(), 2, whole)->point.loss();
+  before.stop_at_step = 13;
+  before.stop_with = StopRequest::kCancel;
+  ASSERT_EQ(Run(Assignment(), 2, before)->outcome, v1::STOPPED);
+  ASSERT_EQ(before.last_checkpoint.step(), 8);
+  v1::Assign resumed = Assignment();
+  *resumed.mutable_resume_from() = before.last_checkpoint;
+  EXPECT_EQ(Run(resumed, 2, after)->point.loss(), loss);
+  EXPECT_EQ(after.points.front().step(), 0);  // "starting", before the checkpoint is read.
+  EXPECT_EQ(after.TrainLosses().size(), 12u);
+}
+
+TEST_F(TrainerTest, ResumeAtOtherWorldSizeGivesTheSameLoss) {
+  Recorder whole, before, after;
+  double loss = Run(Assignment(), 2, whole)->point.loss();
+  before.stop_at_step = 13;
+  before.stop_with = StopRequest::kCancel;
+  Run(Assignment(), 2, before).value();
+  v1::Assign resumed = Assignment();
+  *resumed.mutable_resume_from() = before.last_checkpoint;
+  EXPECT_NEAR(Run(resumed, 1, after)->point.loss() / loss, 1, 1e-2);  // Codes at 2 bits flip on rounding ties.
+}
+
+TEST_F(TrainerTest, PreemptionCommitsACheckpointAtItsStep) {
+  Recorder recorder;
+  recorder.stop_at_step = 5;
+  recorder.stop_with = StopRequest::kPreempt;
+  EXPECT_EQ(Run(Assignment(), 2, recorder)->outcome, v1::PREEMPTED);
+  EXPECT_EQ(recorder.last_checkpoint.step(), 5);
+}
+
+TEST_F(TrainerTest, AMissingDatasetIsAnErrorThatNamesIt) {
+  Recorder recorder;
+  v1::Assign assignment = Assignment({{"dataset.path", "/no/such/dataset"}});
+  absl::Status status = Run(assignment, 2, recorder).status();
+  EXPECT_NE(std::string(status.message()).find("/no/such/dataset"), std::string::npos) << status;
+}
+
+TEST_F(TrainerTest, AMissingCheckpointIsAnErrorAndNotAFreshStart) {
+  Recorder recorder;
+  v1::Assign assignment = Assignment();
+  assignment.mutable_resume_from()->set_step(8);
+  assignment.mutable_resume_from()->set_path((folder_ / "gone" / "step-00000008").string());
+  EXPECT_EQ(Run(assignment, 1, recorder).status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace ridgeline
