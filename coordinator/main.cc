@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The coordinator program: reads flags, starts the server, waits for a signal.
+#include <csignal>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "coordinator/rpc/server.h"
+
+namespace {
+
+void AddFlags(CLI::App& app, ridgeline::ServerOptions& options) {
+  app.set_version_flag("--version", RIDGELINE_VERSION);
+  app.add_option("--state", options.state_dir, "Folder of the journal; created if missing")->required();
+  app.add_option("--listen", options.listen, "HOST:PORT for clients and workers; port 0 takes a free one")->capture_default_str();
+  app.add_option("--metrics", options.metrics, "HOST:PORT of the Prometheus endpoint")->capture_default_str();
+  app.add_option("--heartbeat-ms", options.heartbeat_ms, "How often worker groups report")
+      ->check(CLI::Range(10, 600'000))->capture_default_str();
+  app.add_option("--lease-ms", options.lease_ms, "Silence after which a worker group's attempt is lost")
+      ->check(CLI::Range(50, 86'400'000))->capture_default_str();
+  app.add_flag("--insecure", options.insecure, "Allow to listen beyond this machine without TLS and tokens");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ridgeline::ServerOptions options;
+  CLI::App app("The Ridgeline coordinator: queues jobs and hands them to worker groups.");
+  AddFlags(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
+
+  // Blocked before any thread starts, so that all of them leave the signals to sigwait.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // A file size limit shows as a write error, like a full disk.
+
+  const auto server = ridgeline::CoordinatorServer::Start(options);
+  if (!server.ok()) {
+    std::cerr << "ridgeline-coordinator: " << server.status().message() << "\n";
+    return absl::IsInvalidArgument(server.status()) ? 2 : 1;
+  }
+  spdlog::info("listening on {}, metrics on http://{}/metrics, state in {}", (*server)->address(),
+               (*server)->metrics_address(), options.state_dir);
+  int received = 0;
+  sigwait(&signals, &received);
+  spdlog::info("stopping on {}", received == SIGTERM ? "SIGTERM" : "SIGINT");
+  return 0;
+}

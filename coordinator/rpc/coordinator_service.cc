@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/rpc/coordinator_service.h"
+
+#include <chrono>
+#include <utility>
+
+#include "coordinator/rpc/grpc_status.h"
+#include "coordinator/rpc/job_streams.h"
+
+namespace ridgeline {
+
+template <typename Response, typename Call>
+grpc::Status CoordinatorService::Unary(const char* method, Response* response, Call call) {
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<Response> result = call();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  metrics_->ObserveRpc(method, result.status().code(), seconds.count());
+  if (result.ok()) *response = *std::move(result);
+  return ToGrpcStatus(result.status());
+}
+
+grpc::Status CoordinatorService::EndStream(const char* method, const absl::Status& status) {
+  const absl::Status end = stopping_ && !status.ok()
+                               ? absl::UnavailableError("the coordinator is stopping; try again in a moment")
+                               : status;
+  metrics_->ObserveRpc(method, end.code(), std::nullopt);
+  return ToGrpcStatus(end);
+}
+
+grpc::Status CoordinatorService::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::Info* response) {
+  return Unary("GetInfo", response, [&] { return absl::StatusOr<v1::Info>(info_()); });
+}
+
+grpc::Status CoordinatorService::SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
+                                           v1::SubmitJobResponse* response) {
+  return Unary("SubmitJob", response, [&] { return api_->Submit(*request); });
+}
+
+grpc::Status CoordinatorService::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) {
+  return Unary("GetJob", response, [&] { return api_->Get(request->job()); });
+}
+
+grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                                          v1::ListJobsResponse* response) {
+  return Unary("ListJobs", response, [&] { return api_->List(*request); });
+}
+
+grpc::Status CoordinatorService::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request, v1::Job* response) {
+  return Unary("CancelJob", response, [&] { return api_->Cancel(request->job()); });
+}
+
+grpc::Status CoordinatorService::RetryJob(grpc::ServerContext*, const v1::RetryJobRequest* request, v1::Job* response) {
+  return Unary("RetryJob", response, [&] { return api_->Retry(request->job()); });
+}
+
+grpc::Status CoordinatorService::GetMetrics(grpc::ServerContext*, const v1::GetMetricsRequest* request,
+                                            v1::GetMetricsResponse* response) {
+  return Unary("GetMetrics", response, [&] { return api_->Metrics(*request); });
+}
+
+grpc::Status CoordinatorService::ListPoints(grpc::ServerContext*, const v1::ListPointsRequest* request,
+                                            v1::ListPointsResponse* response) {
+  return Unary("ListPoints", response, [&] { return api_->Points(*request); });
+}
+
+grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
+                                             v1::ListWorkersResponse* response) {
+  return Unary("ListWorkers", response, [&] { return api_->Workers(); });
+}
+
+grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                                          grpc::ServerWriter<v1::Job>* writer) {
+  return EndStream("WatchJob", FollowJob(api_, journal_, request->job(),
+                                         [&](const v1::Job& job) { return writer->Write(job); },
+                                         [&] { return stopping_ || context->IsCancelled(); }));
+}
+
+grpc::Status CoordinatorService::StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
+                                            grpc::ServerWriter<v1::LogLine>* writer) {
+  return EndStream("StreamLogs", FollowLogs(api_, journal_, store_, *request,
+                                            [&](const v1::LogLine& line) { return writer->Write(line); },
+                                            [&] { return stopping_ || context->IsCancelled(); }));
+}
+
+}  // namespace ridgeline

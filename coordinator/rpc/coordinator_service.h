@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Coordinator service: forwards to JobApi, converts statuses, counts calls.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "coordinator/rpc/job_api.h"
+#include "coordinator/rpc/metrics.h"
+#include "ridgeline/v1/coordinator.grpc.pb.h"
+
+namespace ridgeline {
+
+// Thread-safe. What it is made of must outlive it.
+class CoordinatorService final : public v1::Coordinator::Service {
+ public:
+  // `info` answers GetInfo.
+  CoordinatorService(JobApi* api, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics,
+                     std::function<v1::Info()> info)
+      : api_(api), journal_(journal), store_(store), metrics_(metrics), info_(std::move(info)) {}
+
+  // Makes the streams end; for shutdown.
+  void Stop() { stopping_ = true; }
+
+  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::Info*) override;
+  grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest*, v1::SubmitJobResponse*) override;
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest*, v1::Job*) override;
+  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest*, v1::ListJobsResponse*) override;
+  grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest*, v1::Job*) override;
+  grpc::Status RetryJob(grpc::ServerContext*, const v1::RetryJobRequest*, v1::Job*) override;
+  grpc::Status WatchJob(grpc::ServerContext*, const v1::WatchJobRequest*, grpc::ServerWriter<v1::Job>*) override;
+  grpc::Status GetMetrics(grpc::ServerContext*, const v1::GetMetricsRequest*, v1::GetMetricsResponse*) override;
+  grpc::Status StreamLogs(grpc::ServerContext*, const v1::StreamLogsRequest*, grpc::ServerWriter<v1::LogLine>*) override;
+  grpc::Status ListPoints(grpc::ServerContext*, const v1::ListPointsRequest*, v1::ListPointsResponse*) override;
+  grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*, v1::ListWorkersResponse*) override;
+
+ private:
+  template <typename Response, typename Call>
+  grpc::Status Unary(const char* method, Response* response, Call call);
+  grpc::Status EndStream(const char* method, const absl::Status& status);
+
+  JobApi* const api_;
+  Journal* const journal_;
+  MetricStore* const store_;
+  CoordinatorMetrics* const metrics_;
+  const std::function<v1::Info()> info_;
+  std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace ridgeline

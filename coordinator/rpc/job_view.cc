@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/rpc/job_view.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace ridgeline {
+namespace {
+
+double EtaSeconds(const v1::Job& job, const v1::MetricPoint& point) {
+  const v1::Training& training = job.recipe().training();
+  const int64_t steps_left = std::max<int64_t>(0, training.steps() - point.step());
+  if (point.tokens_per_second() > 0) {
+    const double tokens_per_step = double{1} * training.seq_len() * training.global_batch_size();
+    return steps_left * tokens_per_step / point.tokens_per_second();
+  }
+  return steps_left * point.step_seconds();
+}
+
+std::string Phase(const v1::Job& job, const LatestMetrics& latest) {
+  if (job.state() != v1::RUNNING) return "";
+  const v1::Attempt* live = LiveAttempt(job);
+  const bool reported = live != nullptr && latest.epoch == live->epoch();
+  if (!reported) return "starting";
+  return latest.point.phase().empty() ? "training" : latest.point.phase();
+}
+
+}  // namespace
+
+std::string SchemeLabel(const std::string& estimator, const std::string& scheme, const std::string& weight_format,
+                        const std::string& activation_format) {
+  const auto or_none = [](const std::string& format) { return format.empty() ? std::string("none") : format; };
+  if (estimator.empty() || estimator == "none") return "none";
+  return fmt::format("{} {} {}/{}", estimator, or_none(scheme), or_none(weight_format), or_none(activation_format));
+}
+
+v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
+  v1::Progress progress;
+  const v1::MetricPoint& point = latest.point;
+  progress.set_steps(job.recipe().training().steps());
+  progress.set_phase(Phase(job, latest));
+  if (latest.epoch == 0) return progress;
+  progress.set_step(point.step());
+  progress.set_train_loss(point.train_loss());
+  if (point.has_validation_loss()) progress.set_validation_loss(point.validation_loss());
+  progress.set_tokens_per_second(point.tokens_per_second());
+  progress.set_tokens(point.tokens());
+  progress.set_grad_norm(point.grad_norm());
+  progress.set_lr(point.lr());
+  if (job.state() == v1::RUNNING) progress.set_eta_seconds(EtaSeconds(job, point));
+  return progress;
+}
+
+void JobViews::Complete(v1::Job* job) const {
+  if (job->state() == v1::QUEUED && !IsParent(*job)) {
+    const std::string wait = loop_->WaitReason(job->id());
+    if (!wait.empty()) job->set_reason(job->attempts().empty() ? wait : fmt::format("{}; {}", job->reason(), wait));
+  }
+  *job->mutable_progress() = IsParent(*job) ? ParentProgress(*job) : OwnProgress(*job);
+}
+
+v1::Progress JobViews::OwnProgress(const v1::Job& job) const {
+  if (job.attempts().empty()) return MakeProgress(job, LatestMetrics());
+  const absl::StatusOr<LatestMetrics> latest = store_->Latest(job.id());
+  if (latest.ok()) return MakeProgress(job, *latest);
+  spdlog::warn("{}: no progress: {}", job.id(), std::string(latest.status().message()));
+  return MakeProgress(job, LatestMetrics());
+}
+
+// A sweep stands where its children stand together.
+v1::Progress JobViews::ParentProgress(const v1::Job& parent) const {
+  const std::vector<v1::Job> children = journal_->Read([&](const CoordinatorState& state) {
+    std::vector<v1::Job> copies;
+    for (const std::string& child_id : parent.child_ids()) copies.push_back(*state.FindById(child_id));
+    return copies;
+  });
+  v1::Progress sum;
+  for (const v1::Job& child : children) {
+    const v1::Progress progress = OwnProgress(child);
+    sum.set_step(sum.step() + progress.step());
+    sum.set_steps(sum.steps() + progress.steps());
+    sum.set_tokens(sum.tokens() + progress.tokens());
+    if (child.state() == v1::RUNNING) sum.set_tokens_per_second(sum.tokens_per_second() + progress.tokens_per_second());
+  }
+  if (parent.state() == v1::RUNNING) sum.set_phase("training");
+  return sum;
+}
+
+}  // namespace ridgeline

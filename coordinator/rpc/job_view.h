@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A job as answers show it: the journal's record plus its progress and the reason why it waits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/rpc/scheduler_loop.h"
+#include "coordinator/state/journal.h"
+#include "coordinator/state/metric_store.h"
+#include "ridgeline/v1/job.pb.h"
+
+namespace ridgeline {
+
+// Where a job stands by its newest metrics. The estimate of the remaining time rests on tokens per second, or else
+// on the last step's duration.
+v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest);
+
+// "ridge affine int1/int1" (weights/activations), "none" for a model that is not quantized: a short label.
+std::string SchemeLabel(const std::string& estimator, const std::string& scheme, const std::string& weight_format,
+                        const std::string& activation_format);
+
+// Thread-safe.
+class JobViews {
+ public:
+  JobViews(Journal* journal, MetricStore* store, const SchedulerLoop* loop)
+      : journal_(journal), store_(store), loop_(loop) {}
+
+  // Fills in progress and reason of a copy that came from the journal.
+  void Complete(v1::Job* job) const;
+
+ private:
+  v1::Progress ParentProgress(const v1::Job& parent) const;
+  v1::Progress OwnProgress(const v1::Job& job) const;
+
+  Journal* const journal_;
+  MetricStore* const store_;
+  const SchedulerLoop* const loop_;
+};
+
+}  // namespace ridgeline

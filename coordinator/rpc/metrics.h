@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prometheus counters and histograms that are fed by events. Gauges that describe the state are made at each scrape,
+// by StateCollector.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include "absl/status/status.h"
+#include "coordinator/state/journal.h"
+#include "ridgeline/v1/job.pb.h"
+
+namespace ridgeline {
+
+// There is one queue so far.
+inline constexpr char kQueueLabel[] = "default";
+
+// Thread-safe; outlives the journal and the services.
+class CoordinatorMetrics final : public JournalObserver {
+ public:
+  CoordinatorMetrics();
+
+  void OnApplied(const CoordinatorState& state, const v1::Event& event,
+                 const std::vector<CoordinatorState::Transition>& transitions) override;
+  void OnCommit(double seconds) override;
+
+  // Streams pass no duration.
+  void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
+  void ObserveSchedulerCycle(double seconds);
+  void ObserveStep(const v1::MetricPoint& point);
+
+  const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
+
+ private:
+  void ObserveQueueWait(const v1::Job& job);
+  void ObservePhase(const std::string& phase, double seconds);
+
+  std::unordered_map<std::string, int64_t> queued_unix_ms_;  // Only the journal's writer thread uses it.
+  std::shared_ptr<prometheus::Registry> registry_;
+  prometheus::Family<prometheus::Counter>& rpc_requests_;
+  prometheus::Family<prometheus::Histogram>& rpc_duration_;
+  prometheus::Family<prometheus::Counter>& jobs_finished_;
+  prometheus::Family<prometheus::Counter>& job_restarts_;
+  prometheus::Family<prometheus::Histogram>& step_duration_;
+  prometheus::Histogram& journal_commit_;
+  prometheus::Histogram& queue_wait_;
+  prometheus::Histogram& scheduler_cycle_;
+};
+
+}  // namespace ridgeline

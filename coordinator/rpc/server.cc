@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/rpc/server.h"
+
+#include <chrono>
+#include <exception>
+
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
+
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int kMaxMessageBytes = 4 << 20;
+constexpr int kKeepaliveMs = 10'000;
+constexpr int kMinPingIntervalMs = 5'000;
+constexpr int kStopGraceSeconds = 2;
+
+// "[::1]:7117" to "::1"; the part before the last colon.
+absl::StatusOr<std::string> HostOf(const std::string& address, const char* flag) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
+    return absl::InvalidArgumentError(fmt::format("{} '{}' is not HOST:PORT; for instance 127.0.0.1:7117", flag, address));
+  }
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+absl::Status CheckAddress(const std::string& address, const char* flag, bool insecure) {
+  ASSIGN_OR_RETURN(const std::string host, HostOf(address, flag));
+  const bool loopback = host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+  if (loopback || insecure) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or say --insecure if the "
+                  "network is trusted", flag, address));
+}
+
+std::string WithPort(const std::string& address, int port) {
+  return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(const ServerOptions& options) {
+  RETURN_IF_ERROR(CheckAddress(options.listen, "--listen", options.insecure));
+  RETURN_IF_ERROR(CheckAddress(options.metrics, "--metrics", options.insecure));
+  ASSIGN_OR_RETURN(StateDirLock lock, StateDirLock::Acquire(options.state_dir));
+  std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(options, std::move(lock)));
+  RETURN_IF_ERROR(server->OpenStores());
+  RETURN_IF_ERROR(server->StartMetrics());
+  RETURN_IF_ERROR(server->StartGrpc());
+  RETURN_IF_ERROR(WriteCoordinatorFile(options.state_dir, server->address_, server->metrics_address_));
+  return server;
+}
+
+absl::Status CoordinatorServer::OpenStores() {
+  start_unix_ms_ = options_.clock->WallUnixMs();
+  JournalOptions journal_options;
+  journal_options.path = options_.state_dir + "/journal.db";
+  journal_options.clock = options_.clock;
+  journal_options.observer = &metrics_;
+  ASSIGN_OR_RETURN(journal_, Journal::Open(journal_options));
+  ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
+  const GatewayOptions gateway_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
+  gateway_ = std::make_unique<WorkerGateway>(gateway_options, journal_.get(), store_.get(), &metrics_);
+  loop_ = std::make_unique<SchedulerLoop>(journal_.get(), gateway_.get(), &metrics_);
+  views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), loop_.get());
+  api_ = std::make_unique<JobApi>(journal_.get(), store_.get(), gateway_.get(), views_.get());
+  service_ = std::make_unique<CoordinatorService>(api_.get(), journal_.get(), store_.get(), &metrics_,
+                                                  [this] { return Info(); });
+  collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), gateway_.get(), options_.clock,
+                                                options_.series_grace_ms);
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorServer::StartMetrics() {
+  try {
+    exposer_ = std::make_unique<prometheus::Exposer>(options_.metrics);
+    metrics_address_ = WithPort(options_.metrics, exposer_->GetListeningPorts().at(0));
+  } catch (const std::exception& error) {
+    return absl::FailedPreconditionError(
+        fmt::format("--metrics '{}' cannot be listened on ({}); is the port taken? Port 0 takes any free one",
+                    options_.metrics, error.what()));
+  }
+  exposer_->RegisterCollectable(metrics_.registry());
+  exposer_->RegisterCollectable(collector_);
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorServer::StartGrpc() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(service_.get());
+  builder.RegisterService(gateway_.get());
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // Without this a second coordinator could share the port of the first.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("--listen '{}' cannot be listened on; is the port taken? Port 0 takes any free one", options_.listen));
+  }
+  address_ = WithPort(options_.listen, port);
+  return absl::OkStatus();
+}
+
+CoordinatorServer::~CoordinatorServer() {
+  if (server_ != nullptr) {
+    RemoveCoordinatorFile(options_.state_dir);
+    service_->Stop();
+    gateway_->Close();
+    journal_->changes().Notify();
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(kStopGraceSeconds));
+    server_->Wait();
+  }
+}
+
+v1::Info CoordinatorServer::Info() {
+  v1::Info info;
+  info.set_version(RIDGELINE_VERSION);
+  info.set_state_dir(options_.state_dir);
+  info.set_start_unix_ms(start_unix_ms_);
+  info.set_metrics_address(metrics_address_);
+  const std::vector<WorkerGateway::GroupView> groups = gateway_->Groups();
+  info.set_groups(static_cast<int>(groups.size()));
+  for (const WorkerGateway::GroupView& view : groups) info.set_ranks(info.ranks() + view.group.ranks());
+  journal_->Read([&](const CoordinatorState& state) {
+    for (const auto& [number, job] : state.jobs()) {
+      if (!IsParent(job)) ++(*info.mutable_jobs_by_state())[v1::JobState_Name(job.state())];
+    }
+    return true;
+  });
+  return info;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/rpc/state_collector.h"
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "coordinator/rpc/job_view.h"
+#include "coordinator/rpc/metrics.h"
+#include "frontier/pareto.h"
+
+namespace ridgeline {
+namespace {
+
+using Labels = std::initializer_list<std::pair<const char*, std::string>>;
+
+std::string Lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::string SchemeOf(const v1::Recipe& recipe) {
+  const v1::Quant& quant = recipe.quant();
+  return SchemeLabel(quant.estimator(), quant.weight().scheme(), quant.weight().format(), quant.activation().format());
+}
+
+std::string SchemeOf(const v1::FrontierPoint& point) {
+  return SchemeLabel(point.estimator(), point.weight_scheme(), point.weight_format(), point.activation_format());
+}
+
+}  // namespace
+
+// Families by name, in the making.
+class StateCollector::Families {
+ public:
+  void Gauge(const char* name, const char* help, Labels labels, double value) {
+    Add(name, help, prometheus::MetricType::Gauge, labels).gauge.value = value;
+  }
+  void Counter(const char* name, const char* help, Labels labels, double value) {
+    Add(name, help, prometheus::MetricType::Counter, labels).counter.value = value;
+  }
+  std::vector<prometheus::MetricFamily> Take() {
+    std::vector<prometheus::MetricFamily> families;
+    for (auto& [name, family] : by_name_) families.push_back(std::move(family));
+    return families;
+  }
+
+ private:
+  prometheus::ClientMetric& Add(const char* name, const char* help, prometheus::MetricType type, Labels labels) {
+    prometheus::MetricFamily& family = by_name_[name];
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    prometheus::ClientMetric& metric = family.metric.emplace_back();
+    for (const auto& [key, value] : labels) metric.label.push_back({key, value});
+    return metric;
+  }
+
+  std::map<std::string, prometheus::MetricFamily> by_name_;
+};
+
+std::vector<prometheus::MetricFamily> StateCollector::Collect() const {
+  Families families;
+  families.Gauge("ridgeline_journal_size_bytes", "Size of the journal's files", {},
+                 static_cast<double>(journal_->SizeBytes()));
+  CollectQueue(families);
+  CollectWorkers(families);
+  CollectJobs(families);
+  CollectFrontier(families);
+  return families.Take();
+}
+
+void StateCollector::CollectQueue(Families& families) const {
+  const auto counts = journal_->Read([](const CoordinatorState& state) {
+    std::map<v1::JobState, int> by_state{{v1::QUEUED, 0}, {v1::RUNNING, 0}, {v1::SUCCEEDED, 0}, {v1::FAILED, 0}, {v1::CANCELLED, 0}};
+    for (const auto& [number, job] : state.jobs()) {
+      if (!IsParent(job)) ++by_state[job.state()];
+    }
+    return by_state;
+  });
+  for (const auto& [state, count] : counts) {
+    families.Gauge("ridgeline_jobs", "Jobs by state, sweep parents not counted",
+                   {{"queue", kQueueLabel}, {"state", Lower(v1::JobState_Name(state))}}, count);
+  }
+}
+
+void StateCollector::CollectWorkers(Families& families) const {
+  std::map<std::pair<std::string, std::string>, int> ranks;
+  for (const char* state : {"idle", "busy", "unreachable"}) ranks[{"default", state}] = 0;
+  for (const WorkerGateway::GroupView& view : gateway_->Groups()) {
+    ranks[{view.pool, Lower(v1::GroupState_Name(view.group.state()))}] += view.group.ranks();
+    families.Gauge("ridgeline_worker_last_heartbeat_timestamp_seconds", "When the worker group was last heard of",
+                   {{"worker", view.group.id()}}, view.group.last_heartbeat_unix_ms() / 1e3);
+    families.Gauge("ridgeline_device_memory_used_bytes", "Memory in use, summed over the group's ranks",
+                   {{"worker", view.group.id()}}, static_cast<double>(view.memory_used_bytes));
+  }
+  for (const auto& [key, count] : ranks) {
+    families.Gauge("ridgeline_ranks", "Ranks of worker groups by state", {{"pool", key.first}, {"state", key.second}}, count);
+  }
+}
+
+std::vector<v1::Job> StateCollector::VisibleJobs() const {
+  const int64_t oldest_end_ms = clock_->WallUnixMs() - series_grace_ms_;
+  return journal_->Read([&](const CoordinatorState& state) {
+    std::vector<v1::Job> visible;
+    for (const auto& [number, job] : state.jobs()) {
+      if (IsParent(job) || job.attempts().empty()) continue;
+      if (!IsTerminal(job.state()) || job.end_unix_ms() > oldest_end_ms) visible.push_back(job);
+    }
+    return visible;
+  });
+}
+
+void StateCollector::CollectJobs(Families& families) const {
+  for (const v1::Job& job : VisibleJobs()) {
+    const std::string& id = job.id();
+    families.Gauge("ridgeline_job_info", "1, with what the job is as labels",
+                   {{"job_id", id}, {"name", job.name()}, {"model", job.recipe().model().name()},
+                    {"scheme", SchemeOf(job.recipe())}, {"queue", kQueueLabel}}, 1);
+    if (job.has_last_checkpoint()) {
+      families.Gauge("ridgeline_checkpoint_last_success_timestamp_seconds", "When the newest checkpoint was committed",
+                     {{"job_id", id}}, job.last_checkpoint().time_unix_ms() / 1e3);
+    }
+    const absl::StatusOr<LatestMetrics> latest = store_->Latest(id);
+    if (!latest.ok() || latest->epoch == 0) continue;
+    const v1::MetricPoint& point = latest->point;
+    const v1::Progress progress = MakeProgress(job, *latest);
+    families.Gauge("ridgeline_train_step", "Newest optimizer step", {{"job_id", id}}, static_cast<double>(point.step()));
+    families.Gauge("ridgeline_train_progress_ratio", "Steps done of all steps, 0 to 1", {{"job_id", id}},
+                   progress.steps() > 0 ? static_cast<double>(point.step()) / progress.steps() : 0);
+    if (job.state() == v1::RUNNING) {
+      families.Gauge("ridgeline_train_eta_timestamp_seconds", "When the job is expected to end", {{"job_id", id}},
+                     point.time_unix_ms() / 1e3 + progress.eta_seconds());
+    }
+    const char* loss_help = "Newest loss in nats per token";
+    if (point.has_train_loss()) {
+      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "train"}}, point.train_loss());
+    }
+    if (point.has_validation_loss()) {
+      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "validation"}}, point.validation_loss());
+    }
+    if (point.has_grad_norm()) {
+      families.Gauge("ridgeline_train_grad_norm", "Newest gradient L2 norm before clipping", {{"job_id", id}}, point.grad_norm());
+    }
+    if (point.has_quant_error_ratio()) {
+      families.Gauge("ridgeline_quant_error_ratio", "Squared quantization error over squared weights", {{"job_id", id}},
+                     point.quant_error_ratio());
+    }
+    families.Counter("ridgeline_train_tokens_total", "Training tokens seen", {{"job_id", id}}, static_cast<double>(point.tokens()));
+    families.Counter("ridgeline_train_nonfinite_steps_total", "Steps skipped for a loss or gradient that was not finite",
+                     {{"job_id", id}}, static_cast<double>(latest->nonfinite_steps));
+  }
+}
+
+void StateCollector::CollectFrontier(Families& families) const {
+  std::vector<v1::FrontierPoint> points = journal_->Read([](const CoordinatorState& state) { return state.points(); });
+  MarkPareto(&points);
+  std::map<std::pair<std::string, std::string>, int> count;
+  for (const v1::FrontierPoint& point : points) {
+    ++count[{point.model(), point.dataset()}];
+    if (!point.pareto()) continue;
+    const std::string scheme = SchemeOf(point);
+    const Labels labels{{"point_id", point.point_id()}, {"model", point.model()}, {"scheme", scheme}};
+    families.Gauge("ridgeline_frontier_accuracy_ratio", "Held-out next-token accuracy of a Pareto point", labels, point.accuracy());
+    families.Gauge("ridgeline_frontier_storage_bytes", "Stored bytes of a Pareto point", labels, point.storage_bytes());
+  }
+  for (const auto& [key, number] : count) {
+    families.Gauge("ridgeline_frontier_points", "Frontier points, Pareto or not",
+                   {{"model", key.first}, {"benchmark", key.second}}, number);
+  }
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/rpc/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/file.h"
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+std::string CoordinatorFile(const std::string& state_dir) { return state_dir + "/coordinator.json"; }
+
+}  // namespace
+
+absl::StatusOr<StateDirLock> StateDirLock::Acquire(const std::string& state_dir) {
+  RETURN_IF_ERROR(MakeDirectories(state_dir));
+  const std::string path = state_dir + "/lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(errno, fmt::format("cannot open {}", path));
+  StateDirLock lock(fd);
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    const std::string pid = fmt::format("{}\n", getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) return ErrnoStatus(errno, fmt::format("cannot write {}", path));
+    return lock;
+  }
+  if (errno != EWOULDBLOCK) return ErrnoStatus(errno, fmt::format("cannot lock {}", path));
+  const absl::StatusOr<std::string> pid = ReadFile(path, 64);
+  const std::string holder = pid.ok() ? pid->substr(0, pid->find('\n')) : "unknown";
+  return absl::FailedPreconditionError(
+      fmt::format("{}: another coordinator (process {}) holds this state folder; stop it, or choose another --state",
+                  state_dir, holder));
+}
+
+StateDirLock::~StateDirLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status WriteCoordinatorFile(const std::string& state_dir, const std::string& address,
+                                  const std::string& metrics_address) {
+  const nlohmann::json content = {{"pid", getpid()},
+                                  {"address", address},
+                                  {"metrics_address", metrics_address},
+                                  {"version", RIDGELINE_VERSION}};
+  return WriteFileAtomically(CoordinatorFile(state_dir), content.dump() + "\n");
+}
+
+void RemoveCoordinatorFile(const std::string& state_dir) { unlink(CoordinatorFile(state_dir).c_str()); }
+
+}  // namespace ridgeline

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streams of worker groups: who comes, who goes, and the records that they send. Reconcile is in reconcile.cc.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "common/status_macros.h"
+#include "coordinator/rpc/grpc_status.h"
+#include "coordinator/rpc/worker_gateway.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr size_t kRememberedIncarnations = 16;
+
+absl::Status CheckHello(const v1::WorkerMessage& message) {
+  if (!message.has_hello()) return absl::InvalidArgumentError("the first message of a worker's stream must be Hello");
+  const v1::Hello& hello = message.hello();
+  if (hello.group_id().empty()) return absl::InvalidArgumentError("Hello has no group_id; start the worker with --group");
+  if (hello.incarnation().empty()) return absl::InvalidArgumentError("Hello has no incarnation");
+  if (hello.ranks() < 1) {
+    return absl::InvalidArgumentError(fmt::format("Hello of group '{}' says {} ranks", hello.group_id(), hello.ranks()));
+  }
+  return absl::OkStatus();
+}
+
+v1::CoordinatorMessage RefusedMessage(const std::string& reason) {
+  v1::CoordinatorMessage message;
+  message.mutable_refused()->set_reason(reason);
+  return message;
+}
+
+bool IsStale(const absl::Status& status) { return absl::IsFailedPrecondition(status) || absl::IsNotFound(status); }
+
+}  // namespace
+
+WorkerGateway::WorkerGateway(const GatewayOptions& options, Journal* journal, MetricStore* store,
+                             CoordinatorMetrics* metrics)
+    : options_(options), journal_(journal), store_(store), metrics_(metrics) {
+  const std::vector<LiveAttemptView> live = LiveAttempts();
+  absl::MutexLock lock(&mutex_);
+  for (const LiveAttemptView& attempt : live) {
+    Group& group = groups_[attempt.group_id];
+    group.hello.set_group_id(attempt.group_id);
+    group.hello.set_incarnation(attempt.incarnation);
+    group.last_heard_ms = options_.clock->MonotonicMs();
+  }
+}
+
+grpc::Status WorkerGateway::Attach(grpc::ServerContext* context, WorkerStream* stream) {
+  const absl::Status status = Serve(context, stream);
+  metrics_->ObserveRpc("Attach", status.code(), std::nullopt);
+  return ToGrpcStatus(status);
+}
+
+absl::Status WorkerGateway::Serve(grpc::ServerContext* context, WorkerStream* stream) {
+  v1::WorkerMessage message;
+  if (!stream->Read(&message)) return absl::CancelledError("the stream ended before Hello");
+  RETURN_IF_ERROR(CheckHello(message));
+  const v1::Hello hello = message.hello();
+  const auto session = std::make_shared<WorkerSession>(context, stream);
+  if (const absl::Status refused = Register(hello, session); !refused.ok()) {
+    session->Send(RefusedMessage(std::string(refused.message())));
+    session->Finish();
+    return absl::IsUnavailable(refused) ? refused : absl::OkStatus();
+  }
+  journal_->changes().Notify();
+  absl::Status status;
+  while (status.ok() && stream->Read(&message)) status = HandleMessage(hello.group_id(), *session, message);
+  // A peer that closes its side in good order leaves an uncancelled context behind.
+  Unregister(hello.group_id(), session, status.ok() && !context->IsCancelled());
+  session->Finish();
+  journal_->changes().Notify();
+  if (!status.ok()) spdlog::warn("group '{}': stream ended: {}", hello.group_id(), std::string(status.message()));
+  return status;
+}
+
+absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_ptr<WorkerSession>& session) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return absl::UnavailableError("the coordinator is stopping");
+  Group& group = groups_[hello.group_id()];
+  if (std::count(group.superseded.begin(), group.superseded.end(), hello.incarnation()) > 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("another start of group '{}' has taken its place; give each worker group its own --group name",
+                    hello.group_id()));
+  }
+  const bool same_incarnation = group.hello.incarnation() == hello.incarnation();
+  if (!same_incarnation && !group.hello.incarnation().empty()) {
+    group.superseded.push_back(group.hello.incarnation());
+    if (group.superseded.size() > kRememberedIncarnations) group.superseded.pop_front();
+  }
+  if (group.session != nullptr) group.session->Cancel();
+  if (!same_incarnation) group.memory_used_bytes = 0;
+  group.hello = hello;
+  group.session = session;
+  group.last_heard_ms = options_.clock->MonotonicMs();
+  group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
+  group.leaving = false;
+  group.cancel_sent = false;
+  group.known.reset();
+  if (!hello.job_id().empty()) group.known = AttemptKey{hello.job_id(), hello.epoch()};
+  v1::CoordinatorMessage message;
+  message.mutable_welcome()->set_coordinator_version(RIDGELINE_VERSION);
+  message.mutable_welcome()->set_heartbeat_interval_ms(options_.heartbeat_interval_ms);
+  message.mutable_welcome()->set_lease_ms(options_.lease_ms);
+  session->Send(message);
+  spdlog::info("group '{}' attached with {} ranks{}", hello.group_id(), hello.ranks(),
+               hello.job_id().empty() ? "" : fmt::format(", still at {} (attempt {})", hello.job_id(), hello.epoch()));
+  return absl::OkStatus();
+}
+
+void WorkerGateway::Unregister(const std::string& group_id, const std::shared_ptr<WorkerSession>& session,
+                               bool said_goodbye) {
+  const bool has_job = journal_->Read([&](const CoordinatorState& state) { return state.JobOnGroup(group_id) != nullptr; });
+  absl::MutexLock lock(&mutex_);
+  const auto found = groups_.find(group_id);
+  if (found == groups_.end() || found->second.session != session) return;  // A newer stream took its place.
+  found->second.session = nullptr;
+  if (said_goodbye && !has_job) groups_.erase(found);
+  spdlog::info("group '{}' {}", group_id, said_goodbye ? "left" : "is out of reach");
+}
+
+absl::Status WorkerGateway::HandleMessage(const std::string& group_id, WorkerSession& session,
+                                          const v1::WorkerMessage& message) {
+  Touch(group_id, message);
+  if (message.has_hello()) return absl::InvalidArgumentError("a second Hello on one stream");
+  if (message.has_heartbeat() || message.kind_case() == v1::WorkerMessage::KIND_NOT_SET) return absl::OkStatus();
+  const absl::Status status = HandleRecord(group_id, message);
+  // Without an Ack the record stays in the worker's spool, and it comes again with the next stream.
+  if (!status.ok() && !IsStale(status)) return status;
+  if (!status.ok()) TellStale(group_id, session, message);
+  if (message.sequence() > 0) {
+    v1::CoordinatorMessage ack;
+    ack.mutable_ack()->set_sequence(message.sequence());
+    session.Send(ack);
+  }
+  return absl::OkStatus();
+}
+
+// A worker that still reports an attempt which is over learns so once; with a result it has stopped by itself.
+void WorkerGateway::TellStale(const std::string& group_id, WorkerSession& session, const v1::WorkerMessage& message) {
+  AttemptKey key;
+  if (message.has_metrics()) key = {message.metrics().job_id(), message.metrics().epoch()};
+  if (message.has_logs()) key = {message.logs().job_id(), message.logs().epoch()};
+  if (message.has_checkpoint()) key = {message.checkpoint().job_id(), message.checkpoint().epoch()};
+  if (key.job_id.empty()) return;
+  bool told = false;
+  WithGroup(group_id, [&](Group& group) {
+    if (group.known != key) return;
+    told = group.cancel_sent;
+    group.cancel_sent = true;
+  });
+  if (!told) session.Send(StaleMessage(key));
+}
+
+// One record, made durable; FAILED_PRECONDITION for a stale epoch.
+absl::Status WorkerGateway::HandleRecord(const std::string& group_id, const v1::WorkerMessage& message) {
+  switch (message.kind_case()) {
+    case v1::WorkerMessage::kMetrics: return StoreMetrics(message.metrics());
+    case v1::WorkerMessage::kLogs: return StoreLogs(message.logs(), message.sequence());
+    case v1::WorkerMessage::kCheckpoint: return CommitCheckpoint(message.checkpoint());
+    case v1::WorkerMessage::kResult: return CommitResult(group_id, message.result());
+    default: return absl::InvalidArgumentError("an unknown kind of worker message");
+  }
+}
+
+absl::Status WorkerGateway::CheckLive(const std::string& job_id, int64_t epoch) const {
+  return journal_->Read([&](const CoordinatorState& state) { return state.CheckLiveEpoch(job_id, epoch); });
+}
+
+absl::Status WorkerGateway::StoreMetrics(const v1::MetricBatch& batch) {
+  RETURN_IF_ERROR(CheckLive(batch.job_id(), batch.epoch()));
+  ASSIGN_OR_RETURN(const std::vector<v1::MetricPoint> fresh, store_->AppendMetrics(batch.job_id(), batch.epoch(), batch.points()));
+  for (const v1::MetricPoint& point : fresh) metrics_->ObserveStep(point);
+  return absl::OkStatus();
+}
+
+absl::Status WorkerGateway::StoreLogs(const v1::LogBatch& batch, int64_t sequence) {
+  RETURN_IF_ERROR(CheckLive(batch.job_id(), batch.epoch()));
+  return store_->AppendLogs(batch.job_id(), batch.epoch(), sequence, batch.lines());
+}
+
+absl::Status WorkerGateway::CommitCheckpoint(const v1::CheckpointCommitted& checkpoint) {
+  v1::Event event;
+  v1::CheckpointRecorded& recorded = *event.mutable_checkpoint_recorded();
+  recorded.set_job_id(checkpoint.job_id());
+  recorded.set_epoch(checkpoint.epoch());
+  *recorded.mutable_checkpoint() = checkpoint.checkpoint();
+  return journal_->Commit(event);
+}
+
+absl::Status WorkerGateway::CommitResult(const std::string& group_id, const v1::AttemptResult& result) {
+  v1::Event event;
+  v1::AttemptEnded& ended = *event.mutable_attempt_ended();
+  ended.set_job_id(result.job_id());
+  ended.set_epoch(result.epoch());
+  ended.set_detail(result.detail());
+  if (result.has_point()) *ended.mutable_point() = result.point();
+  const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
+                             result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED;
+  ended.set_outcome(known_outcome ? result.outcome() : v1::ERROR);
+  if (!known_outcome) ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), result.detail()));
+  // Reconcile must neither hand the attempt out again nor call it stale between the commit and the end of this.
+  WithGroup(group_id, [](Group& group) { group.result_pending = true; });
+  const absl::Status status = journal_->Commit(event);
+  const bool recorded = status.ok() || IsStale(status);
+  WithGroup(group_id, [&](Group& group) {
+    group.result_pending = false;
+    const bool current = group.known == AttemptKey{result.job_id(), result.epoch()};
+    if (!recorded || !current) return;
+    group.known.reset();
+    group.leaving = result.outcome() == v1::PREEMPTED;
+  });
+  journal_->changes().Notify();
+  return status;
+}
+
+void WorkerGateway::Touch(const std::string& group_id, const v1::WorkerMessage& message) {
+  WithGroup(group_id, [&](Group& group) {
+    group.last_heard_ms = options_.clock->MonotonicMs();
+    group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
+    if (message.has_heartbeat()) group.memory_used_bytes = message.heartbeat().memory_used_bytes();
+  });
+}
+
+void WorkerGateway::WithGroup(const std::string& group_id, const std::function<void(Group&)>& change) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = groups_.find(group_id);
+  if (found != groups_.end()) change(found->second);
+}
+
+void WorkerGateway::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  for (auto& [id, group] : groups_) {
+    if (group.session != nullptr) group.session->Cancel();
+  }
+}
+
+}  // namespace ridgeline

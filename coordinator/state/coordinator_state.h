@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the coordinator knows, as a pure function of its journal: jobs, attempts, checkpoints, frontier points.
+//
+// Words: a *job* is what people submit; a *parent* is a sweep's job, which never runs itself; an *attempt* is one
+// run of a job on a worker group, numbered by *epoch* from 1; it is *live* until an event ends it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ridgeline/v1/journal.pb.h"
+
+namespace ridgeline {
+
+bool IsTerminal(v1::JobState state);
+bool IsParent(const v1::Job& job);
+std::string JobId(int64_t number);
+// 12 for "job-12"; 0 for anything else.
+int64_t ParseJobNumber(const std::string& job_id);
+// The attempt that has not ended, or null.
+const v1::Attempt* LiveAttempt(const v1::Job& job);
+
+// No clock, no I/O, no threads: the same events give the same state. The Journal owns it and guards it.
+class CoordinatorState {
+ public:
+  // A job went from one state to another; `from` is JOB_STATE_UNSPECIFIED for a new job.
+  struct Transition {
+    std::string job_id;
+    v1::JobState from = v1::JOB_STATE_UNSPECIFIED;
+    v1::JobState to = v1::JOB_STATE_UNSPECIFIED;
+  };
+
+  // Whether the event makes sense now: NOT_FOUND, ALREADY_EXISTS (request_id), or FAILED_PRECONDITION (stale
+  // epoch, wrong state), with a message for people.
+  absl::Status Check(const v1::Event& event) const;
+
+  // The only way to change the state. An event that was applied before, or that Check refuses, changes nothing
+  // but `sequence()`.
+  std::vector<Transition> Apply(const v1::Event& event);
+
+  // FAILED_PRECONDITION unless `epoch` is the live attempt of the job.
+  absl::Status CheckLiveEpoch(const std::string& job_id, int64_t epoch) const;
+
+  // Null if there is none. References are good until the next Apply.
+  const v1::Job* FindById(const std::string& job_id) const;
+  const v1::Job* FindByRequestId(const std::string& request_id) const;
+  // An id, or else a name: then the newest job with it. NOT_FOUND says how to list.
+  absl::StatusOr<const v1::Job*> Find(const std::string& id_or_name) const;
+  // The job whose live attempt runs on the group, or null.
+  const v1::Job* JobOnGroup(const std::string& group_id) const;
+
+  const std::map<int64_t, v1::Job>& jobs() const { return jobs_; }  // By number: in order of submission.
+  std::vector<const v1::Job*> QueuedJobs() const;                   // Without parents, in order of submission.
+  std::vector<const v1::Job*> RunningJobs() const;                  // Without parents.
+  const std::vector<v1::FrontierPoint>& points() const { return points_; }
+  int64_t next_job_number() const { return next_job_number_; }
+  int64_t sequence() const { return sequence_; }
+
+  v1::Snapshot ToSnapshot() const;
+  // DATA_LOSS if the snapshot contradicts itself.
+  static absl::StatusOr<CoordinatorState> FromSnapshot(const v1::Snapshot& snapshot);
+
+ private:
+  struct Change;  // What one event does: its time, and the transitions so far.
+
+  void ApplySubmitted(const v1::JobsSubmitted& submitted, Change& change);
+  void ApplyStarted(const v1::AttemptStarted& started, Change& change);
+  void ApplyCheckpoint(const v1::CheckpointRecorded& recorded);
+  void ApplyEnded(const v1::AttemptEnded& ended, Change& change);
+  void ApplyCancel(const v1::CancelRequested& cancel, Change& change);
+  void ApplyRetry(const v1::JobRetried& retried, Change& change);
+
+  void SetState(v1::Job& job, v1::JobState state, const std::string& reason, Change& change);
+  void EndLost(v1::Job& job, const v1::AttemptEnded& ended, Change& change);
+  void RecordPoint(v1::Job& job, const v1::FrontierPoint& point);
+  void CancelOne(v1::Job& job, Change& change);
+  void RetryOne(v1::Job& job, Change& change);
+  void DeriveParent(const std::string& parent_id, Change& change);
+  void EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, const Change& change);
+  void IndexJob(int64_t number, const v1::Job& job);
+  v1::Job* MutableJob(const std::string& job_id);
+
+  absl::Status CheckSubmitted(const v1::JobsSubmitted& submitted) const;
+  absl::Status CheckStarted(const v1::AttemptStarted& started) const;
+  absl::Status CheckEnded(const v1::AttemptEnded& ended) const;
+  absl::Status CheckCancel(const v1::CancelRequested& cancel) const;
+  absl::Status CheckRetry(const v1::JobRetried& retried) const;
+
+  std::map<int64_t, v1::Job> jobs_;
+  std::vector<v1::FrontierPoint> points_;
+  int64_t next_job_number_ = 1;
+  int64_t sequence_ = 0;
+
+  // Derived from jobs_.
+  std::set<int64_t> active_;  // Not terminal, not a parent.
+  std::unordered_map<std::string, int64_t> by_request_id_;
+  std::unordered_map<std::string, int64_t> newest_by_name_;
+  std::unordered_map<std::string, std::string> job_on_group_;  // Live attempts: group id to job id.
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may be asked of the state, which events it would take, and its snapshots.
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "common/status_macros.h"
+#include "coordinator/state/coordinator_state.h"
+
+namespace ridgeline {
+
+int64_t ParseJobNumber(const std::string& job_id) {
+  constexpr std::string_view kPrefix = "job-";
+  if (job_id.rfind(kPrefix, 0) != 0) return 0;
+  int64_t number = 0;
+  const char* end = job_id.data() + job_id.size();
+  const auto [stop, error] = std::from_chars(job_id.data() + kPrefix.size(), end, number);
+  // The id must be written as we write it: "job-012" is a name.
+  if (error != std::errc() || stop != end || number <= 0 || JobId(number) != job_id) return 0;
+  return number;
+}
+
+const v1::Job* CoordinatorState::FindById(const std::string& job_id) const {
+  const auto found = jobs_.find(ParseJobNumber(job_id));
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+v1::Job* CoordinatorState::MutableJob(const std::string& job_id) {
+  const auto found = jobs_.find(ParseJobNumber(job_id));
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+const v1::Job* CoordinatorState::FindByRequestId(const std::string& request_id) const {
+  const auto found = by_request_id_.find(request_id);
+  return found == by_request_id_.end() ? nullptr : &jobs_.at(found->second);
+}
+
+absl::StatusOr<const v1::Job*> CoordinatorState::Find(const std::string& id_or_name) const {
+  if (const v1::Job* job = FindById(id_or_name)) return job;
+  const auto found = newest_by_name_.find(id_or_name);
+  if (found != newest_by_name_.end()) return &jobs_.at(found->second);
+  return absl::NotFoundError(
+      fmt::format("there is no job with the id or name '{}'; `ridgeline list` shows the jobs", id_or_name));
+}
+
+const v1::Job* CoordinatorState::JobOnGroup(const std::string& group_id) const {
+  const auto found = job_on_group_.find(group_id);
+  return found == job_on_group_.end() ? nullptr : FindById(found->second);
+}
+
+std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
+  std::vector<const v1::Job*> queued;
+  for (const int64_t number : active_) {
+    const v1::Job& job = jobs_.at(number);
+    if (job.state() == v1::QUEUED) queued.push_back(&job);
+  }
+  return queued;
+}
+
+std::vector<const v1::Job*> CoordinatorState::RunningJobs() const {
+  std::vector<const v1::Job*> running;
+  for (const int64_t number : active_) {
+    const v1::Job& job = jobs_.at(number);
+    if (job.state() == v1::RUNNING) running.push_back(&job);
+  }
+  return running;
+}
+
+absl::Status CoordinatorState::CheckLiveEpoch(const std::string& job_id, int64_t epoch) const {
+  const v1::Job* job = FindById(job_id);
+  if (job == nullptr) return absl::NotFoundError(fmt::format("there is no job '{}'", job_id));
+  const v1::Attempt* live = LiveAttempt(*job);
+  if (live != nullptr && live->epoch() == epoch) return absl::OkStatus();
+  if (live == nullptr) {
+    return absl::FailedPreconditionError(
+        fmt::format("attempt {} of {} is over: the job is {}", epoch, job_id, v1::JobState_Name(job->state())));
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("attempt {} of {} is over: attempt {} is live", epoch, job_id, live->epoch()));
+}
+
+absl::Status CoordinatorState::Check(const v1::Event& event) const {
+  switch (event.kind_case()) {
+    case v1::Event::kJobsSubmitted: return CheckSubmitted(event.jobs_submitted());
+    case v1::Event::kAttemptStarted: return CheckStarted(event.attempt_started());
+    case v1::Event::kCheckpointRecorded:
+      return CheckLiveEpoch(event.checkpoint_recorded().job_id(), event.checkpoint_recorded().epoch());
+    case v1::Event::kAttemptEnded: return CheckEnded(event.attempt_ended());
+    case v1::Event::kCancelRequested: return CheckCancel(event.cancel_requested());
+    case v1::Event::kJobRetried: return CheckRetry(event.job_retried());
+    case v1::Event::KIND_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("an event without a kind; a newer version may have written it");
+}
+
+absl::Status CoordinatorState::CheckSubmitted(const v1::JobsSubmitted& submitted) const {
+  if (submitted.jobs().empty()) return absl::InvalidArgumentError("a submit without jobs");
+  if (!submitted.request_id().empty() && by_request_id_.count(submitted.request_id()) > 0) {
+    return absl::AlreadyExistsError(fmt::format("request id '{}' is known", submitted.request_id()));
+  }
+  int64_t number = next_job_number_;
+  for (const v1::Job& job : submitted.jobs()) {
+    if (job.id() != JobId(number++)) {
+      return absl::AlreadyExistsError(fmt::format("job id '{}' is not the next one", job.id()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::CheckStarted(const v1::AttemptStarted& started) const {
+  const v1::Job* job = FindById(started.job_id());
+  if (job == nullptr) return absl::NotFoundError(fmt::format("there is no job '{}'", started.job_id()));
+  if (job->state() != v1::QUEUED || IsParent(*job)) {
+    return absl::FailedPreconditionError(fmt::format("{} does not wait for a worker group", job->id()));
+  }
+  if (started.epoch() != job->attempts_size() + 1) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} wants epoch {}, not {}", job->id(), job->attempts_size() + 1, started.epoch()));
+  }
+  if (const v1::Job* other = JobOnGroup(started.group_id())) {
+    return absl::FailedPreconditionError(fmt::format("group '{}' runs {}", started.group_id(), other->id()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::CheckEnded(const v1::AttemptEnded& ended) const {
+  RETURN_IF_ERROR(CheckLiveEpoch(ended.job_id(), ended.epoch()));
+  if (ended.outcome() == v1::ATTEMPT_OUTCOME_UNSPECIFIED) {
+    return absl::InvalidArgumentError(fmt::format("the end of an attempt of {} has no outcome", ended.job_id()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::CheckCancel(const v1::CancelRequested& cancel) const {
+  const v1::Job* job = FindById(cancel.job_id());
+  if (job == nullptr) return absl::NotFoundError(fmt::format("there is no job '{}'", cancel.job_id()));
+  if (!IsTerminal(job->state())) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{} is {} and cannot be cancelled any more", job->id(), v1::JobState_Name(job->state())));
+}
+
+absl::Status CoordinatorState::CheckRetry(const v1::JobRetried& retried) const {
+  const v1::Job* job = FindById(retried.job_id());
+  if (job == nullptr) return absl::NotFoundError(fmt::format("there is no job '{}'", retried.job_id()));
+  const auto retryable = [](const v1::Job& candidate) {
+    return candidate.state() == v1::FAILED || candidate.state() == v1::CANCELLED;
+  };
+  for (const std::string& child_id : job->child_ids()) {
+    if (retryable(*FindById(child_id))) return absl::OkStatus();
+  }
+  if (!IsParent(*job) && retryable(*job)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{} is {}; only FAILED and CANCELLED jobs can be retried", job->id(), v1::JobState_Name(job->state())));
+}
+
+v1::Snapshot CoordinatorState::ToSnapshot() const {
+  v1::Snapshot snapshot;
+  snapshot.set_sequence(sequence_);
+  snapshot.set_next_job_number(next_job_number_);
+  for (const auto& [number, job] : jobs_) *snapshot.add_jobs() = job;
+  for (const v1::FrontierPoint& point : points_) *snapshot.add_points() = point;
+  return snapshot;
+}
+
+absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(const v1::Snapshot& snapshot) {
+  CoordinatorState state;
+  state.sequence_ = snapshot.sequence();
+  state.next_job_number_ = snapshot.next_job_number();
+  state.points_.assign(snapshot.points().begin(), snapshot.points().end());
+  for (const v1::Job& job : snapshot.jobs()) {
+    const int64_t number = ParseJobNumber(job.id());
+    if (number == 0 || number >= state.next_job_number_) {
+      return absl::DataLossError(fmt::format("the snapshot at event {} holds the impossible job id '{}'",
+                                             snapshot.sequence(), job.id()));
+    }
+    state.jobs_[number] = job;
+    state.IndexJob(number, job);
+  }
+  return state;
+}
+
+void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
+  if (!IsParent(job) && !IsTerminal(job.state())) active_.insert(number);
+  // All jobs of a sweep carry its request id; the parent, which comes first, stands for it.
+  if (!job.request_id().empty()) by_request_id_.try_emplace(job.request_id(), number);
+  newest_by_name_[job.name()] = number;
+  if (const v1::Attempt* live = LiveAttempt(job)) job_on_group_[live->group_id()] = job.id();
+}
+
+}  // namespace ridgeline

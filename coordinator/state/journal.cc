@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/state/journal.h"
+
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+constexpr char kSchema[] =
+    "CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+    "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);";
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options) {
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(options.path, kSchemaVersion, kSchema));
+  std::unique_ptr<Journal> journal(new Journal(options, std::move(db)));
+  RETURN_IF_ERROR(journal->Load());
+  journal->writer_ = std::thread([raw = journal.get()] { raw->WriterLoop(); });
+  return journal;
+}
+
+Journal::Journal(const JournalOptions& options, SqliteDatabase db) : options_(options), db_(std::move(db)) {}
+
+Journal::~Journal() {
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    stopping_ = true;
+    work_.SignalAll();
+  }
+  if (writer_.joinable()) writer_.join();
+}
+
+absl::Status Journal::Load() {
+  RETURN_IF_ERROR(LoadSnapshot());
+  RETURN_IF_ERROR(ReplayEvents());
+  ASSIGN_OR_RETURN(insert_event_, db_.Prepare("INSERT INTO event (sequence, body) VALUES (?, ?)"));
+  absl::MutexLock lock(&state_mutex_);
+  state_ = staged_;
+  return absl::OkStatus();
+}
+
+absl::Status Journal::LoadSnapshot() {
+  ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT body FROM snapshot WHERE id = 1"));
+  ASSIGN_OR_RETURN(const bool row, select.Step());
+  if (!row) return absl::OkStatus();
+  v1::Snapshot snapshot;
+  if (!snapshot.ParseFromString(select.ColumnBlob(0))) {
+    return absl::DataLossError(fmt::format("{}: the snapshot cannot be read; restore the file from a copy", options_.path));
+  }
+  ASSIGN_OR_RETURN(staged_, CoordinatorState::FromSnapshot(snapshot));
+  return absl::OkStatus();
+}
+
+absl::Status Journal::ReplayEvents() {
+  ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT sequence, body FROM event WHERE sequence > ? ORDER BY sequence"));
+  select.BindInt(0, staged_.sequence());
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return absl::OkStatus();
+    RETURN_IF_ERROR(Replay(select.ColumnInt(0), select.ColumnBlob(1)));
+    ++events_since_snapshot_;
+  }
+}
+
+absl::Status Journal::Replay(int64_t sequence, const std::string& body) {
+  v1::Event event;
+  if (sequence != staged_.sequence() + 1) {
+    return absl::DataLossError(fmt::format("{}: event {} is missing (the next one is {}); restore the file from a copy",
+                                           options_.path, staged_.sequence() + 1, sequence));
+  }
+  if (!event.ParseFromString(body) || event.sequence() != sequence) {
+    return absl::DataLossError(
+        fmt::format("{}: event {} cannot be read; restore the file from a copy", options_.path, sequence));
+  }
+  if (const absl::Status status = staged_.Check(event); !status.ok()) {
+    return absl::DataLossError(fmt::format("{}: event {} contradicts those before it ({}); restore the file from a copy",
+                                           options_.path, sequence, std::string(status.message())));
+  }
+  staged_.Apply(event);
+  return absl::OkStatus();
+}
+
+absl::Status Journal::Commit(v1::Event event) {
+  return Commit([&event](const CoordinatorState&) { return std::optional(event); });
+}
+
+absl::Status Journal::Commit(EventMaker maker) {
+  Request request;
+  request.maker = &maker;
+  absl::MutexLock lock(&queue_mutex_);
+  if (stopping_) return absl::UnavailableError("the coordinator is stopping; try again in a moment");
+  queue_.push_back(&request);
+  work_.Signal();
+  while (!request.done) finished_.Wait(&queue_mutex_);
+  return request.status;
+}
+
+void Journal::WriterLoop() {
+  while (true) {
+    std::vector<Request*> batch;
+    {
+      absl::MutexLock lock(&queue_mutex_);
+      while (queue_.empty() && !stopping_) work_.Wait(&queue_mutex_);
+      if (queue_.empty()) return;
+      batch.assign(queue_.begin(), queue_.end());
+      queue_.clear();
+    }
+    WriteBatch(batch);
+    {
+      absl::MutexLock lock(&queue_mutex_);
+      for (Request* request : batch) request->done = true;
+      finished_.SignalAll();
+    }
+    SnapshotIfDue();
+  }
+}
+
+void Journal::WriteBatch(const std::vector<Request*>& batch) {
+  std::vector<v1::Event> events;
+  for (Request* request : batch) {
+    absl::StatusOr<std::optional<v1::Event>> event = Stage(*request->maker);
+    request->status = event.status();
+    if (event.ok() && event->has_value()) events.push_back(**std::move(event));
+  }
+  if (events.empty()) return;
+  if (const absl::Status status = Persist(events); !status.ok()) {
+    spdlog::error("journal: {}", std::string(status.message()));
+    absl::ReaderMutexLock lock(&state_mutex_);
+    staged_ = state_;
+    // Refusals too may rest on an event that was not written.
+    for (Request* request : batch) request->status = status;
+    return;
+  }
+  ApplyDurable(events);
+  changes_.Notify();
+}
+
+absl::StatusOr<std::optional<v1::Event>> Journal::Stage(const EventMaker& maker) {
+  ASSIGN_OR_RETURN(std::optional<v1::Event> event, maker(staged_));
+  if (!event.has_value()) return event;
+  event->set_sequence(staged_.sequence() + 1);
+  event->set_time_unix_ms(options_.clock->WallUnixMs());
+  RETURN_IF_ERROR(staged_.Check(*event));
+  staged_.Apply(*event);
+  return event;
+}
+
+absl::Status Journal::Persist(const std::vector<v1::Event>& events) {
+  const auto start = std::chrono::steady_clock::now();
+  const absl::Status status = db_.Transaction([&]() -> absl::Status {
+    for (const v1::Event& event : events) {
+      const std::string body = event.SerializeAsString();
+      RETURN_IF_ERROR(insert_event_.BindInt(0, event.sequence()).BindBlob(1, body).Run());
+    }
+    return absl::OkStatus();
+  });
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (options_.observer != nullptr) options_.observer->OnCommit(seconds.count());
+  return status;
+}
+
+void Journal::ApplyDurable(const std::vector<v1::Event>& events) {
+  absl::MutexLock lock(&state_mutex_);
+  for (const v1::Event& event : events) {
+    const std::vector<CoordinatorState::Transition> transitions = state_.Apply(event);
+    if (options_.observer != nullptr) options_.observer->OnApplied(state_, event, transitions);
+  }
+  events_since_snapshot_ += static_cast<int64_t>(events.size());
+}
+
+void Journal::SnapshotIfDue() {
+  if (events_since_snapshot_ < options_.snapshot_every_events) return;
+  events_since_snapshot_ = 0;  // After a failure the next try comes as late as after a success.
+  const std::string body = staged_.ToSnapshot().SerializeAsString();
+  const absl::Status status = db_.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(SqliteStatement replace, db_.Prepare("INSERT OR REPLACE INTO snapshot (id, body) VALUES (1, ?)"));
+    RETURN_IF_ERROR(replace.BindBlob(0, body).Run());
+    ASSIGN_OR_RETURN(SqliteStatement prune, db_.Prepare("DELETE FROM event WHERE sequence <= ?"));
+    return prune.BindInt(0, staged_.sequence()).Run();
+  });
+  if (!status.ok()) spdlog::warn("journal: no snapshot this time, the events stay: {}", std::string(status.message()));
+}
+
+int64_t Journal::SizeBytes() const {
+  int64_t total_bytes = 0;
+  for (const char* ending : {"", "-wal"}) {
+    std::error_code error;
+    const auto size_bytes = std::filesystem::file_size(options_.path + ending, error);
+    if (!error) total_bytes += static_cast<int64_t>(size_bytes);
+  }
+  return total_bytes;
+}
+
+}  // namespace ridgeline

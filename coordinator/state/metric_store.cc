@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/state/metric_store.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+constexpr char kSchema[] =
+    "CREATE TABLE metric (job_id TEXT NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+    " validated INTEGER NOT NULL, nonfinite INTEGER NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (job_id, step)) WITHOUT ROWID;"
+    "CREATE TABLE log (job_id TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,"
+    " line INTEGER NOT NULL, rank INTEGER NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (job_id, epoch, sequence, line)) WITHOUT ROWID;";
+
+template <typename Message>
+absl::StatusOr<Message> Parse(const std::string& body, const std::string& what) {
+  Message message;
+  if (message.ParseFromString(body)) return message;
+  return absl::DataLossError(fmt::format("{} cannot be read; restore metrics.db from a copy", what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MetricStore>> MetricStore::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(path, kSchemaVersion, kSchema));
+  return std::unique_ptr<MetricStore>(new MetricStore(std::move(db)));
+}
+
+MetricStore::MetricStore(SqliteDatabase db) : db_(std::move(db)) {}
+
+absl::StatusOr<std::vector<v1::MetricPoint>> MetricStore::AppendMetrics(
+    const std::string& job_id, int64_t epoch, const google::protobuf::RepeatedPtrField<v1::MetricPoint>& points) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(LatestMetrics * latest, LoadLatest(job_id));
+  std::vector<v1::MetricPoint> fresh;
+  RETURN_IF_ERROR(db_.Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    for (const v1::MetricPoint& point : points) {
+      ASSIGN_OR_RETURN(const bool changed, Upsert(job_id, epoch, point));
+      if (changed) fresh.push_back(point);
+    }
+    return absl::OkStatus();
+  }));
+  for (const v1::MetricPoint& point : fresh) {
+    if (epoch < latest->epoch) continue;
+    if (epoch == latest->epoch && point.step() < latest->point.step()) continue;
+    latest->epoch = epoch;
+    latest->point.clear_nonfinite();
+    latest->point.MergeFrom(point);
+    latest->point.set_step(point.step());  // A resumed attempt may stand before the one that was lost.
+    latest->nonfinite_steps += point.nonfinite();
+  }
+  return fresh;
+}
+
+absl::StatusOr<bool> MetricStore::Upsert(const std::string& job_id, int64_t epoch, const v1::MetricPoint& point) {
+  ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT epoch, body FROM metric WHERE job_id = ? AND step = ?"));
+  ASSIGN_OR_RETURN(const bool exists, select.BindText(0, job_id).BindInt(1, point.step()).Step());
+  v1::MetricPoint merged = point;
+  if (exists) {
+    if (select.ColumnInt(0) > epoch) return false;
+    if (select.ColumnInt(0) == epoch) {
+      const std::string before = select.ColumnBlob(1);
+      ASSIGN_OR_RETURN(merged, Parse<v1::MetricPoint>(before, job_id + "'s metrics"));
+      merged.MergeFrom(point);
+      if (merged.SerializeAsString() == before) return false;
+    }
+  }
+  select.Reset();
+  ASSIGN_OR_RETURN(SqliteStatement replace, db_.Prepare("INSERT OR REPLACE INTO metric VALUES (?, ?, ?, ?, ?, ?)"));
+  const std::string body = merged.SerializeAsString();
+  replace.BindText(0, job_id).BindInt(1, merged.step()).BindInt(2, epoch);
+  replace.BindInt(3, merged.has_validation_loss()).BindInt(4, merged.nonfinite()).BindBlob(5, body);
+  RETURN_IF_ERROR(replace.Run());
+  return true;
+}
+
+absl::Status MetricStore::AppendLogs(const std::string& job_id, int64_t epoch, int64_t sequence,
+                                     const google::protobuf::RepeatedPtrField<v1::LogLine>& lines) {
+  absl::MutexLock lock(&mutex_);
+  return db_.Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    ASSIGN_OR_RETURN(SqliteStatement insert, db_.Prepare("INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)"));
+    for (int i = 0; i < lines.size(); ++i) {
+      const std::string body = lines[i].SerializeAsString();
+      insert.BindText(0, job_id).BindInt(1, epoch).BindInt(2, sequence).BindInt(3, i);
+      RETURN_IF_ERROR(insert.BindInt(4, lines[i].rank()).BindBlob(5, body).Run());
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<v1::MetricPoint>> MetricStore::ReadMetrics(const std::string& job_id, int64_t after_step,
+                                                                      int64_t limit) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(SqliteStatement select,
+                   db_.Prepare("SELECT body FROM metric WHERE job_id = ? AND step > ? ORDER BY step LIMIT ?"));
+  select.BindText(0, job_id).BindInt(1, after_step).BindInt(2, limit);
+  std::vector<v1::MetricPoint> points;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return points;
+    ASSIGN_OR_RETURN(points.emplace_back(), Parse<v1::MetricPoint>(select.ColumnBlob(0), job_id + "'s metrics"));
+  }
+}
+
+absl::StatusOr<std::vector<v1::LogLine>> MetricStore::ReadLogs(const std::string& job_id, std::optional<int32_t> rank,
+                                                               int64_t limit, LogCursor* cursor) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(SqliteStatement select,
+                   db_.Prepare("SELECT epoch, sequence, line, body FROM log WHERE job_id = ?"
+                               " AND (epoch, sequence, line) > (?, ?, ?) AND (? < 0 OR rank = ?)"
+                               " ORDER BY epoch, sequence, line LIMIT ?"));
+  select.BindText(0, job_id).BindInt(1, cursor->epoch).BindInt(2, cursor->sequence).BindInt(3, cursor->line);
+  select.BindInt(4, rank.value_or(-1)).BindInt(5, rank.value_or(-1)).BindInt(6, limit);
+  std::vector<v1::LogLine> lines;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return lines;
+    *cursor = {select.ColumnInt(0), select.ColumnInt(1), select.ColumnInt(2)};
+    ASSIGN_OR_RETURN(lines.emplace_back(), Parse<v1::LogLine>(select.ColumnBlob(3), job_id + "'s log"));
+  }
+}
+
+absl::StatusOr<LatestMetrics> MetricStore::Latest(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(const LatestMetrics* latest, LoadLatest(job_id));
+  return *latest;
+}
+
+absl::StatusOr<LatestMetrics*> MetricStore::LoadLatest(const std::string& job_id) {
+  const auto found = latest_.find(job_id);
+  if (found != latest_.end()) return &found->second;
+  LatestMetrics latest;
+  RETURN_IF_ERROR(ReadLatest(job_id, &latest));
+  return &(latest_[job_id] = std::move(latest));
+}
+
+// The newest point alone may lack what is reported seldom: the last validation comes from its own row.
+absl::Status MetricStore::ReadLatest(const std::string& job_id, LatestMetrics* latest) {
+  ASSIGN_OR_RETURN(SqliteStatement validated,
+                   db_.Prepare("SELECT body FROM metric WHERE job_id = ? AND validated ORDER BY step DESC LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool has_validation, validated.BindText(0, job_id).Step());
+  if (has_validation) {
+    ASSIGN_OR_RETURN(latest->point, Parse<v1::MetricPoint>(validated.ColumnBlob(0), job_id + "'s metrics"));
+  }
+  ASSIGN_OR_RETURN(SqliteStatement newest, db_.Prepare("SELECT epoch, body FROM metric WHERE job_id = ?"
+                                                       " ORDER BY epoch DESC, step DESC LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool has_point, newest.BindText(0, job_id).Step());
+  if (has_point) {
+    ASSIGN_OR_RETURN(const v1::MetricPoint point, Parse<v1::MetricPoint>(newest.ColumnBlob(1), job_id + "'s metrics"));
+    latest->epoch = newest.ColumnInt(0);
+    latest->point.clear_nonfinite();
+    latest->point.MergeFrom(point);
+    latest->point.set_step(point.step());
+  }
+  ASSIGN_OR_RETURN(SqliteStatement count, db_.Prepare("SELECT count(*) FROM metric WHERE job_id = ? AND nonfinite"));
+  ASSIGN_OR_RETURN(const bool counted, count.BindText(0, job_id).Step());
+  if (counted) latest->nonfinite_steps = count.ColumnInt(0);
+  return absl::OkStatus();
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/state/sqlite.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int kBusyTimeoutMs = 5'000;
+
+// The last error of the connection, by what a caller can do about it.
+absl::Status LastError(sqlite3* db, const std::string& path, std::string_view what) {
+  const int code = sqlite3_extended_errcode(db);
+  const std::string message = fmt::format("{}: {}: {}", path, what, sqlite3_errmsg(db));
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return absl::ResourceExhaustedError(message + "; free space on that disk and try again");
+    case SQLITE_IOERR:
+      if (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_SHMSIZE) {
+        return absl::ResourceExhaustedError(message + "; the disk takes no more writes: free space and try again");
+      }
+      return absl::InternalError(message);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(message + "; the file is damaged: restore it from a copy");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      return absl::FailedPreconditionError(message + "; check that the folder exists and may be written");
+    case SQLITE_BUSY:
+      return absl::FailedPreconditionError(message + "; another process holds the file");
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+absl::StatusOr<int64_t> ReadInt(const SqliteDatabase& db, const std::string& sql) {
+  ASSIGN_OR_RETURN(SqliteStatement statement, db.Prepare(sql));
+  ASSIGN_OR_RETURN(const bool row, statement.Step());
+  return row ? statement.ColumnInt(0) : 0;
+}
+
+}  // namespace
+
+void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void SqliteDatabase::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+
+SqliteStatement::SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std::string& path)
+    : db_(db), statement_(statement), path_(path) {}
+
+SqliteStatement& SqliteStatement::BindInt(int index, int64_t value) {
+  sqlite3_bind_int64(statement_.get(), index + 1, value);
+  return *this;
+}
+
+SqliteStatement& SqliteStatement::BindText(int index, std::string_view value) {
+  sqlite3_bind_text64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+SqliteStatement& SqliteStatement::BindBlob(int index, std::string_view value) {
+  sqlite3_bind_blob64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC);
+  return *this;
+}
+
+absl::StatusOr<bool> SqliteStatement::Step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  const absl::Status status = LastError(db_, path_, "statement failed");
+  Reset();
+  return status;
+}
+
+absl::Status SqliteStatement::Run() {
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, Step());
+    if (!row) break;
+  }
+  Reset();
+  return absl::OkStatus();
+}
+
+void SqliteStatement::Reset() {
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+}
+
+int64_t SqliteStatement::ColumnInt(int index) const { return sqlite3_column_int64(statement_.get(), index); }
+
+std::string SqliteStatement::ColumnBlob(int index) const {
+  const void* data = sqlite3_column_blob(statement_.get(), index);
+  const int size_bytes = sqlite3_column_bytes(statement_.get(), index);
+  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), size_bytes);
+}
+
+absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, int schema_version,
+                                                    const std::string& schema) {
+  SqliteDatabase database;
+  database.path_ = path;
+  sqlite3* db = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  database.db_.reset(db);
+  if (code != SQLITE_OK) return LastError(db, path, "cannot be opened");
+  sqlite3_extended_result_codes(db, 1);
+  sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  RETURN_IF_ERROR(database.CheckIntegrity());
+  RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL"));
+  RETURN_IF_ERROR(database.Execute("PRAGMA synchronous=FULL"));
+  RETURN_IF_ERROR(database.PrepareSchema(schema_version, schema));
+  return database;
+}
+
+absl::Status SqliteDatabase::CheckIntegrity() const {
+  ASSIGN_OR_RETURN(SqliteStatement check, Prepare("PRAGMA quick_check(1)"));
+  ASSIGN_OR_RETURN(const bool row, check.Step());
+  const std::string answer = row ? check.ColumnBlob(0) : "no answer";
+  if (answer == "ok") return absl::OkStatus();
+  return absl::DataLossError(fmt::format("{}: the integrity check says '{}'; restore the file from a copy", path_, answer));
+}
+
+absl::Status SqliteDatabase::PrepareSchema(int schema_version, const std::string& schema) const {
+  ASSIGN_OR_RETURN(const int64_t found, ReadInt(*this, "PRAGMA user_version"));
+  if (found == schema_version) return absl::OkStatus();
+  if (found > schema_version) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: its schema version is {}, and this program knows versions up to {}; run the newer ridgeline "
+                    "that wrote it, or start with another --state",
+                    path_, found, schema_version));
+  }
+  ASSIGN_OR_RETURN(const int64_t tables, ReadInt(*this, "SELECT count(*) FROM sqlite_master"));
+  if (tables > 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: not a ridgeline file: it holds tables but no schema version; choose another --state", path_));
+  }
+  return Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(Execute(schema));
+    return Execute(fmt::format("PRAGMA user_version={}", schema_version));
+  });
+}
+
+absl::StatusOr<SqliteStatement> SqliteDatabase::Prepare(const std::string& sql) const {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(db_.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+    return LastError(db_.get(), path_, sql);
+  }
+  return SqliteStatement(db_.get(), statement, path_);
+}
+
+absl::Status SqliteDatabase::Execute(const std::string& sql) const {
+  if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return absl::OkStatus();
+  return LastError(db_.get(), path_, sql);
+}
+
+}  // namespace ridgeline

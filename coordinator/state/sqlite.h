@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// SQLite as values and statuses: one connection, prepared statements, transactions. Not thread-safe; the owner locks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace ridgeline {
+
+// A prepared statement. Bind, Step until false, Reset, again. Must die before its database.
+class SqliteStatement {
+ public:
+  SqliteStatement() = default;
+  SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std::string& path);
+
+  // Parameters and columns count from 0. Bound text and blobs must live until Reset.
+  SqliteStatement& BindInt(int index, int64_t value);
+  SqliteStatement& BindText(int index, std::string_view value);
+  SqliteStatement& BindBlob(int index, std::string_view value);
+
+  absl::StatusOr<bool> Step();  // True: there is a row.
+  absl::Status Run();           // Steps to the end and resets.
+  void Reset();
+
+  int64_t ColumnInt(int index) const;
+  std::string ColumnBlob(int index) const;
+
+ private:
+  struct Finalize { void operator()(sqlite3_stmt* statement) const; };
+  sqlite3* db_ = nullptr;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::string path_;
+};
+
+class SqliteDatabase {
+ public:
+  // Opens or creates the file in WAL mode with synchronous=FULL: a committed transaction survives power loss.
+  // Checks integrity (DATA_LOSS), refuses a schema newer than `schema_version` (FAILED_PRECONDITION), and runs
+  // `schema` in one transaction on a new file.
+  static absl::StatusOr<SqliteDatabase> Open(const std::string& path, int schema_version, const std::string& schema);
+
+  absl::StatusOr<SqliteStatement> Prepare(const std::string& sql) const;
+  absl::Status Execute(const std::string& sql) const;
+  // Runs `body` between BEGIN IMMEDIATE and COMMIT; any error rolls all of it back.
+  template <typename Body>
+  absl::Status Transaction(Body body) const;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Close { void operator()(sqlite3* db) const; };
+  absl::Status CheckIntegrity() const;
+  absl::Status PrepareSchema(int schema_version, const std::string& schema) const;
+
+  std::unique_ptr<sqlite3, Close> db_;
+  std::string path_;
+};
+
+template <typename Body>
+absl::Status SqliteDatabase::Transaction(Body body) const {
+  absl::Status status = Execute("BEGIN IMMEDIATE");
+  if (!status.ok()) return status;
+  status = body();
+  if (status.ok()) status = Execute("COMMIT");
+  if (!status.ok()) Execute("ROLLBACK").IgnoreError();  // SQLite may have rolled back by itself.
+  return status;
+}
+
+}  // namespace ridgeline
