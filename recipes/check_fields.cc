@@ -46,11 +46,17 @@ void CheckTextField(const std::string& text, const std::string& key, const v1::F
   }
 }
 
+std::string RemedyForMissing(const std::string& key, const v1::FieldDoc& doc) {
+  size_t dot = key.rfind('.');
+  if (dot == std::string::npos) return fmt::format("add `{}:`; {}", key, doc.help());
+  return fmt::format("add `{}:` under `{}`; {}", key.substr(dot + 1), key.substr(0, dot), doc.help());
+}
+
 void CheckScalar(const Message& message, const FieldDescriptor* field, const std::string& key,
                  std::vector<Issue>* issues) {
   const v1::FieldDoc& doc = DocOf(field);
   if (!message.GetReflection()->HasField(message, field)) {
-    if (doc.required()) issues->push_back({key, "is required", doc.help(), {}});
+    if (doc.required()) issues->push_back({key, "is required", RemedyForMissing(key, doc), {key}});
   } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     CheckTextField(ScalarText(message, field), key, doc, issues);
   } else if (!InRange(NumericValue(message, field), doc)) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules that look at more than one key, and those that the schema's options cannot say.
-#include <map>
+#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
 #include "recipes/checks.h"
-#include "recipes/recipe_reader.h"
 #include "recipes/scalar.h"
 
 namespace ridgeline::recipe_internal {
@@ -18,7 +17,6 @@ constexpr size_t kMaxLabelValueBytes = 255;
 
 using Issues = std::vector<Issue>;
 
-// All of these take the recipe with its defaults filled in.
 void CheckName(const v1::Recipe& full, Issues* issues) {
   if (full.name().size() <= kMaxNameBytes) return;
   issues->push_back({"name", fmt::format("{} is too long", Shown(full.name())),
@@ -38,8 +36,8 @@ void CheckLabels(const v1::Recipe& full, Issues* issues) {
                        fmt::format("at most {}", kMaxLabels), {}});
     return;
   }
-  std::map<std::string, std::string> sorted(full.labels().begin(), full.labels().end());
-  for (const auto& [key, value] : sorted) {
+  size_t first_issue = issues->size();
+  for (const auto& [key, value] : full.labels()) {
     std::string full_key = "labels." + key;
     if (!IsLabelKey(key)) {
       issues->push_back({full_key, fmt::format("{} cannot be a label's key", Shown(key)),
@@ -51,6 +49,8 @@ void CheckLabels(const v1::Recipe& full, Issues* issues) {
                          fmt::format("at most {} bytes", kMaxLabelValueBytes), {}});
     }
   }
+  // A protobuf map has no order.
+  std::sort(issues->begin() + first_issue, issues->end(), [](const Issue& a, const Issue& b) { return a.key < b.key; });
 }
 
 struct Shape {
@@ -68,9 +68,13 @@ void CheckModel(const v1::Recipe& full, Issues* issues) {
   const v1::Model& model = full.model();
   if (model.name() == "gpt") {
     const std::pair<const char*, bool> needed[] = {
-        {"model.n_layers", model.has_n_layers()}, {"model.dim", model.has_dim()}, {"model.n_heads", model.has_n_heads()}};
+        {"model.n_layers", model.has_n_layers()},
+        {"model.dim", model.has_dim()},
+        {"model.n_heads", model.has_n_heads()}};
     for (const auto& [key, given] : needed) {
-      if (!given) issues->push_back({key, "is required by model.name gpt", "set it, or name a shape like gpt-nano", {"model.name"}});
+      if (given) continue;
+      issues->push_back({key, "is required by model.name gpt", "set it, or name a shape like gpt-nano",
+                         {key, "model.name"}});
     }
   }
   Shape shape = NamedShape(model.name());
@@ -87,7 +91,7 @@ void CheckSchedule(const v1::Recipe& full, Issues* issues) {
   int steps = full.training().steps();
   if (warmup <= steps) return;
   issues->push_back({"lr_scheduler.warmup_steps", fmt::format("{} is over training.steps, which is {}", warmup, steps),
-                     fmt::format("at most {}", steps), {"training.steps"}});
+                     fmt::format("at most {}", steps), {"lr_scheduler.warmup_steps", "training.steps"}});
 }
 
 void CheckEstimator(const v1::Recipe& full, Issues* issues) {
@@ -99,30 +103,29 @@ void CheckEstimator(const v1::Recipe& full, Issues* issues) {
     if (format == "none") continue;
     quantizes = true;
     if (estimates) continue;
-    issues->push_back({fmt::format("quant.{}.format", tensor),
+    std::string key = fmt::format("quant.{}.format", tensor);
+    issues->push_back({key,
                        fmt::format("{} needs an estimator, and quant.estimator is none", format),
-                       "set quant.estimator to ridge or ste, or the format to none", {"quant.estimator"}});
+                       "set quant.estimator to ridge or ste, or the format to none", {key, "quant.estimator"}});
   }
   if (estimates && !quantizes) {
     issues->push_back({"quant.estimator",
                        fmt::format("{} has nothing to quantize: the formats of weight and activation are none",
                                    quant.estimator()),
                        "set quant.weight.format or quant.activation.format, or the estimator to none",
-                       {"quant.weight.format", "quant.activation.format"}});
+                       {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
   }
 }
 
 void CheckScheme(const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
   if (quant.format() != "ternary" || quant.scheme() == "linear") return;
   issues->push_back({prefix + ".scheme", fmt::format("ternary has no {} scheme", quant.scheme()),
-                     "set it to linear, or remove the key", {prefix + ".format"}});
+                     "set it to linear, or remove the key", {prefix + ".format", prefix + ".scheme"}});
 }
 
 }  // namespace
 
-void CheckRules(const v1::Recipe& recipe, std::vector<Issue>* issues) {
-  v1::Recipe full = recipe;
-  ApplyRecipeDefaults(&full);
+void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckName(full, issues);
   CheckLabels(full, issues);
   CheckModel(full, issues);

@@ -15,13 +15,13 @@ struct Issue {
   std::string key;
   std::string message;
   std::string remedy;
-  std::vector<std::string> depends_on;  // Other keys that the rule looks at: if one is broken, it says nothing.
+  std::vector<std::string> depends_on;  // If one of these is broken, the issue only follows from that.
 };
 
 // Each field by itself: range, allowed values, text, required keys, fields that this version does not know.
 void CheckFields(const google::protobuf::Message& message, const std::string& prefix, std::vector<Issue>* issues);
 
-// Rules across keys, with defaults filled in.
-void CheckRules(const v1::Recipe& recipe, std::vector<Issue>* issues);
+// Rules across keys. REQUIRES: defaults are filled in.
+void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues);
 
 }  // namespace ridgeline::recipe_internal

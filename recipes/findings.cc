@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "recipes/scalar.h"
 
 namespace ridgeline {
 
@@ -49,16 +50,17 @@ bool Findings::IsBroken(const std::string& key) const {
 }
 
 void Findings::Push(const Source& source, const std::string& key, std::string message, std::string remedy) {
-  if (!key.empty()) MarkBroken(key);
   if (Full()) {
     ++left_out_;
     return;
   }
-  problems_.push_back(
-      {source.file, source.place.line, source.place.column, key, std::move(message), std::move(remedy)});
+  // Keys of maps are anybody's text.
+  problems_.push_back({source.file, source.place.line, source.place.column, CheckText(key) ? Shown(key) : key,
+                       std::move(message), std::move(remedy)});
 }
 
 void Findings::Add(const std::string& key, std::string message, std::string remedy) {
+  if (!key.empty()) MarkBroken(key);
   Push(Find(key), key, std::move(message), std::move(remedy));
 }
 

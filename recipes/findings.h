@@ -29,8 +29,9 @@ class Findings {
   // The key's value came from --set: it has no place in the file.
   void SetFromOverride(const std::string& key) { places_[key] = {"--set", {}}; }
 
-  // At the key's place, or that of the nearest section around it.
+  // At the key's place, or that of the nearest section around it. The key is broken from then on.
   void Add(const std::string& key, std::string message, std::string remedy);
+  // Leaves the key as it is: its value can still be read.
   void AddAt(Place place, const std::string& key, std::string message, std::string remedy);
   void AddFromOverride(const std::string& key, std::string message, std::string remedy);
 

@@ -20,12 +20,12 @@ RecipeReadResult ReadRecipe(std::string_view yaml, const std::string& file,
   Findings findings(file);
   std::unique_ptr<recipe_internal::YamlTree> tree;
   if (recipe_internal::CheckRecipeText(yaml, &findings)) tree = recipe_internal::ParseYaml(yaml, &findings);
-  if (tree != nullptr) {
-    recipe_internal::ReadTree(*tree, &result.recipe, &findings);
+  if (tree != nullptr && recipe_internal::ReadTree(*tree, &result.recipe, &findings)) {
     for (const auto& [key, value] : overrides) {
-      findings.SetFromOverride(key);
       if (auto error = recipe_internal::SetByKey(&result.recipe, key, value)) {
         findings.AddFromOverride(key, error->message, error->remedy);
+      } else {
+        findings.SetFromOverride(key);
       }
     }
     recipe_internal::Validate(result.recipe, &findings);

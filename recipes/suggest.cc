@@ -91,8 +91,10 @@ std::string DidYouMean(const std::vector<std::string>& keys, std::string_view pr
   if (keys.empty()) return otherwise;
   std::vector<std::string> shown;
   for (const std::string& key : keys) {
-    bool inside = !prefix.empty() && key.size() > prefix.size() && key.starts_with(prefix) && key[prefix.size()] == '.';
-    shown.push_back(fmt::format("'{}'", inside ? key.substr(prefix.size() + 1) : key));
+    bool inside = !prefix.empty() && key.starts_with(JoinKey(prefix, ""));
+    bool at_top = !prefix.empty() && key.find('.') == std::string::npos;
+    shown.push_back(
+        fmt::format("'{}'{}", inside ? key.substr(prefix.size() + 1) : key, at_top ? " at the top level" : ""));
   }
   return fmt::format("did you mean {}?", fmt::join(shown, " or "));
 }
@@ -110,6 +112,8 @@ std::string RemedyForUnknownKey(std::string_view key) {
   return DidYouMean(near, "", "`ridgeline explain` lists the keys");
 }
 
-std::string KeysOf(const Descriptor* section) { return fmt::format("its keys: {}", fmt::join(FieldNames(section), ", ")); }
+std::string KeysOf(const Descriptor* section) {
+  return fmt::format("its keys: {}", fmt::join(FieldNames(section), ", "));
+}
 
 }  // namespace ridgeline::recipe_internal

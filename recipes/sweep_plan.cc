@@ -87,7 +87,8 @@ std::vector<SweepError> SweepPlan::CaseErrors() const {
     errors.push_back({"sweep.parameters", {"method cases takes no parameters", "set sweep.method to grid"}});
   }
   if (sweep_.cases_size() == 0) {
-    errors.push_back({"sweep.cases", {"is required by method cases", "for instance [{name: a, set: {optimizer.lr: 1e-3}}]"}});
+    errors.push_back({"sweep.cases",
+                      {"is required by method cases", "for instance [{name: a, set: {optimizer.lr: 1e-3}}]"}});
   }
   std::map<std::string, int> seen;
   for (int i = 0; i < sweep_.cases_size(); ++i) {
@@ -95,8 +96,9 @@ std::vector<SweepError> SweepPlan::CaseErrors() const {
     std::string place = fmt::format("sweep.cases[{}]", i);
     auto [first, is_new] = seen.emplace(one.name(), i);
     if (one.has_name() && !is_new) {
-      errors.push_back({place + ".name", {fmt::format("{} is already the name of case {}", Shown(one.name()), first->second + 1),
-                                          "give each case a name of its own"}});
+      errors.push_back({place + ".name",
+                        {fmt::format("{} is already the name of case {}", Shown(one.name()), first->second + 1),
+                         "give each case a name of its own"}});
     }
     for (const auto& [key, value] : Sorted(one.set())) {
       if (auto error = CheckSetting(key, value)) errors.push_back({fmt::format("{}.set.{}", place, key), *error});

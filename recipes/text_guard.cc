@@ -23,6 +23,22 @@ bool IsRefusedControl(char character) {
   return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F;
 }
 
+std::string Hex(char c) { return fmt::format("\\x{:02x}", static_cast<unsigned char>(c)); }
+
+// yaml-cpp looks ahead to the end of a bracket before it tells us of its start, which is slow for a text of
+// nothing but brackets. Where it is deeper than this, counting without regard to quotes, it is not read at all.
+constexpr int kMaxOpenBrackets = 1000;
+
+size_t FindTooManyOpenBrackets(std::string_view text) {
+  int open = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '[' || text[i] == '{') ++open;
+    if ((text[i] == ']' || text[i] == '}') && open > 0) --open;
+    if (open > kMaxOpenBrackets) return i;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 size_t FindInvalidUtf8(std::string_view text) {
@@ -40,20 +56,26 @@ bool CheckRecipeText(std::string_view text, Findings* findings) {
                     fmt::format("at most {} bytes", kMaxRecipeBytes));
     return false;
   }
-  auto control = std::find_if(text.begin(), text.end(), IsRefusedControl);
-  size_t control_at = control == text.end() ? std::string_view::npos : control - text.begin();
-  size_t invalid_at = FindInvalidUtf8(text);
-  if (control_at == std::string_view::npos && invalid_at == std::string_view::npos) return true;
-  if (control_at < invalid_at) {
+  size_t control_at = std::find_if(text.begin(), text.end(), IsRefusedControl) - text.begin();
+  if (control_at < text.size()) {
     findings->AddAt(PlaceOf(text, control_at), "",
-                    fmt::format("the text holds the control character \\x{:02x}", static_cast<unsigned char>(*control)),
+                    fmt::format("the text holds the control character {}", Hex(text[control_at])),
                     "recipes are plain text");
-  } else {
-    findings->AddAt(PlaceOf(text, invalid_at), "",
-                    fmt::format("the text is not UTF-8 (byte \\x{:02x})", static_cast<unsigned char>(text[invalid_at])),
-                    "save the file as UTF-8");
+    return false;
   }
-  return false;
+  size_t invalid_at = FindInvalidUtf8(text);
+  if (invalid_at != std::string_view::npos) {
+    findings->AddAt(PlaceOf(text, invalid_at), "",
+                    fmt::format("the text is not UTF-8 (byte {})", Hex(text[invalid_at])), "save the file as UTF-8");
+    return false;
+  }
+  size_t brackets_at = FindTooManyOpenBrackets(text);
+  if (brackets_at != std::string_view::npos) {
+    findings->AddAt(PlaceOf(text, brackets_at), "", fmt::format("over {} brackets are open", kMaxOpenBrackets),
+                    "close each [ and {");
+    return false;
+  }
+  return true;
 }
 
 }  // namespace ridgeline::recipe_internal

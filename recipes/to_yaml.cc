@@ -57,7 +57,8 @@ class Writer {
     out_ << YAML::BeginMap;
     for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
       const FieldDescriptor* field = message.GetDescriptor()->field(i);
-      bool present = field->is_repeated() ? reflection.FieldSize(message, field) > 0 : reflection.HasField(message, field);
+      bool present =
+          field->is_repeated() ? reflection.FieldSize(message, field) > 0 : reflection.HasField(message, field);
       if (!present) continue;
       out_ << YAML::Key << field->name() << YAML::Value;
       WriteField(message, field);

@@ -17,7 +17,7 @@ namespace {
 
 bool AnyBroken(const Issue& issue, const Findings& findings) {
   auto broken = [&](const std::string& key) { return findings.IsBroken(key); };
-  return broken(issue.key) || std::any_of(issue.depends_on.begin(), issue.depends_on.end(), broken);
+  return std::any_of(issue.depends_on.begin(), issue.depends_on.end(), broken);
 }
 
 // Unless it only follows from a problem that is known already.
@@ -26,9 +26,10 @@ void Report(const Issue& issue, Findings* findings) {
 }
 
 // Rules say nothing about fields that are wrong by themselves.
-std::vector<Issue> CheckOne(const v1::Recipe& recipe) {
+std::vector<Issue> CheckOne(v1::Recipe recipe) {
   std::vector<Issue> issues, rule_issues;
   CheckFields(recipe, "", &issues);
+  ApplyRecipeDefaults(&recipe);
   CheckRules(recipe, &rule_issues);
   Findings field_findings("");
   for (const Issue& issue : issues) field_findings.MarkBroken(issue.key);
@@ -41,9 +42,9 @@ std::vector<Issue> CheckOne(const v1::Recipe& recipe) {
 // The same issue in every child is one problem of the recipe; in some of them, it is a problem of those.
 class ChildIssues {
  public:
-  void Add(const SweepChild& child, Issue issue) {
+  void Add(const std::string& name, const SweepChild& child, Issue issue) {
     Group& group = groups_[{issue.key, issue.message}];
-    group.children.push_back({child.recipe.name(), SourceOf(child, issue)});
+    group.children.push_back({name, SourceOf(child, issue)});
     group.issue = std::move(issue);
   }
 
@@ -92,7 +93,9 @@ bool ValidateSweepSection(const v1::Recipe& recipe, const SweepPlan& plan, Findi
   for (const Issue& issue : issues) Report(issue, findings);
   if (findings->IsBroken("sweep.method")) return false;
   std::vector<SweepError> errors = plan.Errors();
-  for (const SweepError& error : errors) Report({error.key, error.error.message, error.error.remedy, {}}, findings);
+  for (const SweepError& error : errors) {
+    Report({error.key, error.error.message, error.error.remedy, {error.key}}, findings);
+  }
   return issues.empty() && errors.empty();
 }
 
@@ -110,7 +113,8 @@ void ValidateSweep(const v1::Recipe& recipe, Findings* findings) {
   size_t checked = 0;
   for (; checked < plan.size() && !child_issues.Full(); ++checked) {
     SweepChild child = plan.Child(checked);
-    for (Issue& issue : CheckOne(child.recipe)) child_issues.Add(child, std::move(issue));
+    std::string name = child.recipe.name();
+    for (Issue& issue : CheckOne(std::move(child.recipe))) child_issues.Add(name, child, std::move(issue));
   }
   child_issues.ReportAll(checked, findings);
 }

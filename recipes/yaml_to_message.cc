@@ -32,6 +32,10 @@ class Reader {
   void ReadScalars(const YamlUse& use, const std::string& key, Message* message, const FieldDescriptor* field);
   void ReadScalar(const YamlUse& use, const std::string& key, Message* message, const FieldDescriptor* field);
   void ReportUnknown(Place place, const std::string& prefix, const std::string& name, const Descriptor* at);
+  void ReportBadValue(Place place, const std::string& key, std::string message, std::string remedy) {
+    findings_.MarkBroken(key);
+    findings_.AddAt(place, key, std::move(message), std::move(remedy));
+  }
   // True if the node is of the kind; else reports what it should have been.
   bool Expect(YamlNode::Kind kind, const YamlUse& use, const std::string& key, std::string_view wanted,
               std::string remedy);
@@ -48,9 +52,9 @@ bool Reader::Expect(YamlNode::Kind kind, const YamlUse& use, const std::string& 
                     std::string remedy) {
   if (use.node->kind == kind) return true;
   if (use.node->kind == YamlNode::Kind::kNull) {
-    findings_.AddAt(use.place, key, "has no value", fmt::format("write {}, or remove the key", wanted));
+    ReportBadValue(use.place, key, "has no value", fmt::format("write {}, or remove the key", wanted));
   } else {
-    findings_.AddAt(use.place, key, fmt::format("must be {}, not {}", wanted, KindName(*use.node)), std::move(remedy));
+    ReportBadValue(use.place, key, fmt::format("must be {}, not {}", wanted, KindName(*use.node)), std::move(remedy));
   }
   return false;
 }
@@ -71,7 +75,10 @@ void Reader::ForEachEntry(const YamlNode& map, const std::string& prefix, const 
                       fmt::format("duplicate key, first set on line {}", first->second.line), "keep one of the two");
       continue;
     }
-    read(name.node->text, name.place, map.children[i + 1]);
+    YamlUse value = map.children[i + 1];
+    // yaml-cpp puts a missing value where the next token is.
+    if (value.node->kind == YamlNode::Kind::kNull) value.place = name.place;
+    read(name.node->text, name.place, value);
   }
 }
 
@@ -115,7 +122,7 @@ void Reader::ReadScalar(const YamlUse& use, const std::string& key, Message* mes
   std::string wanted = fmt::format("a single value of type {}", TypeName(field));
   if (!Expect(YamlNode::Kind::kScalar, use, key, wanted, AllowedText(DocOf(field)))) return;
   if (auto error = SetScalar(message, field, use.node->text, use.node->quoted)) {
-    findings_.AddAt(use.place, key, error->message, error->remedy);
+    ReportBadValue(use.place, key, error->message, error->remedy);
   }
 }
 
@@ -140,7 +147,8 @@ void Reader::ReadMap(const YamlUse& use, const std::string& key, Message* messag
 }
 
 void Reader::ReadScalars(const YamlUse& use, const std::string& key, Message* message, const FieldDescriptor* field) {
-  std::string remedy = use.node->kind == YamlNode::Kind::kScalar ? fmt::format("write [{}]", Shown(use.node->text)) : "";
+  std::string remedy;
+  if (use.node->kind == YamlNode::Kind::kScalar) remedy = fmt::format("write [{}]", Shown(use.node->text));
   if (!Expect(YamlNode::Kind::kList, use, key, "a list of values", std::move(remedy))) return;
   for (size_t i = 0; i < use.node->children.size(); ++i) {
     const YamlUse& item = use.node->children[i];
@@ -150,7 +158,7 @@ void Reader::ReadScalars(const YamlUse& use, const std::string& key, Message* me
     message->GetReflection()->AddString(message, field, "");
     if (!Expect(YamlNode::Kind::kScalar, item, item_key, "a single value", "")) continue;
     if (auto error = CheckText(item.node->text)) {
-      findings_.AddAt(item.place, item_key, error->message, error->remedy);
+      ReportBadValue(item.place, item_key, error->message, error->remedy);
     } else {
       message->GetReflection()->SetRepeatedString(message, field, static_cast<int>(i), item.node->text);
     }
@@ -173,19 +181,20 @@ void Reader::ReadList(const YamlUse& use, const std::string& key, Message* messa
 
 }  // namespace
 
-void ReadTree(const YamlTree& tree, v1::Recipe* recipe, Findings* findings) {
+bool ReadTree(const YamlTree& tree, v1::Recipe* recipe, Findings* findings) {
   if (tree.root.node == nullptr || tree.root.node->kind == YamlNode::Kind::kNull) {
     findings->AddAt({1, 1}, "", "the recipe is empty", "it needs at least `dataset: {path: ...}`");
-    return;
+    return false;
   }
   findings->SetPlace("", tree.root.place);
   if (tree.root.node->kind != YamlNode::Kind::kMap) {
     findings->AddAt(tree.root.place, "",
                     fmt::format("a recipe must be `key: value` pairs, not {}", KindName(*tree.root.node)),
                     KeysOf(v1::Recipe::descriptor()));
-    return;
+    return false;
   }
   Reader(findings).ReadSection(tree.root, "", recipe);
+  return true;
 }
 
 }  // namespace ridgeline::recipe_internal

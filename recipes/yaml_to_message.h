@@ -10,6 +10,7 @@ namespace ridgeline::recipe_internal {
 
 // Fills `recipe` with what could be read, tells `findings` where each key stands, and reports every unknown or
 // duplicate key and every value of a wrong type.
-void ReadTree(const YamlTree& tree, v1::Recipe* recipe, Findings* findings);
+// False if the text is no section at all.
+bool ReadTree(const YamlTree& tree, v1::Recipe* recipe, Findings* findings);
 
 }  // namespace ridgeline::recipe_internal

@@ -2,6 +2,7 @@
 // yaml-cpp's events into a YamlTree. yaml-cpp reports errors by exceptions; they end here.
 #include "recipes/yaml_tree.h"
 
+#include <algorithm>
 #include <exception>
 #include <sstream>
 #include <unordered_map>
@@ -24,6 +25,38 @@ Place PlaceOf(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
 }
 
+// yaml-cpp takes a quote that is never closed for one that ends with the file, and swallows all keys on the way.
+// So a quoted text must end on its line. `text` starts at the quote.
+bool QuoteEndsOnItsLine(std::string_view text) {
+  char quote = text[0];
+  text = text.substr(1, text.find('\n') - 1);
+  if (quote == '\'') {
+    size_t quotes = 0;  // In a row: two stand for one in the text.
+    for (char c : text) {
+      if (c != quote && quotes % 2 == 1) return true;
+      quotes = c == quote ? quotes + 1 : 0;
+    }
+    return quotes % 2 == 1;
+  }
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Where a scalar starts, past the anchor and the tag that may stand before it.
+size_t SkipProperties(std::string_view text, size_t at) {
+  while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
+    at = std::min(text.find_first_of(" \t\r\n", at), text.size());
+    at = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+  }
+  return at;
+}
+
 // Ends yaml-cpp's parse from within a handler.
 struct Refusal : std::exception {
   Refusal(Place place, std::string message, std::string remedy)
@@ -35,7 +68,7 @@ struct Refusal : std::exception {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(YamlTree* tree) : tree_(tree) {}
+  TreeBuilder(std::string_view text, YamlTree* tree) : text_(text), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -55,6 +88,7 @@ class TreeBuilder : public YAML::EventHandler {
     YamlNode* node = NewNode(YamlNode::Kind::kScalar, mark, anchor);
     node->text = value;
     node->quoted = tag == "!";
+    if (node->quoted) RefuseOpenQuote(mark);
     node->expanded_size = 1 + value.size() / kTextBytesPerNode;
     AddChild(node, node->place);
   }
@@ -76,6 +110,13 @@ class TreeBuilder : public YAML::EventHandler {
   static void RefuseTag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
     throw Refusal(PlaceOf(mark), "the value has a YAML tag", "remove the word that starts with '!'");
+  }
+
+  void RefuseOpenQuote(const YAML::Mark& mark) const {
+    size_t at = SkipProperties(text_, std::min(static_cast<size_t>(mark.pos), text_.size()));
+    bool in_quotes = at < text_.size() && (text_[at] == '"' || text_[at] == '\'');
+    if (!in_quotes || QuoteEndsOnItsLine(text_.substr(at))) return;
+    throw Refusal(PlaceOf(mark), "the quote is not closed on its line", "close it");
   }
 
   YamlNode* NewNode(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -119,8 +160,9 @@ class TreeBuilder : public YAML::EventHandler {
                   "write fewer values or aliases");
   }
 
+  std::string_view text_;
   YamlTree* tree_;
-  std::vector<YamlNode*> open_;
+  std::vector<YamlNode*> open_;  // From the root to where we are.
   std::unordered_map<YAML::anchor_t, const YamlNode*> anchors_;
 };
 
@@ -152,10 +194,12 @@ std::string SyntaxRemedy(std::string_view text, int line) {
 
 std::unique_ptr<YamlTree> ParseYaml(std::string_view text, Findings* findings) {
   auto tree = std::make_unique<YamlTree>();
+  // yaml-cpp skips a byte order mark, and counts places without it.
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   try {
     std::istringstream input{std::string(text)};
     YAML::Parser parser(input);
-    TreeBuilder builder(tree.get());
+    TreeBuilder builder(text, tree.get());
     SecondDocumentRefuser refuser;
     if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(refuser);
   } catch (const Refusal& refusal) {

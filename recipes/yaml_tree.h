@@ -41,7 +41,8 @@ struct YamlTree {
 inline constexpr size_t kMaxYamlNodes = 100'000;
 inline constexpr size_t kMaxYamlDepth = 64;
 
-// Nothing after a syntax error, a second document, a tag, a cycle or a limit; the reason is then in findings.
+// Nothing after a syntax error, a second document, a tag, a cycle, a quote that is still open at the end of its
+// line, or a limit; the reason is then in findings.
 // Takes time linear in the text. Never throws.
 std::unique_ptr<YamlTree> ParseYaml(std::string_view text, Findings* findings);
 
