@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin door: every target calls a script or CMake, and can be called twice without harm.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+BUILD := build
+
+.DEFAULT_GOAL := help
+.PHONY: help deps test-deps configure programs build demo test test-fast sanitize bench clean distclean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install what building needs (Debian packages, LibTorch into .deps/)
+	@tools/deps.sh
+
+test-deps: ## Install that, and the servers that the tests start
+	@tools/deps.sh --test
+
+configure: deps
+	@cmake --preset release > $(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
+	@rm -f $(BUILD)-configure.log
+
+programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-worker into build/bin
+	@tools/build.sh $(BUILD) $(JOBS) programs
+
+build: configure ## Build everything, tests included
+	@tools/build.sh $(BUILD) $(JOBS) all
+
+demo: programs ## From real text to a measured frontier in out/demo, about 5 minutes of training
+	@tools/demo.sh $(BUILD)/bin out/demo
+
+test: test-deps configure ## Set up, build and run every test
+	@tools/check_tree.sh
+	@tools/build.sh $(BUILD) $(JOBS) all
+	@tools/run_tests.sh $(BUILD)
+
+test-fast: build ## Only the unit tests
+	@ctest --test-dir $(BUILD) -L unit --output-on-failure -j $(JOBS)
+
+sanitize: deps ## Unit tests of everything without LibTorch under asan+ubsan and tsan
+	@for preset in asan tsan; do cmake --preset $$preset > /dev/null && cmake --build --preset $$preset -j $(JOBS) && \
+	  ctest --preset $$preset -L unit -j $(JOBS) || exit 1; done
+
+bench: programs ## Benchmarks that end within 10 minutes; results in out/bench
+	@bench/run.sh $(BUILD) out/bench
+
+clean: ## Remove build folders and results
+	rm -rf build build-* out
+
+distclean: clean ## Remove LibTorch and caches too
+	rm -rf .deps .cache

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# From real text to a measured frontier: tools/demo.sh BIN_FOLDER OUT_FOLDER
+# Starts a coordinator and a worker group of two ranks, trains nine small GPTs, and draws what they cost and know.
+set -euo pipefail
+bin=$(cd "$1" && pwd)
+mkdir -p "$2"; out=$(cd "$2" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+ranks=${RIDGELINE_DEMO_RANKS:-2}
+recipe=${RIDGELINE_DEMO_RECIPE:-$root/recipes/library/demo-sweep.yaml}
+export RIDGELINE_STATE=$out/state
+ridgeline=$bin/ridgeline
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+# The whole King James Bible as Debian packages it, a verse a line.
+prepare_data() {
+  step "1/5 text to tokens: the King James Bible, 4.4 MB"
+  [ -s "$out/kjv.txt" ] || { bible -f Gen1:1-Rev22:21 > "$out/kjv.txt.part" && mv "$out/kjv.txt.part" "$out/kjv.txt"; }
+  "$ridgeline" data prepare --text "$out/kjv.txt" --out "$out/data" --name kjv
+}
+
+start_stack() {
+  step "2/5 an embedded coordinator and a worker group of $ranks ranks"
+  "$ridgeline" up --ranks "$ranks" --listen 127.0.0.1:0 --metrics 127.0.0.1:0
+}
+
+# An unfinished sweep of an interrupted demo goes on; a finished one makes room for a new one.
+unfinished_sweep() {
+  [ -d "$RIDGELINE_STATE" ] || return 1
+  "$ridgeline" get demo -o json 2>/dev/null | grep -qE '"state": *"(QUEUED|RUNNING)"'
+}
+
+on_interrupt() {
+  printf '\nThe sweep goes on without you. `RIDGELINE_STATE=%s %s watch demo` shows it, `make demo` takes it up again, `RIDGELINE_STATE=%s %s down` ends it.\n' \
+    "$RIDGELINE_STATE" "$ridgeline" "$RIDGELINE_STATE" "$ridgeline" >&2
+  exit 130
+}
+
+run_sweep() {
+  local status=0
+  trap on_interrupt INT
+  if [ "$resumed" = 1 ]; then
+    step "3/5 an earlier demo's sweep is not finished: it goes on"
+    "$ridgeline" watch demo || status=$?
+  else
+    step "3/5 a sweep of quantized GPTs (gpt-nano, 500 steps each)"
+    "$ridgeline" submit -f "$recipe" --set "dataset.path=$out/data" --follow || status=$?
+  fi
+  trap - INT
+  [ "$status" != 130 ] || on_interrupt
+  if [ "$status" != 0 ]; then
+    printf 'demo: the sweep did not succeed (exit %s). Logs: %s/worker.log and `RIDGELINE_STATE=%s %s logs JOB`.\n' \
+      "$status" "$RIDGELINE_STATE" "$RIDGELINE_STATE" "$ridgeline" >&2
+    exit "$status"
+  fi
+}
+
+show_frontier() {
+  step "4/5 the frontier"
+  "$ridgeline" frontier list --job demo
+  "$ridgeline" frontier export --job demo -o csv --out "$out/frontier.csv"
+  "$ridgeline" frontier plot --job demo --out "$out/frontier.svg" --out "$out/frontier.png"
+}
+
+stop_stack() {
+  step "5/5 stopping the stack"
+  "$ridgeline" down
+}
+
+start=$SECONDS
+resumed=0
+if [ -e "$RIDGELINE_STATE/coordinator.json" ] || [ -e "$RIDGELINE_STATE/journal.db" ]; then
+  start_stack
+  if unfinished_sweep; then resumed=1; else "$ridgeline" down; rm -rf "$RIDGELINE_STATE"; fi
+fi
+prepare_data
+[ "$resumed" = 1 ] || start_stack
+run_sweep
+show_frontier
+stop_stack
+cat <<TEXT
+
+Done in $((SECONDS - start)) s. Look at:
+  $out/frontier.png     accuracy against bytes and against energy
+  $out/frontier.csv     the same as numbers
+Try next:
+  build/bin/ridgeline up                                     a coordinator and a worker group of your own
+  build/bin/ridgeline explain quant                          what a recipe can say
+  build/bin/ridgeline submit -f recipes/library/gpt-nano-ridge-a1w1.yaml --set dataset.path=$out/data --follow
+TEXT
