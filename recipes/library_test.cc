@@ -26,7 +26,8 @@ TEST(LibraryTest, EveryRecipeValidatesExpandsAndOpensWithAComment) {
     EXPECT_TRUE(ExpandSweep(result.recipe).ok()) << entry.path();
     std::string text = *ReadFile(entry.path());
     EXPECT_TRUE(text.starts_with("# SPDX-License-Identifier: Apache-2.0\n# ")) << entry.path();
-    EXPECT_NE(text.find("#   ridgeline submit -f recipes/library/" + entry.path().filename().string()), std::string::npos);
+    std::string command = "#   ridgeline submit -f recipes/library/" + entry.path().filename().string();
+    EXPECT_NE(text.find(command), std::string::npos) << entry.path();
     ++count;
   }
   EXPECT_GE(count, 3);
@@ -42,7 +43,8 @@ TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
     EXPECT_EQ(quant.weight().SerializeAsString(), quant.activation().SerializeAsString());
     EXPECT_EQ(quant.weight().block(), 128);
     EXPECT_EQ(quant.lambda(), 0.01);
-    forms.push_back(child.name() + ": " + quant.estimator() + " " + quant.weight().format() + " " + quant.weight().scheme());
+    const v1::TensorQuant& weight = quant.weight();
+    forms.push_back(child.name() + ": " + quant.estimator() + " " + weight.format() + " " + weight.scheme());
     child.clear_name();
     child.clear_quant();
     EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(child, children->front()));

@@ -37,7 +37,8 @@ TEST(LimitsTest, AliasesToALongTextAreBounded) {
 }
 
 TEST(LimitsTest, AnAliasToWhatItStandsInIsRefused) {
-  EXPECT_THAT(ProblemsOf("labels: &a {x: *a}\n"), ElementsAre("r:1:16: the alias stands inside what it names (write the value out)"));
+  EXPECT_THAT(ProblemsOf("labels: &a {x: *a}\n"),
+              ElementsAre("r:1:16: the alias stands inside what it names (write the value out)"));
 }
 
 TEST(LimitsTest, TooManyValuesAreRefused) {
@@ -52,7 +53,8 @@ TEST_P(DeepTest, NestingIsRefusedWithoutAStackOverflow) {
   EXPECT_THAT(ProblemsOf(Repeat(GetParam(), 500 * GetParam().size())), SizeIs(1));
 }
 
-INSTANTIATE_TEST_SUITE_P(Openers, DeepTest, ::testing::Values("[", "{", "[a,", "{a: ", "[\n", "- ", "? ", "{? ", "[[],"));
+INSTANTIATE_TEST_SUITE_P(Openers, DeepTest,
+                         ::testing::Values("[", "{", "[a,", "{a: ", "[\n", "- ", "? ", "{? ", "[[],"));
 
 TEST(LimitsTest, DeepIndentationIsRefused) {
   std::string stairs;
@@ -79,7 +81,8 @@ TEST(LimitsTest, LongKeysAndValuesAreCutInMessages) {
   std::string long_text(100'000, 'k');
   EXPECT_THAT(ProblemsOf("dataset: {path: x}\n" + long_text.substr(0, 1'000) + ": 1\nname: " + long_text + "\n"),
               ElementsAre(AllOf(HasSubstr("unknown key 'kkk"), HasSubstr("...' (1000 bytes)")),
-                          AllOf(HasSubstr("name: 'kkk"), EndsWith("...' (100000 bytes) is too long (at most 4096 bytes)"))));
+                          AllOf(HasSubstr("name: 'kkk"),
+                                EndsWith("...' (100000 bytes) is too long (at most 4096 bytes)"))));
 }
 
 TEST(LimitsTest, SweepWithTooManyChildrenIsRefused) {

@@ -26,7 +26,9 @@ struct Mistake {
 
 class MistakeTest : public ::testing::TestWithParam<Mistake> {};
 
-TEST_P(MistakeTest, IsTheOneProblemReported) { EXPECT_THAT(ProblemsOf(GetParam().yaml), ElementsAre(GetParam().problem)); }
+TEST_P(MistakeTest, IsTheOneProblemReported) {
+  EXPECT_THAT(ProblemsOf(GetParam().yaml), ElementsAre(GetParam().problem));
+}
 
 // `lines` after a dataset, which every recipe needs; they start on line 2.
 std::string With(const std::string& lines) { return "dataset: {path: x}\n" + lines; }
@@ -89,7 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:21: training.seq_len: 1 is out of range (allowed: 2 to 131072 tokens)"},
         Mistake{"AtAnExclusiveMinimum", With("optimizer: {lr: 0}\n"),
                 "r:2:17: optimizer.lr: 0 is out of range (allowed: over 0, up to 10)"},
-        Mistake{"AboveTheRange", With("priority: 1001\n"), "r:2:11: priority: 1001 is out of range (allowed: -1000 to 1000)"},
+        Mistake{"AboveTheRange", With("priority: 1001\n"),
+                "r:2:11: priority: 1001 is out of range (allowed: -1000 to 1000)"},
         Mistake{"NotOneOfTheChoices", With("optimizer: {name: adam}\n"),
                 "r:2:19: optimizer.name: 'adam' is not allowed (did you mean 'adamw'? allowed: adamw)"},
         Mistake{"YesForTrue", With("export: {frontier: yes}\n"),
@@ -97,7 +100,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"QuotedNumber", With("training: {steps: \"5\"}\n"),
                 "r:2:19: training.steps: '5' is text in quotes, not of type integer (remove the quotes)"},
         Mistake{"ListForAScalar", With("training: {steps: [5]}\n"),
-                "r:2:19: training.steps: must be a single value of type integer, not a list (allowed: 1 to 100000000 steps)"},
+                "r:2:19: training.steps: must be a single value of type integer, not a list (allowed: 1 to "
+                "100000000 steps)"},
         Mistake{"ScalarForASection", With("resources: 2\n"),
                 "r:2:12: resources: must be a section, not a single value (its keys: ranks)"},
         Mistake{"ListForAMap", With("labels: [a]\n"), "r:2:9: labels: must be `key: value` pairs, not a list"},
@@ -110,15 +114,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:7: name: 'a\\x0ab' holds the control character \\x0a (write it on one line, without control "
                 "characters)"},
         Mistake{"LabelKeyThatNoSelectorCouldName", With("labels: {a b: c}\n"),
-                "r:2:15: labels.a b: 'a b' cannot be a label's key (use letters, digits and _ . - /, at most 63 bytes)"}),
+                "r:2:15: labels.a b: 'a b' cannot be a label's key (use letters, digits and _ . - /, at "
+                "most 63 bytes)"}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, MistakeTest,
     ::testing::Values(
         Mistake{"FormatWithoutEstimator", With("quant:\n  weight:\n    format: int1\n"),
-                "r:4:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set quant.estimator "
-                "to ridge or ste, or the format to none)"},
+                "r:4:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set "
+                "quant.estimator to ridge or ste, or the format to none)"},
         Mistake{"EstimatorWithoutFormat", With("quant: {estimator: ridge}\n"),
                 "r:2:20: quant.estimator: ridge has nothing to quantize: the formats of weight and activation are none "
                 "(set quant.weight.format or quant.activation.format, or the estimator to none)"},
@@ -142,8 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Empty", "", "r:1:1: the recipe is empty (it needs at least `dataset: {path: ...}`)"},
         Mistake{"OnlyComments", "# a\n", "r:1:1: the recipe is empty (it needs at least `dataset: {path: ...}`)"},
         Mistake{"NoSection", "abc\n",
-                "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, training, "
-                "optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, priority, "
+                "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, "
+                "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, priority, "
                 "labels)"},
         Mistake{"OpenBracket", "dataset: {path: x\n",
                 "r:2:1: not valid YAML: end of map flow not found (check the indentation, colons, quotes and brackets "
@@ -158,9 +163,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"OpenDoubleQuote", With("name: \"a\\\"\npriority: 3\n"),
                 "r:2:7: the quote is not closed on its line (close it)"},
         Mistake{"UnknownAlias", With("name: *a\n"),
-                "r:2:7: not valid YAML: the referenced anchor is not defined (check the indentation, colons, quotes and "
-                "brackets here and on the line above)"},
-        Mistake{"Tag", With("name: !!str a\n"), "r:2:7: the value has a YAML tag (remove the word that starts with '!')"},
+                "r:2:7: not valid YAML: the referenced anchor is not defined (check the indentation, colons, quotes "
+                "and brackets here and on the line above)"},
+        Mistake{"Tag", With("name: !!str a\n"),
+                "r:2:7: the value has a YAML tag (remove the word that starts with '!')"},
         Mistake{"SecondDocument", With("---\nname: a\n"),
                 "r:2:1: a second YAML document starts here (put each recipe into a file of its own)"},
         Mistake{"ZeroByte", std::string("name: a\nda\0ta: x\n", 16),

@@ -31,7 +31,8 @@ std::vector<std::string> Names(const std::vector<v1::Recipe>& recipes) {
 
 TEST(ExpandSweepTest, GridIsEveryCombinationInAlphabeticalOrderOfKeys) {
   std::vector<v1::Recipe> children = Expand(
-      "name: g\ndataset: {path: x}\nsweep:\n  parameters:\n    training.steps: [20, 10]\n    optimizer.lr: [1e-3, 3e-3]\n");
+      "name: g\ndataset: {path: x}\nsweep:\n  parameters:\n    training.steps: [20, 10]\n"
+      "    optimizer.lr: [1e-3, 3e-3]\n");
   EXPECT_THAT(Names(children),
               ElementsAre("g/optimizer.lr=1e-3,training.steps=20", "g/optimizer.lr=1e-3,training.steps=10",
                           "g/optimizer.lr=3e-3,training.steps=20", "g/optimizer.lr=3e-3,training.steps=10"));
@@ -93,11 +94,14 @@ TEST(SweepProblemsTest, EachMistakeInTheSectionHasItsPlace) {
                          "    set: {optimzer.lr: 3, name: b, sweep.method: grid}\n"
                          "  - name: a\n"
                          "  - set: {training.steps: 5.5}\n"),
-              ElementsAre("r:6:24: sweep.cases[0].set.optimzer.lr: unknown key 'optimzer.lr' (did you mean 'optimizer.lr'?)",
+              ElementsAre("r:6:24: sweep.cases[0].set.optimzer.lr: unknown key 'optimzer.lr' "
+                          "(did you mean 'optimizer.lr'?)",
                           "r:6:33: sweep.cases[0].set.name: the sweep names its children itself (remove the key)",
                           "r:6:50: sweep.cases[0].set.sweep.method: a sweep cannot be swept (remove the key)",
-                          "r:7:11: sweep.cases[1].name: 'a' is already the name of case 1 (give each case a name of its own)",
-                          "r:8:5: sweep.cases[2].name: is required (add `name:` under `sweep.cases[2]`; Name of the child job.)",
+                          "r:7:11: sweep.cases[1].name: 'a' is already the name of case 1 "
+                          "(give each case a name of its own)",
+                          "r:8:5: sweep.cases[2].name: is required (add `name:` under `sweep.cases[2]`; "
+                          "Name of the child job.)",
                           "r:8:27: sweep.cases[2].set.training.steps: '5.5' is not an integer (write a whole number in "
                           "decimal digits, like 500)"));
 }
@@ -108,11 +112,13 @@ TEST(SweepProblemsTest, GridValuesAreCheckedOneByOne) {
                          "    training.seed: 3\n"
                          "    training.steps: []\n"),
               ElementsAre("r:4:26: sweep.parameters.optimizer.lr[1]: must be a single value, not a list",
-                          "r:4:31: sweep.parameters.optimizer.lr[2]: 'x' is not a number (write a finite decimal number, "
-                          "like 1e-3)",
+                          "r:4:31: sweep.parameters.optimizer.lr[2]: 'x' is not a number (write a finite decimal "
+                          "number, like 1e-3)",
                           "r:4:34: sweep.parameters.optimizer.lr[3]: '1e-3' is in the list twice (remove one)",
-                          "r:5:20: sweep.parameters.training.seed: must be a list of values, not a single value (write ['3'])",
-                          "r:6:21: sweep.parameters.training.steps: has no values (write at least one, or remove the key)"));
+                          "r:5:20: sweep.parameters.training.seed: must be a list of values, not a single value "
+                          "(write [3])",
+                          "r:6:21: sweep.parameters.training.steps: has no values (write at least one, "
+                          "or remove the key)"));
 }
 
 TEST(SweepProblemsTest, AProblemOfSomeChildrenNamesThemAndWhatSetIt) {
@@ -120,10 +126,10 @@ TEST(SweepProblemsTest, AProblemOfSomeChildrenNamesThemAndWhatSetIt) {
                          "  - {name: long}\n"
                          "  - {name: short, set: {training.steps: 5}}\n"
                          "  - {name: half, set: {quant.weight.block: 1}}\n"),
-              ElementsAre("r:7:41: sweep.cases[1].set.training.steps: in child 'short': lr_scheduler.warmup_steps: 30 is "
-                          "over training.steps, which is 5 (at most 5)",
-                          "r:8:44: sweep.cases[2].set.quant.weight.block: in child 'half': quant.weight.block: 1 is out of "
-                          "range (allowed: 2 to 65536 elements)"));
+              ElementsAre("r:7:41: sweep.cases[1].set.training.steps: in child 'short': lr_scheduler.warmup_steps: 30 "
+                          "is over training.steps, which is 5 (at most 5)",
+                          "r:8:44: sweep.cases[2].set.quant.weight.block: in child 'half': quant.weight.block: 1 is out "
+                          "of range (allowed: 2 to 65536 elements)"));
 }
 
 TEST(SweepProblemsTest, AProblemOfAllChildrenIsReportedOnceInItsOwnPlace) {
@@ -140,7 +146,8 @@ TEST(SweepProblemsTest, TheBaseNeedNotBeWhole) {
 TEST(SweepProblemsTest, TheMethodDecidesWhatMustBeThere) {
   EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {}\n"), SizeIs(1));
   EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: cases}\n"), SizeIs(1));
-  EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: cases, cases: [{name: a}], parameters: {training.seed: [1]}}\n"),
+  EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: cases, cases: [{name: a}], "
+                         "parameters: {training.seed: [1]}}\n"),
               ElementsAre("r:2:44: sweep.parameters: method cases takes no parameters (set sweep.method to grid)"));
   EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: gird, cases: [{name: a}]}\n"),
               ElementsAre("r:2:17: sweep.method: 'gird' is not allowed (did you mean 'grid'? allowed: grid, cases)"));

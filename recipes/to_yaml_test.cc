@@ -38,8 +38,8 @@ TEST(RecipeToYamlTest, NumbersKeepEveryDigit) {
 
 TEST(RecipeToYamlTest, TextThatLooksLikeSomethingElseStaysText) {
   for (const char* text : {"true", "null", "~", "12", "1e-3", "- a", "a: b", "#a", "a #b", "'", "\"", "[a", "{a}", "*a",
-                           "&a", "!a", "|", ">", "%a", "@a", "`a", " a ", "é", "\\", "a,b", "?", "---", "...", "=", "<<",
-                           "\xC2\x85", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xF0\x9F\x98\x80"}) {
+                           "&a", "!a", "|", ">", "%a", "@a", "`a", " a ", "é", "\\", "a,b", "?", "---", "...", "=",
+                           "<<",  "\xC2\x85", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xF0\x9F\x98\x80"}) {
     v1::Recipe recipe;
     recipe.mutable_dataset()->set_path(text);
     recipe.set_name(text);
@@ -51,8 +51,9 @@ TEST(RecipeToYamlTest, TextThatLooksLikeSomethingElseStaysText) {
 TEST(RecipeToYamlTest, SweepsReadBack) {
   v1::Recipe grid;
   grid.mutable_dataset()->set_path("x");
-  for (const char* value : {"1e-3", "3e-3"}) (*grid.mutable_sweep()->mutable_parameters())["optimizer.lr"].add_values(value);
-  (*grid.mutable_sweep()->mutable_parameters())["labels.odd"].add_values("[a, 'b']");
+  auto& parameters = *grid.mutable_sweep()->mutable_parameters();
+  for (const char* value : {"1e-3", "3e-3"}) parameters["optimizer.lr"].add_values(value);
+  parameters["labels.odd"].add_values("[a, 'b']");
   EXPECT_TRUE(MessageDifferencer::Equals(RoundTrip(grid), grid));
   EXPECT_THAT(RecipeToYaml(grid), HasSubstr("optimizer.lr: [1e-3, 3e-3]"));
 

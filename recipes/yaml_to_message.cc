@@ -148,7 +148,7 @@ void Reader::ReadMap(const YamlUse& use, const std::string& key, Message* messag
 
 void Reader::ReadScalars(const YamlUse& use, const std::string& key, Message* message, const FieldDescriptor* field) {
   std::string remedy;
-  if (use.node->kind == YamlNode::Kind::kScalar) remedy = fmt::format("write [{}]", Shown(use.node->text));
+  if (use.node->kind == YamlNode::Kind::kScalar) remedy = fmt::format("write [{}]", KeyText(use.node->text));
   if (!Expect(YamlNode::Kind::kList, use, key, "a list of values", std::move(remedy))) return;
   for (size_t i = 0; i < use.node->children.size(); ++i) {
     const YamlUse& item = use.node->children[i];
