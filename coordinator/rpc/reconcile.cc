@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "common/status_macros.h"
 #include "coordinator/rpc/worker_gateway.h"
 
 namespace ridgeline {
@@ -87,7 +88,9 @@ void WorkerGateway::Deliver(const LiveAttemptView& attempt) {
     Group& group = found->second;
     const bool reachable = group.session != nullptr && group.hello.incarnation() == attempt.incarnation;
     if (!reachable || group.result_pending) return;
-    assign = !group.known.has_value();
+    // A group that came back without its attempt may hold the result in its spool, which it sends first.
+    const bool spool_is_sent = options_.clock->MonotonicMs() - group.attached_ms >= 2 * options_.heartbeat_interval_ms;
+    assign = !group.known.has_value() && (group.started_here == attempt.key || spool_is_sent);
     const bool cancel = attempt.cancel_requested && group.known == attempt.key && !group.cancel_sent;
     if (!assign && !cancel) return;
     session = group.session;
@@ -160,6 +163,7 @@ std::vector<SchedulableGroup> WorkerGateway::SchedulableGroups() const {
 
 absl::Status WorkerGateway::StartAttempt(const Assignment& assignment) {
   v1::AttemptStarted started;
+  int64_t attached_ms = 0;
   started.set_job_id(assignment.job_id);
   started.set_group_id(assignment.group_id);
   {
@@ -170,14 +174,19 @@ absl::Status WorkerGateway::StartAttempt(const Assignment& assignment) {
     }
     started.set_ranks(found->second.hello.ranks());
     started.set_incarnation(found->second.hello.incarnation());
+    attached_ms = found->second.attached_ms;
   }
-  return journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
+  RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
     const v1::Job* job = state.FindById(started.job_id());
     if (job != nullptr) started.set_epoch(job->attempts_size() + 1);
     v1::Event event;
     *event.mutable_attempt_started() = started;
     return event;
+  }));
+  WithGroup(assignment.group_id, [&](Group& group) {
+    if (group.attached_ms == attached_ms) group.started_here = AttemptKey{started.job_id(), started.epoch()};
   });
+  return absl::OkStatus();
 }
 
 std::vector<WorkerGateway::GroupView> WorkerGateway::Groups() const {

@@ -94,8 +94,9 @@ absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_p
   if (!same_incarnation) group.memory_used_bytes = 0;
   group.hello = hello;
   group.session = session;
-  group.last_heard_ms = options_.clock->MonotonicMs();
+  group.attached_ms = group.last_heard_ms = options_.clock->MonotonicMs();
   group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
+  group.started_here.reset();
   group.leaving = false;
   group.cancel_sent = false;
   group.known.reset();
@@ -207,8 +208,9 @@ absl::Status WorkerGateway::CommitResult(const std::string& group_id, const v1::
   const bool recorded = status.ok() || IsStale(status);
   WithGroup(group_id, [&](Group& group) {
     group.result_pending = false;
-    const bool current = group.known == AttemptKey{result.job_id(), result.epoch()};
-    if (!recorded || !current) return;
+    if (!recorded) return;
+    // After the end of a stale attempt the group may have missed the assignment that came meanwhile: Reconcile sends
+    // it again, and a worker that is at it already takes no notice.
     group.known.reset();
     group.leaving = result.outcome() == v1::PREEMPTED;
   });

@@ -79,6 +79,8 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
     bool leaving = false;                     // It said that it was asked to end.
     std::optional<AttemptKey> known;          // What the group itself believes to be running.
     bool cancel_sent = false;                 // For `known`, on this stream.
+    std::optional<AttemptKey> started_here;   // The attempt that was given to this very stream.
+    int64_t attached_ms = 0;                  // Monotonic; when this stream began.
     bool result_pending = false;              // The result of `known` is being committed.
     std::deque<std::string> superseded;       // Earlier incarnations, which must not come back.
   };

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/state/journal.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/state/test_events.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Ended, test::MakeJob, test::Started, test::Submitted;
+using google::protobuf::util::MessageDifferencer;
+using testing::HasSubstr;
+
+class JournalTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string Path(const std::string& name = "journal.db") const { return (folder_ / name).string(); }
+  absl::StatusOr<std::unique_ptr<Journal>> Open(int64_t snapshot_every = 1000, const std::string& name = "journal.db") {
+    JournalOptions options;
+    options.path = Path(name);
+    options.snapshot_every_events = snapshot_every;
+    return Journal::Open(options);
+  }
+  static v1::Snapshot Snapshot(const Journal& journal) {
+    return journal.Read([](const CoordinatorState& state) { return state.ToSnapshot(); });
+  }
+  static absl::Status Submit(Journal& journal, const std::string& request_id = "", size_t padding_bytes = 0) {
+    return journal.Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
+      v1::Job job = MakeJob(state.next_job_number());
+      job.set_reason(std::string(padding_bytes, 'x'));
+      return Submitted({job}, request_id);
+    });
+  }
+
+  fs::path folder_ = fs::temp_directory_path() /
+                     (std::string("journal_test_") + std::to_string(getpid()) + "_" +
+                      testing::UnitTest::GetInstance()->current_test_info()->name());
+};
+
+TEST_F(JournalTest, ReopenedJournalHasTheSameState) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/7);
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    for (int i = 1; i <= 20; ++i) {
+      ASSERT_TRUE(Submit(**journal, "r" + std::to_string(i)).ok());
+      ASSERT_TRUE((*journal)->Commit(Started(JobId(i), 1, "g")).ok());
+      ASSERT_TRUE((*journal)->Commit(Ended(JobId(i), 1, i % 2 == 0 ? v1::COMPLETED : v1::LOST)).ok());
+    }
+    before = Snapshot(**journal);
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+  EXPECT_EQ(before.sequence(), 60);
+  EXPECT_EQ(before.points_size(), 10);
+}
+
+TEST_F(JournalTest, CommitsOfManyThreadsAreAllKeptInOneOrder) {
+  auto journal = Open(/*snapshot_every=*/50);
+  ASSERT_TRUE(journal.ok());
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 40; ++i) EXPECT_TRUE(Submit(**journal, std::to_string(t) + "-" + std::to_string(i)).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  journal->reset();
+  journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  std::set<std::string> request_ids;
+  const v1::Snapshot snapshot = Snapshot(**journal);
+  for (const v1::Job& job : snapshot.jobs()) request_ids.insert(job.request_id());
+  EXPECT_EQ(request_ids.size(), 320u);
+  EXPECT_EQ(snapshot.next_job_number(), 321);
+}
+
+TEST_F(JournalTest, RefusedEventIsNotWritten) {
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(Submit(**journal).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition((*journal)->Commit(Ended("job-1", 1, v1::COMPLETED))));
+  EXPECT_EQ(Snapshot(**journal).sequence(), 1);
+}
+
+// The files as a crash leaves them: taken while commits go on, each acknowledged commit must be in the copy.
+TEST_F(JournalTest, CopyTakenMidwayHoldsEveryAcknowledgedCommit) {
+  auto journal = Open(/*snapshot_every=*/20);
+  ASSERT_TRUE(journal.ok());
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 13; ++i) ASSERT_TRUE(Submit(**journal).ok());
+    const int64_t acknowledged = Snapshot(**journal).sequence();
+    const std::string copy = "copy" + std::to_string(round) + ".db";
+    // The next commit ends the snapshot that may still be written, so that the files stand still.
+    ASSERT_TRUE(Submit(**journal).ok());
+    fs::copy_file(Path(), Path(copy));
+    fs::copy_file(Path() + "-wal", Path(copy) + "-wal");
+    auto reopened = Open(1000, copy);
+    ASSERT_TRUE(reopened.ok()) << reopened.status();
+    EXPECT_GE(Snapshot(**reopened).sequence(), acknowledged);
+    EXPECT_EQ(Snapshot(**reopened).jobs_size(), Snapshot(**reopened).sequence());
+  }
+}
+
+// A file size limit stands in for a full disk: the write fails in the same place.
+TEST_F(JournalTest, FullDiskRefusesWritesKeepsStateAndRecovers) {
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(Submit(**journal, "before").ok());
+  const v1::Snapshot before = Snapshot(**journal);
+
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit unlimited{};
+  getrlimit(RLIMIT_FSIZE, &unlimited);
+  rlimit tight = unlimited;
+  tight.rlim_cur = fs::file_size(Path() + "-wal") + 4096;
+  setrlimit(RLIMIT_FSIZE, &tight);
+  const absl::Status full = Submit(**journal, "during", /*padding_bytes=*/100'000);
+  const absl::Status again = Submit(**journal, "during", /*padding_bytes=*/100'000);
+  const v1::Snapshot during = Snapshot(**journal);
+  setrlimit(RLIMIT_FSIZE, &unlimited);
+
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_TRUE(absl::IsResourceExhausted(again)) << again;
+  EXPECT_TRUE(MessageDifferencer::Equals(during, before));
+  ASSERT_TRUE(Submit(**journal, "after").ok());
+  const v1::Snapshot after = Snapshot(**journal);
+  journal->reset();
+  journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), after));
+  EXPECT_EQ(after.jobs_size(), 2);
+}
+
+TEST_F(JournalTest, NewerSchemaIsRefusedWithARemedy) {
+  ASSERT_TRUE(Open().ok());
+  {
+    auto db = SqliteDatabase::Open(Path(), 1, "");
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE(db->Execute("PRAGMA user_version=99").ok());
+  }
+  const absl::Status status = Open().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr("99"), HasSubstr("newer ridgeline")));
+}
+
+TEST_F(JournalTest, MissingEventIsDataLoss) {
+  {
+    auto journal = Open();
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(**journal).ok());
+  }
+  {
+    auto db = SqliteDatabase::Open(Path(), 1, "");
+    ASSERT_TRUE(db->Execute("DELETE FROM event WHERE sequence = 3").ok());
+  }
+  const absl::Status status = Open().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("event 3 is missing"));
+}
+
+TEST_F(JournalTest, DamagedFileIsDataLoss) {
+  std::ofstream(Path()) << std::string(8192, 'z');
+  EXPECT_TRUE(absl::IsDataLoss(Open().status())) << Open().status();
+}
+
+}  // namespace
+}  // namespace ridgeline

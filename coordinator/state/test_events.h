@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events as the coordinator writes them, for the tests of state and journal.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/state/coordinator_state.h"
+
+namespace ridgeline::test {
+
+inline v1::Job MakeJob(int64_t number, const std::string& name = "run", int ranks = 1, int max_restarts = 2) {
+  v1::Job job;
+  job.set_id(JobId(number));
+  job.set_name(name);
+  job.mutable_recipe()->set_name(name);
+  job.mutable_recipe()->mutable_training()->set_steps(100);
+  job.mutable_recipe()->mutable_resources()->set_ranks(ranks);
+  job.mutable_recipe()->mutable_recovery()->set_max_restarts(max_restarts);
+  return job;
+}
+
+inline v1::Event Submitted(std::vector<v1::Job> jobs, const std::string& request_id = "") {
+  v1::Event event;
+  for (v1::Job& job : jobs) *event.mutable_jobs_submitted()->add_jobs() = std::move(job);
+  event.mutable_jobs_submitted()->set_request_id(request_id);
+  return event;
+}
+
+// A parent with the given number and its children right after it.
+inline v1::Event SubmittedSweep(int64_t parent_number, int children, const std::string& request_id = "") {
+  std::vector<v1::Job> jobs{MakeJob(parent_number, "sweep")};
+  for (int i = 1; i <= children; ++i) {
+    v1::Job child = MakeJob(parent_number + i, "sweep-" + std::to_string(i));
+    child.set_parent_id(JobId(parent_number));
+    jobs[0].add_child_ids(child.id());
+    jobs.push_back(child);
+  }
+  return Submitted(std::move(jobs), request_id);
+}
+
+inline v1::Event Started(const std::string& job_id, int64_t epoch, const std::string& group_id) {
+  v1::Event event;
+  event.mutable_attempt_started()->set_job_id(job_id);
+  event.mutable_attempt_started()->set_epoch(epoch);
+  event.mutable_attempt_started()->set_group_id(group_id);
+  event.mutable_attempt_started()->set_incarnation(group_id + "-1");
+  event.mutable_attempt_started()->set_ranks(2);
+  return event;
+}
+
+inline v1::Event Ended(const std::string& job_id, int64_t epoch, v1::AttemptOutcome outcome) {
+  v1::Event event;
+  event.mutable_attempt_ended()->set_job_id(job_id);
+  event.mutable_attempt_ended()->set_epoch(epoch);
+  event.mutable_attempt_ended()->set_outcome(outcome);
+  event.mutable_attempt_ended()->set_detail("as told");
+  if (outcome == v1::COMPLETED) event.mutable_attempt_ended()->mutable_point()->set_accuracy(0.4);
+  return event;
+}
+
+inline v1::Event Checkpointed(const std::string& job_id, int64_t epoch, int64_t step) {
+  v1::Event event;
+  event.mutable_checkpoint_recorded()->set_job_id(job_id);
+  event.mutable_checkpoint_recorded()->set_epoch(epoch);
+  event.mutable_checkpoint_recorded()->mutable_checkpoint()->set_step(step);
+  return event;
+}
+
+inline v1::Event Cancelled(const std::string& job_id) {
+  v1::Event event;
+  event.mutable_cancel_requested()->set_job_id(job_id);
+  return event;
+}
+
+inline v1::Event Retried(const std::string& job_id) {
+  v1::Event event;
+  event.mutable_job_retried()->set_job_id(job_id);
+  return event;
+}
+
+// Gives each event the next sequence and a time, as the journal does.
+class Feeder {
+ public:
+  explicit Feeder(CoordinatorState* state) : state_(state) {}
+  std::vector<CoordinatorState::Transition> Apply(v1::Event event) {
+    event.set_sequence(state_->sequence() + 1);
+    event.set_time_unix_ms(1'700'000'000'000 + event.sequence() * 1000);
+    history_.push_back(event);
+    return state_->Apply(event);
+  }
+  const std::vector<v1::Event>& history() const { return history_; }
+
+ private:
+  CoordinatorState* state_;
+  std::vector<v1::Event> history_;
+};
+
+}  // namespace ridgeline::test
