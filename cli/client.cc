@@ -15,7 +15,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::shared_ptr<v1::Coordinator::Stub> MakeStub(const std::string& address) {
+constexpr milliseconds kConnectLimit(500);
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
@@ -25,12 +27,20 @@ std::shared_ptr<v1::Coordinator::Stub> MakeStub(const std::string& address) {
   // A web proxy in the environment must not stand between a person and a coordinator on this machine.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(64 << 20);
-  const auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  return v1::Coordinator::NewStub(channel);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
 void SetDeadline(grpc::ClientContext* context, milliseconds deadline) {
   context->set_deadline(std::chrono::system_clock::now() + deadline);
+}
+
+// gRPC's words without its wrapping: "ipv4:127.0.0.1:7117: Failed to connect to remote host: Connection refused".
+std::string InnermostError(const std::string& message) {
+  std::string text = message;
+  for (const std::string marker : {"last error: ", "UNKNOWN: "}) {
+    if (const size_t at = text.rfind(marker); at != std::string::npos) text = text.substr(at + marker.size());
+  }
+  return text;
 }
 
 // Reads until the stream ends; an interrupt cancels it.
@@ -58,7 +68,7 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   if (code == absl::StatusCode::kUnavailable) {
     return absl::UnavailableError(fmt::format(
         "no coordinator answers at {} ({}); `ridgeline up` starts one here, --coordinator HOST:PORT names another",
-        address, status.error_message()));
+        address, InnermostError(status.error_message())));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
     return absl::DeadlineExceededError(
@@ -68,12 +78,18 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
 }
 
 Client::Client(std::string address, CallPolicy policy)
-    : address_(std::move(address)), policy_(policy), stub_(MakeStub(address_)) {}
+    : address_(std::move(address)), policy_(policy), channel_(MakeChannel(address_)), stub_(v1::Coordinator::NewStub(channel_)) {}
 
 Client Client::WithPolicy(CallPolicy policy) const {
   Client copy = *this;
   copy.policy_ = policy;
   return copy;
+}
+
+void Client::LetConnect() const {
+  const grpc_connectivity_state state = channel_->GetState(true);
+  if (state != GRPC_CHANNEL_CONNECTING && state != GRPC_CHANNEL_TRANSIENT_FAILURE) return;
+  channel_->WaitForConnected(std::chrono::system_clock::now() + kConnectLimit);
 }
 
 template <typename Request, typename Response>
@@ -83,6 +99,7 @@ absl::StatusOr<Response> Client::Call(
   const auto give_up = std::chrono::steady_clock::now() + policy_.retry_for;
   milliseconds pause(100);
   while (true) {
+    LetConnect();
     grpc::ClientContext context;
     SetDeadline(&context, policy_.deadline);
     Response response;
@@ -137,6 +154,7 @@ absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() const {
 
 absl::Status Client::WatchJob(const std::string& job, milliseconds deadline,
                               const std::function<bool(const v1::Job&)>& on_message) const {
+  LetConnect();
   grpc::ClientContext context;
   SetDeadline(&context, deadline);
   v1::WatchJobRequest request;
@@ -146,6 +164,7 @@ absl::Status Client::WatchJob(const std::string& job, milliseconds deadline,
 
 absl::Status Client::StreamLogs(const v1::StreamLogsRequest& request, milliseconds deadline,
                                 const std::function<bool(const v1::LogLine&)>& on_message) const {
+  LetConnect();
   grpc::ClientContext context;
   SetDeadline(&context, deadline);
   return ReadStream<v1::LogLine>(&context, stub_->StreamLogs(&context, request), address_, on_message);

@@ -56,8 +56,13 @@ class Client {
       grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
       const Request& request) const;
 
+  // Gives a channel that lost its server a moment to connect again. gRPC's blocking calls fail at once on such a
+  // channel, and nothing else polls its socket.
+  void LetConnect() const;
+
   std::string address_;
   CallPolicy policy_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::shared_ptr<v1::Coordinator::Stub> stub_;
 };
 

@@ -47,8 +47,8 @@ int EndStrays(const StackPaths& paths) {
     return !FindByCookie(paths.WorkerCookie()).empty() || !FindByCookie(paths.CoordinatorCookie()).empty();
   };
   for (int i = 0; i < 50 && left(); ++i) SleepUnlessInterrupted(milliseconds(100));
-  SignalByCookie(paths.WorkerCookie(), SIGKILL);
-  SignalByCookie(paths.CoordinatorCookie(), SIGKILL);
+  KillByCookie(paths.WorkerCookie());
+  KillByCookie(paths.CoordinatorCookie());
   return strays;
 }
 

@@ -89,8 +89,8 @@ absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, const std:
 
 absl::Status PrintOutcome(const Client& client, const JobSnapshot& snapshot) {
   const Style style = StyleOf(stdout);
-  std::vector<v1::Job> jobs = snapshot.children;
-  jobs.push_back(snapshot.job);
+  std::vector<v1::Job> jobs = {snapshot.job};
+  jobs.insert(jobs.end(), snapshot.children.begin(), snapshot.children.end());
   fmt::print("{}", JobTable(jobs, SystemClock().WallUnixMs(), style));
   v1::ListPointsRequest request;
   request.set_job(snapshot.job.id());

@@ -6,7 +6,7 @@
 
 namespace ridgeline {
 
-// From now on the first SIGINT or SIGTERM only sets a flag; the second ends the process as usual.
+// From now on the first SIGINT or SIGTERM only sets a flag; another one, half a second or more later, ends the process.
 void CatchInterrupts();
 
 // Thread-safe.

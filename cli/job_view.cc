@@ -130,11 +130,11 @@ std::string JobTable(const std::vector<v1::Job>& jobs, int64_t now_unix_ms, cons
   for (const v1::Job& job : jobs) {
     const bool running = job.state() == v1::RUNNING && job.progress().tokens_per_second() > 0;
     const std::string steps = job.child_ids().empty() ? StepsText(job) : fmt::format("{} jobs", job.child_ids_size());
-    const std::string reason = job.state() == v1::RUNNING || job.state() == v1::SUCCEEDED ? "" : job.reason();
+    const bool obvious = job.child_ids().empty() && (job.state() == v1::RUNNING || job.state() == v1::SUCCEEDED);
     table.AddRow({job.id(), job.name(), StateCell(job.state(), style), steps, LossText(job), ValidationText(job),
                   running ? HumanCount(job.progress().tokens_per_second()) : "",
                   running ? HumanSeconds(job.progress().eta_seconds()) : "",
-                  HumanAge(now_unix_ms - job.submit_unix_ms()), FitWidth(reason, 60)});
+                  HumanAge(now_unix_ms - job.submit_unix_ms()), obvious ? "" : job.reason()});
   }
   return table.ToString(style);
 }

@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -140,13 +142,28 @@ std::vector<pid_t> FindByCookie(const std::string& cookie) {
 
 std::string ProgramOf(pid_t pid) {
   std::error_code error;
-  return fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).string();
+  std::string path = fs::read_symlink(fmt::format("/proc/{}/exe", pid), error).string();
+  // The kernel's mark for a program that was built anew since the process started.
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
+  return path;
 }
 
 int SignalByCookie(const std::string& cookie, int signal) {
   const std::vector<pid_t> found = FindByCookie(cookie);
   for (const pid_t pid : found) kill(pid, signal);
   return static_cast<int>(found.size());
+}
+
+int KillByCookie(const std::string& cookie) {
+  int total = 0;
+  for (int tries = 0; tries < 100; ++tries) {
+    const int found = SignalByCookie(cookie, SIGKILL);
+    if (found == 0) break;
+    total = std::max(total, found);
+    usleep(10'000);
+  }
+  return total;
 }
 
 }  // namespace ridgeline

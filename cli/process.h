@@ -44,4 +44,7 @@ std::string ProgramOf(pid_t pid);
 // Sends `signal` to all that carry the cookie; returns how many there were.
 int SignalByCookie(const std::string& cookie, int signal);
 
+// SIGKILL to all that carry the cookie, also to those that they start meanwhile. Returns how many were found.
+int KillByCookie(const std::string& cookie);
+
 }  // namespace ridgeline

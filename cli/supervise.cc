@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline supervise`: what `up` starts in the background; hidden from the help.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include "cli/exit_code.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
@@ -9,6 +12,7 @@ namespace ridgeline {
 namespace {
 
 absl::StatusOr<int> RunSupervise(const Session& session, const SupervisorOptions& options) {
+  spdlog::set_default_logger(spdlog::stderr_logger_st("supervisor"));
   SupervisorOptions complete = options;
   complete.state_dir = session.state_dir;
   RETURN_IF_ERROR(Supervisor(complete).Run());

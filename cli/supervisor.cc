@@ -85,8 +85,8 @@ absl::Status Supervisor::Run() {
   // Orphaned ranks become our children, so that they are reaped.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   start_unix_ms_ = clock_.WallUnixMs();
-  SignalByCookie(paths_.WorkerCookie(), SIGKILL);
-  SignalByCookie(paths_.CoordinatorCookie(), SIGKILL);
+  KillByCookie(paths_.WorkerCookie());
+  KillByCookie(paths_.CoordinatorCookie());
   std::error_code ignored;
   std::filesystem::remove(paths_.coordinator_file, ignored);
   const absl::Status status = Loop();
@@ -138,7 +138,7 @@ absl::Status Supervisor::StartCoordinator() {
 
 absl::Status Supervisor::StartWorker() {
   // Ranks that outlived their mpirun would train on beside the new ones.
-  if (const int strays = SignalByCookie(paths_.WorkerCookie(), SIGKILL); strays > 0) {
+  if (const int strays = KillByCookie(paths_.WorkerCookie()); strays > 0) {
     spdlog::warn("ended {} stray processes of the last worker group", strays);
   }
   ASSIGN_OR_RETURN(worker_.pid, Spawn(WorkerSpawnSpec(paths_, options_.ranks, address_)));
@@ -209,7 +209,7 @@ void Supervisor::StopWorker() {
     kill(worker_.pid, SIGTERM);
     ReapUntilGone(worker_, kAfterKill_ms);
   }
-  SignalByCookie(paths_.WorkerCookie(), SIGKILL);
+  KillByCookie(paths_.WorkerCookie());
   if (worker_.pid != 0) ReapUntilGone(worker_, kAfterKill_ms);
 }
 

@@ -18,7 +18,7 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // REQUIRES: one cell a column. An empty cell shows as "-".
   void AddRow(std::vector<std::string> cells);
-  // A header and one line a row; no line ends in spaces.
+  // A header and one line a row; no line ends in spaces, none is wider than the terminal.
   std::string ToString(const Style& style) const;
 
  private:

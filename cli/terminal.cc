@@ -63,6 +63,7 @@ Style StyleOf(FILE* file) {
   style.utf8 = LocaleIsUtf8();
   if (!IsTerminalOutput(file)) return style;
   style.color = Environment("NO_COLOR").empty() && Environment("TERM") != "dumb";
+  style.width = 80;
   winsize size{};
   if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     style.width = size.ws_col;

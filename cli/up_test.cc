@@ -84,15 +84,33 @@ TEST_F(UpTest, FilesOfAKilledSupervisorMisleadNobody) {
   EXPECT_EQ(Run("status").exit_code, 0);
 }
 
-TEST_F(UpTest, DownEndsACoordinatorWhoseSupervisorIsGone) {
+TEST_F(UpTest, DownEndsWhatAKilledSupervisorLeftAlsoIfItIgnoresSigterm) {
+  std::filesystem::create_directories(state_);
+  SpawnSpec stray;
+  stray.argv = {"/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"};
+  stray.environment = {{kCookieVariable, Paths().WorkerCookie()}};
+  stray.log_path = dir_ + "/log";
+  const auto pid = Spawn(stray);
+  ASSERT_TRUE(pid.ok());
+  EXPECT_THAT(Run("down").err, HasSubstr("stopped"));
+  int status = 0;
+  EXPECT_EQ(waitpid(*pid, &status, 0), *pid);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_THAT(FindByCookie(Paths().WorkerCookie()), IsEmpty());
+}
+
+TEST_F(UpTest, WatchRidesOutAKilledCoordinatorAndSaysSo) {
   ASSERT_EQ(Run(kUp).exit_code, 0);
-  const pid_t coordinator = CoordinatorPid();
-  // Stopped, the coordinator cannot follow its supervisor's death.
-  ASSERT_EQ(kill(coordinator, SIGSTOP), 0);
-  ASSERT_EQ(kill(ReadSupervisorFile(Paths())->pid, SIGKILL), 0);
-  ASSERT_TRUE(Eventually([&] { return !SupervisorIsAlive(Paths()); }));
-  EXPECT_EQ(Run("down").exit_code, 0);
-  EXPECT_THAT(FindByCookie(Paths().CoordinatorCookie()), IsEmpty());
+  ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-1\n");
+  const std::string log = dir_ + "/watch", code = dir_ + "/code";
+  const std::string command = "(RIDGELINE_STATE='" + state_ + "' timeout 80 '" + RIDGELINE_PROGRAM +
+                              "' watch job-1 >/dev/null 2>'" + log + "'; echo $? >'" + code + "') &";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  ASSERT_TRUE(Eventually([&] { return Read(log).find("job-1") != std::string::npos; }));
+  ASSERT_EQ(kill(CoordinatorPid(), SIGKILL), 0);
+  EXPECT_TRUE(Eventually([&] { return Read(log).find("the coordinator is back") != std::string::npos; })) << Read(log);
+  EXPECT_EQ(Run("cancel job-1").exit_code, 0);
+  EXPECT_TRUE(Eventually([&] { return Read(code) == "11\n"; })) << Read(log);
 }
 
 TEST_F(UpTest, APortThatIsTakenIsToldAtOnceWithTheCoordinatorsWords) {
