@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kNoTimeout = -1;
 constexpr int64_t kTerminatingTimeoutMs = 5'000;
-constexpr auto kIdlePoll = std::chrono::milliseconds(5);
+constexpr auto kIdlePoll = std::chrono::milliseconds(20);
 constexpr int64_t kMaxElementsPerCall = int64_t{1} << 28;  // MPI counts are ints.
 
 MPI_Datatype TypeOf(float) { return MPI_FLOAT; }

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that die in the middle of a job: the job ends with the figures of an undisturbed one."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from process_test import BIN, ProcessTest, main  # noqa: E402
+
+STEPS = 400
+
+
+def ranks_of(stack):
+    """Process ids of the stack's worker ranks, by rank."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            environment = dict(item.split("=", 1) for item in (entry / "environ").read_text().split("\0") if "=" in item)
+            program = os.readlink(entry / "exe")
+        except (OSError, ValueError):
+            continue
+        if program.endswith("/ridgeline-worker") and environment.get("RIDGELINE_STATE") == stack.env["RIDGELINE_STATE"]:
+            found[int(environment["OMPI_COMM_WORLD_RANK"])] = int(entry.name)
+    return found
+
+
+def step_of(job):
+    return int(job.get("progress", {}).get("step", 0))
+
+
+class Recovery(ProcessTest):
+    def undisturbed(self):
+        stack = self.start(ranks=2, name="undisturbed")
+        job = stack.submit("job", STEPS)
+        self.assertEqual(self.run_cli(stack, "wait", job).returncode, 0)
+        numbers = self.final_numbers(stack, job)
+        stack.ridgeline("down")
+        return numbers
+
+    def disturbed(self, disturb, restarts):
+        """Runs the same job, disturbs it past its first checkpoint, and gives its figures."""
+        stack = self.start(ranks=2, name="disturbed")
+        job = stack.submit("job", STEPS)
+        stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 40, "a checkpoint")
+        disturb(stack)
+        done = self.run_cli(stack, "wait", job, "--timeout", "120s")
+        self.assertEqual(done.returncode, 0, done.stderr + (stack.folder / "state" / "worker.log").read_text()[-3000:])
+        ended = stack.job(job)
+        self.assertEqual(int(ended.get("restarts", 0)), restarts)
+        if restarts:
+            self.assertGreaterEqual(int(ended["attempts"][-1].get("resumed_from_step", 0)), 40)
+        return self.final_numbers(stack, job)
+
+    def test_AKilledCoordinatorCostsNothing(self):
+        def kill(stack):
+            pid = json.loads((stack.folder / "state" / "coordinator.json").read_text())["pid"]
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(self.disturbed(kill, restarts=0), self.undisturbed())
+
+    def test_AKilledRankResumesToTheSameFigures(self):
+        def kill(stack):
+            os.kill(ranks_of(stack)[1], signal.SIGKILL)
+        self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
+
+    def test_AKilledRankZeroResumesToTheSameFigures(self):
+        def kill(stack):
+            os.kill(ranks_of(stack)[0], signal.SIGKILL)
+        self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
+
+    def test_CoordinatorAndRankKilledTogetherStillEndWell(self):
+        def kill(stack):
+            pid = json.loads((stack.folder / "state" / "coordinator.json").read_text())["pid"]
+            os.kill(pid, signal.SIGKILL)
+            os.kill(ranks_of(stack)[1], signal.SIGKILL)
+        self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
+
+    def test_SigtermCommitsACheckpointAndChargesNoRestart(self):
+        stack = self.start(ranks=2)
+        job = stack.submit("job", STEPS)
+        stack.wait_for(job, lambda j: step_of(j) >= 30, "thirty steps")
+        for pid in ranks_of(stack).values():
+            os.kill(pid, signal.SIGTERM)
+        done = self.run_cli(stack, "wait", job, "--timeout", "120s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ended = stack.job(job)
+        self.assertEqual(int(ended.get("restarts", 0)), 0)
+        self.assertEqual(ended["attempts"][0]["outcome"], "PREEMPTED")
+
+    def test_CancelStopsARunningJobAndFreesItsRanks(self):
+        stack = self.start(ranks=2)
+        endless = stack.submit("endless", 1000000)
+        stack.wait_for(endless, lambda j: step_of(j) >= 10, "ten steps")
+        stack.ridgeline("cancel", endless)
+        self.assertEqual(self.run_cli(stack, "wait", endless, "--timeout", "30s").returncode, 11)
+        after = stack.submit("after", 5)
+        self.assertEqual(self.run_cli(stack, "wait", after, "--timeout", "60s").returncode, 0)
+
+    def test_DownEndsEveryProcess(self):
+        stack = self.start(ranks=2)
+        job = stack.submit("job", 1000000)
+        stack.wait_for(job, lambda j: step_of(j) >= 10, "ten steps")
+        stack.ridgeline("down")
+        time.sleep(0.5)
+        self.assertEqual(ranks_of(stack), {})
+        again = self.run_cli(stack, "status")
+        self.assertEqual(again.returncode, 5)
+        # What was running is queued, and goes on when the stack is up again.
+        stack.ridgeline("up", "--ranks", "2", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+        stack.wait_for(job, lambda j: len(j["attempts"]) >= 2 and step_of(j) >= 20, "a second attempt")
+        self.assertEqual(int(stack.job(job).get("restarts", 0)), 0)
+
+    def test_AFullDiskFailsTheJobAndSparesTheLastCheckpoint(self):
+        small = self.folder / "small"
+        small.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True)
+        if mounted.returncode != 0:
+            raise unittest.SkipTest("needs the right to mount a tmpfs")
+        try:
+            stack = self.start(ranks=0)
+            (small / "work").mkdir()
+            env = dict(stack.env, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+            worker = subprocess.Popen(["mpirun", "-n", "1", "--oversubscribe", "--bind-to", "none", BIN / "ridgeline-worker",
+                                       "--coordinator", stack.address, "--group", "tiny", "--work-dir", small / "work"],
+                                      env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                job = stack.submit("job", 2000)
+                stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 20, "a checkpoint")
+                with open(small / "filler", "wb") as filler:
+                    try:
+                        while True:
+                            filler.write(b"x" * 4096)
+                            filler.flush()
+                    except OSError:
+                        pass
+                ended = stack.wait_for(job, lambda j: j["state"] == "FAILED", "failure")
+                self.assertIn("No space left", ended["reason"])
+                kept = Path(ended["last_checkpoint"]["path"])
+                self.assertTrue((kept / "manifest.json").exists())
+                (small / "filler").unlink()
+                stack.ridgeline("retry", job)
+                stack.wait_for(job, lambda j: len(j["attempts"]) == 2 and step_of(j) > step_of(ended), "progress again")
+            finally:
+                worker.terminate()
+                worker.wait(timeout=30)
+        finally:
+            subprocess.run(["umount", "-l", str(small)], check=False)
+
+
+if __name__ == "__main__":
+    main()
