@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts made to exhaust memory, stack or time. CTest's time-out is the judge of what does not end.
+#include <ostream>
 #include <string>
 
 #include "fmt/format.h"
@@ -45,16 +46,28 @@ TEST(LimitsTest, TooManyValuesAreRefused) {
   EXPECT_THAT(ProblemsOf(Repeat("- a\n")), ElementsAre(HasSubstr("r:100000:3: the recipe holds over 100000 values")));
 }
 
-class DeepTest : public ::testing::TestWithParam<std::string> {};
+struct Opener {
+  const char* name;
+  std::string text;
+};
+
+void PrintTo(const Opener& opener, std::ostream* out) { *out << opener.name; }
+
+class DeepTest : public ::testing::TestWithParam<Opener> {};
 
 TEST_P(DeepTest, NestingIsRefusedWithoutAStackOverflow) {
-  EXPECT_THAT(ProblemsOf(Repeat(GetParam())), SizeIs(1));
+  const std::string& text = GetParam().text;
+  EXPECT_THAT(ProblemsOf(Repeat(text)), SizeIs(1));
   // Deep enough for our limit, not for the one on brackets.
-  EXPECT_THAT(ProblemsOf(Repeat(GetParam(), 500 * GetParam().size())), SizeIs(1));
+  EXPECT_THAT(ProblemsOf(Repeat(text, 500 * text.size())), SizeIs(1));
 }
 
 INSTANTIATE_TEST_SUITE_P(Openers, DeepTest,
-                         ::testing::Values("[", "{", "[a,", "{a: ", "[\n", "- ", "? ", "{? ", "[[],"));
+                         ::testing::Values(Opener{"List", "["}, Opener{"Map", "{"}, Opener{"ListItem", "[a,"},
+                                           Opener{"MapValue", "{a: "}, Opener{"ListPerLine", "[\n"},
+                                           Opener{"BlockList", "- "}, Opener{"BlockKey", "? "},
+                                           Opener{"MapKey", "{? "}, Opener{"ListAfterList", "[[],"}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(LimitsTest, DeepIndentationIsRefused) {
   std::string stairs;

@@ -3,6 +3,7 @@
 #include "recipes/recipe_reader.h"
 
 #include <cstdlib>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Mistake {
   std::string yaml;
   std::string problem;
 };
+
+// Without it, the names that CTest sees hold addresses.
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
 
 class MistakeTest : public ::testing::TestWithParam<Mistake> {};
 
