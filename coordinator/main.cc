@@ -15,7 +15,7 @@ void AddFlags(CLI::App& app, ridgeline::ServerOptions& options) {
   app.set_version_flag("--version", RIDGELINE_VERSION);
   app.add_option("--state", options.state_dir, "Folder of the journal; created if missing")->required();
   app.add_option("--listen", options.listen, "HOST:PORT for clients and workers; port 0 takes a free one")->capture_default_str();
-  app.add_option("--metrics", options.metrics, "HOST:PORT of the Prometheus endpoint")->capture_default_str();
+  app.add_option("--metrics", options.metrics, "HOST:PORT of the Prometheus endpoint; empty for none")->capture_default_str();
   app.add_option("--heartbeat-ms", options.heartbeat_ms, "How often worker groups report")
       ->check(CLI::Range(10, 600'000))->capture_default_str();
   app.add_option("--lease-ms", options.lease_ms, "Silence after which a worker group's attempt is lost")

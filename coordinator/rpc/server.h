@@ -19,7 +19,7 @@ namespace ridgeline {
 struct ServerOptions {
   std::string state_dir;
   std::string listen = "127.0.0.1:7117";   // Port 0: any free one.
-  std::string metrics = "127.0.0.1:7118";
+  std::string metrics = "127.0.0.1:7118";  // Empty: no metrics endpoint.
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
   bool insecure = false;                   // Allows addresses beyond loopback.

@@ -185,7 +185,9 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
   if (!job.parent_id().empty()) change.parents.insert(job.parent_id());
   change.transitions.push_back({job.id(), job.state(), state});
   job.set_state(state);
-  if (IsTerminal(state)) job.set_end_unix_ms(std::max(change.time_unix_ms, job.submit_unix_ms()));
+  // The wall clock may have jumped back meanwhile.
+  const int64_t not_before_ms = std::max(job.submit_unix_ms(), job.start_unix_ms());
+  if (IsTerminal(state)) job.set_end_unix_ms(std::max(change.time_unix_ms, not_before_ms));
   if (!IsParent(job)) {
     const int64_t number = ParseJobNumber(job.id());
     if (IsTerminal(state)) active_.erase(number); else active_.insert(number);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// /metrics as Prometheus sees it, during and after a job.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <gmock/gmock.h>
+
+#include "coordinator/rpc/test_cluster.h"
+
+namespace ridgeline::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class MetricsTest : public ClusterTest {
+ protected:
+  MetricsTest() { options_.metrics = "127.0.0.1:0"; }
+  // A plain HTTP/1.0 GET.
+  std::string Scrape() {
+    const std::string& address = server_->metrics_address();
+    const size_t colon = address.rfind(':');
+    sockaddr_in peer{};
+    peer.sin_family = AF_INET;
+    peer.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
+    inet_pton(AF_INET, address.substr(0, colon).c_str(), &peer.sin_addr);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    std::string answer;
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) == 0) {
+      const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
+      send(fd, request.data(), request.size(), 0);
+      char buffer[4096];
+      for (ssize_t n = 0; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) answer.append(buffer, n);
+    }
+    close(fd);
+    return answer;
+  }
+};
+
+TEST_F(MetricsTest, RunningJobShowsItsSeriesAndLosesThemAfterItsEnd) {
+  TestWorker worker(server_->address(), "a", "a1", /*ranks=*/2);
+  v1::Recipe recipe = MakeRecipe("nano");
+  recipe.mutable_quant()->set_estimator("ridge");
+  recipe.mutable_quant()->mutable_weight()->set_format("int1");
+  recipe.mutable_quant()->mutable_activation()->set_format("int1");
+  SubmitJob(recipe);
+  const v1::Assign assign = worker.ExpectAssign();
+  worker.Heartbeat(/*memory_used_bytes=*/12345);
+  const v1::WorkerMessage metrics = MetricsMessage(assign, 1, 50);
+  worker.ExpectAck(worker.Send(metrics));
+  worker.ExpectAck(worker.Send(metrics));  // A duplicate is not observed twice.
+  worker.ExpectAck(worker.Send(CheckpointMessage(assign, 50)));
+
+  const std::string during = Scrape();
+  for (const char* line : {
+           "ridgeline_build_info{version=\"" RIDGELINE_VERSION "\"} 1",
+           "ridgeline_rpc_requests_total{code=\"OK\",method=\"SubmitJob\"} 1",
+           "ridgeline_rpc_duration_seconds_count{method=\"SubmitJob\"} 1",
+           "ridgeline_journal_commit_duration_seconds_count 3",
+           "ridgeline_journal_size_bytes ",
+           "ridgeline_jobs{queue=\"default\",state=\"running\"} 1",
+           "ridgeline_jobs{queue=\"default\",state=\"queued\"} 0",
+           "ridgeline_queue_wait_seconds_count{queue=\"default\"} 1",
+           "ridgeline_scheduler_cycle_duration_seconds_count ",
+           "ridgeline_ranks{pool=\"default\",state=\"busy\"} 2",
+           "ridgeline_ranks{pool=\"default\",state=\"idle\"} 0",
+           "ridgeline_worker_last_heartbeat_timestamp_seconds{worker=\"a\"} ",
+           "ridgeline_device_memory_used_bytes{worker=\"a\"} 12345",
+           "ridgeline_job_info{job_id=\"job-1\",name=\"nano\",model=\"gpt-nano\",scheme=\"ridge affine int1/int1\",queue=\"default\"} 1",
+           "ridgeline_train_step{job_id=\"job-1\"} 50",
+           "ridgeline_train_progress_ratio{job_id=\"job-1\"} 0.5",
+           "ridgeline_train_eta_timestamp_seconds{job_id=\"job-1\"} ",
+           "ridgeline_train_loss{job_id=\"job-1\",split=\"train\"} 3",
+           "ridgeline_train_loss{job_id=\"job-1\",split=\"validation\"} 3.1",
+           "ridgeline_train_grad_norm{job_id=\"job-1\"} 0.7",
+           "ridgeline_train_tokens_total{job_id=\"job-1\"} 76800",
+           "ridgeline_train_nonfinite_steps_total{job_id=\"job-1\"} 0",
+           "ridgeline_quant_error_ratio{job_id=\"job-1\"} 0.3",
+           "ridgeline_checkpoint_last_success_timestamp_seconds{job_id=\"job-1\"} 1700000000",
+           "ridgeline_train_step_duration_seconds_count{phase=\"total\",queue=\"default\"} 50",
+           "ridgeline_train_step_duration_seconds_count{phase=\"forward_backward\",queue=\"default\"} 50",
+           "ridgeline_train_step_duration_seconds_count{phase=\"collective\",queue=\"default\"} 50",
+           "ridgeline_train_step_duration_seconds_count{phase=\"optimizer\",queue=\"default\"} 50",
+       }) {
+    EXPECT_THAT(during, HasSubstr(line));
+  }
+
+  worker.ExpectAck(worker.Send(ResultMessage(assign, v1::COMPLETED)));
+  const std::string after = Scrape();
+  EXPECT_THAT(after, HasSubstr("ridgeline_jobs_finished_total{outcome=\"succeeded\",queue=\"default\"} 1"));
+  EXPECT_THAT(after, HasSubstr("ridgeline_train_step{job_id=\"job-1\"} 50")) << "stays for a while";
+  EXPECT_THAT(after, HasSubstr("ridgeline_frontier_accuracy_ratio{point_id=\"point-1\",model=\"gpt-nano\",scheme=\"ridge affine int1/int1\"} 0.4"));
+  EXPECT_THAT(after, HasSubstr("ridgeline_frontier_storage_bytes{point_id=\"point-1\""));
+  EXPECT_THAT(after, HasSubstr("ridgeline_frontier_points{model=\"gpt-nano\",benchmark=\"bible\"} 1"));
+
+  clock_.JumpWall(options_.series_grace_ms + 1);
+  EXPECT_THAT(Scrape(), Not(HasSubstr("job_id=\"job-1\"")));
+}
+
+TEST_F(MetricsTest, RestartsAreCountedByReason) {
+  SubmitJob(MakeRecipe());
+  TestWorker first(server_->address(), "a", "a1");
+  const v1::Assign assign = first.ExpectAssign();
+  first.ExpectAck(first.Send(ResultMessage(assign, v1::PREEMPTED)));
+  TestWorker second(server_->address(), "b", "b1");
+  second.ExpectAssign();
+  TestWorker third(server_->address(), "b", "b2");
+  third.ExpectAssign();
+  const std::string answer = Scrape();
+  EXPECT_THAT(answer, HasSubstr("ridgeline_job_restarts_total{queue=\"default\",reason=\"preempted\"} 1"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_job_restarts_total{queue=\"default\",reason=\"lost\"} 1"));
+}
+
+}  // namespace
+}  // namespace ridgeline::test
