@@ -84,7 +84,8 @@ class TemporaryFolder {
   static absl::StatusOr<std::unique_ptr<TemporaryFolder>> Beside(const fs::path& target) {
     RETURN_IF_ERROR(MakeDirectories(target.parent_path().string()));
     std::string name = (target.parent_path() / fmt::format(".{}.XXXXXX", target.filename().string())).string();
-    if (::mkdtemp(name.data()) == nullptr) return ErrnoStatus(errno, fmt::format("creating a folder beside {}", target.string()));
+    if (::mkdtemp(name.data()) == nullptr)
+      return ErrnoStatus(errno, fmt::format("creating a folder beside {}", target.string()));
     ::chmod(name.c_str(), 0755);
     return std::make_unique<TemporaryFolder>(name);
   }

@@ -65,7 +65,8 @@ TEST(FrontierCsvTest, UnmeasuredFieldsAreEmpty) {
 TEST(FrontierCsvTest, HostileTextsAndRandomNumbersRoundTrip) {
   std::mt19937_64 random(3);
   std::vector<v1::FrontierPoint> points;
-  for (const char* text : {"plain", "a,b", "say \"hi\"", "two\nlines", "crlf\r\n", "\"", "\xE2\x82\xAC", " spaces ", "="}) {
+  for (const char* text :
+       {"plain", "a,b", "say \"hi\"", "two\nlines", "crlf\r\n", "\"", "\xE2\x82\xAC", " spaces ", "="}) {
     points.push_back(FullPoint());
     points.back().set_model(text);
     double value;

@@ -15,7 +15,8 @@ namespace ridgeline {
 // a space, a byte that is not UTF-8 a question mark.
 std::string GnuplotString(const std::string& text);
 
-// Empty if no point has both accuracy and stored bytes (over 0). `terminal` is "svg" or "pngcairo"; the program writes `output`.
+// Empty if no point has both accuracy and stored bytes (over 0). `terminal` is "svg" or "pngcairo"; the program writes
+// `output`.
 std::string FrontierPlotScript(const std::vector<v1::FrontierPoint>& points, const FrontierPlotOptions& options,
                                const std::string& terminal, const std::string& output);
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every query of the dashboards and alerts, run by a real Prometheus that scrapes a live coordinator with a job running.
+"""Every query of dashboards and alerts, run by a real Prometheus that scrapes a live coordinator with a job running.
 
 A dashboard's query must return data; an alert's expression must evaluate, and each metric that it names must exist.
 Usage: queries_test.py BIN_DIR SOURCE_DIR
@@ -42,8 +42,8 @@ class Prometheus:
     def __enter__(self):
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
-            [find("prometheus"), f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
-             f"--web.listen-address={self.address}"], stdout=self.log, stderr=self.log)
+            [find("prometheus"), f"--config.file={self.folder}/prometheus.yml",
+             f"--storage.tsdb.path={self.folder}/data", f"--web.listen-address={self.address}"], stdout=self.log, stderr=self.log)
         return self
 
     def __exit__(self, *unused):
