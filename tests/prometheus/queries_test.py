@@ -43,7 +43,8 @@ class Prometheus:
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
             [find("prometheus"), f"--config.file={self.folder}/prometheus.yml",
-             f"--storage.tsdb.path={self.folder}/data", f"--web.listen-address={self.address}"], stdout=self.log, stderr=self.log)
+             f"--storage.tsdb.path={self.folder}/data", f"--web.listen-address={self.address}"],
+            stdout=self.log, stderr=self.log)
         return self
 
     def __exit__(self, *unused):
