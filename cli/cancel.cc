@@ -45,7 +45,8 @@ absl::StatusOr<int> RunRetry(const Session& session, const JobsOptions& options)
 
 void AddCancelVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<JobsOptions>();
-  CLI::App* verb = AddVerb(app, "cancel", "Cancel jobs; a sweep's parent cancels its children", "ridgeline cancel job-3 job-4");
+  CLI::App* verb =
+      AddVerb(app, "cancel", "Cancel jobs; a sweep's parent cancels its children", "ridgeline cancel job-3 job-4");
   verb->add_option("jobs", options->jobs, "Ids or names")->required()->type_name("JOB...");
   SetAction(verb, session, options, RunCancel);
 }

@@ -78,7 +78,10 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
 }
 
 Client::Client(std::string address, CallPolicy policy)
-    : address_(std::move(address)), policy_(policy), channel_(MakeChannel(address_)), stub_(v1::Coordinator::NewStub(channel_)) {}
+    : address_(std::move(address)),
+      policy_(policy),
+      channel_(MakeChannel(address_)),
+      stub_(v1::Coordinator::NewStub(channel_)) {}
 
 Client Client::WithPolicy(CallPolicy policy) const {
   Client copy = *this;

@@ -53,8 +53,8 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
     return;
   }
   if (options.format == OutputFormat::kTable) {
-    fmt::print("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n", dir,
-               info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
+    fmt::print("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n",
+               dir, info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
     return;
   }
   const nlohmann::ordered_json json = {{"path", dir},
@@ -89,10 +89,12 @@ void AddDataVerb(CLI::App* app, Session* session) {
   verb->add_option("--out", prepare->out_dir, "Folder to write; replaced when the new dataset is complete")
       ->required()
       ->type_name("DIR");
-  verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")->type_name("NAME");
+  verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")
+      ->type_name("NAME");
   verb->add_option("--tokenizer", prepare->tokenizer, "char (default), or a SentencePiece .model file")
       ->type_name("char|FILE");
-  verb->add_option("--train-fraction", prepare->train_fraction, "The first part trains, the rest validates (default 0.9)")
+  verb->add_option("--train-fraction", prepare->train_fraction,
+                   "The first part trains, the rest validates (default 0.9)")
       ->type_name("FRACTION");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunPrepare);

@@ -55,8 +55,11 @@ Finding CheckDisk(const StackPaths& paths) {
   struct statvfs disk {};
   if (statvfs(paths.state_dir.c_str(), &disk) != 0) return {Level::kWarn, "disk", "size is unknown", "check `df`"};
   const double free_bytes = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
-  const Level level = free_bytes < double(512 << 20) ? Level::kFail : free_bytes < 5.0 * (1 << 30) ? Level::kWarn : Level::kOk;
-  return {level, "disk", HumanBytes(free_bytes) + " free for " + paths.state_dir, "make room, or use --state on a larger disk"};
+  const Level level = free_bytes < double(512 << 20) ? Level::kFail
+                      : free_bytes < 5.0 * (1 << 30) ? Level::kWarn
+                                                     : Level::kOk;
+  return {level, "disk", HumanBytes(free_bytes) + " free for " + paths.state_dir,
+          "make room, or use --state on a larger disk"};
 }
 
 Finding CheckCores() {
@@ -75,12 +78,13 @@ Finding CheckOpenMp() {
   for (std::string line; std::getline(lines, line);) {
     if (line.find("gomp") != std::string::npos || line.find("libomp") != std::string::npos ||
         line.find("libiomp") != std::string::npos) {
-      line.erase(line.find(" ("));
-      runtimes.insert(line.substr(line.find_first_not_of(" \t")));
+      const size_t start = line.find_first_not_of(" \t");
+      runtimes.insert(line.substr(start, line.find(" (") - start));
     }
   }
   if (runtimes.size() > 1) {
-    return {Level::kFail, "OpenMP", fmt::format("the worker loads {} runtimes: {}", runtimes.size(), fmt::join(runtimes, "; ")),
+    return {Level::kFail, "OpenMP",
+            fmt::format("the worker loads {} runtimes: {}", runtimes.size(), fmt::join(runtimes, "; ")),
             "link the worker so that ldd shows one libgomp (docs/architecture.md)"};
   }
   return {Level::kOk, "OpenMP", runtimes.empty() ? "no runtime is loaded" : *runtimes.begin(), ""};
@@ -96,7 +100,8 @@ Finding CheckCoordinator(const Session& session) {
     return {Level::kWarn, "coordinator", fmt::format("version {} at {}, this is {}", info->version(), client->address(),
                                                      RIDGELINE_VERSION), "`ridgeline down` and `ridgeline up`"};
   }
-  return {Level::kOk, "coordinator", fmt::format("{}, {} groups, {} ranks", client->address(), info->groups(), info->ranks()), ""};
+  return {Level::kOk, "coordinator",
+          fmt::format("{}, worker groups {}, ranks {}", client->address(), info->groups(), info->ranks()), ""};
 }
 
 void Print(const Finding& finding, const Style& style) {
@@ -130,7 +135,8 @@ absl::StatusOr<int> RunDoctor(const Session& session, const DoctorOptions&) {
 }  // namespace
 
 void AddDoctorVerb(CLI::App* app, Session* session) {
-  CLI::App* verb = AddVerb(app, "doctor", "Check programs, tools, disk and coordinator; says what to do", "ridgeline doctor");
+  CLI::App* verb =
+      AddVerb(app, "doctor", "Check programs, tools, disk and coordinator; says what to do", "ridgeline doctor");
   SetAction(verb, session, std::make_shared<DoctorOptions>(), RunDoctor);
 }
 

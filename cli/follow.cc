@@ -130,7 +130,7 @@ std::vector<std::string> PlainProgress::Update(const JobSnapshot& snapshot, int6
   const bool first = printed_.empty();
   std::vector<std::string> lines;
   for (const v1::Job& job : jobs) {
-    const std::string situation = StateName(job.state()) + "/" + job.progress().phase();
+    const std::string situation = StateName(job.state()) + (job.progress().phase() == "starting" ? "/starting" : "");
     const auto [entry, added] = printed_.try_emplace(job.id());
     const bool state_changed = added || entry->second.situation != situation;
     const bool due = job.state() == v1::RUNNING && now_ms - entry->second.time_ms >= interval_ms_;

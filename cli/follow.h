@@ -21,8 +21,8 @@ struct JobSnapshot {
 // The lines of a live display, no more than the terminal is high: finished and waiting children give way to a count.
 std::vector<std::string> LiveLines(const JobSnapshot& snapshot, const Style& style);
 
-// Decides which lines to print where nothing can be redrawn: one when a job changes its state or phase, and one each
-// `interval_ms` while it trains.
+// Decides which lines to print where nothing can be redrawn: one when a job changes its state or has started, and
+// one each `interval_ms` while it trains.
 class PlainProgress {
  public:
   explicit PlainProgress(int64_t interval_ms) : interval_ms_(interval_ms) {}
@@ -30,7 +30,7 @@ class PlainProgress {
 
  private:
   struct Printed {
-    std::string situation;  // State and phase.
+    std::string situation;  // State, and whether it is still starting.
     int64_t time_ms = 0;
   };
   int64_t interval_ms_;

@@ -99,10 +99,12 @@ std::shared_ptr<FrontierOptions> AddSelection(CLI::App* verb) {
 }  // namespace
 
 void AddFrontierVerb(CLI::App* app, Session* session) {
-  CLI::App* frontier = AddVerb(app, "frontier", "Measured points: accuracy, stored bytes, energy", "ridgeline frontier list");
+  CLI::App* frontier =
+      AddVerb(app, "frontier", "Measured points: accuracy, stored bytes, energy", "ridgeline frontier list");
   frontier->require_subcommand(1);
 
-  CLI::App* list = AddVerb(frontier, "list", "Show points; a * marks the Pareto set", "ridgeline frontier list --job job-1");
+  CLI::App* list =
+      AddVerb(frontier, "list", "Show points; a * marks the Pareto set", "ridgeline frontier list --job job-1");
   auto list_options = AddSelection(list);
   AddOutputOption(list, &list_options->format);
   SetAction(list, session, list_options, RunList);
@@ -122,7 +124,8 @@ void AddFrontierVerb(CLI::App* app, Session* session) {
                            "ridgeline frontier plot --job job-1 --out frontier.svg --out frontier.png");
   auto plot_options = AddSelection(plot);
   plot_options->out = {"frontier.svg", "frontier.png"};
-  plot->add_option("--out", plot_options->out, "File to write, .svg or .png; repeatable (default: frontier.svg and .png)")
+  plot->add_option("--out", plot_options->out,
+                   "File to write, .svg or .png; repeatable (default: frontier.svg and .png)")
       ->type_name("FILE")
       ->allow_extra_args(false);
   plot->add_option("--title", plot_options->title, "Title of the picture")->type_name("TEXT");

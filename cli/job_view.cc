@@ -43,8 +43,9 @@ std::string StepsText(const v1::Job& job) {
   return fmt::format("{}/{}", job.progress().step(), job.progress().steps());
 }
 
+// A sweep's parent has steps, those of its children together, but no loss.
 std::string LossText(const v1::Job& job) {
-  return job.progress().step() > 0 ? fmt::format("{:.4f}", job.progress().train_loss()) : "";
+  return job.progress().step() > 0 && job.child_ids().empty() ? fmt::format("{:.4f}", job.progress().train_loss()) : "";
 }
 
 std::string ValidationText(const v1::Job& job) {
@@ -126,7 +127,7 @@ std::string SweepSummary(const std::vector<v1::Job>& children) {
 
 std::string JobTable(const std::vector<v1::Job>& jobs, int64_t now_unix_ms, const Style& style) {
   Table table({{"ID"}, {"NAME"}, {"STATE"}, {"STEP", true}, {"LOSS", true}, {"VAL", true}, {"TOK/S", true},
-               {"ETA", true}, {"AGE", true}, {"REASON"}});
+               {"ETA", true}, {"AGE", true}, {"REASON", false, true}});
   for (const v1::Job& job : jobs) {
     const bool running = job.state() == v1::RUNNING && job.progress().tokens_per_second() > 0;
     const std::string steps = job.child_ids().empty() ? StepsText(job) : fmt::format("{} jobs", job.child_ids_size());
@@ -180,9 +181,11 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
 }
 
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style) {
-  Table table({{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS (nats)", true}, {"ACC (%)", true},
-               {"SIZE (KiB)", true}, {"BPE (bits)", true}, {"ENERGY (proxy/token)", true}, {"PARETO"}});
-  const auto number = [](bool has, double value, int digits) { return has ? fmt::format("{:.{}f}", value, digits) : ""; };
+  Table table({{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}, {"ACC %", true}, {"KiB", true},
+               {"BPE", true}, {"ENERGY", true}, {"PARETO"}});
+  const auto number = [](bool has, double value, int digits) {
+    return has ? fmt::format("{:.{}f}", value, digits) : "";
+  };
   for (const v1::FrontierPoint& p : points) {
     table.AddRow({p.name().empty() ? p.job_id() : p.name(), p.estimator(),
                   FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),

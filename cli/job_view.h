@@ -20,8 +20,8 @@ std::string StateCell(v1::JobState state, const Style& style);
 // 0 to 1; a succeeded job is at 1.
 double ProgressFraction(const v1::Job& job);
 
-// One line for a live display: name, state, bar, steps, loss, validation loss, tokens/s, ETA; or why it waits or failed.
-// `name_width` aligns the lines of several jobs.
+// One line for a live display: name, state, bar, steps, loss, validation loss, tokens/s, ETA; or why it waits or
+// failed. `name_width` aligns the lines of several jobs.
 std::string JobLine(const v1::Job& job, int name_width, const Style& style);
 
 // "5/8 jobs done, 1 running, 2 queued"
@@ -32,7 +32,8 @@ std::string JobTable(const std::vector<v1::Job>& jobs, int64_t now_unix_ms, cons
 // All about one job, as `get` shows it.
 std::string JobDetails(const v1::Job& job, int64_t now_unix_ms);
 
-// Pareto points carry a *.
+// Held-out loss in nats per token, accuracy, stored KiB, bits per element of the quantized layers, and the energy proxy
+// per token (MACs x weight bits x activation bits x kept fraction). Pareto points carry a *.
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style);
 
 }  // namespace ridgeline

@@ -22,7 +22,8 @@ bool IsPlainYamlWord(const std::string& text) {
   const bool simple = std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
   });
-  constexpr std::array<const char*, 10> kReserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"};
+  constexpr std::array<const char*, 10> kReserved = {"true", "false", "null", "yes", "no",
+                                                     "on",   "off",   "y",    "n",   "nan"};
   std::string lower = text;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
   return simple && std::find(kReserved.begin(), kReserved.end(), lower) == kReserved.end();

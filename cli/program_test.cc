@@ -45,7 +45,8 @@ TEST_F(ProgramTest, SubmitOfABadRecipeExits2WithoutACoordinator) {
 
 TEST_F(ProgramTest, DryRunPrintsAValidRecipeAndItsJobsAndQueuesNothing) {
   const std::string file = Write("good.yaml", kSweep);
-  const ProgramResult result = Run("submit -f " + file + " --dry-run --name other --set training.steps=20 --priority 3");
+  const ProgramResult result =
+      Run("submit -f " + file + " --dry-run --name other --set training.steps=20 --priority 3");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, StartsWith("name: other\n"));
   EXPECT_THAT(result.out, HasSubstr("  steps: 20\n"));
@@ -94,9 +95,10 @@ TEST_F(ProgramTest, UsageErrorsExit2AndSuggestAVerb) {
 }
 
 TEST_F(ProgramTest, EveryVerbHasHelpWithAnExample) {
-  for (const char* verb : {"up", "down", "status", "submit", "validate", "explain", "list", "get", "watch", "logs", "wait",
-                           "cancel", "retry", "data prepare", "frontier list", "frontier export", "frontier plot",
-                           "worker list", "doctor", "completion", "version"}) {
+  for (const char* verb :
+       {"up", "down", "status", "submit", "validate", "explain", "list", "get", "watch", "logs", "wait", "cancel",
+        "retry", "data prepare", "frontier list", "frontier export", "frontier plot", "worker list", "doctor",
+        "completion", "version"}) {
     const ProgramResult result = Run(std::string(verb) + " --help");
     EXPECT_EQ(result.exit_code, 0) << verb;
     EXPECT_THAT(result.out, HasSubstr("Example:\n  ")) << verb;

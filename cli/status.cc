@@ -74,7 +74,8 @@ absl::StatusOr<int> RunStatus(const Session& session, const StatusOptions& optio
 
 void AddStatusVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App* verb = AddVerb(app, "status", "Show the coordinator, its worker groups and job counts", "ridgeline status -o json");
+  CLI::App* verb =
+      AddVerb(app, "status", "Show the coordinator, its worker groups and job counts", "ridgeline status -o json");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunStatus);
 }

@@ -57,8 +57,9 @@ void WarnAboutDataset(const v1::Recipe& recipe) {
   const std::string& path = recipe.dataset().path();
   std::error_code error;
   if (path.empty() || std::filesystem::exists(std::filesystem::path(path) / "dataset.json", error)) return;
-  fmt::print(stderr, "ridgeline: warning: {} holds no dataset.json here (`ridgeline data prepare --out {}` makes one)\n",
-             path, path);
+  fmt::print(stderr,
+             "ridgeline: warning: {} holds no dataset.json here (`ridgeline data prepare --out {}` makes one)\n", path,
+             path);
 }
 
 absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat format) {
@@ -108,7 +109,9 @@ void AddSubmitVerb(CLI::App* app, Session* session) {
   CLI::App* verb = AddVerb(app, "submit", "Validate a recipe and queue its job, or the jobs of its sweep",
                            "ridgeline submit -f recipe.yaml --set training.steps=200 --follow");
   verb->add_option("-f,--file", options->file, "Recipe; - reads standard input")->required()->type_name("RECIPE");
-  verb->add_option("--set", options->set, "Override, key=value; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
+  verb->add_option("--set", options->set, "Override, key=value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   verb->add_option("--name", options->name, "Name of the job")->type_name("NAME");
   verb->add_option("--priority", options->priority, "A higher number is scheduled first")->type_name("NUMBER");
   verb->add_option("--request-id", options->request_id, "Submitting again with the same id queues nothing new")

@@ -27,7 +27,7 @@ std::string Table::ToString(const Style& style) const {
       line += columns_[c].right ? PadLeft(cells[c], widths[c]) : PadRight(cells[c], widths[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    return (style.width > 0 ? FitWidth(line, style.width) : line) + "\n";
+    return (columns_.back().shrinks && style.width > 0 ? FitWidth(line, style.width) : line) + "\n";
   };
   std::vector<std::string> titles;
   for (const Column& column : columns_) titles.push_back(Paint(column.title, Color::kBold, style));

@@ -13,12 +13,13 @@ class Table {
  public:
   struct Column {
     std::string title;
-    bool right = false;  // Numbers.
+    bool right = false;    // Numbers.
+    bool shrinks = false;  // Of the last column: it is cut at the terminal's edge, where others wrap.
   };
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // REQUIRES: one cell a column. An empty cell shows as "-".
   void AddRow(std::vector<std::string> cells);
-  // A header and one line a row; no line ends in spaces, none is wider than the terminal.
+  // A header and one line a row; no line ends in spaces.
   std::string ToString(const Style& style) const;
 
  private:

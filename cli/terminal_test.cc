@@ -102,5 +102,15 @@ TEST(Table, AlignsColumnsAndLeavesNoTrailingSpaces) {
   EXPECT_EQ(table.ToString(kPlain), "NAME    STEPS  NOTE\na           7  x\nlonger   1200  -\n");
 }
 
+TEST(Table, CutsOnlyAColumnThatMayShrinkAtTheTerminalsEdge) {
+  const Style narrow{.width = 8};
+  Table wraps({{"NAME"}, {"NOTE"}});
+  wraps.AddRow({"a", "long note"});
+  EXPECT_EQ(wraps.ToString(narrow), "NAME  NOTE\na     long note\n");
+  Table shrinks({{"NAME"}, {"NOTE", false, true}});
+  shrinks.AddRow({"a", "long note"});
+  EXPECT_EQ(shrinks.ToString(narrow), "NAME  NO\na     lo\n");
+}
+
 }  // namespace
 }  // namespace ridgeline

@@ -83,7 +83,8 @@ absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor
   while (SystemClock().MonotonicMs() < end_ms) {
     RETURN_IF_ERROR(CheckSupervisor(paths, supervisor));
     const absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
-    if (file.ok() && !client.has_value()) client.emplace(file->address, CallPolicy{milliseconds(2'000), milliseconds(0)});
+    if (file.ok() && !client.has_value())
+      client.emplace(file->address, CallPolicy{milliseconds(2'000), milliseconds(0)});
     if (client.has_value() && client->GetInfo().ok() && (ranks == 0 || ConnectedRanks(*client) > 0)) {
       return absl::OkStatus();
     }
@@ -119,7 +120,8 @@ absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
     RETURN_IF_ERROR(WaitUntilReady(paths, ranks, 0));
     fmt::print(stderr, "ridgeline: already running\n");
     if (options.ranks.has_value() && *options.ranks != ranks) {
-      fmt::print(stderr, "ridgeline: with {} ranks, not {}; `ridgeline down` first to change that\n", ranks, *options.ranks);
+      fmt::print(stderr, "ridgeline: with {} ranks, not {}; `ridgeline down` first to change that\n", ranks,
+                 *options.ranks);
     }
     RETURN_IF_ERROR(PrintStack(paths));
     return kExitOk;
@@ -140,14 +142,17 @@ void AddUpVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<UpOptions>();
   CLI::App* verb = AddVerb(app, "up", "Start a coordinator and a worker group on this machine; safe to call twice",
                            "ridgeline up --ranks 2");
-  verb->add_option("--ranks", options->ranks, "Ranks of the worker group (default: the cores, at most 2); 0: coordinator only")
+  verb->add_option("--ranks", options->ranks,
+                   "Ranks of the worker group (default: the cores, at most 2); 0: coordinator only")
       ->check(CLI::Range(0, kMaxRanks))
       ->type_name("NUMBER");
-  verb->add_option("--listen", options->supervisor.listen, "The coordinator's address (default 127.0.0.1:7117); port 0: any free")
+  verb->add_option("--listen", options->supervisor.listen,
+                   "The coordinator's address (default 127.0.0.1:7117); port 0: any free")
       ->type_name("HOST:PORT");
   verb->add_option("--metrics", options->supervisor.metrics, "Its /metrics (default 127.0.0.1:7118); port 0: any free")
       ->type_name("HOST:PORT");
-  verb->add_flag("--insecure", options->supervisor.insecure, "Allow listening beyond this machine, without TLS and tokens");
+  verb->add_flag("--insecure", options->supervisor.insecure,
+                 "Allow listening beyond this machine, without TLS and tokens");
   SetAction(verb, session, options, RunUp);
 }
 

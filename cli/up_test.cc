@@ -72,7 +72,8 @@ TEST_F(UpTest, KilledCoordinatorComesBackAtTheSameAddressWithItsJobs) {
 
 TEST_F(UpTest, FilesOfAKilledSupervisorMisleadNobody) {
   ASSERT_EQ(Run(kUp).exit_code, 0);
-  const std::string stale_supervisor = Read(Paths().supervisor_file), stale_coordinator = Read(Paths().coordinator_file);
+  const std::string stale_supervisor = Read(Paths().supervisor_file),
+                    stale_coordinator = Read(Paths().coordinator_file);
   const pid_t supervisor = ReadSupervisorFile(Paths())->pid;
   ASSERT_EQ(kill(supervisor, SIGKILL), 0);
   ASSERT_TRUE(Eventually([&] { return FindByCookie(Paths().CoordinatorCookie()).empty(); }));
@@ -159,8 +160,9 @@ TEST_F(UpTest, CtrlCDetachesAndTheJobGoesOn) {
   ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-1\n");
   const std::string log = dir_ + "/watch";
   for (const std::string verb : {"watch", "wait", "logs -f"}) {
-    const std::string command = "RIDGELINE_STATE='" + state_ + "' timeout -s INT 1 '" + RIDGELINE_PROGRAM + "' " + verb +
-                                " job-1 >/dev/null 2>'" + log + "'; [ $? = 124 ] && grep -q detached '" + log + "'";
+    const std::string command = "RIDGELINE_STATE='" + state_ + "' timeout -s INT 2 '" + RIDGELINE_PROGRAM + "' " +
+                                verb + " job-1 >/dev/null 2>'" + log + "'; [ $? = 124 ] && grep -q detached '" + log +
+                                "'";
     EXPECT_EQ(std::system(command.c_str()), 0) << verb << ": " << Read(log);
   }
   EXPECT_EQ(Run("list -o name --state queued").out, "job-1\n");

@@ -33,7 +33,9 @@ void AddValidateVerb(CLI::App* app, Session* session) {
   CLI::App* verb = AddVerb(app, "validate", "Check a recipe and print every problem with its place",
                            "ridgeline validate -f recipe.yaml --set training.steps=200");
   verb->add_option("-f,--file", options->file, "Recipe; - reads standard input")->required()->type_name("RECIPE");
-  verb->add_option("--set", options->set, "Override, key=value; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
+  verb->add_option("--set", options->set, "Override, key=value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   SetAction(verb, session, options, RunValidate);
 }
 

@@ -39,7 +39,8 @@ void AddWorkerVerb(CLI::App* app, Session* session) {
   CLI::App* worker = AddVerb(app, "worker", "Worker groups", "ridgeline worker list");
   worker->require_subcommand(1);
   auto options = std::make_shared<WorkerListOptions>();
-  CLI::App* list = AddVerb(worker, "list", "Groups, ranks, devices, heartbeat, current job", "ridgeline worker list -o json");
+  CLI::App* list =
+      AddVerb(worker, "list", "Groups, ranks, devices, heartbeat, current job", "ridgeline worker list -o json");
   AddOutputOption(list, &options->format);
   SetAction(list, session, options, RunWorkerList);
 }

@@ -41,7 +41,8 @@ class WorkerGroupTest : public ProgramTest {
       const auto json = nlohmann::json::parse(Run("worker list -o json").out, nullptr, false);
       if (json.is_object() && json.contains("groups")) {
         for (const auto& group : json["groups"]) {
-          if (group["state"] == "IDLE" && group["ranks"] == 2 && group["incarnation"] != old) return group["incarnation"];
+          if (group["state"] == "IDLE" && group["ranks"] == 2 && group["incarnation"] != old)
+            return group["incarnation"];
         }
       }
       usleep(100'000);
