@@ -78,5 +78,9 @@ install_libtorch() {
 }
 
 install_packages "${build_packages[@]}"
-[ "${1:-}" != --test ] || install_packages "${test_packages[@]}"
+if [ "${1:-}" = --test ]; then
+  # kubectl renders the Kubernetes manifests; a machine may have it, or kustomize, from elsewhere.
+  command -v kubectl > /dev/null || command -v kustomize > /dev/null || test_packages+=(kubernetes-client)
+  install_packages "${test_packages[@]}"
+fi
 install_libtorch

@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 constexpr size_t kMaxDroppableRecords = 20'000;
 constexpr int kMaxBatch = 200;
 constexpr auto kBatchInterval = milliseconds(200);
+constexpr auto kConnectWait = milliseconds(500);
 constexpr auto kFirstBackoff = milliseconds(100);
 constexpr auto kLongestBackoff = milliseconds(3'000);
 
@@ -38,7 +39,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 }  // namespace
 
 CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello)
-    : address_(address), hello_(hello), stub_(v1::WorkerGateway::NewStub(MakeChannel(address))),
+    : address_(address), hello_(hello), channel_(MakeChannel(address)), stub_(v1::WorkerGateway::NewStub(channel_)),
       thread_([this] { ConnectForever(); }) {}
 
 CoordinatorLink::~CoordinatorLink() {
@@ -146,8 +147,10 @@ void CoordinatorLink::ConnectForever() {
 }
 
 void CoordinatorLink::RunOneConnection() {
+  // Nobody else drives the channel between two streams: without this it would notice a restarted coordinator late.
+  channel_->WaitForConnected(std::chrono::system_clock::now() + kConnectWait);
+  if (closing_) return;
   grpc::ClientContext context;
-  context.set_wait_for_ready(false);
   std::unique_ptr<Stream> stream = stub_->Attach(&context);
   {
     std::lock_guard lock(mutex_);

@@ -55,6 +55,7 @@ class CoordinatorLink {
 
   const std::string address_;
   const v1::Hello hello_;
+  const std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::WorkerGateway::Stub> stub_;
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> closing_{false};
