@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/frontier/accounting.h"
 
+#include <cmath>
+
 namespace ridgeline {
 namespace {
 
@@ -29,7 +31,7 @@ ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elem
     cost.energy_proxy += macs * BitsOf(layer.weight) * BitsOf(layer.activation) * layer.kept_fraction;
   }
   cost.energy_proxy += static_cast<double>(other_macs) * kUnquantizedBits * kUnquantizedBits;
-  cost.storage_bytes = (linear_bits + static_cast<double>(other_elements) * kUnquantizedBits) / 8;
+  cost.storage_bytes = std::ceil((linear_bits + static_cast<double>(other_elements) * kUnquantizedBits) / 8);
   cost.bits_per_element = linear_elements > 0 ? linear_bits / linear_elements : kUnquantizedBits;
   return cost;
 }
