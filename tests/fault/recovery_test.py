@@ -120,7 +120,7 @@ class Recovery(ProcessTest):
     def test_AFullDiskFailsTheJobAndSparesTheLastCheckpoint(self):
         small = self.folder / "small"
         small.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], capture_output=True)
         if mounted.returncode != 0:
             raise unittest.SkipTest("needs the right to mount a tmpfs")
         try:
@@ -133,11 +133,10 @@ class Recovery(ProcessTest):
             try:
                 job = stack.submit("job", 2000)
                 stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 20, "a checkpoint")
-                with open(small / "filler", "wb") as filler:
+                with open(small / "filler", "wb", buffering=0) as filler:
                     try:
                         while True:
                             filler.write(b"x" * 4096)
-                            filler.flush()
                     except OSError:
                         pass
                 ended = stack.wait_for(job, lambda j: j["state"] == "FAILED", "failure")
