@@ -18,6 +18,7 @@ constexpr size_t kMaxDroppableRecords = 20'000;
 constexpr int kMaxBatch = 200;
 constexpr auto kBatchInterval = milliseconds(200);
 constexpr auto kConnectWait = milliseconds(500);
+constexpr auto kGoodbyeWait = milliseconds(1'000);
 constexpr auto kFirstBackoff = milliseconds(100);
 constexpr auto kLongestBackoff = milliseconds(3'000);
 
@@ -42,13 +43,14 @@ CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& he
     : address_(address), hello_(hello), channel_(MakeChannel(address)), stub_(v1::WorkerGateway::NewStub(channel_)),
       thread_([this] { ConnectForever(); }) {}
 
+// Says goodbye, so that the coordinator need not wait for a lease; cuts the stream if it does not answer.
 CoordinatorLink::~CoordinatorLink() {
-  closing_ = true;
   {
-    std::lock_guard lock(mutex_);
-    if (context_ != nullptr) context_->TryCancel();
+    std::unique_lock lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+    if (!changed_.wait_for(lock, kGoodbyeWait, [this] { return context_ == nullptr; })) context_->TryCancel();
   }
-  changed_.notify_all();
   thread_.join();
 }
 
@@ -155,7 +157,6 @@ void CoordinatorLink::RunOneConnection() {
   {
     std::lock_guard lock(mutex_);
     context_ = &context;
-    if (closing_) context.TryCancel();
   }
   std::string why;
   if (Introduce(*stream)) {
@@ -172,6 +173,7 @@ void CoordinatorLink::RunOneConnection() {
   {
     std::lock_guard lock(mutex_);
     context_ = nullptr;
+    changed_.notify_all();
   }
   if (!closing_) ReportConnected(false, status.error_message());
 }
@@ -181,8 +183,7 @@ bool CoordinatorLink::Introduce(Stream& stream) {
   *first.mutable_hello() = hello_;
   {
     std::lock_guard lock(mutex_);
-    first.mutable_hello()->set_job_id(job_id_);
-    first.mutable_hello()->set_epoch(epoch_);
+    ClaimAttempt(first.mutable_hello());
   }
   v1::CoordinatorMessage answer;
   if (!stream.Write(first) || !stream.Read(&answer)) return false;
@@ -198,6 +199,19 @@ bool CoordinatorLink::Introduce(Stream& stream) {
   has_complained_ = false;
   spdlog::info("connected to the coordinator at {}", address_);
   return true;
+}
+
+// The attempt that still runs here, or one that has ended but whose result nobody has acknowledged yet.
+// REQUIRES: mutex_ is held.
+void CoordinatorLink::ClaimAttempt(v1::Hello* hello) const {
+  hello->set_job_id(job_id_);
+  hello->set_epoch(epoch_);
+  if (!job_id_.empty()) return;
+  for (const auto& [sequence, record] : spool_) {
+    if (!record.message.has_result()) continue;
+    hello->set_job_id(record.message.result().job_id());
+    hello->set_epoch(record.message.result().epoch());
+  }
 }
 
 // Sends what is spooled in order, and a heartbeat whenever the interval has passed.
@@ -227,6 +241,7 @@ void CoordinatorLink::WriteUntilBroken(Stream& stream, const std::atomic<bool>& 
     }
     if (!stream.Write(message)) return;
   }
+  if (closing_) stream.WritesDone();
 }
 
 void CoordinatorLink::Handle(const v1::CoordinatorMessage& message) {

@@ -47,6 +47,7 @@ class CoordinatorLink {
   void ConnectForever();
   void RunOneConnection();
   bool Introduce(Stream& stream);
+  void ClaimAttempt(v1::Hello* hello) const;
   void WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken);
   void Handle(const v1::CoordinatorMessage& message);
   void MoveBatchesToSpool();
