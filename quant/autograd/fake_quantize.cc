@@ -15,8 +15,9 @@ using torch::autograd::variable_list;
 // Elements below which a second thread costs more than it saves.
 constexpr int64_t kElementsPerThread = 16 * 1024;
 
-const Estimator& EstimatorOf(const QuantizerSpec& spec) {
+const Estimator& EstimatorOf(const QuantizerSpec& spec, int64_t features) {
   absl::Status valid = ValidateQuantizerSpec(spec);
+  if (valid.ok()) valid = ValidateFeatures(spec, features);
   TORCH_CHECK(valid.ok(), std::string(valid.message()));
   absl::StatusOr<const Estimator*> estimator = FindEstimator(spec.estimator);
   TORCH_CHECK(estimator.ok(), std::string(estimator.status().message()));
@@ -60,7 +61,7 @@ at::Tensor ForKernels(const at::Tensor& x) {
 }
 
 at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec) {
-  const Estimator& estimator = EstimatorOf(spec);
+  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   at::Tensor in = ForKernels(x), x_hat = at::empty_like(in);
   if (in.scalar_type() == at::kDouble) ForwardInto<double>(estimator, spec, in, x_hat);
   else ForwardInto<float>(estimator, spec, in, x_hat);
@@ -68,7 +69,7 @@ at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec) {
 }
 
 at::Tensor RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
-  const Estimator& estimator = EstimatorOf(spec);
+  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   at::Tensor in = ForKernels(x), grad = v.to(in.scalar_type()).contiguous(), dx = at::empty_like(in);
   if (in.scalar_type() == at::kDouble) BackwardInto<double>(estimator, spec, in, grad, dx);
   else BackwardInto<float>(estimator, spec, in, grad, dx);
@@ -86,6 +87,8 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     context->saved_data["block"] = spec.block;
     context->saved_data["lambda"] = spec.lambda;
     context->saved_data["grid_gradient"] = static_cast<int64_t>(spec.grid_gradient);
+    context->saved_data["grid"] = static_cast<int64_t>(spec.grid);
+    context->saved_data["hadamard"] = spec.hadamard;
     return RunForward(x, spec);
   }
 
@@ -95,7 +98,9 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
                        .scheme = static_cast<Scheme>(context->saved_data["scheme"].toInt()),
                        .block = context->saved_data["block"].toInt(),
                        .lambda = context->saved_data["lambda"].toDouble(),
-                       .grid_gradient = static_cast<GridGradient>(context->saved_data["grid_gradient"].toInt())};
+                       .grid_gradient = static_cast<GridGradient>(context->saved_data["grid_gradient"].toInt()),
+                       .grid = static_cast<GridStatistics>(context->saved_data["grid"].toInt()),
+                       .hadamard = context->saved_data["hadamard"].toBool()};
     return {RunBackward(context->get_saved_variables()[0], grad_outputs[0], spec), at::Tensor()};
   }
 };

@@ -11,7 +11,7 @@ namespace ridgeline {
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Saves only x for the backward
 // pass; shares LibTorch's threads. float32 and float64 are computed as they are, other dtypes in float32.
 // A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
-// ValidateQuantizerSpec refuses or an unknown estimator.
+// ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec);
 
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.

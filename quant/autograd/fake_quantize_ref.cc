@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The definition, written as it reads in the paper: f, detached rounding noise, and the dequantization g.
+// The definition, written as it reads in the papers: rotation, f, detached rounding noise, and the dequantization g.
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -13,8 +13,23 @@ struct TensorGrid {
   double lowest, highest, shift;
 };
 
+// The outermost levels at GaussianExtent RMS. x: (rows, block)
+TensorGrid GaussianGridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  const bool affine = spec.scheme == Scheme::kAffine;
+  at::Tensor mean = affine ? x.mean(1, true) : at::zeros({1, 1}, x.options());
+  at::Tensor extent = GaussianExtent(spec.format) * (x - mean).square().mean(1, true).sqrt();
+  if (affine) {
+    double levels = (1 << IntegerBits(spec.format)) - 1;
+    return {2 * extent / levels, mean - extent, 0, levels, 0};
+  }
+  if (spec.format == Format::kInt1 || spec.format == Format::kTernary) return {extent, mean, -1, 1, 0};
+  double highest = (1 << (IntegerBits(spec.format) - 1)) - 0.5;
+  return {extent / highest, mean, -highest, highest, 0.5};
+}
+
 // x: (rows, block)
 TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (spec.grid == GridStatistics::kGaussian) return GaussianGridOfBlocks(x, spec);
   const int bits = IntegerBits(spec.format);
   if (spec.scheme == Scheme::kAffine) {
     at::Tensor smallest = std::get<0>(x.min(1, true)), largest = std::get<0>(x.max(1, true));
@@ -42,13 +57,36 @@ at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const Quant
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// x: (rows, block) -> (rows, block)
-at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre.
+at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
+                           const QuantizerSpec& spec) {
+  double centre = (grid.lowest + grid.highest) / 2;
+  if (spec.format == Format::kInt1) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
+  return (codes - f).abs() <= 0.5;
+}
+
+// The normalised Hadamard matrix: (n, n)
+at::Tensor HadamardMatrix(int64_t n, const at::TensorOptions& options) {
+  at::Tensor h = at::ones({1, 1}, options);
+  for (int64_t size = 1; size < n; size *= 2) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0);
+  return h / std::sqrt(static_cast<double>(n));
+}
+
+at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
   TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x : x.detach(), spec);
   at::Tensor f = (x - grid.offset) / grid.scale;
-  at::Tensor q = f + (CodesOf(f, x, grid, spec) - f).detach();
-  if (spec.estimator == "ridge") return RidgeDequantize(x, q, spec);
+  at::Tensor codes = CodesOf(f, x, grid, spec), q = f + (codes - f).detach();
+  if (spec.estimator == "quest" || spec.estimator == "ridge_trust")
+    q = at::where(TrustedElements(f, codes, grid, spec), q, codes.detach());
+  if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
   return q * grid.scale + grid.offset;
+}
+
+// x: (rows, block) -> (rows, block)
+at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (!spec.hadamard) return QuantizeRotatedBlocks(x, spec);
+  at::Tensor h = HadamardMatrix(x.size(1), x.options());
+  return at::matmul(QuantizeRotatedBlocks(at::matmul(x, h), spec), h);
 }
 
 }  // namespace

@@ -12,14 +12,22 @@ constexpr double kAgreesWithAutograd = 1e-10;  // In double.
 
 std::vector<QuantizerSpec> EverySpec() {
   std::vector<QuantizerSpec> specs;
-  for (std::string estimator : {"ridge", "ste"})
+  for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"})
     for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
-        for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary}) {
-          QuantizerSpec spec{estimator, format, scheme, 64, 0.01, gradient};
-          if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-        }
+        for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
+          for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
+            for (bool hadamard : {false, true}) {
+              QuantizerSpec spec{estimator, format, scheme, 64, 0.01, gradient, grid, hadamard};
+              if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+            }
   return specs;
+}
+
+std::string Name(const QuantizerSpec& spec) {
+  std::string name = spec.estimator + " " + std::string(FormatName(spec.format)) + " ";
+  name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
+  return name + (spec.hadamard ? " hadamard" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
 at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerSpec&), const at::Tensor& x,
@@ -29,10 +37,10 @@ at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerS
 }
 
 TEST(FakeQuantizeTest, ClosedFormAgreesWithTheAutogradTwinInEveryGrid) {
-  at::Tensor x = at::randn({3, 5, 150}, at::kDouble), v = at::randn({3, 5, 150}, at::kDouble);
   for (const QuantizerSpec& spec : EverySpec()) {
-    SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)) + " " +
-                 std::string(SchemeName(spec.scheme)));
+    SCOPED_TRACE(Name(spec));
+    const int64_t features = spec.hadamard ? 192 : 150;  // A Hadamard block has no tail.
+    at::Tensor x = at::randn({3, 5, features}, at::kDouble), v = at::randn({3, 5, features}, at::kDouble);
     EXPECT_LT((FakeQuantize(x, spec) - FakeQuantize_ref(x, spec)).abs().max().item<double>(), kAgreesWithAutograd);
     at::Tensor difference = GradientOf(FakeQuantize, x, v, spec) - GradientOf(FakeQuantize_ref, x, v, spec);
     EXPECT_LT(difference.abs().max().item<double>(), kAgreesWithAutograd);
@@ -75,6 +83,33 @@ TEST(FakeQuantizeTest, MoreBitsLeaveASmallerError) {
     last = error;
   }
   EXPECT_EQ(QuantErrorRatio(x, QuantizerSpec{}), 0);
+}
+
+TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
+  // With eight bits the quantized product is close to x w^T, and it is the product of what is quantized after rotation:
+  // turning both back, as FakeQuantize does, changes nothing.
+  QuantizerSpec rotated{.estimator = "quest", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64,
+                        .grid = GridStatistics::kGaussian, .hadamard = true};
+  QuantizerSpec plain = rotated;
+  plain.hadamard = false;
+  at::Tensor x = at::randn({5, 128}, at::kDouble), w = at::randn({7, 128}, at::kDouble);
+  at::Tensor h = at::ones({1, 1}, at::kDouble);
+  for (int size = 1; size < 64; size *= 2) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0) / std::sqrt(2.0);
+  at::Tensor h2 = at::block_diag({h, h});
+  at::Tensor turned_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
+  at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, h2), plain), FakeQuantize(at::matmul(w, h2), plain));
+  EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
+  EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
+}
+
+TEST(FakeQuantizeTest, ATailBehindHadamardBlocksIsAnErrorThatNamesIt) {
+  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4, .block = 64, .hadamard = true};
+  try {
+    FakeQuantize(at::randn({2, 96}), spec);
+    FAIL() << "a tail of 32 was quantized";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("tail of 32"), std::string::npos) << error.what();
+  }
 }
 
 TEST(FakeQuantizeTest, AnImpossibleSpecIsAnErrorThatSaysWhy) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "quant/kernels/estimator.h"
+#include "quant/kernels/hadamard.h"
 
 namespace ridgeline {
 
@@ -18,9 +19,9 @@ void ForEachBlock(int64_t rows, int64_t features, int64_t block, const Function&
     }
 }
 
-// Room for the codes of one block, kept by each thread. The pointer holds until the thread's next call.
+// Room for `length` numbers, kept by each thread. The pointer holds until the thread's next call.
 template <typename T>
-T* ScratchBlock(int64_t length) {
+T* Scratch(int64_t length) {
   thread_local std::vector<T> scratch;
   if (static_cast<int64_t>(scratch.size()) < length) scratch.resize(static_cast<size_t>(length));
   return scratch.data();
@@ -35,17 +36,32 @@ using BlockBackward = void (*)(const QuantizerSpec&, const T*, const T*, int64_t
 template <typename T>
 void ForwardBlocks(BlockForward<T> forward, const QuantizerSpec& spec, const T* x, int64_t rows, int64_t features,
                    T* x_hat) {
-  T* q = ScratchBlock<T>(spec.block < features ? spec.block : features);
-  ForEachBlock(rows, features, spec.block,
-               [&](int64_t at, int64_t n) { forward(spec, x + at, n, q, x_hat + at); });
+  const int64_t block = spec.block < features ? spec.block : features;
+  T* q = Scratch<T>(2 * block);
+  T* rotated = q + block;
+  ForEachBlock(rows, features, block, [&](int64_t at, int64_t n) {
+    if (!spec.hadamard) return forward(spec, x + at, n, q, x_hat + at);
+    Hadamard(x + at, n, q, rotated);
+    forward(spec, rotated, n, q, x_hat + at);
+    Hadamard(x_hat + at, n, q, x_hat + at);
+  });
 }
 
+// H is symmetric and its own inverse, so the gradient passes the same two rotations.
 template <typename T>
 void BackwardBlocks(BlockBackward<T> backward, const QuantizerSpec& spec, const T* x, const T* v, int64_t rows,
                     int64_t features, T* dx) {
-  T* q = ScratchBlock<T>(spec.block < features ? spec.block : features);
-  ForEachBlock(rows, features, spec.block,
-               [&](int64_t at, int64_t n) { backward(spec, x + at, v + at, n, q, dx + at); });
+  const int64_t block = spec.block < features ? spec.block : features;
+  T* q = Scratch<T>(3 * block);
+  T* rotated_x = q + block;
+  T* rotated_v = rotated_x + block;
+  ForEachBlock(rows, features, block, [&](int64_t at, int64_t n) {
+    if (!spec.hadamard) return backward(spec, x + at, v + at, n, q, dx + at);
+    Hadamard(x + at, n, q, rotated_x);
+    Hadamard(v + at, n, q, rotated_v);
+    backward(spec, rotated_x, rotated_v, n, q, dx + at);
+    Hadamard(dx + at, n, q, dx + at);
+  });
 }
 
 // An Estimator from four dispatched block functions; `Functions` names them as static members.

@@ -8,7 +8,8 @@
 namespace ridgeline {
 
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
-  const std::array<const Estimator*, 2> estimators = {&RidgeEstimator(), &SteEstimator()};
+  const std::array<const Estimator*, 4> estimators = {&RidgeEstimator(), &SteEstimator(), &QuestEstimator(),
+                                                   &RidgeTrustEstimator()};
   std::string names;
   for (const Estimator* estimator : estimators) {
     if (estimator->name() == name) return estimator;

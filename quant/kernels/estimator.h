@@ -12,15 +12,17 @@ namespace ridgeline {
 
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
 // on disjoint rows may run on different threads. Implementations are stateless and thread-safe; a call allocates at
-// most one scratch block per thread, dispatches to the best instruction set of the machine, and reads and writes each
-// element once. Finite input gives finite output; a NaN in a block makes its output NaN.
-// Degenerate blocks: one whose grid has no extent (constant under affine, all zero under linear) is reproduced as it is.
+// most three scratch blocks per thread, dispatches to the best instruction set of the machine, and reads and writes
+// each element once. Finite input gives finite output; a NaN in a block makes its output NaN.
+// With spec.hadamard each block is rotated, quantized, and rotated back, and so is its gradient.
+// Degenerate blocks: one whose grid has no extent (constant under affine, all zero under linear), or one beyond the
+// range of T, is reproduced as it is.
 class Estimator {
  public:
   virtual ~Estimator() = default;
   virtual std::string_view name() const = 0;
 
-  // x_hat = dequantized x. REQUIRES: spec is valid and enabled.
+  // x_hat = dequantized x. REQUIRES: spec is valid and enabled, and ValidateFeatures accepts `features`.
   virtual void Forward(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features,
                        float* x_hat) const = 0;
   virtual void Forward(const QuantizerSpec& spec, const double* x, int64_t rows, int64_t features,
@@ -38,6 +40,12 @@ const Estimator& RidgeEstimator();
 
 // Straight-through: the grid's own scale and offset, identity gradient.
 const Estimator& SteEstimator();
+
+// QuEST with a scale for each block: a Gaussian grid, and a gradient where the grid is to be trusted.
+const Estimator& QuestEstimator();
+
+// Ridge on a Gaussian grid, with QuEST's trust in the gradient through f.
+const Estimator& RidgeTrustEstimator();
 
 // By the name that recipes use. INVALID_ARGUMENT lists the names.
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name);

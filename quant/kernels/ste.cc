@@ -19,6 +19,7 @@ HWY_INLINE void SteForwardBlock(const QuantizerSpec& spec, const T* HWY_RESTRICT
                                 T* HWY_RESTRICT x_hat) {
   if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
   const Grid<T> grid = MakeGrid(spec, x, n);
+  if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
   Encode(grid, x, n, q);
   const T scale = grid.scale, offset = grid.offset;
 #pragma omp simd

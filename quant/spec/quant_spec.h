@@ -17,7 +17,11 @@ enum class Format { kNone, kInt1, kInt2, kInt3, kInt4, kInt8, kTernary };
 // linear: x ~ scale * q. affine: x ~ scale * q + offset.
 enum class Scheme { kLinear, kAffine };
 
-// Whether gradients also flow through the statistics that set the grid (min, max, mean |x|).
+// Where the outermost levels stand. minmax: affine at min and max, linear at max |x|, linear int1 and ternary at
+// mean |x|. gaussian: at GaussianExtent times the RMS, about the mean (affine) or zero (linear).
+enum class GridStatistics { kMinMax, kGaussian };
+
+// Whether gradients also flow through the statistics that set the grid (min, max, mean |x|; mean and RMS).
 enum class GridGradient { kDetached, kGraph };
 
 // How one tensor is quantized. A grid is shared by `block` consecutive numbers of a row; a shorter tail is a block.
@@ -28,6 +32,8 @@ struct QuantizerSpec {
   int64_t block = 128;
   double lambda = 0.01;  // Ridge penalty beside Var(q) (affine) or mean q^2 (linear): means in both, METHODS 0.3.
   GridGradient grid_gradient = GridGradient::kDetached;
+  GridStatistics grid = GridStatistics::kMinMax;
+  bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
 
   bool enabled() const { return format != Format::kNone && estimator != "none"; }
 };
@@ -35,11 +41,21 @@ struct QuantizerSpec {
 absl::StatusOr<Format> ParseFormat(std::string_view name);
 absl::StatusOr<Scheme> ParseScheme(std::string_view name);
 absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name);
+absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name);
 std::string_view FormatName(Format format);
 std::string_view SchemeName(Scheme scheme);
+std::string_view GridStatisticsName(GridStatistics grid);
 
-// INVALID_ARGUMENT if the combination has no definition (affine ternary), or block or lambda is out of range.
+// INVALID_ARGUMENT if the combination has no definition (affine ternary, affine quest, quest or ridge_trust on another
+// grid than a detached Gaussian one, a Hadamard block that is no power of two), or block or lambda is out of range.
 absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
+
+// INVALID_ARGUMENT if rows of `features` numbers cannot be cut into the spec's blocks: a Hadamard block has no tail.
+absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features);
+
+// The outermost level of the format's symmetric grid that loses least of N(0, 1) in mean square, in standard deviations
+// (METHODS A7). REQUIRES: a format other than none.
+double GaussianExtent(Format format);
 
 // Bits of an integer format; ternary and none have none. REQUIRES: an int format.
 int IntegerBits(Format format);
