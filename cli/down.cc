@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int64_t kStopLimit_ms = 20'000;   // Longer than the supervisor's own limits together.
+constexpr int64_t kStopLimit_ms = 40'000;   // Longer than the supervisor's own limits together.
 
 struct DownOptions {};
 

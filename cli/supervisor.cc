@@ -27,7 +27,7 @@ constexpr int64_t kTick_ms = 100;
 constexpr int64_t kFirstDelay_ms = 200;
 constexpr int64_t kLongestDelay_ms = 10'000;
 constexpr int64_t kLongLife_ms = 30'000;
-constexpr int64_t kWorkerGrace_ms = 8'000;       // To commit a checkpoint.
+constexpr int64_t kWorkerGrace_ms = 20'000;       // To commit a checkpoint.
 constexpr int64_t kCoordinatorGrace_ms = 4'000;
 constexpr int64_t kAfterKill_ms = 2'000;
 

@@ -22,6 +22,9 @@ Utf8Character Utf8At(std::string_view text, size_t offset);
 // All code points. INVALID_ARGUMENT with the offset of the first byte that is wrong.
 absl::StatusOr<std::u32string> Utf8ToCodePoints(std::string_view text);
 
+// The text with a '?' for every byte that is not UTF-8: for words of the system on their way into a message.
+std::string ToValidUtf8(std::string_view text);
+
 // REQUIRES: code_point came from the functions above.
 void AppendUtf8(char32_t code_point, std::string* text);
 

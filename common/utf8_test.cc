@@ -30,5 +30,10 @@ TEST(Utf8Test, WrongBytesAreRefusedWithTheirOffset) {
   }
 }
 
+TEST(Utf8Test, WrongBytesBecomeQuestionMarksAndTheRestStays) {
+  EXPECT_EQ(ToValidUtf8("a\xC3\xA9\xFFz\xC3"), "a\xC3\xA9?z?");
+  EXPECT_EQ(ToValidUtf8(""), "");
+}
+
 }  // namespace
 }  // namespace ridgeline

@@ -9,6 +9,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 ranks=${RIDGELINE_DEMO_RANKS:-2}
 recipe=${RIDGELINE_DEMO_RECIPE:-$root/recipes/library/demo-sweep.yaml}
 export RIDGELINE_STATE=$out/state
+unset RIDGELINE_COORDINATOR RIDGELINE_WORK_DIR  # The demo talks to its own stack, whatever the shell exports.
 ridgeline=$bin/ridgeline
 
 step() { printf '\n== %s\n' "$*" >&2; }
@@ -25,10 +26,16 @@ start_stack() {
   "$ridgeline" up --ranks "$ranks" --listen 127.0.0.1:0 --metrics 127.0.0.1:0
 }
 
-# An unfinished sweep of an interrupted demo goes on; a finished one makes room for a new one.
-unfinished_sweep() {
-  [ -d "$RIDGELINE_STATE" ] || return 1
-  "$ridgeline" get demo -o json 2>/dev/null | grep -qE '"state": *"(QUEUED|RUNNING)"'
+# "unfinished" (an interrupted demo's sweep, which goes on) or "over" (makes room for a new one). Anything but a clear
+# answer ends the demo: nobody's results are deleted on a guess.
+earlier_sweep() {
+  local job status=0
+  job=$("$ridgeline" get demo -o json) || status=$?
+  case $status in
+    0) if grep -qE '"state": *"(QUEUED|RUNNING)"' <<< "$job"; then echo unfinished; else echo over; fi ;;
+    3) echo over ;;
+    *) return 1 ;;
+  esac
 }
 
 on_interrupt() {
@@ -72,7 +79,8 @@ start=$SECONDS
 resumed=0
 if [ -e "$RIDGELINE_STATE/coordinator.json" ] || [ -e "$RIDGELINE_STATE/journal.db" ]; then
   start_stack
-  if unfinished_sweep; then resumed=1; else "$ridgeline" down; rm -rf "$RIDGELINE_STATE"; fi
+  earlier=$(earlier_sweep) || { echo "demo: cannot tell whether an earlier demo is finished; remove $RIDGELINE_STATE to start anew" >&2; exit 1; }
+  if [ "$earlier" = unfinished ]; then resumed=1; else "$ridgeline" down; rm -rf "$RIDGELINE_STATE"; fi
 fi
 prepare_data
 [ "$resumed" = 1 ] || start_stack

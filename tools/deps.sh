@@ -42,15 +42,17 @@ install_packages() {
   say "installing Debian packages: $missing"
   as_root apt-get update -qq >&2
   # Daemons that a package would start now are not wanted: the tests start their own, on their own ports.
-  local policy=/usr/sbin/policy-rc.d made_policy=
+  policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM HUP
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-    as_root chmod +x "$policy"; made_policy=1
+    as_root chmod +x "$policy"
   fi
   local status=0
   # shellcheck disable=SC2086
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >&2 || status=$?
-  [ -z "$made_policy" ] || as_root rm -f "$policy"
+  if [ -n "$(trap -p EXIT)" ]; then as_root rm -f "$policy"; trap - EXIT INT TERM HUP; fi
   [ "$status" = 0 ] || fail "apt-get could not install: $missing"
 }
 

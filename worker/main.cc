@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "common/clock.h"
-#include "common/file.h"
+#include "common/utf8.h"
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -56,10 +56,10 @@ std::string NewIncarnation() {
 
 v1::Hello MakeHello(const Flags& flags, int ranks) {
   v1::Hello hello;
-  hello.set_group_id(flags.group.empty() ? HostName() : flags.group);
+  hello.set_group_id(ToValidUtf8(flags.group.empty() ? HostName() : flags.group));
   hello.set_incarnation(NewIncarnation());
   hello.set_ranks(ranks);
-  hello.set_host(HostName());
+  hello.set_host(ToValidUtf8(HostName()));
   for (int i = 0; i < ranks; ++i) hello.add_devices("cpu");
   hello.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
   hello.set_version(RIDGELINE_VERSION);
@@ -115,6 +115,12 @@ std::string WaitForWork(CoordinatorLink& link) {
   return "";
 }
 
+// An assignment may have crossed our wish to end: it goes back to the queue at once.
+void HandBackAssignments(CoordinatorLink& link) {
+  while (link.NextAssignment(/*wait_ms=*/0))
+    link.SendResult(v1::PREEMPTED, "the worker group was asked to end before it started", nullptr);
+}
+
 int Serve(const Flags& flags, Communicator& communicator) {
   std::unique_ptr<CoordinatorLink> link;
   if (communicator.rank() == 0)
@@ -132,6 +138,7 @@ int Serve(const Flags& flags, Communicator& communicator) {
     if (result.status().code() == absl::StatusCode::kDeadlineExceeded) AbandonGroup(result.status());
     if (link) ReportOutcome(result, *observer, *link);
   }
+  if (link) HandBackAssignments(*link);
   if (link && !link->Flush(/*wait_ms=*/5'000))
     spdlog::warn("the coordinator did not acknowledge the last records; it will count the attempt as lost");
   return 0;
@@ -143,6 +150,7 @@ int Run(int argc, char** argv) {
                "ridgeline-worker");
   ParseFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
+  flags.work_dir = std::filesystem::absolute(flags.work_dir).string();  // It is remembered beyond this process.
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));

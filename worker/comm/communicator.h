@@ -32,7 +32,7 @@ class Communicator {
 };
 
 // The ranks of this MPI job. REQUIRES: MPI is initialized; calls come from the thread that initialized it.
-// Once `terminating` is true, collectives end after a few seconds: the others may be gone already.
+// Once `terminating` is true, collectives end within half a minute: the others may be gone already.
 std::unique_ptr<Communicator> MakeMpiCommunicator(int64_t timeout_ms, const std::atomic<bool>& terminating);
 
 // `size` ranks inside one process, each to be used by its own thread: the plain twin for tests.

@@ -14,7 +14,8 @@ namespace ridgeline {
 namespace {
 
 constexpr int64_t kNoTimeout = -1;
-constexpr int64_t kTerminatingTimeoutMs = 5'000;
+// What the others may take to finish their step and their checkpoint once the group is asked to end.
+constexpr int64_t kTerminatingTimeoutMs = 25'000;
 constexpr auto kIdlePoll = std::chrono::milliseconds(20);
 constexpr int64_t kMaxElementsPerCall = int64_t{1} << 28;  // MPI counts are ints.
 
@@ -76,10 +77,13 @@ class MpiCommunicator : public Communicator {
       MPI_Test(request, &done, MPI_STATUS_IGNORE);
       if (done) return absl::OkStatus();
       if (timeout_ms != kNoTimeout && looks % 1024 == 0) {
-        const int64_t limit_ms = terminating_ ? std::min(timeout_ms, kTerminatingTimeoutMs) : timeout_ms;
-        if (SystemClock().MonotonicMs() - start_ms > limit_ms)
+        const int64_t now_ms = SystemClock().MonotonicMs();
+        if (terminating_ && terminating_since_ms_ == 0) terminating_since_ms_ = now_ms;
+        const bool late = terminating_since_ms_ != 0 && now_ms - terminating_since_ms_ > kTerminatingTimeoutMs;
+        if (late || now_ms - start_ms > timeout_ms)
           return absl::DeadlineExceededError(fmt::format(
-              "rank {} of {} waited {} ms in collective '{}': another rank hangs or died", rank_, size_, limit_ms, what));
+              "rank {} of {} waited {} ms in collective '{}': another rank hangs or died", rank_, size_,
+              now_ms - start_ms, what));
       }
       if (polite && looks > 64) std::this_thread::sleep_for(kIdlePoll);
     }
@@ -87,6 +91,7 @@ class MpiCommunicator : public Communicator {
 
   int64_t timeout_ms_;
   const std::atomic<bool>& terminating_;
+  int64_t terminating_since_ms_ = 0;  // 0: not yet
   int rank_ = 0;
   int size_ = 1;
 };

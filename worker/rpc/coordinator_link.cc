@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/utf8.h"
 #include "spdlog/spdlog.h"
 
 namespace ridgeline {
@@ -34,6 +35,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // The coordinator is never behind a web proxy.
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
@@ -69,6 +71,7 @@ void CoordinatorLink::SendMetrics(const v1::MetricPoint& point) {
 void CoordinatorLink::SendLog(const v1::LogLine& line) {
   std::lock_guard lock(mutex_);
   *logs_.add_lines() = line;
+  logs_.mutable_lines(logs_.lines_size() - 1)->set_text(ToValidUtf8(line.text()));
   if (logs_.lines_size() >= kMaxBatch) MoveBatchesToSpool();
 }
 
@@ -91,7 +94,7 @@ void CoordinatorLink::SendResult(v1::AttemptOutcome outcome, const std::string& 
   result->set_job_id(job_id_);
   result->set_epoch(epoch_);
   result->set_outcome(outcome);
-  result->set_detail(detail);
+  result->set_detail(ToValidUtf8(detail));
   if (point != nullptr) *result->mutable_point() = *point;
   AddToSpool(std::move(message), /*may_drop=*/false);
   job_id_.clear();
@@ -188,7 +191,10 @@ bool CoordinatorLink::Introduce(Stream& stream) {
   v1::CoordinatorMessage answer;
   if (!stream.Write(first) || !stream.Read(&answer)) return false;
   if (answer.has_refused()) {
-    spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
+    std::lock_guard lock(mutex_);
+    if (!has_complained_) spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
+    has_complained_ = true;
+    cancelled_ = true;  // Whatever still runs here, somebody else has taken over.
     return false;
   }
   std::lock_guard lock(mutex_);

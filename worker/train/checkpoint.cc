@@ -2,6 +2,7 @@
 #include "worker/train/checkpoint.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr int kManifestFormat = 1;
+constexpr char kUnfinished[] = ".unfinished.";
 constexpr char kStateFile[] = "state.safetensors";
 constexpr char kManifestFile[] = "manifest.json";
 constexpr size_t kMaxManifestBytes = size_t{1} << 20;
@@ -44,6 +46,20 @@ std::vector<fs::path> CheckpointFolders(const std::string& root, std::vector<fs:
   return folders;
 }
 
+// "step-00000100.unfinished.3" -> 3; 0 for a name that nobody writes.
+int64_t EpochOfUnfinished(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  const size_t at = name.find(kUnfinished);
+  return at == std::string::npos ? 0 : std::strtoll(name.c_str() + at + sizeof kUnfinished - 1, nullptr, 10);
+}
+
+// 0 if it is gone: this only counts bytes for people.
+uintmax_t BytesOfFile(const fs::path& path) {
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(path, error);
+  return error ? 0 : bytes;
+}
+
 std::string ManifestOf(const CheckpointState& state, int world_size, uintmax_t bytes, const std::string& sha256) {
   Json manifest = {{"format", kManifestFormat},     {"step", state.step},
                    {"job_id", state.job_id},        {"recipe_sha256", state.recipe_sha256},
@@ -60,14 +76,14 @@ absl::Status Damaged(const std::string& folder, const std::string& what) {
 
 absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state, int world_size) {
   const fs::path folder = fs::path(root) / fmt::format("step-{:08d}", state.step);
-  const fs::path unfinished = folder.string() + ".unfinished";
+  const fs::path unfinished = fmt::format("{}{}{}", folder.string(), kUnfinished, state.epoch);
   RETURN_IF_ERROR(RemoveTree(unfinished));
   RETURN_IF_ERROR(MakeDirectories(unfinished.string()));
   auto write = [&]() -> absl::StatusOr<std::string> {
     const std::string file = (unfinished / kStateFile).string();
     RETURN_IF_ERROR(WriteSafetensors(file, state.tensors));
     ASSIGN_OR_RETURN(std::string sha256, Sha256HexOfFile(file));
-    std::string manifest = ManifestOf(state, world_size, fs::file_size(file), sha256);
+    std::string manifest = ManifestOf(state, world_size, BytesOfFile(file), sha256);
     RETURN_IF_ERROR(WriteFileAtomically((unfinished / kManifestFile).string(), manifest));
     return manifest;
   };
@@ -84,7 +100,7 @@ absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const Ch
   v1::Checkpoint checkpoint;
   checkpoint.set_step(state.step);
   checkpoint.set_path(folder.string());
-  checkpoint.set_bytes(static_cast<int64_t>(fs::file_size(folder / kStateFile) + manifest->size()));
+  checkpoint.set_bytes(static_cast<int64_t>(BytesOfFile(folder / kStateFile) + manifest->size()));
   checkpoint.set_sha256(Sha256Hex(*manifest));
   checkpoint.set_time_unix_ms(SystemClock().WallUnixMs());
   return checkpoint;
@@ -112,20 +128,22 @@ absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
   return state;
 }
 
-absl::StatusOr<CheckpointState> ReadNewestCheckpoint(const std::string& root, const std::string& job_id,
-                                                     const std::string& recipe_sha256) {
+absl::StatusOr<std::string> FindNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                                 const std::string& recipe_sha256) {
   std::string passed_over;
   for (const fs::path& folder : CheckpointFolders(root)) {
     absl::StatusOr<CheckpointState> state = ReadCheckpoint(folder.string());
-    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) return state;
+    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) return folder.string();
     passed_over += state.ok() ? fmt::format("; {} is of job {} or of another recipe", folder.string(), state->job_id)
                               : fmt::format("; {}", std::string(state.status().message()));
   }
   return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}", root, passed_over));
 }
 
-absl::Status RemoveOldCheckpoints(const std::string& root, int keep) {
-  std::vector<fs::path> leftovers, folders = CheckpointFolders(root, &leftovers);
+absl::Status RemoveOldCheckpoints(const std::string& root, int keep, int64_t epoch) {
+  std::vector<fs::path> unfinished, leftovers, folders = CheckpointFolders(root, &unfinished);
+  for (const fs::path& folder : unfinished)
+    if (EpochOfUnfinished(folder) < epoch) leftovers.push_back(folder);
   for (size_t i = static_cast<size_t>(std::max(keep, 1)); i < folders.size(); ++i) leftovers.push_back(folders[i]);
   for (const fs::path& folder : leftovers) RETURN_IF_ERROR(RemoveTree(folder));
   return absl::OkStatus();

@@ -15,6 +15,7 @@ namespace ridgeline {
 
 struct CheckpointState {
   int64_t step = 0;             // Optimizer steps that are done.
+  int64_t epoch = 0;            // Of the attempt that writes; two never write into one unfinished folder.
   std::string job_id;
   std::string recipe_sha256;    // A checkpoint of another recipe is refused.
   SafetensorsFile tensors;
@@ -27,12 +28,12 @@ absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const Ch
 // Reads one folder; DATA_LOSS for anything that does not match its manifest.
 absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder);
 
-// The newest checkpoint under `root` that is whole and belongs to this job and recipe; NOT_FOUND lists why each was
-// passed over.
-absl::StatusOr<CheckpointState> ReadNewestCheckpoint(const std::string& root, const std::string& job_id,
-                                                     const std::string& recipe_sha256);
+// Folder of the newest checkpoint under `root` that is whole and belongs to this job and recipe; NOT_FOUND lists why
+// each was passed over.
+absl::StatusOr<std::string> FindNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                                 const std::string& recipe_sha256);
 
-// Keeps the newest `keep`, removes the others and what broken writes left.
-absl::Status RemoveOldCheckpoints(const std::string& root, int keep);
+// Keeps the newest `keep`, removes the others and what broken writes of attempts before `epoch` left.
+absl::Status RemoveOldCheckpoints(const std::string& root, int keep, int64_t epoch);
 
 }  // namespace ridgeline

@@ -26,7 +26,11 @@ class CheckpointTest : public ::testing::Test {
     state.tensors.tensors["w"] = at::full({3}, static_cast<double>(step));
     return state;
   }
-  absl::StatusOr<CheckpointState> Newest() const { return ReadNewestCheckpoint(root_, "job-1", "abc"); }
+  absl::StatusOr<CheckpointState> Newest() const {
+    absl::StatusOr<std::string> folder = FindNewestCheckpoint(root_, "job-1", "abc");
+    if (!folder.ok()) return folder.status();
+    return ReadCheckpoint(*folder);
+  }
   std::string FileAt(int64_t step, const std::string& name) const {
     return (fs::path(root_) / ("step-0000000" + std::to_string(step)) / name).string();
   }
@@ -57,10 +61,16 @@ TEST_F(CheckpointTest, ADamagedCheckpointIsPassedOverForTheOneBefore) {
 
 TEST_F(CheckpointTest, AnUnfinishedWriteDoesNotExistAndIsCleanedUp) {
   ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 1).ok());
-  fs::create_directories(fs::path(root_) / "step-00000002.unfinished");
+  fs::create_directories(fs::path(root_) / "step-00000002.unfinished.1");
   EXPECT_EQ(Newest().value().step, 1);
-  ASSERT_TRUE(RemoveOldCheckpoints(root_, 1).ok());
-  EXPECT_FALSE(fs::exists(fs::path(root_) / "step-00000002.unfinished"));
+  ASSERT_TRUE(RemoveOldCheckpoints(root_, 1, /*epoch=*/2).ok());
+  EXPECT_FALSE(fs::exists(fs::path(root_) / "step-00000002.unfinished.1"));
+}
+
+TEST_F(CheckpointTest, AStaleAttemptLeavesTheNewOnesUnfinishedWriteAlone) {
+  fs::create_directories(fs::path(root_) / "step-00000002.unfinished.5");
+  ASSERT_TRUE(RemoveOldCheckpoints(root_, 1, /*epoch=*/4).ok());
+  EXPECT_TRUE(fs::exists(fs::path(root_) / "step-00000002.unfinished.5"));
 }
 
 TEST_F(CheckpointTest, AnotherJobsOrRecipesCheckpointIsRefusedWithTheReason) {
@@ -74,7 +84,7 @@ TEST_F(CheckpointTest, AnotherJobsOrRecipesCheckpointIsRefusedWithTheReason) {
 
 TEST_F(CheckpointTest, OnlyTheNewestAreKept) {
   for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(WriteCheckpoint(root_, StateAt(step), 1).ok());
-  ASSERT_TRUE(RemoveOldCheckpoints(root_, 2).ok());
+  ASSERT_TRUE(RemoveOldCheckpoints(root_, 2, /*epoch=*/1).ok());
   EXPECT_FALSE(fs::exists(FileAt(2, "")));
   EXPECT_TRUE(fs::exists(FileAt(3, "manifest.json")));
   EXPECT_EQ(Newest().value().step, 4);

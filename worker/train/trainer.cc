@@ -16,6 +16,7 @@
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/evaluate.h"
+#include "worker/train/exceptions.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/schedule.h"
@@ -32,7 +33,7 @@ constexpr double kReportAtLeastEverySeconds = 1.0;
 constexpr size_t kMaxMessageBytes = 1024;
 
 // Scalars that travel behind the gradients in the step's one all-reduce.
-enum Extra : size_t { kLossSum, kStopRequest, kExtraCount };
+enum Extra : size_t { kLossSum, kStopRequest, kFailedRanks, kExtraCount };
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -61,8 +62,10 @@ class Attempt {
   };
 
   absl::Status SetUp();
-  absl::Status SetUpThisRank();
-  absl::Status Resume();
+  absl::Status SetUpThisRank(const std::string& checkpoint_folder);
+  absl::StatusOr<std::string> AgreeOnCheckpoint();
+  absl::StatusOr<std::string> ChooseCheckpoint();
+  absl::Status Resume(const std::string& checkpoint_folder);
   absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what);
   absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine);
   absl::Status TrainStep();
@@ -109,7 +112,7 @@ absl::StatusOr<RunResult> Attempt::Run() {
   while (step_ < recipe_.training().steps()) {
     RETURN_IF_ERROR(TrainStep());
     if (stop_ == StopRequest::kCancel) return Stopped(stop_);
-    RETURN_IF_ERROR(ValidateIfDue());
+    if (stop_ == StopRequest::kNone) RETURN_IF_ERROR(ValidateIfDue());
     RETURN_IF_ERROR(CheckpointIfDue(stop_ == StopRequest::kPreempt));
     if (stop_ == StopRequest::kPreempt) return Stopped(stop_);
   }
@@ -118,7 +121,9 @@ absl::StatusOr<RunResult> Attempt::Run() {
 
 absl::Status Attempt::SetUp() {
   ReportPhase("starting");
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(SetUpThisRank(), "set-up"));
+  recipe_hash_ = RecipeHash(recipe_);
+  ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   const Gpt& model = *model_;
   Log("info", fmt::format("{} on {} ranks: {} layers, width {}, vocabulary {}, {} training tokens, starts at step {} of {}",
                           ModelLabel(recipe_), communicator_.size(), model.config().n_layers, model.config().dim,
@@ -126,8 +131,7 @@ absl::Status Attempt::SetUp() {
   return absl::OkStatus();
 }
 
-absl::Status Attempt::SetUpThisRank() {
-  recipe_hash_ = RecipeHash(recipe_);
+absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
   ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
   const int64_t seq_len = recipe_.training().seq_len();
   if (static_cast<int64_t>(dataset_->train().size()) <= seq_len)
@@ -138,18 +142,37 @@ absl::Status Attempt::SetUpThisRank() {
   if (!model.ok()) return model.status();
   model_.emplace(std::move(*model));
   optimizer_.emplace(model_->parameters(), recipe_.optimizer(), kExtraCount);
-  return Resume();
+  return Resume(checkpoint_folder);
 }
 
-absl::Status Attempt::Resume() {
-  if (!assignment_.has_resume_from()) {
-    // A folder of this name can only be an earlier life's: this job has not committed a checkpoint.
-    std::error_code error;
-    if (is_root()) std::filesystem::remove_all(checkpoint_root_, error);
-    return absl::OkStatus();
+// One rank looks and tells the others: on shared storage two may see different folders at the same moment.
+absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
+  absl::StatusOr<std::string> folder = is_root() ? ChooseCheckpoint() : "";
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(folder.status(), "choice of a checkpoint"));
+  RETURN_IF_ERROR(communicator_.BroadcastFromRoot(&*folder, "choice of a checkpoint"));
+  return folder;
+}
+
+// The folder to resume from; empty starts from step 0.
+absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
+  if (assignment_.has_resume_from()) {
+    const std::string root = std::filesystem::path(assignment_.resume_from().path()).parent_path().string();
+    return FindNewestCheckpoint(root, assignment_.job_id(), recipe_hash_);
   }
-  const std::string root = std::filesystem::path(assignment_.resume_from().path()).parent_path().string();
-  ASSIGN_OR_RETURN(CheckpointState state, ReadNewestCheckpoint(root, assignment_.job_id(), recipe_hash_));
+  if (assignment_.epoch() > 1) {
+    // An earlier attempt may have written one while the coordinator was away.
+    absl::StatusOr<std::string> folder = FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
+    return folder.ok() ? *folder : "";
+  }
+  // A first attempt's folder can only be that of another life, whose jobs had the same numbers.
+  std::error_code error;
+  std::filesystem::remove_all(checkpoint_root_, error);
+  return "";
+}
+
+absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
+  if (checkpoint_folder.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(CheckpointState state, ReadCheckpoint(checkpoint_folder));
   RETURN_IF_ERROR(optimizer_->LoadState(state.tensors.tensors));
   for (const NamedParameter& parameter : model_->parameters()) {
     auto found = state.tensors.tensors.find(parameter.name);
@@ -207,12 +230,17 @@ void Attempt::ForwardBackward() {
 
 absl::Status Attempt::TrainStep() {
   const auto start = std::chrono::steady_clock::now();
-  ForwardBackward();
+  const absl::Status computed = ConvertExceptions([this] {
+    ForwardBackward();
+    return absl::OkStatus();
+  });
+  if (!computed.ok()) optimizer_->extras()[kFailedRanks] = 1;
   StepTimes times;
   times.forward_backward_seconds = SecondsSince(start);
   if (options_.observer != nullptr)
     optimizer_->extras()[kStopRequest] = static_cast<float>(options_.observer->PollStop());
   RETURN_IF_ERROR(communicator_.AllReduceSum(optimizer_->flat_with_extras(), "gradients"));
+  if (optimizer_->extras()[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step");
   times.collective_seconds = SecondsSince(start) - times.forward_backward_seconds;
   stop_ = static_cast<StopRequest>(static_cast<int>(optimizer_->extras()[kStopRequest]));
   const double loss = optimizer_->extras()[kLossSum];
@@ -263,7 +291,9 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
   const int64_t interval = recipe_.checkpoint().interval();
   const bool due = interval > 0 && step_ % interval == 0;
   if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(), "checkpoint"));
+  const absl::Status written =
+      ConvertExceptions([this] { return is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(); });
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(written, "checkpoint"));
   last_checkpoint_step_ = step_;
   return absl::OkStatus();
 }
@@ -271,13 +301,16 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
 // Data parallelism: every rank holds the same state, so one writes it.
 absl::Status Attempt::WriteCheckpointOnRoot() {
   ReportPhase("checkpointing");
-  CheckpointState state{.step = step_, .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
+  CheckpointState state{.step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
   state.tensors.tensors = optimizer_->State();
   for (const NamedParameter& parameter : model_->parameters())
     state.tensors.tensors[parameter.name] = parameter.tensor.detach();
   ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));
   options_.observer->OnCheckpoint(checkpoint);
-  return RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest());
+  const absl::Status removed =
+      RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), assignment_.epoch());
+  if (!removed.ok()) Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
+  return absl::OkStatus();
 }
 
 void Attempt::ReportStep(bool finite, double loss, double norm, const StepTimes& times) {
@@ -349,17 +382,13 @@ absl::StatusOr<RunResult> Attempt::Finish() {
 
 absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
                                      const RunOptions& options) {
-  try {
-    return Attempt(assignment, communicator, options).Run();
-  } catch (const c10::OutOfMemoryError& error) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "rank {} ran out of memory; lower training.global_batch_size or training.seq_len, or use more ranks: {}",
-        communicator.rank(), error.what_without_backtrace()));
-  } catch (const c10::Error& error) {
-    return absl::InternalError(fmt::format("rank {}: LibTorch: {}", communicator.rank(), error.what_without_backtrace()));
-  } catch (const std::exception& error) {
-    return absl::InternalError(fmt::format("rank {}: {}", communicator.rank(), error.what()));
-  }
+  absl::StatusOr<RunResult> result = absl::UnknownError("the run did not begin");
+  absl::Status thrown = ConvertExceptions([&] {
+    result = Attempt(assignment, communicator, options).Run();
+    return absl::OkStatus();
+  });
+  if (!thrown.ok()) return thrown;
+  return result;
 }
 
 }  // namespace ridgeline
