@@ -106,7 +106,7 @@ void CheckEstimator(const v1::Recipe& full, Issues* issues) {
     std::string key = fmt::format("quant.{}.format", tensor);
     issues->push_back({key,
                        fmt::format("{} needs an estimator, and quant.estimator is none", format),
-                       "set quant.estimator to ridge or ste, or the format to none", {key, "quant.estimator"}});
+                       "set quant.estimator to ridge_trust, quest, ridge or ste, or the format to none", {key, "quant.estimator"}});
   }
   if (estimates && !quantizes) {
     issues->push_back({"quant.estimator",
@@ -117,10 +117,46 @@ void CheckEstimator(const v1::Recipe& full, Issues* issues) {
   }
 }
 
-void CheckScheme(const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
-  if (quant.format() != "ternary" || quant.scheme() == "linear") return;
-  issues->push_back({prefix + ".scheme", fmt::format("ternary has no {} scheme", quant.scheme()),
-                     "set it to linear, or remove the key", {prefix + ".format", prefix + ".scheme"}});
+void CheckScheme(const v1::Quant& all, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+  if (quant.format() == "none" || quant.scheme() == "linear") return;
+  if (quant.format() == "ternary") {
+    issues->push_back({prefix + ".scheme", fmt::format("ternary has no {} scheme", quant.scheme()),
+                       "set it to linear, or remove the key", {prefix + ".format", prefix + ".scheme"}});
+  } else if (all.estimator() == "quest") {
+    issues->push_back({prefix + ".scheme", fmt::format("quest has no {} scheme", quant.scheme()),
+                       "set it to linear, or remove the key", {"quant.estimator", prefix + ".scheme"}});
+  }
+}
+
+// quest and ridge_trust trust what a Gaussian grid, which they never differentiate, does not clip.
+void CheckGrid(const v1::Quant& quant, Issues* issues) {
+  if (quant.estimator() != "quest" && quant.estimator() != "ridge_trust") return;
+  if (quant.grid() != "gaussian") {
+    issues->push_back({"quant.grid", fmt::format("{} has no {} grid", quant.estimator(), quant.grid()),
+                       "set it to gaussian, or remove the key", {"quant.estimator", "quant.grid"}});
+  }
+  if (quant.grid_gradient() != "detached") {
+    issues->push_back({"quant.grid_gradient",
+                       fmt::format("{} has no grid_gradient {}", quant.estimator(), quant.grid_gradient()),
+                       "set it to detached, or remove the key", {"quant.estimator", "quant.grid_gradient"}});
+  }
+}
+
+// Rows are as long as the model is wide, or four times that: a block that divides the width leaves no tail.
+void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+  if (!full.quant().hadamard() || full.quant().estimator() == "none" || quant.format() == "none") return;
+  const std::string key = prefix + ".block";
+  const int block = quant.block();
+  if (block > 0 && (block & (block - 1)) != 0) {
+    issues->push_back({key, fmt::format("{} is not a power of two, and quant.hadamard is true", block),
+                       "set it to a power of two such as 64 or 128", {key, "quant.hadamard"}});
+    return;
+  }
+  const int dim = full.model().has_dim() ? full.model().dim() : NamedShape(full.model().name()).dim;
+  if (block <= 0 || dim <= 0 || dim % block == 0) return;
+  issues->push_back({key, fmt::format("{} does not divide the width {}, and Hadamard blocks have no tail", block, dim),
+                     "set it to a power of two that divides model.dim, or quant.hadamard to false",
+                     {key, "quant.hadamard", "model.name", "model.dim"}});
 }
 
 }  // namespace
@@ -131,8 +167,13 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckModel(full, issues);
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
-  CheckScheme(full.quant().weight(), "quant.weight", issues);
-  CheckScheme(full.quant().activation(), "quant.activation", issues);
+  CheckGrid(full.quant(), issues);
+  for (const auto& [prefix, tensor] :
+       {std::pair<const char*, const v1::TensorQuant*>{"quant.weight", &full.quant().weight()},
+        {"quant.activation", &full.quant().activation()}}) {
+    CheckScheme(full.quant(), *tensor, prefix, issues);
+    CheckHadamard(full, *tensor, prefix, issues);
+  }
 }
 
 }  // namespace ridgeline::recipe_internal

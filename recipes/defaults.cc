@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills in the schema's defaults, and the two that depend on other keys.
+// Fills in the schema's defaults, and the three that depend on other keys.
 #include <algorithm>
 
 #include "recipes/recipe_reader.h"
@@ -28,16 +28,25 @@ void FillFromSchema(Message* message) {
   }
 }
 
-// Ternary codes are symmetric, so affine, the default of all other formats, does not exist for them.
-void FillScheme(v1::TensorQuant* quant) {
-  if (quant->format() == "ternary" && !quant->has_scheme()) quant->set_scheme("linear");
+// Ternary codes and the grids of quest are symmetric, so affine, the default of all others, does not exist for them.
+void FillScheme(const std::string& estimator, v1::TensorQuant* quant) {
+  bool is_symmetric = quant->format() == "ternary" || estimator == "quest";
+  if (is_symmetric && !quant->has_scheme()) quant->set_scheme("linear");
+}
+
+// These two are defined on a Gaussian grid only.
+void FillGrid(v1::Quant* quant) {
+  bool is_gaussian = quant->estimator() == "quest" || quant->estimator() == "ridge_trust";
+  if (is_gaussian && !quant->has_grid()) quant->set_grid("gaussian");
 }
 
 }  // namespace
 
 void ApplyRecipeDefaults(v1::Recipe* recipe) {
-  FillScheme(recipe->mutable_quant()->mutable_weight());
-  FillScheme(recipe->mutable_quant()->mutable_activation());
+  v1::Quant* quant = recipe->mutable_quant();
+  FillScheme(quant->estimator(), quant->mutable_weight());
+  FillScheme(quant->estimator(), quant->mutable_activation());
+  FillGrid(quant);
   bool warmup_given = recipe->lr_scheduler().has_warmup_steps();
   FillFromSchema(recipe);
   // A run shorter than the usual warm-up is all warm-up, not an error.

@@ -82,13 +82,13 @@ TEST(ExplainFieldTest, GivesTypeUnitRangeAndDefault) {
   EXPECT_EQ(one.range, "2 to 131072");
   EXPECT_FALSE(one.required);
   EXPECT_EQ(Explain("optimizer.lr").range, "over 0, up to 10");
-  EXPECT_THAT(Explain("quant.estimator").one_of, ElementsAre("none", "ridge", "ste"));
+  EXPECT_THAT(Explain("quant.estimator").one_of, ElementsAre("none", "ridge", "ste", "quest", "ridge_trust"));
   EXPECT_TRUE(Explain("dataset.path").required);
 }
 
 TEST(ExplainFieldTest, KnowsEveryKindOfKey) {
   EXPECT_EQ(Explain("quant").type, "section");
-  EXPECT_EQ(Explain("quant").children.size(), 5u);
+  EXPECT_EQ(Explain("quant").children.size(), 7u);
   EXPECT_EQ(Explain("quant").children[1].key, "quant.weight");
   EXPECT_EQ(Explain("export.frontier").type, "true/false");
   EXPECT_EQ(Explain("optimizer.lr").type, "number");

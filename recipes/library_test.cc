@@ -30,7 +30,7 @@ TEST(LibraryTest, EveryRecipeValidatesExpandsAndOpensWithAComment) {
     EXPECT_NE(text.find(command), std::string::npos) << entry.path();
     ++count;
   }
-  EXPECT_GE(count, 3);
+  EXPECT_GE(count, 4);
 }
 
 TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
@@ -54,6 +54,26 @@ TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
                                  "ste-linear-a1w1: ste int1 linear", "ridge-affine-a2w2: ridge int2 affine",
                                  "ridge-affine-a4w4: ridge int4 affine", "ste-affine-a4w4: ste int4 affine",
                                  "ridge-ternary: ridge ternary linear"));
+}
+
+TEST(LibraryTest, TheOneBitStudyComparesFiveEstimatorsOnEqualTerms) {
+  RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-a1w1.yaml", {});
+  absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
+  ASSERT_TRUE(children.ok()) << children.status();
+  std::vector<std::string> forms;
+  for (v1::Recipe& child : *children) {
+    ApplyRecipeDefaults(&child);
+    const v1::Quant& quant = child.quant();
+    EXPECT_EQ(quant.weight().SerializeAsString(), quant.activation().SerializeAsString());
+    EXPECT_EQ(quant.weight().format(), "int1");
+    forms.push_back(quant.estimator() + " " + quant.weight().scheme() + " " + quant.grid() +
+                    (quant.hadamard() ? " hadamard" : ""));
+    child.clear_name();
+    child.clear_quant();
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(child, children->front()));
+  }
+  EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax hadamard",
+                                 "quest linear gaussian hadamard", "ridge_trust affine gaussian hadamard"));
 }
 
 }  // namespace

@@ -127,12 +127,28 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Mistake{"FormatWithoutEstimator", With("quant:\n  weight:\n    format: int1\n"),
                 "r:4:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set "
-                "quant.estimator to ridge or ste, or the format to none)"},
+                "quant.estimator to ridge_trust, quest, ridge or ste, or the format to none)"},
         Mistake{"EstimatorWithoutFormat", With("quant: {estimator: ridge}\n"),
                 "r:2:20: quant.estimator: ridge has nothing to quantize: the formats of weight and activation are none "
                 "(set quant.weight.format or quant.activation.format, or the estimator to none)"},
         Mistake{"TernaryAffine", With("quant: {estimator: ste, activation: {format: ternary, scheme: affine}}\n"),
                 "r:2:63: quant.activation.scheme: ternary has no affine scheme (set it to linear, or remove the key)"},
+        Mistake{"QuestAffine", With("quant: {estimator: quest, weight: {format: int2, scheme: affine}}\n"),
+                "r:2:58: quant.weight.scheme: quest has no affine scheme (set it to linear, or remove the key)"},
+        Mistake{"QuestOnAMinMaxGrid", With("quant: {estimator: quest, grid: minmax, weight: {format: int2}}\n"),
+                "r:2:33: quant.grid: quest has no minmax grid (set it to gaussian, or remove the key)"},
+        Mistake{"RidgeTrustWithItsGridInTheGraph",
+                With("quant: {estimator: ridge_trust, grid_gradient: graph, weight: {format: int2}}\n"),
+                "r:2:48: quant.grid_gradient: ridge_trust has no grid_gradient graph (set it to detached, or remove "
+                "the key)"},
+        Mistake{"HadamardBlockThatIsNoPowerOfTwo",
+                With("quant: {estimator: ridge, hadamard: true, weight: {format: int2, block: 96}}\n"),
+                "r:2:73: quant.weight.block: 96 is not a power of two, and quant.hadamard is true (set it to a power "
+                "of two such as 64 or 128)"},
+        Mistake{"HadamardBlockWithATail",
+                With("quant: {estimator: ridge, hadamard: true, activation: {format: int2, block: 256}}\n"),
+                "r:2:77: quant.activation.block: 256 does not divide the width 128, and Hadamard blocks have no tail "
+                "(set it to a power of two that divides model.dim, or quant.hadamard to false)"},
         Mistake{"GptWithoutWidth", With("model: {name: gpt, n_layers: 2, n_heads: 2}\n"),
                 "r:2:1: model.dim: is required by model.name gpt (set it, or name a shape like gpt-nano)"},
         Mistake{"HeadsThatDoNotDivideTheWidth", With("model: {name: gpt, n_layers: 2, dim: 100, n_heads: 3}\n"),
@@ -226,7 +242,7 @@ TEST(ReadRecipeTest, ProblemsOfOverridesNameSetInsteadOfAPlace) {
                          {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
               ElementsAre("--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
                           "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
-                          "activation, lambda, grid_gradient)",
+                          "activation, lambda, grid_gradient, grid, hadamard)",
                           "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
                           "1337)",
                           "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));

@@ -13,6 +13,8 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
   ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
   ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(quant.grid_gradient()));
+  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(quant.grid()));
+  spec.hadamard = quant.hadamard();
   spec.block = tensor.block();
   spec.lambda = quant.lambda();
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
@@ -68,7 +70,8 @@ v1::FrontierPoint PointFromRecipe(const v1::Recipe& recipe, const ModelCost& cos
     point.set_activation_scheme(quant.activation().scheme());
     point.set_activation_block(quant.activation().block());
   }
-  point.set_hadamard(false);
+  const bool quantizes = IsQuantized(quant, quant.weight()) || IsQuantized(quant, quant.activation());
+  point.set_hadamard(quantizes && quant.hadamard());
   point.set_sparsity("dense");
   point.set_seed(recipe.training().seed());
   point.set_storage_bytes(cost.storage_bytes);

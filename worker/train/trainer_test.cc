@@ -112,6 +112,29 @@ TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
   EXPECT_DOUBLE_EQ(result->point.bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) + 32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
 }
 
+TEST_F(TrainerTest, EveryEstimatorTrainsOnRotatedBlocks) {
+  for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"}) {
+    SCOPED_TRACE(estimator);
+    Recorder recorder;
+    absl::StatusOr<RunResult> result =
+        Run(Assignment({{"quant.estimator", estimator}, {"quant.hadamard", "true"}, {"quant.weight.block", "32"},
+                        {"quant.activation.block", "32"}}), 1, recorder);
+    ASSERT_TRUE(result.ok()) << result.status();
+    std::vector<double> losses = recorder.TrainLosses();
+    EXPECT_LT(losses.back(), losses.front() - 0.3);
+    EXPECT_EQ(result->point.estimator(), estimator);
+    EXPECT_TRUE(result->point.hadamard());
+    EXPECT_EQ(result->point.weight_scheme(), estimator == "quest" ? "linear" : "affine");
+  }
+}
+
+TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {
+  Recorder recorder;
+  v1::Assign assignment = Assignment({{"quant.estimator", "none"}, {"quant.weight.format", "none"},
+                                      {"quant.activation.format", "none"}, {"quant.hadamard", "true"}});
+  EXPECT_FALSE(Run(assignment, 1, recorder)->point.hadamard());
+}
+
 TEST_F(TrainerTest, OneSeedGivesTheSameNumbersAgain) {
   Recorder first, second;
   double loss = Run(Assignment(), 2, first)->point.loss();
