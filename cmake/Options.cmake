@@ -37,3 +37,18 @@ function(ridgeline_test name)
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
     PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# ridgeline_fuzz(NAME SOURCE x_fuzz.cc CORPUS folder DEPS room): the target's corpus is replayed by the unit test
+# NAME_test in every build; with RIDGELINE_FUZZ (clang) NAME is a libFuzzer program.
+function(ridgeline_fuzz name)
+  cmake_parse_arguments(ARG "" "SOURCE;CORPUS" "DEPS" ${ARGN})
+  ridgeline_test(${name}_test SOURCES "${CMAKE_SOURCE_DIR}/common/fuzz_replay_test.cc" ${ARG_SOURCE}
+    DEPS ridgeline_common ${ARG_DEPS})
+  if(TARGET ${name}_test)
+    target_compile_definitions(${name}_test PRIVATE RIDGELINE_CORPUS="${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS}")
+  endif()
+  if(RIDGELINE_FUZZ)
+    add_executable(${name} ${ARG_SOURCE})
+    target_link_libraries(${name} PRIVATE ${ARG_DEPS} -fsanitize=fuzzer)
+  endif()
+endfunction()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzz target for what a dataset folder holds: dataset.json, a zero byte, then a token file.
-// With RIDGELINE_FUZZ a libFuzzer program; dataset_fuzz_test.cc replays the corpus in every build.
+// With RIDGELINE_FUZZ a libFuzzer program; common/fuzz_replay_test.cc replays the corpus in every build.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzz target for the CSV reader: what it accepts, it writes and reads back unchanged.
-// With RIDGELINE_FUZZ a libFuzzer program; csv_fuzz_test.cc replays the corpus in every build.
+// With RIDGELINE_FUZZ a libFuzzer program; common/fuzz_replay_test.cc replays the corpus in every build.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

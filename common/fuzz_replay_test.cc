@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays the fuzz corpus, and every prefix and single-byte change of it, through the fuzz target.
+// Replays a fuzz target's corpus, and every prefix and single-byte change of it; ridgeline_fuzz() links it to the target.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -15,7 +15,7 @@ void Replay(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
 }
 
-TEST(FrontierCsvFuzzTest, CorpusItsPrefixesAndItsNeighboursHoldTheInvariants) {
+TEST(FuzzReplayTest, CorpusItsPrefixesAndItsNeighboursHoldTheInvariants) {
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(RIDGELINE_CORPUS)) {
     std::string input = ReadFile(entry.path().string()).value();
