@@ -37,13 +37,14 @@ template <typename T>
 void ForwardBlocks(BlockForward<T> forward, const QuantizerSpec& spec, const T* x, int64_t rows, int64_t features,
                    T* x_hat) {
   const int64_t block = spec.block < features ? spec.block : features;
-  T* q = Scratch<T>(2 * block);
+  T* q = Scratch<T>(3 * block);
   T* rotated = q + block;
+  T* result = rotated + block;
   ForEachBlock(rows, features, block, [&](int64_t at, int64_t n) {
     if (!spec.hadamard) return forward(spec, x + at, n, q, x_hat + at);
     Hadamard(x + at, n, q, rotated);
-    forward(spec, rotated, n, q, x_hat + at);
-    Hadamard(x_hat + at, n, q, x_hat + at);
+    forward(spec, rotated, n, q, result);
+    Hadamard(result, n, q, x_hat + at);
   });
 }
 
@@ -52,15 +53,16 @@ template <typename T>
 void BackwardBlocks(BlockBackward<T> backward, const QuantizerSpec& spec, const T* x, const T* v, int64_t rows,
                     int64_t features, T* dx) {
   const int64_t block = spec.block < features ? spec.block : features;
-  T* q = Scratch<T>(3 * block);
+  T* q = Scratch<T>(4 * block);
   T* rotated_x = q + block;
   T* rotated_v = rotated_x + block;
+  T* result = rotated_v + block;
   ForEachBlock(rows, features, block, [&](int64_t at, int64_t n) {
     if (!spec.hadamard) return backward(spec, x + at, v + at, n, q, dx + at);
     Hadamard(x + at, n, q, rotated_x);
     Hadamard(v + at, n, q, rotated_v);
-    backward(spec, rotated_x, rotated_v, n, q, dx + at);
-    Hadamard(dx + at, n, q, dx + at);
+    backward(spec, rotated_x, rotated_v, n, q, result);
+    Hadamard(result, n, q, dx + at);
   });
 }
 

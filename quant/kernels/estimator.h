@@ -12,7 +12,7 @@ namespace ridgeline {
 
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
 // on disjoint rows may run on different threads. Implementations are stateless and thread-safe; a call allocates at
-// most three scratch blocks per thread, dispatches to the best instruction set of the machine, and reads and writes
+// most four scratch blocks per thread, dispatches to the best instruction set of the machine, and reads and writes
 // each element once. Numbers up to 1e30 in size give finite output; a NaN in a block makes its output NaN.
 // With spec.hadamard each block is rotated, quantized, and rotated back, and so is its gradient.
 // A block whose grid has no extent (constant under affine, all zero under linear) is reproduced as it is.

@@ -305,6 +305,21 @@ INSTANTIATE_TEST_SUITE_P(Grids, EveryGridTest, ::testing::ValuesIn(EveryQuantize
          std::string(FormatName(info.param.format));
 });
 
+TEST(EstimatorTest, AGaussianGridFollowsNumbersWhoseSquaresLeaveTheRangeOfFloat) {
+  std::vector<float> x;
+  for (double value : RandomVector(64, 8)) x.push_back(static_cast<float>(value));
+  for (std::string estimator : {"ste", "quest", "ridge", "ridge_trust"})
+    for (float unit : {0x1p80f, 0x1p-80f}) {
+      QuantizerSpec spec{.estimator = estimator, .format = Format::kInt2, .scheme = Scheme::kLinear,
+                         .grid = GridStatistics::kGaussian};
+      std::vector<float> scaled = x, expected = RunForward(spec, x);
+      for (float& value : scaled) value *= unit;
+      std::vector<float> x_hat = RunForward(spec, scaled);
+      for (size_t i = 0; i < x.size(); ++i)
+        EXPECT_NEAR(x_hat[i] / unit, expected[i], kFloatTolerance) << estimator << ", numbers times " << unit;
+    }
+}
+
 TEST(EstimatorTest, AConstantBlockIsReproduced) {
   QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt1, .scheme = Scheme::kAffine};
   for (double value : RunForward(spec, Vector(16, 2.5))) EXPECT_EQ(value, 2.5);

@@ -7,8 +7,8 @@
 namespace ridgeline {
 
 // y = H x with H[i][j] = (-1)^popcount(i & j) / sqrt(n). Dispatches to the best instruction set, does not allocate.
-// REQUIRES: n is a power of two; scratch has room for n; x and y may be the same, scratch is neither. Finite where
-// sqrt(n) times the largest |x| is.
+// REQUIRES: n is a power of two; scratch has room for n; x, scratch and y do not overlap. Finite where sqrt(n) times
+// the largest |x| is.
 void Hadamard(const float* x, int64_t n, float* scratch, float* y);
 void Hadamard(const double* x, int64_t n, double* scratch, double* y);
 

@@ -66,12 +66,6 @@ TEST_P(HadamardTest, KeepsLengthsAndProducts) {
   EXPECT_NEAR(Product(Transformed(x), Transformed(w)), Product(x, w), kDoubleTolerance * Product(x, x));
 }
 
-TEST_P(HadamardTest, MayWriteOverItsInput) {
-  std::vector<double> x = RandomVector<double>(GetParam(), 5), expected = Transformed(x), scratch(x.size());
-  Hadamard(x.data(), static_cast<int64_t>(x.size()), scratch.data(), x.data());
-  EXPECT_EQ(x, expected);
-}
-
 TEST_P(HadamardTest, SpreadsASingleNumberEvenly) {
   std::vector<double> x(GetParam(), 0);
   x.back() = 8;
@@ -79,7 +73,7 @@ TEST_P(HadamardTest, SpreadsASingleNumberEvenly) {
     EXPECT_NEAR(std::abs(value), 8 / std::sqrt(static_cast<double>(x.size())), kDoubleTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Lengths, HadamardTest, ::testing::Values(1, 2, 4, 8, 32, 64, 128, 256));
+INSTANTIATE_TEST_SUITE_P(Lengths, HadamardTest, ::testing::Values(1, 2, 4, 8, 16, 32, 64, 128, 256, 512));
 
 }  // namespace
 }  // namespace ridgeline
