@@ -36,6 +36,12 @@ int Run(const std::string& out_dir) {
     for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine}, {Format::kInt4, Scheme::kAffine},
                                   {Format::kInt1, Scheme::kLinear}, {Format::kTernary, Scheme::kLinear}})
       rows.push_back(Measure({.estimator = estimator, .format = format, .scheme = scheme}));
+  for (auto [estimator, scheme] : {std::pair{"quest", Scheme::kLinear}, {"ridge_trust", Scheme::kAffine}}) {
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt1, .scheme = scheme};
+    spec.grid = GridStatistics::kGaussian;
+    spec.grid_gradient = GridGradient::kDetached;
+    rows.push_back(Measure(spec));
+  }
   absl::Status status = Report(out_dir, "quant", rows);
   if (!status.ok()) fmt::print(stderr, "quant_bench: {}\n", std::string(status.message()));
   return status.ok() ? 0 : 1;
