@@ -11,6 +11,9 @@
 namespace ridgeline {
 namespace {
 
+// Shorter gaps between two calls of Reconcile are the scheduler's tick and the load of the machine.
+constexpr int64_t kShortestStallMs = 1'000;
+
 v1::CoordinatorMessage CancelMessage(const std::string& job_id, int64_t epoch, const std::string& reason) {
   v1::CoordinatorMessage message;
   message.mutable_cancel()->set_job_id(job_id);
@@ -27,11 +30,27 @@ v1::CoordinatorMessage WorkerGateway::StaleMessage(const AttemptKey& key) {
 }
 
 void WorkerGateway::Reconcile() {
+  ForgiveStall();
   EndLostAttempts(LiveAttempts());
   const std::vector<LiveAttemptView> live = LiveAttempts();
   for (const LiveAttemptView& attempt : live) Deliver(attempt);
   CancelStaleAttempts(live);
   DropExpiredGroups(live);
+}
+
+// A coordinator that stood still (a paused machine, SIGSTOP) heard nobody, and the heartbeats of that time are still
+// unread: it was not the groups that were silent.
+void WorkerGateway::ForgiveStall() {
+  absl::MutexLock lock(&mutex_);
+  const int64_t now_ms = options_.clock->MonotonicMs();
+  const int64_t gap_ms = now_ms - reconciled_ms_;
+  reconciled_ms_ = now_ms;
+  if (gap_ms <= std::max(options_.lease_ms / 4, kShortestStallMs)) return;
+  spdlog::warn("the coordinator stood still for {:.1f} s; that time counts against no lease", gap_ms / 1e3);
+  for (auto& [id, group] : groups_) {
+    group.last_heard_ms = std::min(now_ms, group.last_heard_ms + gap_ms);
+    group.attached_ms = std::min(now_ms, group.attached_ms + gap_ms);
+  }
 }
 
 std::vector<WorkerGateway::LiveAttemptView> WorkerGateway::LiveAttempts() const {
@@ -70,11 +89,12 @@ std::optional<std::string> WorkerGateway::WhyLost(const LiveAttemptView& attempt
   }
   if (group.result_pending || !LeaseRanOut(group)) return std::nullopt;
   return fmt::format("no sign of life from worker group '{}' for {:.1f} s", attempt.group_id,
-                     (options_.clock->MonotonicMs() - group.last_heard_ms) / 1e3);
+                     (reconciled_ms_ - group.last_heard_ms) / 1e3);
 }
 
 bool WorkerGateway::LeaseRanOut(const Group& group) const {
-  return options_.clock->MonotonicMs() - group.last_heard_ms > options_.lease_ms;
+  const bool recording = group.session != nullptr && group.recording == group.session.get();
+  return !recording && reconciled_ms_ - group.last_heard_ms > options_.lease_ms;
 }
 
 // Sends the assignment to a group that does not know of it, and the cancel to one that has not heard of it.

@@ -31,6 +31,10 @@ v1::CoordinatorMessage RefusedMessage(const std::string& reason) {
   return message;
 }
 
+bool IsRecord(const v1::WorkerMessage& message) {
+  return !message.has_hello() && !message.has_heartbeat() && message.kind_case() != v1::WorkerMessage::KIND_NOT_SET;
+}
+
 bool IsStale(const absl::Status& status) { return absl::IsFailedPrecondition(status) || absl::IsNotFound(status); }
 
 }  // namespace
@@ -40,11 +44,12 @@ WorkerGateway::WorkerGateway(const GatewayOptions& options, Journal* journal, Me
     : options_(options), journal_(journal), store_(store), metrics_(metrics) {
   const std::vector<LiveAttemptView> live = LiveAttempts();
   absl::MutexLock lock(&mutex_);
+  reconciled_ms_ = options_.clock->MonotonicMs();
   for (const LiveAttemptView& attempt : live) {
     Group& group = groups_[attempt.group_id];
     group.hello.set_group_id(attempt.group_id);
     group.hello.set_incarnation(attempt.incarnation);
-    group.last_heard_ms = options_.clock->MonotonicMs();
+    group.last_heard_ms = reconciled_ms_;
   }
 }
 
@@ -124,10 +129,11 @@ void WorkerGateway::Unregister(const std::string& group_id, const std::shared_pt
 
 absl::Status WorkerGateway::HandleMessage(const std::string& group_id, WorkerSession& session,
                                           const v1::WorkerMessage& message) {
-  Touch(group_id, message);
+  BeginMessage(group_id, session, message);
   if (message.has_hello()) return absl::InvalidArgumentError("a second Hello on one stream");
-  if (message.has_heartbeat() || message.kind_case() == v1::WorkerMessage::KIND_NOT_SET) return absl::OkStatus();
+  if (!IsRecord(message)) return absl::OkStatus();
   const absl::Status status = HandleRecord(group_id, message);
+  EndRecord(group_id, session);
   // Without an Ack the record stays in the worker's spool, and it comes again with the next stream.
   if (!status.ok() && !IsStale(status)) return status;
   if (!status.ok()) TellStale(group_id, session, message);
@@ -218,11 +224,22 @@ absl::Status WorkerGateway::CommitResult(const std::string& group_id, const v1::
   return status;
 }
 
-void WorkerGateway::Touch(const std::string& group_id, const v1::WorkerMessage& message) {
+void WorkerGateway::BeginMessage(const std::string& group_id, const WorkerSession& session,
+                                 const v1::WorkerMessage& message) {
   WithGroup(group_id, [&](Group& group) {
     group.last_heard_ms = options_.clock->MonotonicMs();
     group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
     if (message.has_heartbeat()) group.memory_used_bytes = message.heartbeat().memory_used_bytes();
+    if (IsRecord(message)) group.recording = &session;
+  });
+}
+
+// A slow disk is not the group's silence: its heartbeats wait behind the record.
+void WorkerGateway::EndRecord(const std::string& group_id, const WorkerSession& session) {
+  WithGroup(group_id, [&](Group& group) {
+    if (group.recording != &session) return;  // A newer stream took this one's place.
+    group.recording = nullptr;
+    group.last_heard_ms = options_.clock->MonotonicMs();
   });
 }
 

@@ -82,6 +82,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
     std::optional<AttemptKey> started_here;   // The attempt that was given to this very stream.
     int64_t attached_ms = 0;                  // Monotonic; when this stream began.
     bool result_pending = false;              // The result of `known` is being committed.
+    const WorkerSession* recording = nullptr;  // Its handler is busy with a record and reads no heartbeats meanwhile.
     std::deque<std::string> superseded;       // Earlier incarnations, which must not come back.
   };
   // An attempt that the journal says is live, copied out of it.
@@ -103,10 +104,12 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   absl::Status CommitResult(const std::string& group_id, const v1::AttemptResult& result);
   absl::Status CheckLive(const std::string& job_id, int64_t epoch) const;
   void TellStale(const std::string& group_id, WorkerSession& session, const v1::WorkerMessage& message);
-  void Touch(const std::string& group_id, const v1::WorkerMessage& message);
+  void BeginMessage(const std::string& group_id, const WorkerSession& session, const v1::WorkerMessage& message);
+  void EndRecord(const std::string& group_id, const WorkerSession& session);
   void WithGroup(const std::string& group_id, const std::function<void(Group&)>& change);
   static v1::CoordinatorMessage StaleMessage(const AttemptKey& key);
 
+  void ForgiveStall();
   std::vector<LiveAttemptView> LiveAttempts() const;
   void EndLostAttempts(const std::vector<LiveAttemptView>& live);
   std::optional<std::string> WhyLost(const LiveAttemptView& attempt) const;
@@ -114,7 +117,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   void SendAssign(WorkerSession& session, const AttemptKey& key) const;
   void CancelStaleAttempts(const std::vector<LiveAttemptView>& live);
   void DropExpiredGroups(const std::vector<LiveAttemptView>& live);
-  bool LeaseRanOut(const Group& group) const;
+  bool LeaseRanOut(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const GatewayOptions options_;
   Journal* const journal_;
@@ -123,6 +126,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
 
   mutable absl::Mutex mutex_;  // Never held during a commit, nor while a stream is written.
   std::map<std::string, Group> groups_ ABSL_GUARDED_BY(mutex_);
+  int64_t reconciled_ms_ ABSL_GUARDED_BY(mutex_) = 0;  // Monotonic; the last Reconcile. Leases are as of then.
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
