@@ -117,25 +117,32 @@ void WorkerGateway::Deliver(const LiveAttemptView& attempt) {
     group.known = attempt.key;
     group.cancel_sent = cancel;
   }
-  if (assign) {
-    SendAssign(*session, attempt.key);
-  } else {
+  if (!assign) {
     session->Send(CancelMessage(attempt.key.job_id, attempt.key.epoch, "cancelled on request"));
+    return;
   }
+  if (SendAssign(*session, attempt.key)) return;
+  WithGroup(attempt.group_id, [&](Group& group) {
+    if (group.session == session && group.known == attempt.key) group.known.reset();
+  });
 }
 
-void WorkerGateway::SendAssign(WorkerSession& session, const AttemptKey& key) const {
-  v1::CoordinatorMessage message;
-  journal_->Read([&](const CoordinatorState& state) {
+// Returns whether the attempt is still live; one that ended since Reconcile looked must not be handed out again. The
+// message is queued under the journal's lock, and thereby before any acknowledgement of the attempt's end.
+bool WorkerGateway::SendAssign(WorkerSession& session, const AttemptKey& key) const {
+  return journal_->Read([&](const CoordinatorState& state) {
     const v1::Job* job = state.FindById(key.job_id);
+    const v1::Attempt* attempt = LiveAttempt(*job);
+    if (attempt == nullptr || attempt->epoch() != key.epoch) return false;
+    v1::CoordinatorMessage message;
     v1::Assign& assign = *message.mutable_assign();
     assign.set_job_id(key.job_id);
     assign.set_epoch(key.epoch);
     *assign.mutable_recipe() = job->recipe();
     if (job->has_last_checkpoint()) *assign.mutable_resume_from() = job->last_checkpoint();
+    session.Send(std::move(message));
     return true;
   });
-  session.Send(std::move(message));
 }
 
 void WorkerGateway::CancelStaleAttempts(const std::vector<LiveAttemptView>& live) {

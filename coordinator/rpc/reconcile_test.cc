@@ -21,10 +21,17 @@ namespace {
 class SteppedClock : public Clock {
  public:
   int64_t WallUnixMs() const override { return 1'700'000'000'000 + elapsed_ms_; }
-  int64_t MonotonicMs() const override { return 1'000 + elapsed_ms_; }
+  int64_t MonotonicMs() const override {
+    if (std::this_thread::get_id() == owner_ && before_look_ != nullptr) before_look_();
+    return 1'000 + elapsed_ms_;
+  }
   void Advance(int64_t ms) { elapsed_ms_ += ms; }
+  // Called whenever the test's own thread asks for the time, which Reconcile does between its steps.
+  void BeforeLook(std::function<void()> action) { before_look_ = std::move(action); }
 
  private:
+  const std::thread::id owner_ = std::this_thread::get_id();
+  std::function<void()> before_look_;
   std::atomic<int64_t> elapsed_ms_ = 0;
 };
 
@@ -126,6 +133,26 @@ TEST_F(ReconcileTest, RecordThatIsSlowToCommitEndsNoLease) {
   EXPECT_EQ(StateOf("job-1"), v1::RUNNING);
   LetPass(options_.lease_ms);
   EXPECT_EQ(StateOf("job-1"), v1::QUEUED);
+}
+
+TEST_F(ReconcileTest, AttemptThatEndsWhileReconcileRunsIsNotHandedOut) {
+  const auto worker = std::make_unique<TestWorker>(address_, "a", "a1");
+  ASSERT_TRUE(WaitUntil([&] { return gateway_->Groups().size() == 1; }));
+  ASSERT_TRUE(journal_->Commit(Submitted({MakeJob(1), MakeJob(2)})).ok());
+  ASSERT_TRUE(gateway_->StartAttempt({"job-1", "a"}).ok());
+  // The first look opens Reconcile; by the second it has its list of live attempts and is about to deliver.
+  int looks = 0;
+  clock_.BeforeLook([&] {
+    if (++looks == 2) {
+      EXPECT_TRUE(journal_->Commit(Ended("job-1", 1, v1::COMPLETED)).ok());
+    }
+  });
+  gateway_->Reconcile();
+  clock_.BeforeLook(nullptr);
+  ASSERT_EQ(StateOf("job-1"), v1::SUCCEEDED);
+  ASSERT_TRUE(gateway_->StartAttempt({"job-2", "a"}).ok());
+  gateway_->Reconcile();
+  EXPECT_EQ(worker->ExpectAssign().job_id(), "job-2") << "nothing came before it, and the group counts as free";
 }
 
 }  // namespace

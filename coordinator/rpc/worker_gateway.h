@@ -114,7 +114,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   void EndLostAttempts(const std::vector<LiveAttemptView>& live);
   std::optional<std::string> WhyLost(const LiveAttemptView& attempt) const;
   void Deliver(const LiveAttemptView& attempt);
-  void SendAssign(WorkerSession& session, const AttemptKey& key) const;
+  bool SendAssign(WorkerSession& session, const AttemptKey& key) const;
   void CancelStaleAttempts(const std::vector<LiveAttemptView>& live);
   void DropExpiredGroups(const std::vector<LiveAttemptView>& live);
   bool LeaseRanOut(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
