@@ -68,7 +68,7 @@ copy_registry_access() {
   local path
   rm -f "$root/etc/apt/sources.list"
   for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/preferences.d \
-    /etc/apt/keyrings /etc/apt/trusted.gpg.d /etc/pip.conf /root/.config/pip /etc/resolv.conf /etc/hosts \
+    /etc/apt/keyrings /etc/apt/trusted.gpg.d /etc/pip.conf "$HOME/.config/pip" /etc/resolv.conf /etc/hosts \
     /usr/local/share/ca-certificates; do
     [ -e "$path" ] || continue
     mkdir -p "$root$(dirname "$path")"
@@ -86,8 +86,8 @@ mount_kernel_folders() {
 
 clone_checkout() {
   [ -z "$(git -C "$checkout" status --porcelain)" ] || say "note: uncommitted changes are not in the clone"
-  git -c safe.directory='*' clone --quiet --no-local "$checkout" "$root/root/ridgeline"
-  say "cloned $(git -C "$root/root/ridgeline" log -1 --format='%h %s')"
+  git -c safe.directory='*' clone --quiet --no-local "$checkout" "$root/opt/ridgeline"
+  say "cloned $(git -C "$root/opt/ridgeline" log -1 --format='%h %s')"
 }
 
 # A clean environment, but for what leads to the registries.
@@ -112,7 +112,7 @@ status=0
 for target in "${targets[@]}"; do
   say "make $target"
   begin=$SECONDS
-  run_inside make -C /root/ridgeline "$target" || status=$?
+  run_inside make -C /opt/ridgeline "$target" || status=$?
   took=$((SECONDS - begin))
   report+=$(printf 'make %-10s %s in %d min %02d s' "$target" "$([ $status = 0 ] && echo ok || echo "FAILED ($status)")" \
     $((took / 60)) $((took % 60)))$'\n'
