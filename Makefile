@@ -26,7 +26,7 @@ programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-work
 build: configure ## Build everything, tests included
 	@tools/build.sh $(BUILD) $(JOBS) all
 
-demo: programs ## From real text to a measured frontier in out/demo, about 5 minutes of training
+demo: programs ## From real text to a measured frontier in out/demo, about 6 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
 test: test-deps configure ## Set up, build and run every test
