@@ -57,7 +57,7 @@ absl::Status Detached(const std::string& job) {
   return absl::CancelledError(fmt::format("detached; {} goes on (`ridgeline watch {}` follows it again)", job, job));
 }
 
-absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, const std::string& job) {
+absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, std::string job) {
   const bool live = IsTerminalOutput(stderr);
   const Client once = client.WithPolicy({milliseconds(10'000), milliseconds(0)});
   Reconnector reconnector(client.address(), SystemClock());
@@ -72,6 +72,7 @@ absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, const std:
       continue;
     }
     reconnector.Worked();
+    job = snapshot->job.id();  // From here on: a newer job may take the name.
     if (live) {
       block.Draw(LiveLines(*snapshot, StyleOf(stderr)));
     } else {

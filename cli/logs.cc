@@ -24,6 +24,15 @@ struct LogsOptions {
   std::optional<int> rank;
 };
 
+// One stream, of the job that had the name first: a newer one may take it before the next stream.
+absl::Status StreamOnce(const Client& client, v1::StreamLogsRequest* request, Reconnector* reconnector,
+                        const std::function<bool(const v1::LogLine&)>& on_line) {
+  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(request->job()));
+  reconnector->Worked();
+  request->set_job(job.id());
+  return client.StreamLogs(*request, kStreamDeadline, on_line);
+}
+
 // Drops what an earlier stream already brought: a stream that is opened again starts from the first line.
 class SeenLines {
  public:
@@ -65,13 +74,12 @@ absl::StatusOr<int> RunLogs(const Session& session, const LogsOptions& options) 
   while (true) {
     seen.StreamOpens();
     const auto opened = std::chrono::steady_clock::now();
-    const absl::Status status = client.StreamLogs(request, kStreamDeadline, [&](const v1::LogLine& line) {
-      reconnector.Worked();
+    const absl::Status status = StreamOnce(client, &request, &reconnector, [&](const v1::LogLine& line) {
       if (seen.IsNew(line)) PrintLine(line);
       return true;
     });
     if (status.ok()) return kExitOk;
-    if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", options.job));
+    if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", request.job()));
     // A quiet stream that reached its own deadline is simply opened again.
     if (std::chrono::steady_clock::now() - opened >= kStreamDeadline) continue;
     RETURN_IF_ERROR(reconnector.Failed(status));

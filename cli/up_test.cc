@@ -4,7 +4,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "cli/process.h"
 #include "cli/program_runner.h"
@@ -33,6 +36,24 @@ class UpTest : public ProgramTest {
   pid_t CoordinatorPid() const {
     const auto file = ReadCoordinatorFile(Paths());
     return file.ok() ? file->pid : 0;
+  }
+
+  // Kills it until every file has one more "the coordinator is back" than `before`: those verbs have an answer again.
+  bool KillCoordinatorUntilBack(const std::vector<std::string>& logs, size_t before) const {
+    for (int i = 0; i < 5; ++i) {
+      kill(CoordinatorPid(), SIGKILL);
+      for (int wait = 0; wait < 200; ++wait) {
+        usleep(50'000);
+        const auto is_back = [&](const std::string& log) { return Count(Read(log), "is back") > before; };
+        if (std::ranges::all_of(logs, is_back)) return true;
+      }
+    }
+    return false;
+  }
+  static size_t Count(const std::string& text, const std::string& part) {
+    size_t count = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+    return count;
   }
 
   std::string Recipe() const {
@@ -112,6 +133,31 @@ TEST_F(UpTest, WatchRidesOutAKilledCoordinatorAndSaysSo) {
   EXPECT_TRUE(Eventually([&] { return Read(log).find("the coordinator is back") != std::string::npos; })) << Read(log);
   EXPECT_EQ(Run("cancel job-1").exit_code, 0);
   EXPECT_TRUE(Eventually([&] { return Read(code) == "11\n"; })) << Read(log);
+}
+
+TEST_F(UpTest, FollowersStayWithTheirJobWhenANewerOneTakesItsName) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-1\n");
+  const std::vector<std::string> verbs = {"watch", "wait", "logs -f"};
+  std::vector<std::string> logs, codes;
+  for (size_t i = 0; i < verbs.size(); ++i) {
+    logs.push_back(dir_ + "/log" + std::to_string(i));
+    codes.push_back(dir_ + "/code" + std::to_string(i));
+    const std::string command = "(RIDGELINE_STATE='" + state_ + "' timeout 150 '" + RIDGELINE_PROGRAM + "' " +
+                                verbs[i] + " tiny >/dev/null 2>'" + logs[i] + "'; echo $? >'" + codes[i] + "') &";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+  ASSERT_TRUE(Eventually([&] { return Read(logs[0]).find("job-1") != std::string::npos; }));
+  ASSERT_TRUE(KillCoordinatorUntilBack(logs, 0));
+  ASSERT_EQ(Run("submit -f " + Recipe() + " -o name").out, "job-2\n");
+  size_t most = 0;
+  for (const std::string& log : logs) most = std::max(most, Count(Read(log), "is back"));
+  ASSERT_TRUE(KillCoordinatorUntilBack(logs, most));
+  EXPECT_EQ(Run("cancel job-1").exit_code, 0);
+  const std::vector<std::string> expected = {"11\n", "11\n", "0\n"};
+  for (size_t i = 0; i < verbs.size(); ++i) {
+    EXPECT_TRUE(Eventually([&] { return Read(codes[i]) == expected[i]; })) << verbs[i] << ": " << Read(logs[i]);
+  }
 }
 
 TEST_F(UpTest, APortThatIsTakenIsToldAtOnceWithTheCoordinatorsWords) {

@@ -30,12 +30,14 @@ absl::StatusOr<int> WaitUntilTerminal(const Client& client, const WaitOptions& o
   const int64_t end_ms = SystemClock().MonotonicMs() + timeout.count();
   Reconnector reconnector(client.address(), SystemClock());
   v1::Job last;
+  std::string job_id = options.job;
   while (true) {
     const milliseconds left(end_ms - SystemClock().MonotonicMs());
     if (left.count() <= 0) break;
-    const absl::Status status = client.WatchJob(options.job, std::min(left, kStreamDeadline), [&](const v1::Job& job) {
+    const absl::Status status = client.WatchJob(job_id, std::min(left, kStreamDeadline), [&](const v1::Job& job) {
       reconnector.Worked();
       last = job;
+      job_id = job.id();  // For the next stream: a newer job may take the name.
       return !IsTerminal(job.state());
     });
     if (IsTerminal(last.state())) {
@@ -43,13 +45,13 @@ absl::StatusOr<int> WaitUntilTerminal(const Client& client, const WaitOptions& o
       if (last.state() != v1::SUCCEEDED) fmt::print(stderr, "ridgeline: {}: {}\n", last.id(), last.reason());
       return ExitCodeFor(last, options);
     }
-    if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", options.job));
+    if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", job_id));
     // A stream that reached its own deadline is simply opened again.
     const bool own_deadline = status.code() == absl::StatusCode::kDeadlineExceeded && !last.id().empty();
     if (!status.ok() && !own_deadline) RETURN_IF_ERROR(reconnector.Failed(status));
     if (status.ok()) SleepUnlessInterrupted(milliseconds(200));
   }
-  fmt::print(stderr, "ridgeline: {} is {} after {}\n", options.job, StateName(last.state()), options.timeout);
+  fmt::print(stderr, "ridgeline: {} is {} after {}\n", job_id, StateName(last.state()), options.timeout);
   return kExitTimeout;
 }
 
