@@ -76,6 +76,10 @@ at::Tensor RunBackward(const at::Tensor& x, const at::Tensor& v, const Quantizer
   return dx.to(x.scalar_type());
 }
 
+void CheckMaster(const at::Tensor& x) {
+  TORCH_CHECK(x.scalar_type() == at::kFloat, "master weights and their gradients are float32, not ", x.scalar_type());
+}
+
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
@@ -110,6 +114,24 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled()) return x;
   return FakeQuantizeFunction::apply(x, spec);
+}
+
+at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
+  CheckMaster(x);
+  TORCH_CHECK(out == at::kFloat || out == at::kBFloat16, "quantized values come in float32 or bfloat16, not ", out);
+  at::NoGradGuard no_grad;
+  return (spec.enabled() ? RunForward(x, spec) : x).to(out);
+}
+
+void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
+  CheckMaster(x);
+  CheckMaster(dx);
+  TORCH_CHECK(v.sizes() == x.sizes() && dx.sizes() == x.sizes(), "x ", x.sizes(), ", v ", v.sizes(), " and dx ",
+              dx.sizes(), " differ in shape");
+  TORCH_CHECK(x.is_contiguous() && v.is_contiguous() && dx.is_contiguous(), "x, v and dx must be contiguous");
+  at::NoGradGuard no_grad;
+  if (!spec.enabled()) dx.copy_(v);
+  else dx.copy_(RunBackward(x, v, spec));
 }
 
 double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {

@@ -14,6 +14,17 @@ namespace ridgeline {
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec);
 
+// The two halves apart from autograd, for weights that are quantized once per optimizer step: the micro-batches share
+// x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still. Both share LibTorch's
+// threads and throw as FakeQuantize does. A spec that is not enabled() passes on what comes, converted.
+
+// x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.
+at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
+
+// dx = dL/dx, float32, from v = dL/dx_hat, kBFloat16 or kFloat. x, v, dx: one shape, contiguous; the caller owns dx,
+// which may be v itself where dtypes are equal.
+void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
+
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec);
 

@@ -112,6 +112,37 @@ TEST(FakeQuantizeTest, ATailBehindHadamardBlocksIsAnErrorThatNamesIt) {
   }
 }
 
+TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(Name(spec));
+    at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), dx = at::empty_like(x);
+    EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kFloat), FakeQuantize(x, spec)));
+    EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kBFloat16), FakeQuantize(x, spec).to(at::kBFloat16)));
+    at::Tensor rounded = v.to(at::kBFloat16);
+    QuantizedGradient(x, rounded, spec, dx);
+    EXPECT_TRUE(at::equal(dx, GradientOf(FakeQuantize, x, rounded.to(at::kFloat), spec)));
+    at::Tensor expected = GradientOf(FakeQuantize, x, v, spec);
+    QuantizedGradient(x, v, spec, v);  // In place.
+    EXPECT_TRUE(at::equal(v, expected));
+  }
+}
+
+TEST(FakeQuantizeTest, TheHalvesPassOnWhereTheSpecIsOff) {
+  at::Tensor x = at::randn({2, 8}), v = at::randn({2, 8}).to(at::kBFloat16), dx = at::empty_like(x);
+  EXPECT_TRUE(at::equal(QuantizedValues(x, {}, at::kBFloat16), x.to(at::kBFloat16)));
+  QuantizedGradient(x, v, {}, dx);
+  EXPECT_TRUE(at::equal(dx, v.to(at::kFloat)));
+}
+
+TEST(FakeQuantizeTest, TheHalvesRefuseOtherDtypesAndShapes) {
+  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4};
+  at::Tensor x = at::randn({2, 8}), dx = at::empty_like(x), half = x.to(at::kHalf);
+  EXPECT_THROW(QuantizedValues(half, spec, at::kFloat), c10::Error);
+  EXPECT_THROW(QuantizedValues(x, spec, at::kHalf), c10::Error);
+  EXPECT_THROW(QuantizedGradient(x, at::randn({2, 4}), spec, dx), c10::Error);
+  EXPECT_THROW(QuantizedGradient(x, x, spec, half), c10::Error);
+}
+
 TEST(FakeQuantizeTest, AnImpossibleSpecIsAnErrorThatSaysWhy) {
   QuantizerSpec spec{.estimator = "ridge", .format = Format::kTernary, .scheme = Scheme::kAffine};
   EXPECT_THROW(FakeQuantize(at::randn({1, 8}), spec), c10::Error);
