@@ -80,32 +80,23 @@ void CheckMaster(const at::Tensor& x) {
   TORCH_CHECK(x.scalar_type() == at::kFloat, "master weights and their gradients are float32, not ", x.scalar_type());
 }
 
+struct SavedSpec : torch::CustomClassHolder {
+  explicit SavedSpec(const QuantizerSpec& spec) : spec(spec) {}
+  QuantizerSpec spec;
+};
+
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
     context->save_for_backward({x});
     // The graph may outlive the caller's spec, so it keeps its own copy.
-    context->saved_data["estimator"] = spec.estimator;
-    context->saved_data["format"] = static_cast<int64_t>(spec.format);
-    context->saved_data["scheme"] = static_cast<int64_t>(spec.scheme);
-    context->saved_data["block"] = spec.block;
-    context->saved_data["lambda"] = spec.lambda;
-    context->saved_data["grid_gradient"] = static_cast<int64_t>(spec.grid_gradient);
-    context->saved_data["grid"] = static_cast<int64_t>(spec.grid);
-    context->saved_data["hadamard"] = spec.hadamard;
+    context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
     return RunForward(x, spec);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
-    QuantizerSpec spec{.estimator = context->saved_data["estimator"].toStringRef(),
-                       .format = static_cast<Format>(context->saved_data["format"].toInt()),
-                       .scheme = static_cast<Scheme>(context->saved_data["scheme"].toInt()),
-                       .block = context->saved_data["block"].toInt(),
-                       .lambda = context->saved_data["lambda"].toDouble(),
-                       .grid_gradient = static_cast<GridGradient>(context->saved_data["grid_gradient"].toInt()),
-                       .grid = static_cast<GridStatistics>(context->saved_data["grid"].toInt()),
-                       .hadamard = context->saved_data["hadamard"].toBool()};
-    return {RunBackward(context->get_saved_variables()[0], grad_outputs[0], spec), at::Tensor()};
+    auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
+    return {RunBackward(context->get_saved_variables()[0], grad_outputs[0], saved->spec), at::Tensor()};
   }
 };
 
