@@ -10,13 +10,20 @@ constexpr double kUnquantizedBits = 16;
 
 double BitsOf(const QuantizerSpec& spec) { return spec.enabled() ? CodeBits(spec.format) : kUnquantizedBits; }
 
-// Stored bits of a weight matrix: codes of what is kept, and metadata of every block.
+// How many grids a weight matrix has.
+double GridsOf(const LinearCost& layer) {
+  if (layer.weight.granularity == Granularity::kTensor) return 1;
+  if (layer.weight.granularity == Granularity::kRow) return static_cast<double>(layer.rows);
+  const int64_t blocks_per_row = (layer.columns + layer.weight.block - 1) / layer.weight.block;
+  return static_cast<double>(layer.rows * blocks_per_row);
+}
+
+// Stored bits of a weight matrix: codes of what is kept, and metadata of every grid.
 double StoredBits(const LinearCost& layer) {
   double elements = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
   double bits = elements * BitsOf(layer.weight) * layer.kept_fraction;
   if (!layer.weight.enabled()) return bits;
-  int64_t blocks_per_row = (layer.columns + layer.weight.block - 1) / layer.weight.block;
-  return bits + static_cast<double>(layer.rows * blocks_per_row) * BlockMetadataBits(layer.weight.scheme);
+  return bits + GridsOf(layer) * GridMetadataBits(layer.weight) + TensorMetadataBits(layer.weight.format);
 }
 
 }  // namespace

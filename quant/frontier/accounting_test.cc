@@ -35,6 +35,23 @@ TEST(AccountingTest, AShortTailIsABlockWithItsOwnMetadata) {
   EXPECT_DOUBLE_EQ(CostOfModel({Layer(linear, {})}, 0, 0).storage_bytes, (4 * 256 * 2 + 4 * 2 * 16) / 8.0);
 }
 
+TEST(AccountingTest, ScalesCostWhatTheirEncodingTakes) {
+  for (auto [format, block, bits] : {std::tuple{Format::kMxFp4, 32, 4.25}, {Format::kNvFp4, 16, 4.5 + 32.0 / 1024},
+                                     {Format::kMxFp6E2M3, 32, 6.25}, {Format::kMxInt8, 32, 8.25},
+                                     {Format::kBitModFp3, 128, 3 + 18.0 / 128}, {Format::kFp4, 128, 4.125}}) {
+    QuantizerSpec spec{.estimator = "ste", .format = format, .scheme = Scheme::kLinear, .block = block};
+    EXPECT_DOUBLE_EQ(CostOfModel({Layer(spec, {})}, 0, 0).bits_per_element, bits) << FormatName(format);
+  }
+}
+
+TEST(AccountingTest, ARowOrATensorSharesOneGrid) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  spec.granularity = Granularity::kRow;
+  EXPECT_DOUBLE_EQ(CostOfModel({Layer(spec, {})}, 0, 0).bits_per_element, 4 + 16.0 / 256);
+  spec.granularity = Granularity::kTensor;
+  EXPECT_DOUBLE_EQ(CostOfModel({Layer(spec, {})}, 0, 0).bits_per_element, 4 + 16.0 / 1024);
+}
+
 TEST(AccountingTest, AnEstimatorOfNoneCostsSixteenBitsWhateverTheFormat) {
   QuantizerSpec off{.estimator = "none", .format = Format::kInt4};
   EXPECT_DOUBLE_EQ(CostOfModel({Layer(off, off)}, 0, 0).bits_per_element, 16);

@@ -10,6 +10,7 @@
 
 #include <hwy/highway.h>
 
+#include "quant/kernels/float_round-inl.h"
 #include "quant/spec/quant_spec.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,7 +33,7 @@ HWY_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
 HWY_INLINE double SquareRoot(double x) { return __builtin_sqrt(x); }
 
 // f(x) = (x - offset) * inverse_scale; the code is the nearest level to f(x). Levels are one apart, from lowest to
-// highest, and `shift` off the integers.
+// highest, and `shift` off the integers; those of floating-point formats are in `levels` and `extra` (float_grid-inl.h).
 template <typename T>
 struct Grid {
   T scale;
@@ -42,6 +43,9 @@ struct Grid {
   T highest;
   T shift;
   bool is_sign;     // Linear 1 bit: the code is the sign of x, and sign(0) = +1.
+  FloatLevels<T> levels = {};
+  T extra = 0;           // BitMoD's own level of this block; 0 for none.
+  T half_last_step = T(0.5);
 };
 
 template <typename T>
@@ -88,6 +92,7 @@ HWY_INLINE Grid<T> AffineGrid(const T* HWY_RESTRICT x, int64_t n, int bits) {
 template <typename T>
 HWY_INLINE T LinearHighest(Format format) {
   if (format == Format::kInt1 || format == Format::kTernary) return T(1);
+  if (HasOwnElement(format)) return static_cast<T>(LargestElement(format));
   return static_cast<T>(1 << (IntegerBits(format) - 1)) - T(0.5);
 }
 
@@ -149,8 +154,19 @@ HWY_INLINE Grid<T> GaussianGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT
   return {scale, InverseOrZero(scale), T(0), -highest, highest, shift, spec.format == Format::kInt1};
 }
 
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#include "quant/kernels/float_grid-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
 template <typename T>
 HWY_INLINE Grid<T> MakeGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n) {
+  if (HasOwnElement(spec.format)) return FloatGrid(spec, x, n);
   if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, x, n);
   if (spec.scheme == Scheme::kAffine) return AffineGrid(x, n, IntegerBits(spec.format));
   return LinearGrid(x, n, spec.format);
@@ -164,6 +180,7 @@ HWY_INLINE void Encode(const Grid<T>& grid, const T* HWY_RESTRICT x, int64_t n, 
     for (int64_t i = 0; i < n; ++i) q[i] = x[i] < T(0) ? T(-1) : T(1);
     return;
   }
+  if (grid.levels.magnet != T(0)) return EncodeFloat(grid, x, n, q);
   const T offset = grid.offset, inverse = grid.inverse_scale, shift = grid.shift;
   const T lowest = grid.lowest, highest = grid.highest;
 #pragma omp simd
@@ -202,7 +219,7 @@ struct TrustedCodes {
 template <typename T>
 HWY_INLINE TrustedCodes<T> TrustedCodesOf(const Grid<T>& grid, Format format) {
   const T centre = (grid.highest + grid.lowest) / T(2), reach = (grid.highest - grid.lowest) / T(2);
-  const T trusted = format == Format::kInt1 ? T(1.30) * reach : reach + T(0.5);
+  const T trusted = format == Format::kInt1 ? T(1.30) * reach : reach + grid.half_last_step;
   return {centre - trusted, centre + trusted};
 }
 

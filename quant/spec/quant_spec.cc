@@ -5,27 +5,43 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "quant/spec/definition.h"
+#include "quant/spec/float_element.h"
 
 namespace ridgeline {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 7> kFormats = {{
+constexpr std::array<std::pair<std::string_view, Format>, 25> kFormats = {{
     {"none", Format::kNone}, {"int1", Format::kInt1}, {"int2", Format::kInt2}, {"int3", Format::kInt3},
-    {"int4", Format::kInt4}, {"int8", Format::kInt8}, {"ternary", Format::kTernary}}};
+    {"int4", Format::kInt4}, {"int5", Format::kInt5}, {"int6", Format::kInt6}, {"int7", Format::kInt7},
+    {"int8", Format::kInt8}, {"ternary", Format::kTernary}, {"fp4", Format::kFp4}, {"fp6_e2m3", Format::kFp6E2M3},
+    {"fp6_e3m2", Format::kFp6E3M2}, {"fp8_e4m3", Format::kFp8E4M3}, {"fp8_e5m2", Format::kFp8E5M2},
+    {"bitmod_fp3", Format::kBitModFp3}, {"bitmod_fp4", Format::kBitModFp4}, {"mxfp4", Format::kMxFp4},
+    {"mxfp6_e2m3", Format::kMxFp6E2M3}, {"mxfp6_e3m2", Format::kMxFp6E3M2}, {"mxfp8_e4m3", Format::kMxFp8E4M3},
+    {"mxfp8_e5m2", Format::kMxFp8E5M2}, {"mxint8", Format::kMxInt8}, {"nvfp4", Format::kNvFp4},
+    {"nvint4", Format::kNvInt4}}};
 
 }  // namespace
 
 absl::StatusOr<Format> ParseFormat(std::string_view name) {
   for (const auto& [text, format] : kFormats)
     if (text == name) return format;
-  return absl::InvalidArgumentError(
-      fmt::format("unknown format '{}': use none, int1, int2, int3, int4, int8 or ternary", name));
+  std::string names;
+  for (const auto& [text, format] : kFormats) names += fmt::format("{}{}", names.empty() ? "" : ", ", text);
+  return absl::InvalidArgumentError(fmt::format("unknown format '{}': use {}", name, names));
 }
 
 absl::StatusOr<Scheme> ParseScheme(std::string_view name) {
   if (name == "linear") return Scheme::kLinear;
   if (name == "affine") return Scheme::kAffine;
   return absl::InvalidArgumentError(fmt::format("unknown scheme '{}': use linear or affine", name));
+}
+
+absl::StatusOr<Granularity> ParseGranularity(std::string_view name) {
+  if (name == "block") return Granularity::kBlock;
+  if (name == "row") return Granularity::kRow;
+  if (name == "tensor") return Granularity::kTensor;
+  return absl::InvalidArgumentError(fmt::format("unknown granularity '{}': use block, row or tensor", name));
 }
 
 absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name) {
@@ -50,25 +66,25 @@ std::string_view GridStatisticsName(GridStatistics grid) {
   return grid == GridStatistics::kMinMax ? "minmax" : "gaussian";
 }
 
+std::string_view GranularityName(Granularity granularity) {
+  if (granularity == Granularity::kBlock) return "block";
+  return granularity == Granularity::kRow ? "row" : "tensor";
+}
+
 std::string_view SchemeName(Scheme scheme) { return scheme == Scheme::kLinear ? "linear" : "affine"; }
 
 absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec) {
-  if (spec.format == Format::kTernary && spec.scheme != Scheme::kLinear)
-    return absl::InvalidArgumentError("format ternary is symmetric about zero: use scheme linear");
   if (spec.block < 2)
     return absl::InvalidArgumentError(fmt::format("block is {}: at least 2 numbers share a grid", spec.block));
   if (!(spec.lambda >= 0))
     return absl::InvalidArgumentError(fmt::format("lambda is {}: it must be 0 or more", spec.lambda));
-  if (spec.estimator == "quest" && spec.scheme != Scheme::kLinear)
-    return absl::InvalidArgumentError("estimator quest is symmetric about zero: use scheme linear");
-  if (spec.estimator == "quest" || spec.estimator == "ridge_trust") {
-    if (spec.grid != GridStatistics::kGaussian)
-      return absl::InvalidArgumentError(
-          fmt::format("estimator {} trusts a Gaussian grid: use grid gaussian", spec.estimator));
-    if (spec.grid_gradient != GridGradient::kDetached)
-      return absl::InvalidArgumentError(
-          fmt::format("estimator {} never differentiates its grid: use grid_gradient detached", spec.estimator));
+  if (spec.enabled()) {
+    if (absl::Status format = ValidateFormatDefinition(spec); !format.ok()) return format;
+    if (absl::Status estimator = ValidateEstimatorDefinition(spec); !estimator.ok()) return estimator;
   }
+  if (spec.hadamard && spec.granularity != Granularity::kBlock)
+    return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",
+                                                  GranularityName(spec.granularity)));
   if (spec.hadamard && (spec.block & (spec.block - 1)) != 0)
     return absl::InvalidArgumentError(
         fmt::format("block is {}: a Hadamard block is a power of two, such as 64 or 128", spec.block));
@@ -89,10 +105,18 @@ double GaussianExtent(Format format) {
     case Format::kInt2: return 1.4935346;
     case Format::kInt3: return 2.0510684;
     case Format::kInt4: return 2.5139306;
+    case Format::kInt5: return 2.9160938;
+    case Format::kInt6: return 3.2765973;
+    case Format::kInt7: return 3.6010497;
     case Format::kInt8: return 3.8849387;
-    case Format::kNone: break;
+    case Format::kFp4: return 2.9224750;
+    case Format::kFp6E2M3: return 3.7475405;
+    case Format::kFp6E3M2: return 4.5417580;
+    // Nearly the same at every doubling, up to where subnormal numbers begin to count.
+    case Format::kFp8E4M3: return 18.257973;
+    case Format::kFp8E5M2: return 72.296061;
+    default: return 0;
   }
-  return 0;
 }
 
 int IntegerBits(Format format) {
@@ -100,19 +124,27 @@ int IntegerBits(Format format) {
     case Format::kInt1: return 1;
     case Format::kInt2: return 2;
     case Format::kInt3: return 3;
-    case Format::kInt4: return 4;
-    case Format::kInt8: return 8;
-    case Format::kNone: case Format::kTernary: break;
+    case Format::kInt4: case Format::kNvInt4: return 4;
+    case Format::kInt5: return 5;
+    case Format::kInt6: return 6;
+    case Format::kInt7: return 7;
+    case Format::kInt8: case Format::kMxInt8: return 8;
+    default: return 0;
   }
-  return 0;
 }
 
 double CodeBits(Format format) {
   if (format == Format::kNone) return 16;
   if (format == Format::kTernary) return 1.6;
-  return IntegerBits(format);
+  const FloatElement element = FloatElementOf(format);
+  return element.enabled() ? 1 + element.exponent_bits + element.mantissa_bits : IntegerBits(format);
 }
 
-double BlockMetadataBits(Scheme scheme) { return scheme == Scheme::kLinear ? 16 : 32; }
+double GridMetadataBits(const QuantizerSpec& spec) {
+  if (ScaleEncodingOf(spec.format) != ScaleEncoding::kFloat16) return 8;
+  return (spec.scheme == Scheme::kLinear ? 16 : 32) + (IsBitMod(spec.format) ? 2 : 0);
+}
+
+double TensorMetadataBits(Format format) { return ScaleEncodingOf(format) == ScaleEncoding::kE4m3 ? 32 : 0; }
 
 }  // namespace ridgeline

@@ -11,8 +11,13 @@
 namespace ridgeline {
 
 // The numbers of a grid. Affine intB has the levels 0 .. 2^B - 1; linear int1 is {-1, +1}, linear intB for B > 1
-// is the 2^B half-integers about zero (int2: -1.5, -0.5, 0.5, 1.5), ternary is {-1, 0, +1}.
-enum class Format { kNone, kInt1, kInt2, kInt3, kInt4, kInt8, kTernary };
+// is the 2^B half-integers about zero (int2: -1.5, -0.5, 0.5, 1.5), ternary is {-1, 0, +1}. Floating-point formats have
+// the levels of their element; MX and NV formats say how the scale is stored, too (quant/spec/float_element.h).
+enum class Format {
+  kNone, kInt1, kInt2, kInt3, kInt4, kInt5, kInt6, kInt7, kInt8, kTernary,
+  kFp4, kFp6E2M3, kFp6E3M2, kFp8E4M3, kFp8E5M2, kBitModFp3, kBitModFp4,
+  kMxFp4, kMxFp6E2M3, kMxFp6E3M2, kMxFp8E4M3, kMxFp8E5M2, kMxInt8, kNvFp4, kNvInt4
+};
 
 // linear: x ~ scale * q. affine: x ~ scale * q + offset.
 enum class Scheme { kLinear, kAffine };
@@ -24,6 +29,10 @@ enum class GridStatistics { kMinMax, kGaussian };
 // Whether gradients also flow through the statistics that set the grid (min, max, mean |x|; mean and RMS).
 enum class GridGradient { kDetached, kGraph };
 
+// The numbers that share a grid: `block` consecutive ones of a row, a row (an output channel of a weight, a token of an
+// activation), or all of the tensor.
+enum class Granularity { kBlock, kRow, kTensor };
+
 // How one tensor is quantized. A grid is shared by `block` consecutive numbers of a row; a shorter tail is a block.
 struct QuantizerSpec {
   std::string estimator = "none";
@@ -34,17 +43,23 @@ struct QuantizerSpec {
   GridGradient grid_gradient = GridGradient::kDetached;
   GridStatistics grid = GridStatistics::kMinMax;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
+  Granularity granularity = Granularity::kBlock;
+  // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
+  // FakeQuantize fills it in; 0 stands for a tensor scale of 1.
+  double tensor_max = 0;
 
   bool enabled() const { return format != Format::kNone && estimator != "none"; }
 };
 
 absl::StatusOr<Format> ParseFormat(std::string_view name);
 absl::StatusOr<Scheme> ParseScheme(std::string_view name);
+absl::StatusOr<Granularity> ParseGranularity(std::string_view name);
 absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name);
 absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name);
 std::string_view FormatName(Format format);
 std::string_view SchemeName(Scheme scheme);
 std::string_view GridStatisticsName(GridStatistics grid);
+std::string_view GranularityName(Granularity granularity);
 
 // INVALID_ARGUMENT if the combination has no definition (affine ternary, affine quest, quest or ridge_trust on another
 // grid than a detached Gaussian one, a Hadamard block that is no power of two), or block or lambda is out of range.
@@ -54,16 +69,20 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features);
 
 // The outermost level of the format's symmetric grid that loses least of N(0, 1) in mean square, in standard deviations
-// (METHODS A7). REQUIRES: a format other than none.
+// (METHODS A7). REQUIRES: a format whose scale is stored as it is (ScaleEncoding::kFloat16), other than none and BitMoD.
 double GaussianExtent(Format format);
 
-// Bits of an integer format; ternary and none have none. REQUIRES: an int format.
+// Bits of an integer format. REQUIRES: an int format, mxint8 or nvint4.
 int IntegerBits(Format format);
 
 // Stored bits of one code. Ternary packs five codes into a byte.
 double CodeBits(Format format);
 
-// Stored bits of one block's metadata: a 16-bit scale, and a 16-bit offset where the scheme has one.
-double BlockMetadataBits(Scheme scheme);
+// Stored bits of what one grid needs beside its codes: its scale in the format's encoding, 16 bits of an offset where the
+// scheme has one, 2 bits to select a BitMoD type.
+double GridMetadataBits(const QuantizerSpec& spec);
+
+// Stored bits of what a whole tensor needs once: the NV formats' float32 scale.
+double TensorMetadataBits(Format format);
 
 }  // namespace ridgeline

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/spec/definition.h"
+
+#include <optional>
+
+#include "fmt/format.h"
+#include "quant/spec/float_element.h"
+
+namespace ridgeline {
+namespace {
+
+bool IsPlainInteger(Format format) { return format >= Format::kInt1 && format <= Format::kInt8; }
+bool HasPlainScale(Format format) { return ScaleEncodingOf(format) == ScaleEncoding::kFloat16; }
+bool IsIntegerAboveOneBit(Format format) { return IsPlainInteger(format) && format != Format::kInt1; }
+
+bool IsAny(Format) { return true; }
+bool HasGaussianExtent(Format format) { return HasPlainScale(format) && !IsBitMod(format); }
+bool IsInt1(Format format) { return format == Format::kInt1; }
+bool IsInt1OrInt8(Format format) { return format == Format::kInt1 || format == Format::kInt8; }
+bool IsTernaryOrInt8(Format format) { return format == Format::kTernary || format == Format::kInt8; }
+
+// An empty optional leaves both choices open.
+struct EstimatorDefinition {
+  std::string_view name;
+  bool (*accepts)(Format);
+  std::string_view formats;
+  std::optional<Scheme> scheme;
+  std::optional<GridStatistics> grid;
+  std::optional<GridGradient> grid_gradient;
+};
+
+constexpr auto kLinear = Scheme::kLinear, kAffine = Scheme::kAffine;
+constexpr auto kMinMax = GridStatistics::kMinMax, kGaussian = GridStatistics::kGaussian;
+constexpr auto kDetached = GridGradient::kDetached, kGraph = GridGradient::kGraph;
+
+constexpr EstimatorDefinition kDefinitions[] = {
+    {"ridge", HasPlainScale, "a format whose scale is not rounded, such as int4, ternary or fp4", {}, {}, {}},
+    {"ste", IsAny, "any format", {}, {}, {}},
+    {"ste_clip", IsAny, "any format", {}, {}, kDetached},
+    {"quest", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", kLinear, kGaussian, kDetached},
+    {"ridge_trust", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", {}, kGaussian, kDetached},
+    {"bitnet_b1", IsInt1OrInt8, "int1 (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
+    {"bitnet", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
+    {"bitnet_reloaded", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
+    {"bi_adapter", IsInt1, "int1", kAffine, kMinMax, kGraph},
+    {"torchao", IsIntegerAboveOneBit, "int2 to int8", {}, kMinMax, kDetached},
+    {"gaussws", IsIntegerAboveOneBit, "int2 to int8", kLinear, kMinMax, kDetached},
+    {"diffq", IsPlainInteger, "int1 to int8", kAffine, kMinMax, kDetached},
+};
+
+absl::Status Refuse(std::string_view kind, std::string_view name, std::string_view key, std::string_view got,
+                    std::string_view remedy) {
+  return absl::InvalidArgumentError(fmt::format("{} {} has no {} {}: use {}", kind, name, key, got, remedy));
+}
+
+std::string_view GradientName(GridGradient gradient) { return gradient == kGraph ? "graph" : "detached"; }
+
+}  // namespace
+
+absl::Status ValidateFormatDefinition(const QuantizerSpec& spec) {
+  const Format format = spec.format;
+  const std::string_view name = FormatName(format);
+  if (spec.scheme != kLinear && (format == Format::kTernary || HasOwnElement(format)))
+    return absl::InvalidArgumentError(fmt::format("format {} is symmetric about zero: use scheme linear", name));
+  if (HasPlainScale(format) && !IsBitMod(format)) return absl::OkStatus();
+  if (spec.grid != kMinMax) return Refuse("format", name, "grid", GridStatisticsName(spec.grid), "minmax");
+  if (spec.grid_gradient != kDetached)
+    return Refuse("format", name, "grid_gradient", GradientName(spec.grid_gradient), "detached");
+  const int64_t own_block = OwnBlock(format);
+  if (own_block == 0) return absl::OkStatus();
+  if (spec.granularity != Granularity::kBlock)
+    return Refuse("format", name, "granularity", GranularityName(spec.granularity), "block");
+  if (spec.block != own_block)
+    return Refuse("format", name, "block of", fmt::format("{}", spec.block), fmt::format("{}", own_block));
+  return absl::OkStatus();
+}
+
+absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
+  for (const EstimatorDefinition& definition : kDefinitions) {
+    if (definition.name != spec.estimator) continue;
+    if (!definition.accepts(spec.format))
+      return Refuse("estimator", spec.estimator, "format", FormatName(spec.format), definition.formats);
+    if (definition.scheme.value_or(spec.scheme) != spec.scheme)
+      return Refuse("estimator", spec.estimator, "scheme", SchemeName(spec.scheme), SchemeName(*definition.scheme));
+    if (definition.grid.value_or(spec.grid) != spec.grid)
+      return Refuse("estimator", spec.estimator, "grid", GridStatisticsName(spec.grid),
+                    GridStatisticsName(*definition.grid));
+    if (definition.grid_gradient.value_or(spec.grid_gradient) != spec.grid_gradient)
+      return Refuse("estimator", spec.estimator, "grid_gradient", GradientName(spec.grid_gradient),
+                    GradientName(*definition.grid_gradient));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace ridgeline
