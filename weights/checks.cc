@@ -8,14 +8,17 @@
 
 namespace ridgeline {
 
-bool IsCleanName(std::string_view name) {
-  if (name.empty() || name.find('\0') != std::string_view::npos) return false;
-  for (size_t at = 0; at < name.size();) {
-    const size_t size = Utf8At(name, at).size;
+bool IsUtf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t size = Utf8At(text, at).size;
     if (size == 0) return false;
     at += size;
   }
   return true;
+}
+
+bool IsCleanName(std::string_view name) {
+  return !name.empty() && name.find('\0') == std::string_view::npos && IsUtf8(name);
 }
 
 absl::Status CheckLayout(std::string_view data, const std::vector<TensorView>& tensors, Gaps gaps) {

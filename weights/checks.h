@@ -10,6 +10,8 @@
 
 namespace ridgeline {
 
+bool IsUtf8(std::string_view text);
+
 // Not empty, UTF-8, without NUL: fit for error messages, logs and other programs' strings.
 bool IsCleanName(std::string_view name);
 

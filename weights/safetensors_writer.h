@@ -21,7 +21,7 @@ namespace ridgeline {
 class SafetensorsWriter {
  public:
   struct Options {
-    std::map<std::string, std::string> metadata;
+    std::map<std::string, std::string> metadata;  // UTF-8
     // Shards hold at most this many bytes of tensors (a larger tensor has one of its own); 0 writes one file.
     uint64_t max_shard_bytes = 0;
   };
