@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kUnquantizedBits = 16;
 
-double BitsOf(const QuantizerSpec& spec) { return spec.enabled() ? CodeBits(spec.format) : kUnquantizedBits; }
+double BitsOf(const QuantizerSpec& spec) { return spec.quantizes() ? CodeBits(spec.format) : kUnquantizedBits; }
 
 // How many grids a weight matrix has.
 double GridsOf(const LinearCost& layer) {
@@ -18,11 +18,13 @@ double GridsOf(const LinearCost& layer) {
   return static_cast<double>(layer.rows * blocks_per_row);
 }
 
-// Stored bits of a weight matrix: codes of what is kept, and metadata of every grid.
+// Stored bits of a weight matrix: codes of what is kept, which those are, and metadata of every grid.
 double StoredBits(const LinearCost& layer) {
-  double elements = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
-  double bits = elements * BitsOf(layer.weight) * layer.kept_fraction;
-  if (!layer.weight.enabled()) return bits;
+  const SparsityPattern& sparsity = layer.weight.sparsity;
+  const double elements = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
+  const double groups = sparsity.is_sparse() ? elements / sparsity.m : 0;
+  const double bits = elements * BitsOf(layer.weight) * sparsity.kept_fraction() + groups * MaskBitsPerGroup(sparsity);
+  if (!layer.weight.quantizes()) return bits;
   return bits + GridsOf(layer) * GridMetadataBits(layer.weight) + TensorMetadataBits(layer.weight.format);
 }
 
@@ -35,7 +37,7 @@ ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elem
     double macs = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
     linear_bits += StoredBits(layer);
     linear_elements += macs;
-    cost.energy_proxy += macs * BitsOf(layer.weight) * BitsOf(layer.activation) * layer.kept_fraction;
+    cost.energy_proxy += macs * BitsOf(layer.weight) * BitsOf(layer.activation) * layer.weight.sparsity.kept_fraction();
   }
   cost.energy_proxy += static_cast<double>(other_macs) * kUnquantizedBits * kUnquantizedBits;
   cost.storage_bytes = std::ceil((linear_bits + static_cast<double>(other_elements) * kUnquantizedBits) / 8);

@@ -57,5 +57,17 @@ TEST(AccountingTest, AnEstimatorOfNoneCostsSixteenBitsWhateverTheFormat) {
   EXPECT_DOUBLE_EQ(CostOfModel({Layer(off, off)}, 0, 0).bits_per_element, 16);
 }
 
+TEST(AccountingTest, TwoOfFourStoresHalfTheCodesAndThreeBitsForEachGroup) {
+  QuantizerSpec sparse{.estimator = "ridge", .format = Format::kInt4, .scheme = Scheme::kLinear, .sparsity = {2, 4}};
+  ModelCost cost = CostOfModel({Layer(sparse, {})}, 0, 0);
+  EXPECT_DOUBLE_EQ(cost.bits_per_element, 4 * 0.5 + 3.0 / 4 + 16.0 / 128);
+  EXPECT_DOUBLE_EQ(cost.energy_proxy, 4 * 256 * (4 * 16 * 0.5));
+}
+
+TEST(AccountingTest, PrunedWeightsWithoutAFormatStoreSixteenBitsOfWhatIsKept) {
+  ModelCost cost = CostOfModel({Layer({.sparsity = {1, 4}}, {})}, 0, 0);
+  EXPECT_DOUBLE_EQ(cost.bits_per_element, 16 * 0.25 + 2.0 / 4);
+}
+
 }  // namespace
 }  // namespace ridgeline

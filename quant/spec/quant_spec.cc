@@ -2,6 +2,7 @@
 #include "quant/spec/quant_spec.h"
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "fmt/format.h"
@@ -20,6 +21,36 @@ constexpr std::array<std::pair<std::string_view, Format>, 25> kFormats = {{
     {"mxfp6_e2m3", Format::kMxFp6E2M3}, {"mxfp6_e3m2", Format::kMxFp6E3M2}, {"mxfp8_e4m3", Format::kMxFp8E4M3},
     {"mxfp8_e5m2", Format::kMxFp8E5M2}, {"mxint8", Format::kMxInt8}, {"nvfp4", Format::kNvFp4},
     {"nvint4", Format::kNvInt4}}};
+
+absl::Status ValidateSparsity(const QuantizerSpec& spec) {
+  const auto [n, m] = spec.sparsity;
+  if (!(spec.mask_decay >= 0))
+    return absl::InvalidArgumentError(fmt::format("mask_decay is {}: it must be 0 or more", spec.mask_decay));
+  const bool is_dense = n == m && n >= 0;
+  if (!is_dense && (n < 1 || n > m || m > kLargestSparsityGroup))
+    return absl::InvalidArgumentError(
+        fmt::format("sparsity keeps {} of {}: keep 1 or more of at most {}", n, m, kLargestSparsityGroup));
+  if (is_dense) return absl::OkStatus();
+  if (spec.quantizes() && spec.scheme == Scheme::kAffine)
+    return absl::InvalidArgumentError(
+        "a pruned number must decode to zero, and affine codes decode about the block's mean: use scheme linear");
+  const bool has_blocks = spec.quantizes() || spec.hadamard;
+  if (has_blocks && spec.granularity == Granularity::kBlock && spec.block % m != 0)
+    return absl::InvalidArgumentError(
+        fmt::format("blocks of {} cut groups of {}: use a block that {} divides", spec.block, m, m));
+  return absl::OkStatus();
+}
+
+absl::Status ValidateHadamard(const QuantizerSpec& spec) {
+  if (!spec.hadamard) return absl::OkStatus();
+  if (spec.granularity != Granularity::kBlock)
+    return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",
+                                                  GranularityName(spec.granularity)));
+  if ((spec.block & (spec.block - 1)) != 0)
+    return absl::InvalidArgumentError(
+        fmt::format("block is {}: a Hadamard block is a power of two, such as 64 or 128", spec.block));
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -78,20 +109,19 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec) {
     return absl::InvalidArgumentError(fmt::format("block is {}: at least 2 numbers share a grid", spec.block));
   if (!(spec.lambda >= 0))
     return absl::InvalidArgumentError(fmt::format("lambda is {}: it must be 0 or more", spec.lambda));
-  if (spec.enabled()) {
+  if (spec.quantizes()) {
     if (absl::Status format = ValidateFormatDefinition(spec); !format.ok()) return format;
     if (absl::Status estimator = ValidateEstimatorDefinition(spec); !estimator.ok()) return estimator;
   }
-  if (spec.hadamard && spec.granularity != Granularity::kBlock)
-    return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",
-                                                  GranularityName(spec.granularity)));
-  if (spec.hadamard && (spec.block & (spec.block - 1)) != 0)
-    return absl::InvalidArgumentError(
-        fmt::format("block is {}: a Hadamard block is a power of two, such as 64 or 128", spec.block));
-  return absl::OkStatus();
+  if (absl::Status hadamard = ValidateHadamard(spec); !hadamard.ok()) return hadamard;
+  return ValidateSparsity(spec);
 }
 
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features) {
+  if (spec.sparsity.is_sparse() && features % spec.sparsity.m != 0)
+    return absl::InvalidArgumentError(
+        fmt::format("{} features leave a tail of {} behind sparse groups of {}: use a pattern that divides the features",
+                    features, features % spec.sparsity.m, spec.sparsity.m));
   if (!spec.hadamard || features % spec.block == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{} features leave a tail of {} behind Hadamard blocks of {}: use a block that divides the features",
@@ -143,6 +173,14 @@ double CodeBits(Format format) {
 double GridMetadataBits(const QuantizerSpec& spec) {
   if (ScaleEncodingOf(spec.format) != ScaleEncoding::kFloat16) return 8;
   return (spec.scheme == Scheme::kLinear ? 16 : 32) + (IsBitMod(spec.format) ? 2 : 0);
+}
+
+int MaskBitsPerGroup(const SparsityPattern& sparsity) {
+  if (!sparsity.is_sparse()) return 0;
+  uint64_t choices = 1;  // Binomial: each step divides without a remainder. C(32, 16) times 32 has room.
+  for (int i = 1; i <= sparsity.n; ++i)
+    choices = choices * static_cast<uint64_t>(sparsity.m - sparsity.n + i) / static_cast<uint64_t>(i);
+  return std::bit_width(choices - 1);
 }
 
 double TensorMetadataBits(Format format) { return ScaleEncodingOf(format) == ScaleEncoding::kE4m3 ? 32 : 0; }

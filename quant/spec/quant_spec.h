@@ -33,7 +33,20 @@ enum class GridGradient { kDetached, kGraph };
 // activation), or all of the tensor.
 enum class Granularity { kBlock, kRow, kTensor };
 
-// How one tensor is quantized. A grid is shared by `block` consecutive numbers of a row; a shorter tail is a block.
+// n:m sparsity: of every m consecutive numbers of a row the n largest in size are kept, the others pruned to zero; ties
+// keep the lower index. {0, 0} and {m, m} are dense.
+struct SparsityPattern {
+  int n = 0;
+  int m = 0;
+
+  bool is_sparse() const { return n < m; }
+  double kept_fraction() const { return is_sparse() ? static_cast<double>(n) / m : 1; }
+};
+
+// The largest m that kernels have.
+inline constexpr int kLargestSparsityGroup = 32;
+
+// How one tensor is quantized and pruned. A grid is shared by `block` consecutive numbers of a row; a shorter tail is a block.
 struct QuantizerSpec {
   std::string estimator = "none";
   Format format = Format::kNone;
@@ -47,8 +60,14 @@ struct QuantizerSpec {
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
   // FakeQuantize fills it in; 0 stands for a tensor scale of 1.
   double tensor_max = 0;
+  // Pruning comes first and is noise to gradients, too: x_kept = x + sg(mask * x - x), with a new mask in each pass. The
+  // grid is that of the kept numbers; a pruned one has the code 0 in every format and decodes to 0. With hadamard the
+  // pattern is that of H x, which is what is stored. Formats of none are pruned alone.
+  SparsityPattern sparsity;
+  double mask_decay = 0;  // SR-STE (METHODS A12): dL/dx of a pruned x gains mask_decay * x. 0: the plain mask.
 
-  bool enabled() const { return format != Format::kNone && estimator != "none"; }
+  bool quantizes() const { return format != Format::kNone && estimator != "none"; }
+  bool enabled() const { return quantizes() || sparsity.is_sparse(); }
 };
 
 absl::StatusOr<Format> ParseFormat(std::string_view name);
@@ -62,10 +81,12 @@ std::string_view GridStatisticsName(GridStatistics grid);
 std::string_view GranularityName(Granularity granularity);
 
 // INVALID_ARGUMENT if the combination has no definition (affine ternary, affine quest, quest or ridge_trust on another
-// grid than a detached Gaussian one, a Hadamard block that is no power of two), or block or lambda is out of range.
+// grid than a detached Gaussian one, a Hadamard block that is no power of two, affine sparsity, a block that cuts a
+// sparse group), or block, lambda or mask_decay is out of range.
 absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
 
-// INVALID_ARGUMENT if rows of `features` numbers cannot be cut into the spec's blocks: a Hadamard block has no tail.
+// INVALID_ARGUMENT if rows of `features` numbers cannot be cut into the spec's blocks: a Hadamard block and a sparse
+// group have no tail.
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features);
 
 // The outermost level of the format's symmetric grid that loses least of N(0, 1) in mean square, in standard deviations
@@ -81,6 +102,10 @@ double CodeBits(Format format);
 // Stored bits of what one grid needs beside its codes: its scale in the format's encoding, 16 bits of an offset where the
 // scheme has one, 2 bits to select a BitMoD type.
 double GridMetadataBits(const QuantizerSpec& spec);
+
+// Stored bits that say which n of m consecutive numbers are kept: log2 of the number of choices, rounded up for each
+// group on its own (2:4 3 bits, 1:4 2, 4:8 7). 0 when dense. REQUIRES: m <= kLargestSparsityGroup.
+int MaskBitsPerGroup(const SparsityPattern& sparsity);
 
 // Stored bits of what a whole tensor needs once: the NV formats' float32 scale.
 double TensorMetadataBits(Format format);

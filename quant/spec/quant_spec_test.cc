@@ -93,5 +93,47 @@ TEST(QuantSpecTest, AHadamardTurnsBlocksOnly) {
 
 TEST(QuantSpecTest, TernaryPacksFiveCodesIntoAByte) { EXPECT_DOUBLE_EQ(CodeBits(Format::kTernary) * 5, 8); }
 
+QuantizerSpec Sparse(int n, int m) {
+  return {.estimator = "ridge", .format = Format::kInt4, .scheme = Scheme::kLinear, .sparsity = {n, m}};
+}
+
+TEST(QuantSpecTest, SparsityKeepsSomeOfAtMost32) {
+  for (auto [n, m] : {std::pair{0, 0}, {1, 1}, {2, 2}, {2, 4}, {4, 8}, {1, 4}, {3, 4}, {1, 32}})
+    EXPECT_TRUE(ValidateQuantizerSpec(Sparse(n, m)).ok()) << n << ":" << m;
+  for (auto [n, m] : {std::pair{0, 4}, {5, 4}, {-1, -1}, {-1, 4}, {4, 64}})
+    EXPECT_FALSE(ValidateQuantizerSpec(Sparse(n, m)).ok()) << n << ":" << m;
+}
+
+TEST(QuantSpecTest, AffineSparsityIsRefusedWithTheReason) {
+  QuantizerSpec spec = Sparse(2, 4);
+  spec.scheme = Scheme::kAffine;
+  EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("decode to zero"), std::string::npos);
+  spec.format = Format::kNone;  // Pruning alone has no codes.
+  EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+}
+
+TEST(QuantSpecTest, SparseGroupsAreNotCutByBlocksNorByRows) {
+  QuantizerSpec spec = Sparse(2, 4);
+  spec.block = 126;
+  EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("126"), std::string::npos);
+  spec.format = Format::kNone;
+  EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+  EXPECT_NE(std::string(ValidateFeatures(Sparse(2, 4), 130).message()).find("tail of 2"), std::string::npos);
+}
+
+TEST(QuantSpecTest, ANegativeMaskDecayIsRefused) {
+  QuantizerSpec spec = Sparse(2, 4);
+  spec.mask_decay = -1e-4;
+  EXPECT_FALSE(ValidateQuantizerSpec(spec).ok());
+}
+
+TEST(QuantSpecTest, AMaskCostsTheLogarithmOfItsChoicesRoundedUp) {
+  EXPECT_EQ(MaskBitsPerGroup({2, 4}), 3);    // 6 choices
+  EXPECT_EQ(MaskBitsPerGroup({1, 4}), 2);    // 4
+  EXPECT_EQ(MaskBitsPerGroup({4, 8}), 7);    // 70
+  EXPECT_EQ(MaskBitsPerGroup({16, 32}), 30);  // 601,080,390
+  EXPECT_EQ(MaskBitsPerGroup({1, 1}), 0);
+}
+
 }  // namespace
 }  // namespace ridgeline
