@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "quant/autograd/granularity.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/estimator.h"
 
@@ -33,23 +34,25 @@ void ForRows(int64_t rows, int64_t features, const Function& function) {
 
 template <typename T>
 void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat) {
-  const int64_t features = x.size(-1), rows = x.numel() / std::max<int64_t>(1, features);
+  const KernelMatrix matrix = MatrixForKernels(x, spec);
+  const int64_t features = matrix.features;
   const T* in = x.const_data_ptr<T>();
   T* out = x_hat.mutable_data_ptr<T>();
-  ForRows(rows, features, [&](int64_t begin, int64_t end) {
-    estimator.Forward(spec, in + begin * features, end - begin, features, out + begin * features);
+  ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
+    estimator.Forward(matrix.spec, in + begin * features, end - begin, features, out + begin * features);
   });
 }
 
 template <typename T>
 void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v,
                   at::Tensor& dx) {
-  const int64_t features = x.size(-1), rows = x.numel() / std::max<int64_t>(1, features);
+  const KernelMatrix matrix = MatrixForKernels(x, spec);
+  const int64_t features = matrix.features;
   const T* in = x.const_data_ptr<T>();
   const T* grad = v.const_data_ptr<T>();
   T* out = dx.mutable_data_ptr<T>();
-  ForRows(rows, features, [&](int64_t begin, int64_t end) {
-    estimator.Backward(spec, in + begin * features, grad + begin * features, end - begin, features,
+  ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
+    estimator.Backward(matrix.spec, in + begin * features, grad + begin * features, end - begin, features,
                        out + begin * features);
   });
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The definition, written as it reads in the papers: rotation, f, detached rounding noise, and the dequantization g.
 #include "quant/autograd/fake_quantize.h"
+#include "quant/autograd/float_grid_ref.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/spec/float_element.h"
 
 namespace ridgeline {
 namespace {
@@ -11,6 +13,7 @@ struct TensorGrid {
   at::Tensor scale;
   at::Tensor offset;
   double lowest, highest, shift;
+  FloatGrid_ref floating = {};  // Of formats with elements of their own.
 };
 
 // The outermost levels at GaussianExtent RMS. x: (rows, block)
@@ -29,6 +32,11 @@ TensorGrid GaussianGridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) 
 
 // x: (rows, block)
 TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (HasOwnElement(spec.format)) {
+    FloatGrid_ref grid = FloatGridOfBlocks_ref(x, spec);
+    const double largest = LargestElement(spec.format);
+    return {grid.scale, at::zeros({1, 1}, x.options()), -largest, largest, 0, grid};
+  }
   if (spec.grid == GridStatistics::kGaussian) return GaussianGridOfBlocks(x, spec);
   const int bits = IntegerBits(spec.format);
   if (spec.scheme == Scheme::kAffine) {
@@ -43,6 +51,7 @@ TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
 }
 
 at::Tensor CodesOf(const at::Tensor& f, const at::Tensor& x, const TensorGrid& grid, const QuantizerSpec& spec) {
+  if (HasOwnElement(spec.format)) return FloatCodes_ref(f, grid.floating, spec);
   if (spec.scheme == Scheme::kLinear && spec.format == Format::kInt1)
     return at::where(x < 0, at::full_like(x, -1), at::ones_like(x));
   return (at::round(f - grid.shift) + grid.shift).clamp(grid.lowest, grid.highest);
@@ -62,6 +71,8 @@ at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const T
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
   if (spec.format == Format::kInt1) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
+  if (HasOwnElement(spec.format))
+    return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
   return (codes - f).abs() <= 0.5;
 }
 
@@ -93,11 +104,17 @@ at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
 
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled()) return x;
-  const int64_t features = x.size(-1);
-  at::Tensor rows = x.reshape({-1, features});
+  QuantizerSpec part = spec;
+  at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
+  const int64_t features = rows.size(1);
+  if (spec.granularity != Granularity::kBlock) part.block = features;
+  if (spec.hadamard && ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
+    part.tensor_max = at::matmul(x.detach().reshape({-1, spec.block}), HadamardMatrix(spec.block, x.options()))
+                          .abs().max().item<double>();
+  else part.tensor_max = x.detach().abs().max().item<double>();
   std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < features; begin += spec.block)
-    parts.push_back(QuantizeBlocks(rows.slice(1, begin, std::min(begin + spec.block, features)), spec));
+  for (int64_t begin = 0; begin < features; begin += part.block)
+    parts.push_back(QuantizeBlocks(rows.slice(1, begin, std::min(begin + part.block, features)), part));
   return at::cat(parts, 1).reshape(x.sizes());
 }
 

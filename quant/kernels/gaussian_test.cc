@@ -56,7 +56,7 @@ double MeanSquareError(const QuantizerSpec& spec) {
 
 TEST(GaussianGridTest, LosesWhatThePaperSays) {
   for (auto [format, error] : {std::pair{Format::kInt1, 0.36338}, {Format::kTernary, 0.19017}, {Format::kInt2, 0.11885},
-                               {Format::kInt3, 0.03744}, {Format::kInt4, 0.01154}}) {
+                               {Format::kInt3, 0.03744}, {Format::kInt4, 0.01154}, {Format::kFp4, 0.012685}}) {
     QuantizerSpec spec = GaussianSpec("quest", Scheme::kLinear, format);
     EXPECT_NEAR(MeanSquareError(spec) / error, 1, kQuantileTolerance) << FormatName(format);
   }
@@ -71,7 +71,9 @@ TEST(GaussianGridTest, AffineAndLinearAgreeOnCentredNumbers) {
 
 // Where the extent is optimal, no regression improves on the grid's own scale: <x, x_hat> = <x_hat, x_hat>.
 TEST(GaussianGridTest, NoFormatsExtentCanBeImproved) {
-  for (Format format : {Format::kInt1, Format::kTernary, Format::kInt2, Format::kInt3, Format::kInt4, Format::kInt8}) {
+  for (Format format : {Format::kInt1, Format::kTernary, Format::kInt2, Format::kInt3, Format::kInt4, Format::kInt5,
+                        Format::kInt6, Format::kInt7, Format::kInt8, Format::kFp4, Format::kFp6E2M3, Format::kFp6E3M2,
+                        Format::kFp8E4M3, Format::kFp8E5M2}) {
     std::vector<double> x_hat = Quantized(GaussianSpec("quest", Scheme::kLinear, format));
     double cross = 0, own = 0;
     for (size_t i = 0; i < x_hat.size(); ++i) {
