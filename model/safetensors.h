@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// safetensors files: an 8-byte header length, a JSON header with name, dtype, shape and offsets, then the bytes.
+// Named tensors in memory to a safetensors file and back: checkpoints. weights/ knows the format.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,18 +13,15 @@
 namespace ridgeline {
 
 struct SafetensorsFile {
-  std::map<std::string, at::Tensor> tensors;    // float32, float64, bfloat16, float16 and int64, on the CPU
+  std::map<std::string, at::Tensor> tensors;    // On the CPU; floats of 16 to 64 bits, integers of 8 to 64, booleans
   std::map<std::string, std::string> metadata;  // The header's "__metadata__"
 };
 
-// Flushed to the disk before it returns; replaces an older file in one step.
+// Flushed to the disk before it returns; replaces an older file in one step. `path` ends in .safetensors.
+// INVALID_ARGUMENT names a tensor whose type the format lacks.
 absl::Status WriteSafetensors(const std::string& path, const SafetensorsFile& file);
 
-// Copies the tensors into memory. DATA_LOSS names file, tensor and what is wrong: a short file, a header that lies
-// about its size, offsets that overlap, leave gaps or point outside, shapes that do not match the bytes.
+// Copies the tensors into memory. Errors as of OpenSafetensors (weights/weight_file.h).
 absl::StatusOr<SafetensorsFile> ReadSafetensors(const std::string& path);
-
-// The same from bytes; `name` appears in errors. Safe on any input.
-absl::StatusOr<SafetensorsFile> ParseSafetensors(std::string_view bytes, const std::string& name);
 
 }  // namespace ridgeline

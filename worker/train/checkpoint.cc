@@ -122,9 +122,9 @@ absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
     return Damaged(folder, fmt::format("manifest.json is damaged: {}", error.what()));
   }
   const std::string file = (fs::path(folder) / kStateFile).string();
-  ASSIGN_OR_RETURN(std::string bytes, ReadFile(file));
-  if (Sha256Hex(bytes) != sha256) return Damaged(folder, "state.safetensors does not match the hash in manifest.json");
-  ASSIGN_OR_RETURN(state.tensors, ParseSafetensors(bytes, file));
+  ASSIGN_OR_RETURN(const std::string found_sha256, Sha256HexOfFile(file));
+  if (found_sha256 != sha256) return Damaged(folder, "state.safetensors does not match the hash in manifest.json");
+  ASSIGN_OR_RETURN(state.tensors, ReadSafetensors(file));
   return state;
 }
 
