@@ -107,7 +107,10 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
 
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled()) return x;
-  return FakeQuantizeFunction::apply(x, spec);
+  if (at::GradMode::is_enabled()) return FakeQuantizeFunction::apply(x, spec);
+  QuantizerSpec in_use = spec;
+  in_use.hard_rounding = true;
+  return RunForward(x, in_use);
 }
 
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
@@ -132,7 +135,9 @@ double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {
   at::Tensor original = x.detach().to(at::kDouble);
   double energy = original.square().sum().item<double>();
   if (!spec.enabled() || energy == 0) return 0;
-  return (RunForward(original, spec) - original).square().sum().item<double>() / energy;
+  QuantizerSpec in_use = spec;
+  in_use.hard_rounding = true;
+  return (RunForward(original, in_use) - original).square().sum().item<double>() / energy;
 }
 
 }  // namespace ridgeline

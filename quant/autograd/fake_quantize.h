@@ -28,6 +28,7 @@ void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const Quantizer
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec);
 
+// Where gradients are off, noise estimators round (QuantizerSpec::hard_rounding), here and in FakeQuantize.
 // ||x_hat - x||^2 / ||x||^2; 0 for a tensor of zeros.
 double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec);
 

@@ -2,6 +2,7 @@
 // The definition, written as it reads in the papers: rotation, f, detached rounding noise, and the dequantization g.
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/float_grid_ref.h"
+#include "quant/autograd/published_ref.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/spec/float_element.h"
 
@@ -66,11 +67,14 @@ at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const Quant
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre.
+// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre;
+// for clipped signs one level.
 at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
-  if (spec.format == Format::kInt1) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
+  const bool is_clip = spec.estimator == "ste_clip", is_one_bit = spec.format == Format::kInt1;
+  if (is_clip && is_one_bit && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
+  if (is_one_bit && !is_clip) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
   if (HasOwnElement(spec.format))
     return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
   return (codes - f).abs() <= 0.5;
@@ -84,10 +88,11 @@ at::Tensor HadamardMatrix(int64_t n, const at::TensorOptions& options) {
 }
 
 at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (HasPublishedGrid_ref(spec)) return QuantizeBlocksAsPublished_ref(x, spec);
   TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x : x.detach(), spec);
   at::Tensor f = (x - grid.offset) / grid.scale;
   at::Tensor codes = CodesOf(f, x, grid, spec), q = f + (codes - f).detach();
-  if (spec.estimator == "quest" || spec.estimator == "ridge_trust")
+  if (spec.estimator == "quest" || spec.estimator == "ridge_trust" || spec.estimator == "ste_clip")
     q = at::where(TrustedElements(f, codes, grid, spec), q, codes.detach());
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
   return q * grid.scale + grid.offset;

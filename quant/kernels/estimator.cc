@@ -8,8 +8,10 @@
 namespace ridgeline {
 
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
-  const std::array<const Estimator*, 4> estimators = {&RidgeEstimator(), &SteEstimator(), &QuestEstimator(),
-                                                   &RidgeTrustEstimator()};
+  const std::array<const Estimator*, 12> estimators = {
+      &RidgeEstimator(),          &SteEstimator(),       &QuestEstimator(),   &RidgeTrustEstimator(),
+      &SteClipEstimator(),        &BitnetB1Estimator(),  &BitnetEstimator(),  &BitnetReloadedEstimator(),
+      &BiAdapterEstimator(),      &TorchaoEstimator(),   &GaussWsEstimator(), &DiffqEstimator()};
   std::string names;
   for (const Estimator* estimator : estimators) {
     if (estimator->name() == name) return estimator;

@@ -46,6 +46,24 @@ const Estimator& QuestEstimator();
 // Ridge on a Gaussian grid, with QuEST's trust in the gradient through f.
 const Estimator& RidgeTrustEstimator();
 
+// Straight-through where the grid does not clip.
+const Estimator& SteClipEstimator();
+
+// BitNet b1, b1.58 and Reloaded: binary or ternary weights with int8 activations.
+const Estimator& BitnetB1Estimator();
+const Estimator& BitnetEstimator();
+const Estimator& BitnetReloadedEstimator();
+
+// The 1-bit adapter: normalised codes, mean and deviation in the graph.
+const Estimator& BiAdapterEstimator();
+
+// torchao's integers, symmetric (linear) or with a zero point (affine), bit for bit.
+const Estimator& TorchaoEstimator();
+
+// Gaussian weight sampling and DiffQ: noise of the grid's step while training, rounding with spec.hard_rounding.
+const Estimator& GaussWsEstimator();
+const Estimator& DiffqEstimator();
+
 // By the name that recipes use. INVALID_ARGUMENT lists the names.
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name);
 

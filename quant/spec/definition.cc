@@ -27,6 +27,7 @@ struct EstimatorDefinition {
   std::optional<Scheme> scheme;
   std::optional<GridStatistics> grid;
   std::optional<GridGradient> grid_gradient;
+  bool prunes = false;  // Whether a pruned number has a code of its own that is zero.
 };
 
 constexpr auto kLinear = Scheme::kLinear, kAffine = Scheme::kAffine;
@@ -34,11 +35,11 @@ constexpr auto kMinMax = GridStatistics::kMinMax, kGaussian = GridStatistics::kG
 constexpr auto kDetached = GridGradient::kDetached, kGraph = GridGradient::kGraph;
 
 constexpr EstimatorDefinition kDefinitions[] = {
-    {"ridge", HasPlainScale, "a format whose scale is not rounded, such as int4, ternary or fp4", {}, {}, {}},
-    {"ste", IsAny, "any format", {}, {}, {}},
+    {"ridge", HasPlainScale, "a format whose scale is not rounded, such as int4, ternary or fp4", {}, {}, {}, true},
+    {"ste", IsAny, "any format", {}, {}, {}, true},
     {"ste_clip", IsAny, "any format", {}, {}, kDetached},
-    {"quest", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", kLinear, kGaussian, kDetached},
-    {"ridge_trust", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", {}, kGaussian, kDetached},
+    {"quest", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", kLinear, kGaussian, kDetached, true},
+    {"ridge_trust", HasGaussianExtent, "int1 to int8, ternary, fp4, fp6 or fp8", {}, kGaussian, kDetached, true},
     {"bitnet_b1", IsInt1OrInt8, "int1 (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
     {"bitnet", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
     {"bitnet_reloaded", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", kLinear, kMinMax, kDetached},
@@ -80,6 +81,9 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
     if (definition.name != spec.estimator) continue;
     if (!definition.accepts(spec.format))
       return Refuse("estimator", spec.estimator, "format", FormatName(spec.format), definition.formats);
+    if (spec.sparsity.is_sparse() && !definition.prunes)
+      return absl::InvalidArgumentError(
+          fmt::format("estimator {} has no sparse form: use ste, ridge, quest or ridge_trust", spec.estimator));
     if (definition.scheme.value_or(spec.scheme) != spec.scheme)
       return Refuse("estimator", spec.estimator, "scheme", SchemeName(spec.scheme), SchemeName(*definition.scheme));
     if (definition.grid.value_or(spec.grid) != spec.grid)

@@ -65,6 +65,9 @@ struct QuantizerSpec {
   // pattern is that of H x, which is what is stored. Formats of none are pruned alone.
   SparsityPattern sparsity;
   double mask_decay = 0;  // SR-STE (METHODS A12): dL/dx of a pruned x gains mask_decay * x. 0: the plain mask.
+  // gaussws and diffq: round, as a model that is used does, instead of adding noise. FakeQuantize rounds wherever
+  // gradients are off; who calls QuantizedValues for an evaluation says so here.
+  bool hard_rounding = false;
 
   bool quantizes() const { return format != Format::kNone && estimator != "none"; }
   bool enabled() const { return quantizes() || sparsity.is_sparse(); }

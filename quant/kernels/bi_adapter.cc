@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The 1-bit adapter's normalised straight-through estimator (METHODS B18): x is normalised, replaced by the median of
+// the half of N(0, 1) that it falls into, and turned back; mean and standard deviation stay in the graph.
+//   w = (x - mean x) / (d + 1e-5),  d = unbiased standard deviation
+//   x_hat = (w + sg(code - w)) d + mean x,  code = +-0.6745
+// Backward, with delta = code - w and r = d / (d + 1e-5):
+//   dL/dx = r (v - mean v) + mean v + k (x - mean x),
+//   k = [ <v, delta> + <v, x - mean x> 1e-5 / (d + 1e-5)^2 ] / ((n - 1) d)
+#include "quant/kernels/estimator.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/kernels/bi_adapter.cc"
+#include <hwy/foreach_target.h>
+
+#include "quant/kernels/block_estimator.h"
+#include "quant/kernels/blockwise.h"
+#include "quant/kernels/grid-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+constexpr double kMedianOfHalfNormal = 0.6744897501960817;
+constexpr double kDeviationGuard = 1e-5;
+
+template <typename T>
+struct Spread {
+  T mean;
+  T deviation;  // Unbiased; 0 for a block without extent.
+};
+
+template <typename T>
+HWY_INLINE Spread<T> SpreadOf(const T* HWY_RESTRICT x, int64_t n) {
+  QuantizerSpec about_mean;
+  about_mean.scheme = Scheme::kAffine;
+  const Moments<T> moments = MomentsOf(about_mean, x, n);
+  if (n < 2 || !(moments.rms > kSmallestScale<T>)) return {moments.mean, T(0)};
+  return {moments.mean, moments.rms * SquareRoot(static_cast<T>(n) / static_cast<T>(n - 1))};
+}
+
+template <typename T>
+HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
+                                 T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  const Spread<T> spread = SpreadOf(x, n);
+  if (spread.deviation == T(0)) return Copy(x, n, x_hat);
+  const T mean = spread.mean, level = static_cast<T>(kMedianOfHalfNormal) * spread.deviation;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = mean + (x[i] < mean ? -level : level);
+}
+
+template <typename T>
+HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const T* HWY_RESTRICT x, const T* HWY_RESTRICT v, int64_t n,
+                                  T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
+  const Spread<T> spread = SpreadOf(x, n);
+  if (spread.deviation == T(0)) return Copy(v, n, dx);
+  const T mean = spread.mean, deviation = spread.deviation, guard = static_cast<T>(kDeviationGuard);
+  const T inverse = T(1) / (deviation + guard), code = static_cast<T>(kMedianOfHalfNormal);
+  const T v_mean = Sum(v, n) / static_cast<T>(n);
+  T v_delta = 0, v_normalised = 0;
+#pragma omp simd reduction(+ : v_delta, v_normalised)
+  for (int64_t i = 0; i < n; ++i) {
+    const T w = (x[i] - mean) * inverse;
+    v_delta += v[i] * ((x[i] < mean ? -code : code) - w);
+    v_normalised += v[i] * w;
+  }
+  const T d_deviation = v_delta + v_normalised * guard * inverse, r = deviation * inverse;
+  const T k = d_deviation / static_cast<T>(n - 1), inverse_deviation = T(1) / deviation;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    dx[i] = r * (v[i] - v_mean) + v_mean + k * ((x[i] - mean) * inverse_deviation);
+}
+
+RIDGELINE_BLOCK_FUNCTIONS(BiAdapter, BiAdapterForward, BiAdapterBackward)
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ridgeline {
+RIDGELINE_BLOCK_ESTIMATOR(BiAdapter, "bi_adapter")
+}  // namespace ridgeline
+#endif  // HWY_ONCE

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// BitNet (METHODS A3 to A5): b1 with centred signs, b1.58 with ternary codes at the mean of |x|, Reloaded at its median,
+// and the int8 activations that go with them. Every gradient is straight through, without a clip.
+//   b1        x_hat = sign(x - mean x) mean |x|
+//   b1.58     x_hat = s clamp(round(x / s), -1, 1),  s = max(mean |x|, 1e-5)
+//   Reloaded  the same with the lower median of |x|
+//   int8      x_hat = s clamp(round(x / s), -128, 127),  s = max(max |x|, 1e-5) / 127, in Reloaded / 128
+#include "quant/kernels/estimator.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/kernels/bitnet.cc"
+#include <hwy/foreach_target.h>
+
+#include "quant/kernels/block_estimator.h"
+#include "quant/kernels/blockwise.h"
+#include "quant/kernels/grid-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+template <typename T>
+HWY_INLINE T AtLeastSmallestMeasure(T measure) { return Max(measure, static_cast<T>(1e-5)); }
+
+template <typename T>
+HWY_INLINE void RoundWithScale(const T* HWY_RESTRICT x, int64_t n, T scale, T lowest, T highest, T* HWY_RESTRICT x_hat) {
+  const T inverse = T(1) / scale;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), lowest), highest) * scale;
+}
+
+template <typename T>
+HWY_INLINE void Int8Activations(const T* HWY_RESTRICT x, int64_t n, T divisor, T* HWY_RESTRICT x_hat) {
+  RoundWithScale(x, n, AtLeastSmallestMeasure(MaxAbs(x, n)) / divisor, T(-128), T(127), x_hat);
+}
+
+// Of an even count the lower of the two in the middle.
+template <typename T>
+HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch) {
+  for (int64_t i = 0; i < n; ++i) scratch[i] = Abs(x[i]);
+  T* middle = scratch + (n - 1) / 2;
+  std::nth_element(scratch, middle, scratch + n);
+  return *middle;
+}
+
+template <typename T>
+HWY_INLINE void BitnetB1Forward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
+                                T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(127), x_hat);
+  const T mean = Sum(x, n) / static_cast<T>(n), level = MeanAbs(x, n);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = x[i] < mean ? -level : level;
+}
+
+template <typename T>
+HWY_INLINE void BitnetForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
+                              T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(127), x_hat);
+  RoundWithScale(x, n, AtLeastSmallestMeasure(MeanAbs(x, n)), T(-1), T(1), x_hat);
+}
+
+template <typename T>
+HWY_INLINE void BitnetReloadedForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n,
+                                      T* HWY_RESTRICT scratch, T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(128), x_hat);
+  RoundWithScale(x, n, AtLeastSmallestMeasure(MedianAbs(x, n, scratch)), T(-1), T(1), x_hat);
+}
+
+template <typename T>
+HWY_INLINE void BitnetBackward(const QuantizerSpec&, const T* HWY_RESTRICT, const T* HWY_RESTRICT v, int64_t n,
+                               T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
+  Copy(v, n, dx);
+}
+
+RIDGELINE_BLOCK_FUNCTIONS(BitnetB1, BitnetB1Forward, BitnetBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Bitnet, BitnetForward, BitnetBackward)
+RIDGELINE_BLOCK_FUNCTIONS(BitnetReloaded, BitnetReloadedForward, BitnetBackward)
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ridgeline {
+RIDGELINE_BLOCK_ESTIMATOR(BitnetB1, "bitnet_b1")
+RIDGELINE_BLOCK_ESTIMATOR(Bitnet, "bitnet")
+RIDGELINE_BLOCK_ESTIMATOR(BitnetReloaded, "bitnet_reloaded")
+}  // namespace ridgeline
+#endif  // HWY_ONCE

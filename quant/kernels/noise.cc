@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Noise in place of rounding (METHODS A8), with a straight-through gradient; the block's statistics are never
+// differentiated. spec.hard_rounding rounds instead, onto the grid whose step the noise has.
+//   gaussws  x_hat = x + round(N(0, 1) / 2) s,  s = max |x| 2^(1 - b)           rounds to -2^(b-1) .. 2^(b-1) - 1
+//   diffq    x_hat = x + N(0, 1) / 2 s,         s = (max x - min x) / (2^b - 1)  rounds to the affine minmax grid
+#include "quant/kernels/noise.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "quant/kernels/estimator.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/kernels/noise.cc"
+#include <hwy/foreach_target.h>
+
+#include "quant/kernels/block_estimator.h"
+#include "quant/kernels/blockwise.h"
+#include "quant/kernels/grid-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+// A 32-bit mixer whose output bits each depend on all input bits: two multiplications, three shifts.
+HWY_INLINE uint32_t Mix(uint32_t h) {
+  h = (h ^ (h >> 16)) * UINT32_C(0x7FEB352D);
+  h = (h ^ (h >> 15)) * UINT32_C(0x846CA68B);
+  return h ^ (h >> 16);
+}
+
+HWY_INLINE uint32_t FoldedBits(float x) { return std::bit_cast<uint32_t>(x); }
+HWY_INLINE uint32_t FoldedBits(double x) {
+  const uint64_t bits = std::bit_cast<uint64_t>(x);
+  return static_cast<uint32_t>(bits) ^ Mix(static_cast<uint32_t>(bits >> 32));
+}
+
+struct NoiseKey {
+  uint32_t first;
+  uint32_t second;
+};
+
+template <typename T>
+HWY_INLINE NoiseKey KeyOf(const T* HWY_RESTRICT x, int64_t n) {
+  uint32_t first = 0, second = 0;
+#pragma omp simd reduction(+ : first, second)
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t position = static_cast<uint32_t>(i) * UINT32_C(0x9E3779B9);
+    const uint32_t h = Mix(FoldedBits(x[i]) + position);
+    first += h;
+    second += Mix(h ^ UINT32_C(0x85EBCA6B));
+  }
+  return {first, second};
+}
+
+HWY_INLINE uint32_t Draw(NoiseKey key, uint32_t counter) { return Mix(Mix(counter + key.first) ^ key.second); }
+
+// 2^31 times the probability that |round(N / 2)| is at least 1, 2, 3: |N| beyond 1, 3, 5.
+constexpr uint32_t kAtLeastOne = 681419127, kAtLeastTwo = 5797768, kAtLeastThree = 1231;
+
+HWY_INLINE float SampledStep(uint32_t draw) {
+  const uint32_t u = draw >> 1;
+  const float size = static_cast<float>(u < kAtLeastOne) + static_cast<float>(u < kAtLeastTwo) +
+                     static_cast<float>(u < kAtLeastThree);
+  return (draw & 1) != 0 ? -size : size;
+}
+
+template <typename T>
+HWY_INLINE void SampledNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT noise) {
+  const NoiseKey key = KeyOf(x, n);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) noise[i] = static_cast<T>(SampledStep(Draw(key, static_cast<uint32_t>(i))));
+}
+
+// Box and Muller's transform of two draws, halved.
+template <typename T>
+HWY_INLINE void HalfNormalNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT noise) {
+  const NoiseKey key = KeyOf(x, n);
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t counter = 2 * static_cast<uint32_t>(i);
+    const float radius = (static_cast<float>(Draw(key, counter) >> 8) + 0.5f) * 0x1p-24f;
+    const float angle = static_cast<float>(Draw(key, counter + 1) >> 8) * 0x1p-24f;
+    noise[i] = static_cast<T>(0.5f * std::sqrt(-2.0f * std::log(radius)) *
+                              std::cos(2.0f * std::numbers::pi_v<float> * angle));
+  }
+}
+
+template <typename T>
+HWY_INLINE void AddNoise(const T* HWY_RESTRICT x, const T* HWY_RESTRICT noise, int64_t n, T step, T* HWY_RESTRICT x_hat) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = x[i] + noise[i] * step;
+}
+
+template <typename T>
+HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch,
+                               T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  const T half = static_cast<T>(1 << (IntegerBits(spec.format) - 1)), step = MaxAbs(x, n) / half;
+  const T inverse = InverseOrZero(step);
+  if (inverse == T(0)) return Copy(x, n, x_hat);
+  if (!spec.hard_rounding) {
+    SampledNoise(x, n, scratch);
+    return AddNoise(x, scratch, n, step, x_hat);
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), -half), half - T(1)) * step;
+}
+
+template <typename T>
+HWY_INLINE void DiffqForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch,
+                             T* HWY_RESTRICT x_hat) {
+  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  const Grid<T> grid = AffineGrid(x, n, IntegerBits(spec.format));
+  if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
+  if (!spec.hard_rounding) {
+    HalfNormalNoise(x, n, scratch);
+    return AddNoise(x, scratch, n, grid.scale, x_hat);
+  }
+  Encode(grid, x, n, scratch);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = scratch[i] * grid.scale + grid.offset;
+}
+
+template <typename T>
+HWY_INLINE void NoiseBackward(const QuantizerSpec&, const T* HWY_RESTRICT, const T* HWY_RESTRICT v, int64_t n,
+                              T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
+  Copy(v, n, dx);
+}
+
+RIDGELINE_BLOCK_FUNCTIONS(GaussWs, GaussWsForward, NoiseBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Diffq, DiffqForward, NoiseBackward)
+
+void SampledNoiseF32(const float* x, int64_t n, float* noise) { SampledNoise(x, n, noise); }
+void SampledNoiseF64(const double* x, int64_t n, double* noise) { SampledNoise(x, n, noise); }
+void HalfNormalNoiseF32(const float* x, int64_t n, float* noise) { HalfNormalNoise(x, n, noise); }
+void HalfNormalNoiseF64(const double* x, int64_t n, double* noise) { HalfNormalNoise(x, n, noise); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ridgeline {
+
+RIDGELINE_BLOCK_ESTIMATOR(GaussWs, "gaussws")
+RIDGELINE_BLOCK_ESTIMATOR(Diffq, "diffq")
+
+HWY_EXPORT(SampledNoiseF32);
+HWY_EXPORT(SampledNoiseF64);
+HWY_EXPORT(HalfNormalNoiseF32);
+HWY_EXPORT(HalfNormalNoiseF64);
+
+void GaussianSamplingNoise(const float* x, int64_t n, float* noise) { HWY_DYNAMIC_DISPATCH(SampledNoiseF32)(x, n, noise); }
+void GaussianSamplingNoise(const double* x, int64_t n, double* noise) { HWY_DYNAMIC_DISPATCH(SampledNoiseF64)(x, n, noise); }
+void DiffqNoise(const float* x, int64_t n, float* noise) { HWY_DYNAMIC_DISPATCH(HalfNormalNoiseF32)(x, n, noise); }
+void DiffqNoise(const double* x, int64_t n, double* noise) { HWY_DYNAMIC_DISPATCH(HalfNormalNoiseF64)(x, n, noise); }
+
+}  // namespace ridgeline
+#endif  // HWY_ONCE
