@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gpt.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <cmath>
 
 #include "fmt/format.h"
-#include "quant/autograd/fake_quantize.h"
+#include "model/attention.h"
+#include "model/layers.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -15,15 +14,15 @@ namespace {
 constexpr double kInitialStddev = 0.02;
 constexpr double kNormEpsilon = 1e-5;
 
-absl::Status CheckConfig(const GptConfig& config) {
+absl::Status CheckConfig(const GptConfig& config, const ModelOptions& options) {
   if (config.n_layers < 1 || config.dim < 1 || config.n_heads < 1 || config.vocab_size < 1 || config.seq_len < 1)
-    return absl::InvalidArgumentError("a GPT needs at least one layer, feature, head, vocabulary entry and position");
+    return absl::InvalidArgumentError(fmt::format(
+        "a GPT needs positive sizes; got n_layers {}, dim {}, n_heads {}, vocab_size {}, seq_len {}", config.n_layers,
+        config.dim, config.n_heads, config.vocab_size, config.seq_len));
   if (config.dim % config.n_heads != 0)
     return absl::InvalidArgumentError(
         fmt::format("model.dim {} is not a multiple of model.n_heads {}", config.dim, config.n_heads));
-  for (const QuantizerSpec* spec : {&config.weight, &config.activation})
-    if (absl::Status status = ValidateQuantizerSpec(*spec); !status.ok()) return status;
-  return absl::OkStatus();
+  return ValidateOptions(options, {config.dim, 4 * config.dim});
 }
 
 }  // namespace
@@ -31,109 +30,103 @@ absl::Status CheckConfig(const GptConfig& config) {
 absl::StatusOr<GptConfig> GptShape(const std::string& name) {
   if (name == "gpt-nano") return GptConfig{.n_layers = 4, .dim = 128, .n_heads = 4};
   if (name == "gpt-11m") return GptConfig{.n_layers = 6, .dim = 384, .n_heads = 6};
-  return absl::InvalidArgumentError(fmt::format("no GPT shape is called '{}': gpt-nano, gpt-11m", name));
+  if (name == "gpt2")
+    return GptConfig{.n_layers = 12, .dim = 768, .n_heads = 12, .vocab_size = 50257, .seq_len = 1024,
+                     .has_biases = true, .gelu_tanh = true};
+  return absl::InvalidArgumentError(fmt::format("no GPT shape is called '{}': gpt-nano, gpt-11m, gpt2", name));
 }
 
-absl::StatusOr<Gpt> Gpt::Create(const GptConfig& config, int64_t seed) {
-  if (absl::Status status = CheckConfig(config); !status.ok()) return status;
-  return Gpt(config, seed);
+absl::StatusOr<std::unique_ptr<Gpt>> Gpt::Create(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed) {
+  if (absl::Status status = CheckConfig(config, options); !status.ok()) return status;
+  return std::unique_ptr<Gpt>(new Gpt(config, options, seed));
 }
 
-Gpt::Gpt(const GptConfig& config, int64_t seed) : config_(config) {
-  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed));
-  auto add = [this](const std::string& name, at::Tensor tensor, bool decays) {
-    tensor.requires_grad_(true);
-    parameters_.push_back({name, tensor, decays});
-    return tensor;
+Gpt::Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed) : LanguageModel(options), config_(config) {
+  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
+  auto normal = [&](int64_t rows, int64_t columns) {
+    at::Tensor matrix = at::empty({rows, columns});
+    return seed ? matrix.normal_(0, kInitialStddev, generator) : matrix;
   };
-  auto matrix = [&](const std::string& name, int64_t rows, int64_t columns) {
-    return add(name, at::empty({rows, columns}).normal_(0, kInitialStddev, generator), true);
+  auto bias = [&](const std::string& name, int64_t size) {
+    return config_.has_biases ? AddVector(name, at::zeros({size})) : nullptr;
   };
-  auto ones = [&](const std::string& name) { return add(name, at::ones({config_.dim}), false); };
-  auto zeros = [&](const std::string& name) { return add(name, at::zeros({config_.dim}), false); };
-
   const int64_t c = config_.dim;
-  token_embedding_ = matrix("wte.weight", config_.vocab_size, c);
-  position_embedding_ = matrix("wpe.weight", config_.seq_len, c);
+  token_embedding_ = AddMatrix("wte.weight", normal(config_.vocab_size, c));
+  position_embedding_ = AddMatrix("wpe.weight", normal(config_.seq_len, c));
   for (int64_t i = 0; i < config_.n_layers; ++i) {
     const std::string at = fmt::format("h.{}.", i);
     Block block;
-    block.norm1_weight = ones(at + "ln_1.weight");
-    block.norm1_bias = zeros(at + "ln_1.bias");
-    block.qkv = matrix(at + "attn.qkv.weight", 3 * c, c);
-    block.attention_out = matrix(at + "attn.proj.weight", c, c);
-    block.norm2_weight = ones(at + "ln_2.weight");
-    block.norm2_bias = zeros(at + "ln_2.bias");
-    block.mlp_in = matrix(at + "mlp.fc.weight", 4 * c, c);
-    block.mlp_out = matrix(at + "mlp.proj.weight", c, 4 * c);
-    blocks_.push_back(std::move(block));
+    block.norm1_weight = AddVector(at + "ln_1.weight", at::ones({c}));
+    block.norm1_bias = AddVector(at + "ln_1.bias", at::zeros({c}));
+    block.qkv = AddLinear(at + "attn.qkv.weight", normal(3 * c, c));
+    block.qkv_bias = bias(at + "attn.qkv.bias", 3 * c);
+    block.attention_out = AddLinear(at + "attn.proj.weight", normal(c, c));
+    block.attention_bias = bias(at + "attn.proj.bias", c);
+    block.norm2_weight = AddVector(at + "ln_2.weight", at::ones({c}));
+    block.norm2_bias = AddVector(at + "ln_2.bias", at::zeros({c}));
+    block.mlp_in = AddLinear(at + "mlp.fc.weight", normal(4 * c, c));
+    block.mlp_in_bias = bias(at + "mlp.fc.bias", 4 * c);
+    block.mlp_out = AddLinear(at + "mlp.proj.weight", normal(c, 4 * c));
+    block.mlp_out_bias = bias(at + "mlp.proj.bias", c);
+    blocks_.push_back(block);
   }
-  final_norm_weight_ = ones("ln_f.weight");
-  final_norm_bias_ = zeros("ln_f.bias");
+  final_norm_weight_ = AddVector("ln_f.weight", at::ones({c}));
+  final_norm_bias_ = AddVector("ln_f.bias", at::zeros({c}));
+  if (seed) RefreshCompute();
 }
 
-// x: (B, T, in), weight: (out, in) -> (B, T, out)
-at::Tensor Gpt::QuantizedLinear(const at::Tensor& x, const at::Tensor& weight) const {
-  return at::linear(FakeQuantize(x, config_.activation), FakeQuantize(weight, config_.weight));
+std::string Gpt::Summary() const {
+  return fmt::format("{} layers, width {}, {} heads", config_.n_layers, config_.dim, config_.n_heads);
 }
 
-at::Tensor Gpt::Attention(const Block& block, const at::Tensor& x) const {
-  const int64_t batch = x.size(0), length = x.size(1), head_dim = config_.dim / config_.n_heads;
-  at::Tensor qkv = QuantizedLinear(x, block.qkv)                                // (B, T, 3C)
-                       .view({batch, length, 3, config_.n_heads, head_dim})
-                       .permute({2, 0, 3, 1, 4});                               // (3, B, H, T, D)
-  at::Tensor mixed = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, /*is_causal=*/true);
-  return QuantizedLinear(mixed.transpose(1, 2).reshape({batch, length, config_.dim}), block.attention_out);
-}
-
-at::Tensor Gpt::Mlp(const Block& block, const at::Tensor& x) const {
-  return QuantizedLinear(at::gelu(QuantizedLinear(x, block.mlp_in)), block.mlp_out);
-}
-
-at::Tensor Gpt::Logits(const at::Tensor& tokens) const {
+at::Tensor Gpt::Embed(const at::Tensor& tokens, int64_t first_position) const {
+  at::NoGradGuard no_grad;
   const int64_t length = tokens.size(1);
-  TORCH_CHECK(length <= config_.seq_len, "sequence of ", length, " tokens, but the model has ", config_.seq_len,
-              " positions");
-  const std::vector<int64_t> shape = {config_.dim};
-  auto norm = [&](const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    return at::layer_norm(x, shape, weight, bias, kNormEpsilon);
-  };
-  at::Tensor x = at::embedding(token_embedding_, tokens) + position_embedding_.slice(0, 0, length);  // (B, T, C)
-  for (const Block& block : blocks_) {
-    x = x + Attention(block, norm(x, block.norm1_weight, block.norm1_bias));
-    x = x + Mlp(block, norm(x, block.norm2_weight, block.norm2_bias));
-  }
-  return at::linear(norm(x, final_norm_weight_, final_norm_bias_), token_embedding_);  // (B, T, V)
+  TORCH_CHECK(first_position + length <= config_.seq_len, "sequence of ", first_position + length,
+              " tokens, but the model has ", config_.seq_len, " positions");
+  return at::embedding(token_embedding_->compute, tokens) +
+         position_embedding_->compute.slice(0, first_position, first_position + length);  // (B, T, C)
 }
 
-std::vector<at::Tensor> Gpt::LinearWeights() const {
-  std::vector<at::Tensor> weights;
-  for (const Block& block : blocks_)
-    weights.insert(weights.end(), {block.qkv, block.attention_out, block.mlp_in, block.mlp_out});
-  return weights;
+void Gpt::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
+  at::Tensor& token_gradient = token_embedding_->ZeroedGradient();
+  token_gradient.index_add_(0, tokens.reshape({-1}), dx.flatten(0, 1).to(token_gradient.scalar_type()));
+  at::Tensor& position_gradient = position_embedding_->ZeroedGradient();
+  position_gradient.slice(0, 0, dx.size(1)).add_(dx.sum(0));
 }
 
-ModelCost Gpt::Cost() const {
-  std::vector<LinearCost> linears;
-  int64_t elements = 0, linear_elements = 0;
-  for (const NamedParameter& parameter : parameters_) elements += parameter.tensor.numel();
-  for (const at::Tensor& weight : LinearWeights()) {
-    linears.push_back({.rows = weight.size(0), .columns = weight.size(1), .weight = config_.weight,
-                       .activation = config_.activation});
-    linear_elements += weight.numel();
-  }
-  return CostOfModel(linears, elements - linear_elements, token_embedding_.numel());
+// x: (B, T, C)
+at::Tensor Gpt::Attention(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer) {
+  const int64_t batch = x.size(0), length = x.size(1), head_dim = config_.dim / config_.n_heads;
+  const at::Tensor qkv = Linear(SharedInput(*this, x).For(block.qkv), block.qkv, block.qkv_bias)
+                             .view({batch, length, 3, config_.n_heads, head_dim});
+  const AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_dim))};
+  const at::Tensor mixed =
+      CausalAttention(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
+          .reshape({batch, length, config_.dim});
+  return Linear(SharedInput(*this, mixed).For(block.attention_out), block.attention_out, block.attention_bias);
 }
 
-double Gpt::WeightErrorRatio() const {
-  if (!config_.weight.enabled()) return 0;
-  double error = 0, energy = 0;
-  for (const at::Tensor& weight : LinearWeights()) {
-    double weight_energy = weight.detach().square().sum().item<double>();
-    error += QuantErrorRatio(weight, config_.weight) * weight_energy;
-    energy += weight_energy;
+at::Tensor Gpt::Mlp(const Block& block, const at::Tensor& x) {
+  const at::Tensor inner = at::gelu(Linear(SharedInput(*this, x).For(block.mlp_in), block.mlp_in, block.mlp_in_bias),
+                                    config_.gelu_tanh ? "tanh" : "none");
+  return Linear(SharedInput(*this, inner).For(block.mlp_out), block.mlp_out, block.mlp_out_bias);
+}
+
+at::Tensor Gpt::RunBlock(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer) {
+  const at::Tensor mixed =
+      x + Attention(block, LayerNorm(x, block.norm1_weight, block.norm1_bias, kNormEpsilon), cache, layer);
+  return mixed + Mlp(block, LayerNorm(mixed, block.norm2_weight, block.norm2_bias, kNormEpsilon));
+}
+
+at::Tensor Gpt::Hidden(const at::Tensor& x, KvCache* cache) {
+  at::Tensor result = x;
+  for (size_t layer = 0; layer < blocks_.size(); ++layer) {
+    auto run = [this, cache, layer](const at::Tensor& input) { return RunBlock(blocks_[layer], input, cache, layer); };
+    result = options().recompute_activations ? Recomputed(run, result) : run(result);
   }
-  return energy > 0 ? error / energy : 0;
+  if (cache != nullptr) cache->length += x.size(1);
+  return LayerNorm(result, final_norm_weight_, final_norm_bias_, kNormEpsilon);
 }
 
 }  // namespace ridgeline

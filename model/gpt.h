@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GPT: pre-norm blocks, causal attention, GELU, learned positions, the head tied to the token embedding. The linear
-// layers of attention and MLP quantize their weights and inputs; embeddings, norms and head are left as they are.
+// A GPT: pre-norm blocks, causal attention, GELU, learned positions, the head tied to the token embedding.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
-#include <string>
-#include <vector>
+#include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
-#include "quant/frontier/accounting.h"
-#include "quant/spec/quant_spec.h"
+#include "model/language_model.h"
 
 namespace ridgeline {
 
@@ -20,59 +15,51 @@ struct GptConfig {
   int64_t dim = 128;
   int64_t n_heads = 4;
   int64_t vocab_size = 0;
-  int64_t seq_len = 128;          // Longest sequence: the number of learned positions.
-  QuantizerSpec weight;
-  QuantizerSpec activation;
+  int64_t seq_len = 128;    // Longest sequence: the number of learned positions.
+  bool has_biases = false;  // Of the linear layers, as in GPT-2.
+  bool gelu_tanh = false;   // GPT-2's approximation of GELU.
 };
 
-// The shape behind a name: "gpt-nano", "gpt-11m". INVALID_ARGUMENT for others.
+// The shape behind a name: "gpt-nano", "gpt-11m", "gpt2" (124M, its vocabulary and positions included).
+// INVALID_ARGUMENT for others.
 absl::StatusOr<GptConfig> GptShape(const std::string& name);
 
-struct NamedParameter {
-  std::string name;               // nanoGPT's names: "h.0.attn.qkv.weight"
-  at::Tensor tensor;              // A leaf that requires gradients.
-  bool decays = false;            // Matrices decay, norms do not.
-};
-
-// Owned and called by one thread. Throws c10::Error on shape errors.
-class Gpt {
+class Gpt final : public LanguageModel {
  public:
-  // Weights N(0, 0.02) from `seed` alone. INVALID_ARGUMENT if the sizes do not fit each other.
-  static absl::StatusOr<Gpt> Create(const GptConfig& config, int64_t seed);
+  // Weights N(0, 0.02) from `seed` alone; without one they are not set, for a caller who has them. INVALID_ARGUMENT if the sizes do not fit each other.
+  static absl::StatusOr<std::unique_ptr<Gpt>> Create(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed);
 
   const GptConfig& config() const { return config_; }
-  const std::vector<NamedParameter>& parameters() const { return parameters_; }
 
-  // tokens: (B, T) int64, T <= seq_len -> logits (B, T, vocab)
-  at::Tensor Logits(const at::Tensor& tokens) const;
-
-  ModelCost Cost() const;
-
-  // ||w_hat - w||^2 / ||w||^2 over the quantized weights; 0 without any.
-  double WeightErrorRatio() const;
+  int64_t max_length() const override { return config_.seq_len; }
+  std::string Summary() const override;
+  at::Tensor Embed(const at::Tensor& tokens, int64_t first_position) const override;
+  void AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) override;
+  at::Tensor Hidden(const at::Tensor& x, KvCache* cache) override;
+  using LanguageModel::head;
+  const Parameter& head() const override { return *token_embedding_; }
 
  private:
+  // Biases are null where the shape has none.
   struct Block {
-    at::Tensor norm1_weight, norm1_bias;  // (C)
-    at::Tensor qkv;                       // (3C, C)
-    at::Tensor attention_out;             // (C, C)
-    at::Tensor norm2_weight, norm2_bias;  // (C)
-    at::Tensor mlp_in;                    // (4C, C)
-    at::Tensor mlp_out;                   // (C, 4C)
+    Parameter *norm1_weight, *norm1_bias;       // (C)
+    Parameter *qkv, *qkv_bias;                  // (3C, C), (3C)
+    Parameter *attention_out, *attention_bias;  // (C, C), (C)
+    Parameter *norm2_weight, *norm2_bias;       // (C)
+    Parameter *mlp_in, *mlp_in_bias;            // (4C, C), (4C)
+    Parameter *mlp_out, *mlp_out_bias;          // (C, 4C), (C)
   };
 
-  Gpt(const GptConfig& config, int64_t seed);
-  at::Tensor Attention(const Block& block, const at::Tensor& x) const;
-  at::Tensor Mlp(const Block& block, const at::Tensor& x) const;
-  at::Tensor QuantizedLinear(const at::Tensor& x, const at::Tensor& weight) const;
-  std::vector<at::Tensor> LinearWeights() const;
+  Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed);
+  at::Tensor RunBlock(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer);
+  at::Tensor Attention(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer);
+  at::Tensor Mlp(const Block& block, const at::Tensor& x);
 
   GptConfig config_;
-  at::Tensor token_embedding_;     // (V, C), also the head
-  at::Tensor position_embedding_;  // (seq_len, C)
+  Parameter* token_embedding_;     // (V, C), also the head
+  Parameter* position_embedding_;  // (seq_len, C)
   std::vector<Block> blocks_;
-  at::Tensor final_norm_weight_, final_norm_bias_;  // (C)
-  std::vector<NamedParameter> parameters_;
+  Parameter *final_norm_weight_, *final_norm_bias_;  // (C)
 };
 
 }  // namespace ridgeline

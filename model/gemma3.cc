@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/gemma3.h"
+
+#include <cmath>
+
+#include "common/status_macros.h"
+#include "fmt/format.h"
+#include "model/attention.h"
+#include "model/layers.h"
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+
+absl::StatusOr<std::unique_ptr<Gemma3>> Gemma3::Create(const Gemma3Config& config, const ModelOptions& options,
+                                                       std::optional<int64_t> seed) {
+  RETURN_IF_ERROR(ValidateGemma3Config(config));
+  RETURN_IF_ERROR(ValidateOptions(options, {config.dim, config.n_heads * config.head_dim, config.mlp_dim}));
+  return std::unique_ptr<Gemma3>(new Gemma3(config, options, seed));
+}
+
+Gemma3::Gemma3(const Gemma3Config& config, const ModelOptions& options, std::optional<int64_t> seed)
+    : LanguageModel(options), config_(config) {
+  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
+  auto normal = [&](int64_t rows, int64_t columns) {
+    at::Tensor matrix = at::empty({rows, columns});
+    return seed ? matrix.normal_(0, config_.initializer_range, generator) : matrix;
+  };
+  embedding_ = AddMatrix("model.embed_tokens.weight", normal(config_.vocab_size, config_.dim));
+  for (int64_t i = 0; i < config_.n_layers; ++i) layers_.push_back(AddLayer(i, normal));
+  final_norm_ = AddVector("model.norm.weight", at::zeros({config_.dim}));
+  if (seed) RefreshCompute();
+}
+
+Gemma3::Layer Gemma3::AddLayer(int64_t index, const std::function<at::Tensor(int64_t, int64_t)>& normal) {
+  const std::string at = fmt::format("model.layers.{}.", index);
+  const int64_t c = config_.dim, d = config_.head_dim, query_width = config_.n_heads * d, kv_width = config_.n_kv_heads * d;
+  auto norm = [&](const char* name, int64_t size) { return AddVector(at + name, at::zeros({size})); };
+  auto linear = [&](const char* name, int64_t rows, int64_t columns) { return AddLinear(at + name, normal(rows, columns)); };
+  Layer layer;
+  layer.slides = config_.slides[static_cast<size_t>(index)];
+  layer.input_norm = norm("input_layernorm.weight", c);
+  layer.q = linear("self_attn.q_proj.weight", query_width, c);
+  layer.k = linear("self_attn.k_proj.weight", kv_width, c);
+  layer.v = linear("self_attn.v_proj.weight", kv_width, c);
+  layer.out = linear("self_attn.o_proj.weight", c, query_width);
+  layer.q_norm = norm("self_attn.q_norm.weight", d);
+  layer.k_norm = norm("self_attn.k_norm.weight", d);
+  layer.post_attention_norm = norm("post_attention_layernorm.weight", c);
+  layer.pre_mlp_norm = norm("pre_feedforward_layernorm.weight", c);
+  layer.gate = linear("mlp.gate_proj.weight", config_.mlp_dim, c);
+  layer.up = linear("mlp.up_proj.weight", config_.mlp_dim, c);
+  layer.down = linear("mlp.down_proj.weight", c, config_.mlp_dim);
+  layer.post_mlp_norm = norm("post_feedforward_layernorm.weight", c);
+  return layer;
+}
+
+std::string Gemma3::Summary() const {
+  return fmt::format("{} layers, width {}, {} heads on {} of keys", config_.n_layers, config_.dim, config_.n_heads,
+                     config_.n_kv_heads);
+}
+
+at::Tensor Gemma3::Embed(const at::Tensor& tokens, int64_t first_position) const {
+  at::NoGradGuard no_grad;
+  TORCH_CHECK(first_position + tokens.size(1) <= config_.max_length, "sequence of ", first_position + tokens.size(1),
+              " tokens, but the model has ", config_.max_length, " positions");
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
+  return at::embedding(embedding_->compute, tokens) * scale;  // (B, T, C); the scale is rounded to the compute dtype
+}
+
+void Gemma3::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
+  at::Tensor& gradient = embedding_->ZeroedGradient();
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
+  gradient.index_add_(0, tokens.reshape({-1}), (dx * scale).flatten(0, 1).to(gradient.scalar_type()));
+}
+
+// As transformers does it: angles in float32, then cosines and sines rounded to the compute dtype.
+Gemma3::Angles Gemma3::AnglesAt(int64_t first_position, int64_t length, double base, double factor) const {
+  at::NoGradGuard no_grad;
+  const at::Tensor exponents = at::arange(0, config_.head_dim, 2, at::kFloat) / static_cast<double>(config_.head_dim);
+  const at::Tensor frequencies = at::reciprocal(at::pow(at::Scalar(base), exponents)) / factor;  // (D / 2)
+  const at::Tensor positions = at::arange(first_position, first_position + length, at::kFloat);
+  const at::Tensor angles = at::outer(positions, frequencies);  // (T, D / 2)
+  const at::ScalarType dtype = options().compute_dtype;
+  return {angles.cos().to(dtype).to(at::kFloat), angles.sin().to(dtype).to(at::kFloat)};
+}
+
+// x: (B, T, C)
+at::Tensor Gemma3::Attention(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {
+  const int64_t batch = x.size(0), length = x.size(1), d = config_.head_dim;
+  SharedInput input(*this, x);
+  auto heads = [&](Parameter* weight) { return Linear(input.For(weight), weight).view({batch, length, -1, d}); };
+  const at::Tensor q = Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+  const at::Tensor k = Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+  const AttentionOptions options{.scale = 1 / std::sqrt(config_.query_scale),
+                                 .window = layer.slides ? config_.sliding_window : 0};
+  const at::Tensor mixed =
+      CausalAttention(q, k, heads(layer.v), options, cache, index).reshape({batch, length, config_.n_heads * d});
+  return Linear(SharedInput(*this, mixed).For(layer.out), layer.out);
+}
+
+at::Tensor Gemma3::Mlp(const Layer& layer, const at::Tensor& x) {
+  SharedInput input(*this, x);
+  const at::Tensor inner = Geglu(Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
+  return Linear(SharedInput(*this, inner).For(layer.down), layer.down);
+}
+
+at::Tensor Gemma3::RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {
+  auto norm = [&](const at::Tensor& input, Parameter* weight) { return RmsNorm(input, weight, config_.norm_epsilon); };
+  const at::Tensor mixed =
+      x + norm(Attention(layer, norm(x, layer.input_norm), angles, cache, index), layer.post_attention_norm);
+  return mixed + norm(Mlp(layer, norm(mixed, layer.pre_mlp_norm)), layer.post_mlp_norm);
+}
+
+at::Tensor Gemma3::Hidden(const at::Tensor& x, KvCache* cache) {
+  const int64_t first = cache == nullptr ? 0 : cache->length, length = x.size(1);
+  const Angles local = AnglesAt(first, length, config_.rope_local_base, 1);
+  const Angles global = AnglesAt(first, length, config_.rope_global_base, config_.rope_global_factor);
+  at::Tensor result = x;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Angles& angles = layers_[i].slides ? local : global;
+    auto run = [this, angles, cache, i](const at::Tensor& input) { return RunLayer(layers_[i], input, angles, cache, i); };
+    result = options().recompute_activations ? Recomputed(run, result) : run(result);
+  }
+  if (cache != nullptr) cache->length += length;
+  return RmsNorm(result, final_norm_, config_.norm_epsilon);
+}
+
+}  // namespace ridgeline

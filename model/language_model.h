@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the trainer, evaluation and generation need of a network: tokens to hidden states, and a head that is a matrix.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/parameter.h"
+#include "quant/frontier/accounting.h"
+
+namespace ridgeline {
+
+// How a network computes, apart from its shape. Attention and MLP matrices are quantized; embeddings, norms, biases and
+// the head are not.
+struct ModelOptions {
+  QuantizerSpec weight;
+  QuantizerSpec activation;                   // Of the inputs of the layers whose weights `weight` is for.
+  std::vector<std::string> skip;              // Parameters whose name matches one of these patterns (*, ?) stay as they are.
+  at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
+  bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
+};
+
+// INVALID_ARGUMENT if the specs are not defined, or rows of one of these lengths cannot be cut into their blocks.
+absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int64_t>& input_features);
+
+// Keys and values of earlier positions, one pair a layer, (B, kv heads, positions, head dim). Owned by one generation.
+struct KvCache {
+  std::vector<at::Tensor> keys, values;
+  int64_t length = 0;
+};
+
+// Owned and called by one thread. Throws c10::Error on shape errors.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  LanguageModel(const LanguageModel&) = delete;
+  LanguageModel& operator=(const LanguageModel&) = delete;
+
+  std::deque<Parameter>& parameters() { return parameters_; }
+  const std::deque<Parameter>& parameters() const { return parameters_; }
+  const ModelOptions& options() const { return options_; }
+  int64_t vocab_size() const { return head().compute.size(0); }
+  virtual int64_t max_length() const = 0;  // Longest sequence.
+  virtual std::string Summary() const = 0;  // "4 layers, width 128"
+
+  // tokens: (B, T) int64 at positions first, first + 1, ... -> (B, T, C), without a graph.
+  virtual at::Tensor Embed(const at::Tensor& tokens, int64_t first_position) const = 0;
+  // Adds dx, the gradient of what Embed returned for these tokens from position 0 on.
+  virtual void AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) = 0;
+  // x: (B, T, C) from Embed -> (B, T, C) after the last norm. With a cache, x follows its positions and joins them.
+  virtual at::Tensor Hidden(const at::Tensor& x, KvCache* cache = nullptr) = 0;
+  // (V, C): logits = hidden @ head^T
+  virtual const Parameter& head() const = 0;
+  Parameter& head() { return const_cast<Parameter&>(static_cast<const LanguageModel*>(this)->head()); }
+
+  // (B, T, V), without a graph: for tests and generation.
+  at::Tensor Logits(const at::Tensor& tokens, KvCache* cache = nullptr);
+
+  // After masters have changed: quantizes and converts each weight once.
+  void RefreshCompute();
+
+  // Of the weights that `options().weight` is for, from now on; RefreshCompute makes it so.
+  void SetSparsity(const SparsityPattern& pattern);
+  // Names of the matrices that are quantized or pruned, and of those that could be.
+  std::vector<std::string> QuantizedNames() const;
+  std::vector<std::string> LinearNames() const;
+
+  ModelCost Cost() const;
+  // ||w_hat - w||^2 / ||w||^2 over the quantized weights; 0 without any.
+  double WeightErrorRatio() const;
+
+ protected:
+  explicit LanguageModel(const ModelOptions& options) : options_(options) {}
+
+  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides.
+  Parameter* AddLinear(const std::string& name, at::Tensor master);
+  // A matrix that never is.
+  Parameter* AddMatrix(const std::string& name, at::Tensor master);
+  // A norm's weight or a bias.
+  Parameter* AddVector(const std::string& name, at::Tensor master);
+
+  // What layers that share an input multiply with: quantized once, and as it is for layers that are skipped.
+  class SharedInput {
+   public:
+    SharedInput(const LanguageModel& model, const at::Tensor& x) : model_(model), x_(x) {}
+    const at::Tensor& For(const Parameter* weight);
+
+   private:
+    const LanguageModel& model_;
+    at::Tensor x_, quantized_;
+  };
+
+ private:
+  bool IsSkipped(const std::string& name) const;
+  Parameter* Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays, at::ScalarType dtype);
+
+  ModelOptions options_;
+  std::deque<Parameter> parameters_;  // Layers point into it.
+  std::vector<Parameter*> linears_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Differentiable layers over Parameters. Each saves what its closed-form backward needs and adds weight gradients to
+// the parameter itself; with gradients off they only compute. Throw c10::Error on shapes that do not fit.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+#include "model/parameter.h"
+
+namespace ridgeline {
+
+// x: (..., in), weight: (out, in), bias: (out) or null -> (..., out)
+at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias = nullptr);
+
+// x / rms(x) * (1 + weight) over the last dimension, in float32 inside. weight: (features)
+at::Tensor RmsNorm(const at::Tensor& x, Parameter* weight, double epsilon);
+
+// weight, bias: (features)
+at::Tensor LayerNorm(const at::Tensor& x, Parameter* weight, Parameter* bias, double epsilon);
+
+// gelu_tanh(gate) * up, elementwise.
+at::Tensor Geglu(const at::Tensor& gate, const at::Tensor& up);
+
+// Rotary positions: x (B, T, H, D), cosines and sines (T, D / 2) float32. Pairs are (i, D / 2 + i).
+at::Tensor Rotary(const at::Tensor& x, const at::Tensor& cosines, const at::Tensor& sines);
+
+// segment(x), of whose forward pass only x is kept: the backward pass computes it again.
+at::Tensor Recomputed(const std::function<at::Tensor(const at::Tensor&)>& segment, const at::Tensor& x);
+
+}  // namespace ridgeline

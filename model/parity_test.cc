@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks against transformers' on the same weights; testdata/make_golden.py makes what they are held to.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "model/layers.h"
+#include "model/load_model.h"
+#include "model/safetensors.h"
+#include "model/training_pass.h"
+#include "model/weight_names.h"
+#include "quant/autograd/torch_pch.h"
+#include "weights/weight_file.h"
+
+namespace ridgeline {
+namespace {
+
+// Of the largest number of a tensor.
+constexpr double kFloatTolerance = 1e-4;
+// bfloat16 has 8 bits of mantissa, and sums run in another order: some times 2^-8 over the layers of random weights.
+constexpr double kBfloat16Tolerance = 6e-2;
+// How much farther from float32 we may be than transformers is.
+constexpr double kBfloat16Excess = 1.5;
+
+double RelativeError(const at::Tensor& ours, const at::Tensor& theirs) {
+  return (ours.to(at::kDouble) - theirs.to(at::kDouble)).abs().max().item<double>() /
+         theirs.to(at::kDouble).abs().max().item<double>();
+}
+
+struct GoldenCase {
+  const char* name;
+  WeightNaming naming;
+};
+
+void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.name; }
+
+class ParityTest : public ::testing::TestWithParam<GoldenCase> {
+ protected:
+  void SetUp() override {
+    golden_ = ReadSafetensors(Folder() + "/golden.safetensors").value();
+    inputs_ = Golden("tokens").narrow(1, 0, Golden("tokens").size(1) - 1);
+    targets_ = Golden("tokens").narrow(1, 1, Golden("tokens").size(1) - 1);
+  }
+  std::string Folder() const { return std::string(RIDGELINE_TESTDATA "/") + GetParam().name; }
+  const at::Tensor& Golden(const std::string& name) const { return golden_.tensors.at(name); }
+  std::unique_ptr<LanguageModel> Load(const ModelOptions& options = {}) const { return LoadModel(Folder(), options).value(); }
+
+  void ExpectGradientsOfTransformers(LanguageModel* model) {
+    for (Parameter& parameter : model->parameters()) parameter.gradient = at::full_like(parameter.master, NAN);
+    const PassResult result =
+        AccumulateGradients(model, inputs_, targets_, 1.0 / static_cast<double>(targets_.numel()));
+    EXPECT_NEAR(result.score.loss / static_cast<double>(targets_.numel()), Golden("loss").item<double>(), 1e-5);
+    for (const Parameter& parameter : model->parameters()) {
+      const StoredWeight stored = NameStoredWeight(GetParam().naming, parameter.name);
+      const std::string prefix = GetParam().naming == WeightNaming::kHuggingFaceGpt2 ? "transformer." : "";
+      const at::Tensor& theirs = Golden("gradient." + prefix + stored.name);
+      EXPECT_LT(RelativeError(parameter.gradient, stored.is_transposed ? theirs.t() : theirs), kFloatTolerance)
+          << parameter.name;
+    }
+  }
+
+  SafetensorsFile golden_;
+  at::Tensor inputs_, targets_;  // (B, T)
+};
+
+TEST_P(ParityTest, LogitsAreThoseOfTransformers) {
+  EXPECT_LT(RelativeError(Load()->Logits(inputs_), Golden("logits")), kFloatTolerance);
+}
+
+TEST_P(ParityTest, Bfloat16LogitsAreThoseOfTransformers) {
+  const at::Tensor logits = Load({.compute_dtype = at::kBFloat16})->Logits(inputs_);
+  EXPECT_LT(RelativeError(logits, Golden("logits_bfloat16")), kBfloat16Tolerance);
+  EXPECT_LT(RelativeError(logits, Golden("logits")),
+            kBfloat16Excess * RelativeError(Golden("logits_bfloat16"), Golden("logits")));
+}
+
+TEST_P(ParityTest, GradientsAreThoseOfTransformers) { ExpectGradientsOfTransformers(Load().get()); }
+
+TEST_P(ParityTest, RecomputedActivationsGiveTheSameGradients) {
+  ExpectGradientsOfTransformers(Load({.recompute_activations = true}).get());
+}
+
+TEST_P(ParityTest, TokenByTokenWithACacheGivesTheLogitsOfTheWhole) {
+  std::unique_ptr<LanguageModel> model = Load();
+  KvCache cache;
+  std::vector<at::Tensor> parts = {model->Logits(inputs_.narrow(1, 0, 3), &cache)};  // A prompt, then single tokens.
+  for (int64_t i = 3; i < inputs_.size(1); ++i) parts.push_back(model->Logits(inputs_.narrow(1, i, 1), &cache));
+  EXPECT_EQ(cache.length, inputs_.size(1));
+  EXPECT_LT(RelativeError(at::cat(parts, 1), Golden("logits")), kFloatTolerance);
+}
+
+TEST_P(ParityTest, MicroBatchesAddUpToTheGradientOfTheBatch) {
+  std::unique_ptr<LanguageModel> model = Load();
+  for (Parameter& parameter : model->parameters()) parameter.gradient = at::empty_like(parameter.master);
+  const double scale = 1.0 / static_cast<double>(targets_.numel());
+  for (int64_t i = 0; i < inputs_.size(0); ++i)
+    AccumulateGradients(model.get(), inputs_.narrow(0, i, 1), targets_.narrow(0, i, 1), scale);
+  for (const Parameter& parameter : model->parameters()) {
+    if (parameter.decays) continue;  // Norms and biases: the same names in both.
+    const StoredWeight stored = NameStoredWeight(GetParam().naming, parameter.name);
+    const std::string prefix = GetParam().naming == WeightNaming::kHuggingFaceGpt2 ? "transformer." : "";
+    EXPECT_LT(RelativeError(parameter.gradient, Golden("gradient." + prefix + stored.name)), kFloatTolerance) << parameter.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, ParityTest,
+                         ::testing::Values(GoldenCase{"gemma3-270m-like", WeightNaming::kHuggingFace},
+                                           GoldenCase{"gemma3-4b-like", WeightNaming::kHuggingFace},
+                                           GoldenCase{"gpt2-like", WeightNaming::kHuggingFaceGpt2}),
+                         [](const auto& info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace ridgeline

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// One forward and backward pass, or a forward pass that scores: what training and evaluation do with a batch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/head_loss.h"
+#include "model/language_model.h"
+
+namespace ridgeline {
+
+// An unquantized network that a student learns from.
+struct Teacher {
+  LanguageModel* model = nullptr;
+  double weight = 0;       // Share of the divergence in the loss.
+  double temperature = 1;
+};
+
+struct PassResult {
+  HeadScore score;        // Sums over the batch.
+  double divergence = 0;  // Sum of T^2 KL(teacher || student); 0 without a teacher.
+};
+
+// Adds scale * d(sum of losses)/d(compute) to the gradients of all parameters. tokens, targets: (B, T) int64.
+PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
+                               const Teacher& teacher = {});
+
+HeadScore Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets);
+
+}  // namespace ridgeline
