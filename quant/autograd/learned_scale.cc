@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/autograd/learned_scale.h"
+
+#include <algorithm>
+
+#include "quant/autograd/torch_pch.h"
+#include "quant/kernels/learned_scale.h"
+
+namespace ridgeline {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kElementsPerThread = 16 * 1024;
+
+LearnedLevels LevelsOrThrow(const QuantizerSpec& spec) {
+  absl::StatusOr<LearnedLevels> levels = LearnedLevelsOf(spec);
+  TORCH_CHECK(levels.ok(), std::string(levels.status().message()));
+  return *levels;
+}
+
+int64_t RowsOf(const at::Tensor& x) { return x.numel() / std::max<int64_t>(1, x.size(-1)); }
+
+template <typename Function>
+void ForRows(const at::Tensor& x, const Function& function) {
+  const int64_t features = std::max<int64_t>(1, x.size(-1));
+  at::parallel_for(0, RowsOf(x), std::max<int64_t>(1, kElementsPerThread / features), function);
+}
+
+template <typename T>
+void ForwardInto(const LearnedLevels& levels, const at::Tensor& x, const at::Tensor& scale, at::Tensor& x_hat) {
+  const int64_t features = x.size(-1);
+  const T *in = x.const_data_ptr<T>(), *scales = scale.const_data_ptr<T>();
+  T* out = x_hat.mutable_data_ptr<T>();
+  ForRows(x, [&](int64_t begin, int64_t end) {
+    LearnedScaleForward(levels, in + begin * features, scales + begin, end - begin, features, out + begin * features);
+  });
+}
+
+template <typename T>
+void BackwardInto(const LearnedLevels& levels, const at::Tensor& x, const at::Tensor& v, const at::Tensor& scale,
+                  at::Tensor& dx, at::Tensor& d_scale) {
+  const int64_t features = x.size(-1);
+  const T *in = x.const_data_ptr<T>(), *grad = v.const_data_ptr<T>(), *scales = scale.const_data_ptr<T>();
+  T *out = dx.mutable_data_ptr<T>(), *scale_out = d_scale.mutable_data_ptr<T>();
+  ForRows(x, [&](int64_t begin, int64_t end) {
+    const int64_t at = begin * features;
+    LearnedScaleBackward(levels, in + at, grad + at, scales + begin, end - begin, features, out + at,
+                         scale_out + begin);
+  });
+}
+
+at::ScalarType KernelType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+struct SavedLevels : torch::CustomClassHolder {
+  explicit SavedLevels(const LearnedLevels& levels) : levels(levels) {}
+  LearnedLevels levels;
+};
+
+// x: (..., features), scale: (rows), in the kernels' dtype.
+class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
+                            const LearnedLevels& levels) {
+    context->save_for_backward({x, scale});
+    context->saved_data["levels"] = c10::IValue::make_capsule(c10::make_intrusive<SavedLevels>(levels));
+    at::Tensor in = x.to(KernelType(x)).contiguous(), x_hat = at::empty_like(in);
+    if (KernelType(x) == at::kDouble) ForwardInto<double>(levels, in, scale, x_hat);
+    else ForwardInto<float>(levels, in, scale, x_hat);
+    return x_hat.to(x.scalar_type());
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &scale = saved[1];
+    auto levels = c10::static_intrusive_pointer_cast<SavedLevels>(context->saved_data["levels"].toCapsule());
+    at::Tensor in = x.to(KernelType(x)).contiguous(), v = grad_outputs[0].to(in.scalar_type()).contiguous();
+    at::Tensor dx = at::empty_like(in), d_scale = at::empty_like(scale);
+    if (KernelType(x) == at::kDouble) BackwardInto<double>(levels->levels, in, v, scale, dx, d_scale);
+    else BackwardInto<float>(levels->levels, in, v, scale, dx, d_scale);
+    return {dx.to(x.scalar_type()), d_scale, at::Tensor()};
+  }
+};
+
+// The value of the scale, with the paper's factor on its gradient.
+at::Tensor Balanced(const at::Tensor& scale, const LearnedLevels& levels, int64_t numbers) {
+  const double factor = 1 / std::sqrt(static_cast<double>(numbers) * levels.gradient_q);
+  at::Tensor balanced = scale * factor + (scale * (1 - factor)).detach();
+  return balanced.clamp_min(kSmallestLearnedScale);
+}
+
+void CheckScale(const at::Tensor& x, const at::Tensor& scale, int64_t numbers) {
+  TORCH_CHECK(scale.dim() == 2 && scale.size(1) == 1 && (scale.size(0) == 1 || scale.size(0) == RowsOf(x)),
+              "a scale of shape ", scale.sizes(), " does not fit ", RowsOf(x), " rows: use (rows, 1) or (1, 1)");
+  TORCH_CHECK(numbers > 0, "numbers is ", numbers, ": count what shares a scale");
+}
+
+}  // namespace
+
+at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec) {
+  const LearnedLevels levels = LevelsOrThrow(spec);
+  at::Tensor rows = x.detach().to(KernelType(x)).reshape({-1, x.size(-1)}).abs();
+  if (spec.granularity != Granularity::kRow) rows = rows.reshape({1, -1});
+  at::Tensor mean = rows.mean(1, true), largest = std::get<0>(rows.max(1, true));
+  at::Tensor scale = largest;
+  if (levels.kind == LevelKind::kSign) scale = mean;
+  else if (spec.estimator == "lsq") scale = 2 * mean / std::sqrt(levels.gradient_q);
+  else if (levels.kind == LevelKind::kUniform) scale = largest / levels.highest;
+  return scale.clamp_min(kSmallestLearnedScale);
+}
+
+at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec, int64_t numbers) {
+  if (!spec.enabled()) return x;
+  const LearnedLevels levels = LevelsOrThrow(spec);
+  CheckScale(x, scale, numbers);
+  at::Tensor of_rows = Balanced(scale, levels, numbers).to(KernelType(x)).expand({RowsOf(x), 1}).reshape({-1});
+  return LearnedScaleFunction::apply(x, of_rows.contiguous(), levels);
+}
+
+// Clamp and rounding as the papers write them; only rounding is detached.
+at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,
+                                   int64_t numbers) {
+  if (!spec.enabled()) return x;
+  const LearnedLevels levels = LevelsOrThrow(spec);
+  at::Tensor s = Balanced(scale, levels, numbers), f = x.reshape({-1, x.size(-1)}) / s, q;
+  auto rounded = [](const at::Tensor& clamped, const at::Tensor& nearest) { return clamped + (nearest - clamped).detach(); };
+  if (levels.kind == LevelKind::kUniform) {
+    at::Tensor clamped = f.clamp(levels.lowest, levels.highest);
+    q = rounded(clamped, clamped.round());
+  } else if (levels.kind == LevelKind::kStretched) {
+    at::Tensor inside = f.detach().abs() <= 0.99, stretched = f.clamp(-0.99, 0.99) * levels.n - levels.shift;
+    at::Tensor level = (stretched.round() + levels.shift) / levels.n;
+    q = at::where(inside, rounded(f, level), level.detach());
+  } else if (levels.kind == LevelKind::kPowersOfRootTwo) {
+    std::vector<double> table = {0};
+    for (int k = 0; k < static_cast<int>(levels.highest); ++k)
+      for (double sign : {1.0, -1.0}) table.push_back(sign * std::exp2(-k / 2.0));
+    at::Tensor t = at::tensor(table, f.options().requires_grad(false));
+    at::Tensor level = t.index_select(0, (f.detach().unsqueeze(-1) - t).abs().argmin(-1).reshape(-1)).reshape(f.sizes());
+    q = at::where(f.detach().abs() <= 1, rounded(f, level), level);
+  } else {
+    at::Tensor sign = at::where(f.detach() < 0, at::full_like(f, -1), at::ones_like(f)).detach();
+    // dL/dx passes within +-1, the scale receives the sign alone.
+    at::Tensor inside = (f.detach().abs() <= 1).to(x.scalar_type()), rows = x.reshape({-1, x.size(-1)});
+    return (sign * s + inside * (rows - rows.detach())).reshape(x.sizes());
+  }
+  return (q * s).reshape(x.sizes());
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/autograd/learned_scale.h"
+
+#include <gtest/gtest.h>
+
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr double kAgreesWithAutograd = 1e-10;  // In double.
+
+std::vector<QuantizerSpec> EverySpec() {
+  std::vector<QuantizerSpec> specs;
+  for (auto [estimator, formats] :
+       {std::pair<std::string, std::vector<Format>>{"lsq", {Format::kInt1, Format::kTernary, Format::kInt3, Format::kInt8}},
+        {"paretoq", {Format::kInt1, Format::kTernary, Format::kInt2, Format::kInt3, Format::kInt4}},
+        {"post", {Format::kInt2, Format::kInt4}}})
+    for (Format format : formats)
+      for (Granularity granularity : {Granularity::kRow, Granularity::kTensor}) {
+        QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = Scheme::kLinear};
+        spec.granularity = granularity;
+        specs.push_back(spec);
+      }
+  return specs;
+}
+
+using Quantizer = at::Tensor (*)(const at::Tensor&, const at::Tensor&, const QuantizerSpec&, int64_t);
+
+std::vector<at::Tensor> GradientsOf(Quantizer quantizer, const at::Tensor& x, const at::Tensor& scale,
+                                    const at::Tensor& v, const QuantizerSpec& spec) {
+  at::Tensor x_leaf = x.clone().requires_grad_(true), scale_leaf = scale.clone().requires_grad_(true);
+  return torch::autograd::grad({quantizer(x_leaf, scale_leaf, spec, x.numel())}, {x_leaf, scale_leaf}, {v});
+}
+
+TEST(FakeQuantizeLearnedTest, ClosedFormAgreesWithTheAutogradTwinInXAndScale) {
+  at::manual_seed(1);
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)) + " " +
+                 std::string(GranularityName(spec.granularity)));
+    at::Tensor x = at::randn({2, 3, 50}, at::kDouble), v = at::randn({2, 3, 50}, at::kDouble);
+    at::Tensor scale = InitialScale(x, spec) * 0.8;
+    EXPECT_EQ(scale.size(0), spec.granularity == Granularity::kRow ? 6 : 1);
+    at::Tensor x_hat = FakeQuantizeLearned(x, scale, spec, 50), twin = FakeQuantizeLearned_ref(x, scale, spec, 50);
+    EXPECT_LT((x_hat - twin).abs().max().item<double>(), kAgreesWithAutograd);
+    auto ours = GradientsOf(FakeQuantizeLearned, x, scale, v, spec);
+    auto theirs = GradientsOf(FakeQuantizeLearned_ref, x, scale, v, spec);
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_LT((ours[i] - theirs[i]).abs().max().item<double>(), kAgreesWithAutograd) << i;
+  }
+}
+
+// Descending the squared error in the scale alone must find a better one than the start.
+TEST(FakeQuantizeLearnedTest, TrainingTheScaleLowersTheError) {
+  at::manual_seed(2);
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)));
+    at::Tensor x = at::randn({4, 256}), scale = (InitialScale(x, spec) * 1.3).requires_grad_(true);
+    double first = 0, last = 0;
+    for (int step = 0; step < 60; ++step) {
+      at::Tensor loss = (FakeQuantizeLearned(x, scale, spec, 1) - x).square().mean();
+      last = loss.item<double>();
+      if (step == 0) first = last;
+      at::Tensor gradient = torch::autograd::grad({loss}, {scale})[0];
+      at::NoGradGuard no_grad;
+      scale.sub_(0.01 * scale.detach() * gradient.sign());
+    }
+    EXPECT_LT(last, first);
+  }
+}
+
+// ASQ (METHODS A9): a scale that a network computes for each token is a scale like any other.
+TEST(FakeQuantizeLearnedTest, AScaleForEachTokenPassesItsGradientOn) {
+  QuantizerSpec spec{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  spec.granularity = Granularity::kRow;
+  at::Tensor x = at::randn({6, 32}, at::kDouble), weight = at::zeros({1}, at::kDouble).requires_grad_(true);
+  at::Tensor scale = 0.2 * (1 + 0.5 * at::tanh(weight * x.std(1, true, true)));
+  at::Tensor gradient = torch::autograd::grad({FakeQuantizeLearned(x, scale, spec, 32).square().sum()}, {weight})[0];
+  EXPECT_NE(gradient.item<double>(), 0);
+}
+
+TEST(FakeQuantizeLearnedTest, AScaleOfAnotherShapeIsAnErrorThatNamesTheRows) {
+  QuantizerSpec spec{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  at::Tensor x = at::randn({6, 32});
+  EXPECT_THROW(FakeQuantizeLearned(x, at::ones({5, 1}), spec, 32), c10::Error);
+  EXPECT_THROW(FakeQuantizeLearned(x, at::ones({1, 1}), spec, 0), c10::Error);
+}
+
+TEST(FakeQuantizeLearnedTest, AScaleBelowTheSmallestCountsAsTheSmallest) {
+  QuantizerSpec spec{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  at::Tensor x = at::full({1, 4}, 3e-5);
+  EXPECT_NEAR(FakeQuantizeLearned(x, at::full({1, 1}, -1.0), spec, 4).sum().item<double>(), 12e-5, 1e-9);
+}
+
+}  // namespace
+}  // namespace ridgeline
