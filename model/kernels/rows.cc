@@ -131,7 +131,9 @@ HWY_INLINE float SumOfExponentials(const T* x, int64_t n, float largest, float i
     Vector sum = hn::Zero(d);
     const T* run = x + begin;
     ForVectors(n - begin < kRun ? n - begin : kRun, [&](int64_t i, auto at) {
-      sum = hn::Add(sum, hn::Exp(d, hn::Mul(hn::Sub(at.Get(run + i, -1e30f), shift), scale)));
+      const Vector x = at.Get(run + i, -1e30f);
+      const Vector term = hn::Exp(d, hn::Mul(hn::Sub(x, shift), scale));
+      sum = hn::Add(sum, hn::IfThenElse(hn::IsNaN(x), x, term));  // Exp would hide it.
     });
     total += Total(sum);
   }

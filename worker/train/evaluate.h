@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include "absl/status/statusor.h"
-#include "model/gpt.h"
+#include "model/language_model.h"
 #include "worker/comm/communicator.h"
 
 namespace ridgeline {
@@ -17,13 +19,20 @@ struct Evaluation {
   int64_t tokens = 0;
 };
 
+// Windows of a token stream as a model sees them.
+struct WindowOptions {
+  int64_t seq_len = 0;
+  std::optional<uint32_t> bos;  // Stands before each window, for models that expect it there.
+};
+
 // Called by every rank; the windows are split over them and all get the same answer. sequences 0: all of the text.
 // INVALID_ARGUMENT if the text is shorter than one window.
-absl::StatusOr<Evaluation> Evaluate(const Gpt& model, std::span<const uint32_t> tokens, int64_t seq_len,
+absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32_t> tokens, const WindowOptions& window,
                                     int64_t sequences, Communicator& communicator);
 
-// tokens[offset .. offset + seq_len] of each offset, as inputs and the targets one further: two (B, T) int64 tensors.
+// Inputs and targets, two (B, T) int64 tensors. Window i holds the tokens [offset .. offset + seq_len]: each predicts
+// the next. With bos, the targets are [offset .. offset + seq_len) and the first is predicted from bos.
 std::pair<at::Tensor, at::Tensor> GatherBatch(std::span<const uint32_t> tokens, std::span<const int64_t> offsets,
-                                              int64_t seq_len);
+                                              const WindowOptions& window);
 
 }  // namespace ridgeline

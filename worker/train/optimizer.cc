@@ -1,65 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/optimizer.h"
 
+#include <cmath>
+
 #include "fmt/format.h"
+#include "model/kernels/rows.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
+namespace {
 
-AdamW::AdamW(const std::vector<NamedParameter>& parameters, const v1::Optimizer& options, int64_t extras)
-    : options_(options) {
-  for (const NamedParameter& parameter : parameters) gradient_elements_ += parameter.tensor.numel();
-  flat_ = at::zeros({gradient_elements_ + extras});
-  groups_[0].weight_decay = options.weight_decay();
-  int64_t offset = 0;
-  for (const NamedParameter& parameter : parameters) {
-    at::Tensor tensor = parameter.tensor;
-    at::Tensor gradient = flat_.narrow(0, offset, tensor.numel()).view_as(tensor);
-    offset += tensor.numel();
-    tensor.mutable_grad() = gradient;  // Autograd adds into a gradient that is already there.
-    Group& group = groups_[parameter.decays ? 0 : 1];
-    group.names.push_back(parameter.name);
-    group.parameters.push_back(tensor.detach());
-    group.gradients.push_back(gradient);
-    group.first_moments.push_back(at::zeros_like(group.parameters.back()));
-    group.second_moments.push_back(at::zeros_like(group.parameters.back()));
-    group.steps.push_back(at::zeros({}));
-  }
+constexpr int64_t kElementsPerTask = int64_t{1} << 16;
+
+template <typename T>
+void StepAll(const rows::AdamwStep& step, const T* gradient, int64_t n, float* weight, float* first, float* second,
+             rows::Bfloat16* copy) {
+  at::parallel_for(0, n, kElementsPerTask, [&](int64_t begin, int64_t end) {
+    rows::Adamw(step, gradient + begin, end - begin, weight + begin, first + begin, second + begin,
+                copy == nullptr ? nullptr : copy + begin);
+  });
 }
 
-void AdamW::ZeroGradients() { flat_.zero_(); }
+}  // namespace
 
-std::span<float> AdamW::flat_with_extras() {
-  return {flat_.mutable_data_ptr<float>(), static_cast<size_t>(flat_.numel())};
+AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options)
+    : model_(model), options_(options), steps_(at::zeros({}, at::kLong)) {
+  for (const Parameter& parameter : model->parameters())
+    moments_.push_back({at::zeros_like(parameter.master), at::zeros_like(parameter.master)});
 }
 
-std::span<float> AdamW::extras() { return flat_with_extras().subspan(static_cast<size_t>(gradient_elements_)); }
-
-double AdamW::ClipGradients(double max_norm) {
-  at::Tensor gradients = flat_.narrow(0, 0, gradient_elements_);
-  double norm = gradients.norm().item<double>();
-  if (max_norm > 0 && norm > max_norm) gradients.mul_(max_norm / (norm + 1e-6));
-  return norm;
+void AdamW::Step(double learning_rate, double gradient_scale) {
+  steps_.add_(1);
+  size_t i = 0;
+  for (Parameter& parameter : model_->parameters())
+    StepParameter(&parameter, &moments_[i++], learning_rate, gradient_scale);
 }
 
-void AdamW::Step(double learning_rate) {
-  for (Group& group : groups_) {
-    if (group.parameters.empty()) continue;
-    for (at::Tensor& step : group.steps) step.add_(1);
-    at::_fused_adamw_(group.parameters, group.gradients, group.first_moments, group.second_moments, {}, group.steps,
-                      learning_rate, options_.beta1(), options_.beta2(), group.weight_decay, options_.eps(),
-                      /*amsgrad=*/false, /*maximize=*/false);
-  }
+void AdamW::StepParameter(Parameter* parameter, Moments* moments, double learning_rate, double gradient_scale) {
+  const double taken = static_cast<double>(steps_.item<int64_t>());
+  const rows::AdamwStep step = {.learning_rate = static_cast<float>(learning_rate),
+                                .beta1 = static_cast<float>(options_.beta1()),
+                                .beta2 = static_cast<float>(options_.beta2()),
+                                .epsilon = static_cast<float>(options_.eps()),
+                                .weight_decay = static_cast<float>(parameter->decays ? options_.weight_decay() : 0),
+                                .correction1 = static_cast<float>(1 - std::pow(options_.beta1(), taken)),
+                                .correction2 = static_cast<float>(1 - std::pow(options_.beta2(), taken)),
+                                .gradient_scale = static_cast<float>(gradient_scale)};
+  const bool copies = parameter->compute.scalar_type() == at::kBFloat16 && !parameter->quantizer.enabled();
+  rows::Bfloat16* copy = copies ? static_cast<rows::Bfloat16*>(parameter->compute.mutable_data_ptr()) : nullptr;
+  const int64_t n = parameter->master.numel();
+  float* weight = parameter->master.mutable_data_ptr<float>();
+  float* first = moments->first.mutable_data_ptr<float>();
+  float* second = moments->second.mutable_data_ptr<float>();
+  const at::Tensor& gradient = parameter->gradient;
+  if (gradient.scalar_type() == at::kFloat) StepAll(step, gradient.const_data_ptr<float>(), n, weight, first, second, copy);
+  else StepAll(step, static_cast<const rows::Bfloat16*>(gradient.const_data_ptr()), n, weight, first, second, copy);
+  if (!copies) parameter->RefreshCompute();
 }
 
 std::map<std::string, at::Tensor> AdamW::State() const {
-  std::map<std::string, at::Tensor> state;
-  for (const Group& group : groups_)
-    for (size_t i = 0; i < group.names.size(); ++i) {
-      state["optimizer.m." + group.names[i]] = group.first_moments[i];
-      state["optimizer.v." + group.names[i]] = group.second_moments[i];
-      state["optimizer.step." + group.names[i]] = group.steps[i];
-    }
+  std::map<std::string, at::Tensor> state = {{"optimizer.steps", steps_}};
+  size_t i = 0;
+  for (const Parameter& parameter : model_->parameters()) {
+    state["optimizer.m." + parameter.name] = moments_[i].first;
+    state["optimizer.v." + parameter.name] = moments_[i++].second;
+  }
   return state;
 }
 

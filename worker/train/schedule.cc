@@ -18,4 +18,13 @@ double LearningRateAt(const v1::Recipe& recipe, int64_t step) {
   return peak * (schedule.lr_min() + (1 - schedule.lr_min()) * remaining);
 }
 
+SparsityPattern SparsityAt(const v1::Recipe& recipe, const SparsityPattern& pattern, int64_t step) {
+  const v1::Sparsity& sparsity = recipe.sparsity();
+  if (!pattern.is_sparse() || sparsity.schedule() == "constant" || step >= sparsity.schedule_steps()) return pattern;
+  const double left = 1 - static_cast<double>(step) / sparsity.schedule_steps();
+  const double share = sparsity.schedule() == "cubic" ? left * left * left : left;  // Of the way back to dense.
+  const int kept = pattern.n + static_cast<int>(std::ceil(share * (pattern.m - pattern.n)));
+  return {.n = kept, .m = pattern.m};
+}
+
 }  // namespace ridgeline

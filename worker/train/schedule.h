@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The learning rate at a step: linear warm-up, then decay to a fraction of the peak.
+// What changes over a run: the learning rate (linear warm-up, then decay to a fraction of the peak) and the sparsity.
 #pragma once
 
 #include <cstdint>
 
+#include "quant/spec/quant_spec.h"
 #include "ridgeline/v1/recipe.pb.h"
 
 namespace ridgeline {
 
 // step counts from 0. REQUIRES: the recipe's defaults are filled in.
 double LearningRateAt(const v1::Recipe& recipe, int64_t step);
+
+// Which of every m weights are kept at a step: sparsity.pattern in the end, more before that where the schedule says so.
+// REQUIRES: `pattern` is the recipe's, parsed.
+SparsityPattern SparsityAt(const v1::Recipe& recipe, const SparsityPattern& pattern, int64_t step);
 
 }  // namespace ridgeline

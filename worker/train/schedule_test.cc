@@ -35,5 +35,23 @@ TEST(ScheduleTest, NoWarmUpStartsAtThePeak) {
   EXPECT_DOUBLE_EQ(LearningRateAt(recipe, 0), 1e-3);
 }
 
+TEST(ScheduleTest, SparsityFallsFromDenseToItsPattern) {
+  v1::Recipe recipe;
+  recipe.mutable_sparsity()->set_schedule_steps(100);
+  const SparsityPattern quarter{.n = 1, .m = 4};
+  auto kept = [&](const char* schedule, int64_t step) {
+    recipe.mutable_sparsity()->set_schedule(schedule);
+    return SparsityAt(recipe, quarter, step).n;
+  };
+  EXPECT_EQ(kept("constant", 0), 1);
+  EXPECT_EQ(kept("linear", 0), 4);
+  EXPECT_EQ(kept("linear", 34), 3);
+  EXPECT_EQ(kept("linear", 99), 2);
+  EXPECT_EQ(kept("linear", 100), 1);
+  EXPECT_EQ(kept("cubic", 13), 3);
+  EXPECT_EQ(kept("cubic", 31), 2);
+  EXPECT_FALSE(SparsityAt(recipe, {}, 0).is_sparse());
+}
+
 }  // namespace
 }  // namespace ridgeline

@@ -12,11 +12,13 @@
 #include "common/status_macros.h"
 #include "data/dataset.h"
 #include "fmt/format.h"
+#include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/exceptions.h"
+#include "worker/train/gradients.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/schedule.h"
@@ -33,7 +35,7 @@ constexpr double kReportAtLeastEverySeconds = 1.0;
 constexpr size_t kMaxMessageBytes = 1024;
 
 // Scalars that travel behind the gradients in the step's one all-reduce.
-enum Extra : size_t { kLossSum, kStopRequest, kFailedRanks, kExtraCount };
+enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kExtraCount };
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -45,8 +47,15 @@ std::string RecipeHash(const v1::Recipe& recipe) {
   decisive.clear_labels();
   decisive.clear_resources();
   decisive.clear_recovery();
+  decisive.clear_export_();
   return Sha256Hex(decisive.SerializeAsString());
 }
+
+// Held-out text of the training kind, and of a second kind where the recipe names one.
+struct Validation {
+  Evaluation first;
+  std::optional<Evaluation> second;
+};
 
 class Attempt {
  public:
@@ -63,6 +72,9 @@ class Attempt {
 
   absl::Status SetUp();
   absl::Status SetUpThisRank(const std::string& checkpoint_folder);
+  absl::Status OpenDatasets();
+  absl::Status BuildModels();
+  void LogSetUp();
   absl::StatusOr<std::string> AgreeOnCheckpoint();
   absl::StatusOr<std::string> ChooseCheckpoint();
   absl::Status Resume(const std::string& checkpoint_folder);
@@ -70,9 +82,13 @@ class Attempt {
   absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine);
   absl::Status TrainStep();
   void ForwardBackward();
+  void AddMicroBatch(Share share);
+  void UpdateSparsity();
+  double ClippingFactor(double norm) const;
   absl::Status CheckNonfinite(bool finite, double loss, double norm);
   absl::Status ValidateIfDue();
-  absl::StatusOr<Evaluation> Validate();
+  absl::StatusOr<Validation> Validate();
+  absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset);
   absl::Status CheckpointIfDue(bool force);
   absl::Status WriteCheckpointOnRoot();
   void ReportStep(bool finite, double loss, double norm, const StepTimes& times);
@@ -94,8 +110,13 @@ class Attempt {
   const std::string checkpoint_root_;
   std::string recipe_hash_;
   std::unique_ptr<Dataset> dataset_;
-  std::optional<Gpt> model_;
-  std::optional<AdamW> optimizer_;
+  std::unique_ptr<Dataset> second_dataset_;  // Null without validation.second_path.
+  std::unique_ptr<LanguageModel> model_, teacher_model_;
+  std::unique_ptr<Gradients> gradients_;
+  std::unique_ptr<AdamW> optimizer_;
+  WindowOptions window_;
+  SparsityPattern pattern_;                  // The recipe's, which a schedule reaches in the end.
+  SparsityPattern sparsity_;                 // What the weights have now.
   int64_t step_ = 0;  // Optimizer steps that are done.
   int64_t last_checkpoint_step_ = -1;
   int64_t nonfinite_in_a_row_ = 0;
@@ -124,25 +145,53 @@ absl::Status Attempt::SetUp() {
   recipe_hash_ = RecipeHash(recipe_);
   ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
   RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
-  const Gpt& model = *model_;
-  Log("info", fmt::format("{} on {} ranks: {} layers, width {}, vocabulary {}, {} training tokens, starts at step {} of {}",
-                          ModelLabel(recipe_), communicator_.size(), model.config().n_layers, model.config().dim,
-                          model.config().vocab_size, dataset_->train().size(), step_, recipe_.training().steps()));
+  LogSetUp();
+  // Where a pretrained model begins once it is quantized is what training has to make good.
+  if (step_ == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0) return Validate().status();
   return absl::OkStatus();
 }
 
 absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
-  ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
-  const int64_t seq_len = recipe_.training().seq_len();
-  if (static_cast<int64_t>(dataset_->train().size()) <= seq_len)
-    return absl::InvalidArgumentError(fmt::format("{} has {} training tokens, training.seq_len {} needs more",
-                                                  recipe_.dataset().path(), dataset_->train().size(), seq_len));
-  ASSIGN_OR_RETURN(GptConfig config, GptConfigFromRecipe(recipe_, dataset_->info().vocab_size));
-  absl::StatusOr<Gpt> model = Gpt::Create(config, recipe_.training().seed());
-  if (!model.ok()) return model.status();
-  model_.emplace(std::move(*model));
-  optimizer_.emplace(model_->parameters(), recipe_.optimizer(), kExtraCount);
+  RETURN_IF_ERROR(OpenDatasets());
+  RETURN_IF_ERROR(BuildModels());
   return Resume(checkpoint_folder);
+}
+
+absl::Status Attempt::OpenDatasets() {
+  ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
+  window_.seq_len = recipe_.training().seq_len();
+  const SpecialTokens special = dataset_->tokenizer().special_tokens();
+  if (special.prompt_begins_with_bos) window_.bos = special.bos_id;
+  if (static_cast<int64_t>(dataset_->train().size()) <= window_.seq_len)
+    return absl::InvalidArgumentError(fmt::format("{} has {} training tokens, training.seq_len {} needs more",
+                                                  recipe_.dataset().path(), dataset_->train().size(), window_.seq_len));
+  if (!recipe_.validation().has_second_path()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(second_dataset_, Dataset::Open(recipe_.validation().second_path()));
+  if (second_dataset_->tokenizer().ToJson() != dataset_->tokenizer().ToJson())
+    return absl::InvalidArgumentError(fmt::format("{} was prepared with another tokenizer than {}",
+                                                  recipe_.validation().second_path(), recipe_.dataset().path()));
+  return absl::OkStatus();
+}
+
+absl::Status Attempt::BuildModels() {
+  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, dataset_->info().vocab_size));
+  ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
+  if (recipe_.training().distill().weight() > 0) {
+    ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
+  }
+  const int64_t share = (recipe_.training().global_batch_size() + communicator_.size() - 1) / communicator_.size();
+  const int64_t local = recipe_.training().local_batch_size();
+  gradients_ = std::make_unique<Gradients>(model_.get(), /*accumulates=*/local > 0 && local < share, kExtraCount);
+  optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer());
+  return absl::OkStatus();
+}
+
+void Attempt::LogSetUp() {
+  Log("info", fmt::format("{} on {} ranks: {}, vocabulary {}, {} training tokens, starts at step {} of {}",
+                          ModelLabel(recipe_), communicator_.size(), model_->Summary(), model_->vocab_size(),
+                          dataset_->train().size(), step_, recipe_.training().steps()));
+  Log("info", fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head are not",
+                          model_->QuantizedNames().size(), model_->LinearNames().size()));
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.
@@ -174,13 +223,15 @@ absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
   if (checkpoint_folder.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(CheckpointState state, ReadCheckpoint(checkpoint_folder));
   RETURN_IF_ERROR(optimizer_->LoadState(state.tensors.tensors));
-  for (const NamedParameter& parameter : model_->parameters()) {
+  for (Parameter& parameter : model_->parameters()) {
     auto found = state.tensors.tensors.find(parameter.name);
-    if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.tensor.sizes())
+    if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.master.sizes())
       return absl::DataLossError(fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
-    parameter.tensor.detach().copy_(found->second);
+    parameter.master.copy_(found->second);
   }
   step_ = last_checkpoint_step_ = state.step;
+  model_->SetSparsity(SparsityAt(recipe_, pattern_, step_));
+  model_->RefreshCompute();
   return absl::OkStatus();
 }
 
@@ -212,46 +263,70 @@ absl::StatusOr<std::string> Attempt::MessageOfRank(int rank, const absl::Status&
 
 // Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
 void Attempt::ForwardBackward() {
-  optimizer_->ZeroGradients();
+  gradients_->Clear();
   const v1::Training& training = recipe_.training();
   const Share share = ShareOfRank(training.global_batch_size(), communicator_.rank(), communicator_.size());
-  if (share.begin == share.end) return;
+  const int64_t local = training.local_batch_size() > 0 ? training.local_batch_size() : share.end - share.begin;
+  for (int64_t begin = share.begin; begin < share.end; begin += local)
+    AddMicroBatch({begin, std::min(begin + local, share.end)});
+}
+
+// The samples [share.begin, share.end) of the step's batch.
+void Attempt::AddMicroBatch(Share share) {
+  const v1::Training& training = recipe_.training();
   std::vector<int64_t> offsets;
   for (int64_t i = share.begin; i < share.end; ++i)
     offsets.push_back(SampleOffset(training.seed(), step_ * training.global_batch_size() + i,
                                    static_cast<int64_t>(dataset_->train().size()), training.seq_len()));
-  auto [inputs, targets] = GatherBatch(dataset_->train(), offsets, training.seq_len());
-  at::Tensor logits = model_->Logits(inputs).flatten(0, 1);  // (B*T, V)
-  at::Tensor loss = at::cross_entropy_loss(logits, targets.reshape({-1}), {}, at::Reduction::Sum) /
-                    static_cast<double>(tokens_per_step());
-  loss.backward();
-  optimizer_->extras()[kLossSum] = loss.item<float>();
+  auto [inputs, targets] = GatherBatch(dataset_->train(), offsets, window_);
+  const double scale = 1 / static_cast<double>(tokens_per_step());
+  const Teacher teacher{.model = teacher_model_.get(), .weight = training.distill().weight(),
+                        .temperature = training.distill().temperature()};
+  const PassResult result = AccumulateGradients(model_.get(), inputs, targets, scale, teacher);
+  gradients_->extras()[kLossSum] += static_cast<float>(result.score.loss * scale);
+  gradients_->extras()[kDivergenceSum] += static_cast<float>(result.divergence * scale);
 }
 
 absl::Status Attempt::TrainStep() {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status computed = ConvertExceptions([this] {
+    UpdateSparsity();
     ForwardBackward();
     return absl::OkStatus();
   });
-  if (!computed.ok()) optimizer_->extras()[kFailedRanks] = 1;
+  std::span<float> extras = gradients_->extras();
+  if (!computed.ok()) extras[kFailedRanks] = 1;
   StepTimes times;
   times.forward_backward_seconds = SecondsSince(start);
-  if (options_.observer != nullptr)
-    optimizer_->extras()[kStopRequest] = static_cast<float>(options_.observer->PollStop());
-  RETURN_IF_ERROR(communicator_.AllReduceSum(optimizer_->flat_with_extras(), "gradients"));
-  if (optimizer_->extras()[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step");
+  if (options_.observer != nullptr) extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
+  RETURN_IF_ERROR(gradients_->Sum(communicator_));
+  if (extras[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step");
   times.collective_seconds = SecondsSince(start) - times.forward_backward_seconds;
-  stop_ = static_cast<StopRequest>(static_cast<int>(optimizer_->extras()[kStopRequest]));
-  const double loss = optimizer_->extras()[kLossSum];
-  const double norm = optimizer_->ClipGradients(recipe_.training().max_norm());
+  stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
+  const double loss = extras[kLossSum];
+  gradients_->PassThroughQuantizers();
+  const double norm = gradients_->Norm();
   const bool finite = std::isfinite(loss) && std::isfinite(norm);
-  if (finite) optimizer_->Step(LearningRateAt(recipe_, step_));
+  if (finite) optimizer_->Step(LearningRateAt(recipe_, step_), ClippingFactor(norm));
   ++step_;
   times.step_seconds = SecondsSince(start);
   times.optimizer_seconds = times.step_seconds - times.forward_backward_seconds - times.collective_seconds;
   ReportStep(finite, loss, norm, times);
   return CheckNonfinite(finite, loss, norm);
+}
+
+// What gradients are multiplied with so that their norm is at most training.max_norm.
+double Attempt::ClippingFactor(double norm) const {
+  const double max_norm = recipe_.training().max_norm();
+  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
+}
+
+void Attempt::UpdateSparsity() {
+  const SparsityPattern now = SparsityAt(recipe_, pattern_, step_);
+  if (now.n == sparsity_.n && now.m == sparsity_.m) return;
+  sparsity_ = now;
+  model_->SetSparsity(now);
+  model_->RefreshCompute();
 }
 
 absl::Status Attempt::CheckNonfinite(bool finite, double loss, double norm) {
@@ -270,21 +345,32 @@ absl::Status Attempt::ValidateIfDue() {
   return Validate().status();
 }
 
-absl::StatusOr<Evaluation> Attempt::Validate() {
+absl::StatusOr<Validation> Attempt::Validate() {
   ReportPhase("evaluating");
-  ASSIGN_OR_RETURN(Evaluation evaluation, Evaluate(*model_, dataset_->validation(), recipe_.training().seq_len(),
-                                                   recipe_.validation().sequences(), communicator_));
+  Validation result;
+  ASSIGN_OR_RETURN(result.first, EvaluateOn(*dataset_));
   v1::MetricPoint point;
   point.set_phase("training");
-  point.set_validation_loss(evaluation.loss);
-  point.set_validation_accuracy(evaluation.accuracy);
+  point.set_validation_loss(result.first.loss);
+  point.set_validation_accuracy(result.first.accuracy);
+  std::string second_text;
+  if (second_dataset_ != nullptr) {
+    ASSIGN_OR_RETURN(result.second, EvaluateOn(*second_dataset_));
+    point.set_second_loss(result.second->loss);
+    point.set_second_accuracy(result.second->accuracy);
+    second_text = fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", result.second->loss, 100 * result.second->accuracy);
+  }
   if (is_root()) point.set_quant_error_ratio(model_->WeightErrorRatio());
   Report(std::move(point));
-  Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens", step_, evaluation.loss,
-                          100 * evaluation.accuracy, evaluation.tokens));
+  Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens{}", step_, result.first.loss,
+                          100 * result.first.accuracy, result.first.tokens, second_text));
   last_report_ = std::chrono::steady_clock::now();  // Evaluation is not part of the training rate.
   last_report_step_ = step_;
-  return evaluation;
+  return result;
+}
+
+absl::StatusOr<Evaluation> Attempt::EvaluateOn(const Dataset& dataset) {
+  return Evaluate(model_.get(), dataset.validation(), window_, recipe_.validation().sequences(), communicator_);
 }
 
 absl::Status Attempt::CheckpointIfDue(bool force) {
@@ -303,8 +389,7 @@ absl::Status Attempt::WriteCheckpointOnRoot() {
   ReportPhase("checkpointing");
   CheckpointState state{.step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
   state.tensors.tensors = optimizer_->State();
-  for (const NamedParameter& parameter : model_->parameters())
-    state.tensors.tensors[parameter.name] = parameter.tensor.detach();
+  for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
   ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));
   options_.observer->OnCheckpoint(checkpoint);
   const absl::Status removed =
@@ -322,6 +407,7 @@ void Attempt::ReportStep(bool finite, double loss, double norm, const StepTimes&
   if (finite) {
     point.set_train_loss(loss);
     point.set_grad_norm(norm);
+    if (teacher_model_ != nullptr) point.set_distill_divergence(gradients_->extras()[kDivergenceSum]);
   } else {
     point.set_nonfinite(true);
   }
@@ -362,7 +448,7 @@ RunResult Attempt::Stopped(StopRequest request) const {
 }
 
 absl::StatusOr<RunResult> Attempt::Finish() {
-  ASSIGN_OR_RETURN(Evaluation evaluation, Validate());
+  ASSIGN_OR_RETURN(Validation validation, Validate());
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
   result.point = PointFromRecipe(recipe_, model_->Cost());
   v1::FrontierPoint& point = result.point;
@@ -370,8 +456,9 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   point.set_dataset(dataset_->info().name);
   point.set_steps(step_);
   point.set_tokens(step_ * tokens_per_step());
-  point.set_loss(evaluation.loss);
-  point.set_accuracy(evaluation.accuracy);
+  point.set_loss(validation.first.loss);
+  point.set_accuracy(validation.first.accuracy);
+  if (validation.second) point.set_second_loss(validation.second->loss);
   point.set_world_size(communicator_.size());
   point.set_version(RIDGELINE_VERSION);
   point.set_train_seconds(SecondsSince(start_));
