@@ -36,16 +36,15 @@ class CharTokenizer : public Tokenizer {
     return ids;
   }
 
-  absl::StatusOr<std::string> Decode(const std::vector<uint32_t>& ids) const override {
-    std::string text;
-    for (uint32_t id : ids) {
-      if (id >= vocabulary_.size()) {
-        return absl::InvalidArgumentError(
-            fmt::format("token id {} is outside the vocabulary of {} characters", id, vocabulary_.size()));
-      }
-      AppendUtf8(vocabulary_[id], &text);
-    }
-    return text;
+  std::string BytesOf(uint32_t id) const override {
+    std::string bytes;
+    AppendUtf8(vocabulary_[id], &bytes);
+    return bytes;
+  }
+
+  size_t CutAfter(std::string_view text, size_t offset) const override {
+    while (offset < text.size() && Utf8At(text, offset).size == 0) ++offset;
+    return offset;
   }
 
   std::string ToJson() const override {
@@ -68,7 +67,7 @@ absl::StatusOr<char32_t> CodePointOfEntry(const nlohmann::json& entry, size_t in
     Utf8Character character = text.empty() ? Utf8Character{} : Utf8At(text, 0);
     if (character.size != 0 && character.size == text.size()) return character.code_point;
   }
-  return absl::InvalidArgumentError(fmt::format("vocabulary entry {} is not a text of one character", index));
+  return absl::DataLossError(fmt::format("vocabulary entry {} is not a text of one character", index));
 }
 
 }  // namespace
@@ -84,12 +83,12 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeCharTokenizer(std::string_view te
 absl::StatusOr<std::unique_ptr<Tokenizer>> CharTokenizerFromJson(const nlohmann::json& json) {
   auto entries = json.find("vocabulary");
   if (entries == json.end() || !entries->is_array() || entries->empty())
-    return absl::InvalidArgumentError("a char tokenizer needs 'vocabulary', a list of at least one character");
+    return absl::DataLossError("a char tokenizer needs 'vocabulary', a list of at least one character");
   std::u32string vocabulary;
   for (const nlohmann::json& entry : *entries) {
     ASSIGN_OR_RETURN(char32_t code_point, CodePointOfEntry(entry, vocabulary.size()));
     if (!vocabulary.empty() && vocabulary.back() >= code_point) {
-      return absl::InvalidArgumentError(
+      return absl::DataLossError(
           fmt::format("vocabulary entry {} is not above the one before it", vocabulary.size()));
     }
     vocabulary.push_back(code_point);

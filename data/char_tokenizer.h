@@ -10,7 +10,7 @@
 
 namespace ridgeline {
 
-// {"kind": "char", "vocabulary": ["\n", " ", "!", ...]}: one code point an entry, strictly rising.
+// DATA_LOSS unless it is {"kind": "char", "vocabulary": ["\n", " ", "!", ...]}: one code point an entry, strictly rising.
 absl::StatusOr<std::unique_ptr<Tokenizer>> CharTokenizerFromJson(const nlohmann::json& json);
 
 }  // namespace ridgeline

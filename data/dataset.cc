@@ -17,7 +17,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr size_t kMaxManifestBytes = size_t{1} << 29;
+constexpr size_t kMaxManifestBytes = size_t{1} << 26;
 constexpr char kRemedy[] = "make it again with 'ridgeline data prepare'";
 
 absl::Status DataLoss(const std::string& path, const std::string& what) {
@@ -30,7 +30,7 @@ class MappedFile {
   static absl::StatusOr<std::unique_ptr<MappedFile>> Open(const std::string& path) {
     // A link could lead outside the folder, and a pipe would block.
     int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 && errno == ELOOP) return DataLoss(path, "a symbolic link, not a token file");
+    if (fd < 0 && errno == ELOOP) return DataLoss(path, "a symbolic link, not a file of the dataset");
     if (fd < 0) {
       absl::Status status = ErrnoStatus(errno, fmt::format("opening {}", path));
       return absl::Status(status.code(), fmt::format("{}; {}", std::string(status.message()), kRemedy));
@@ -101,7 +101,10 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& dir) {
         fmt::format("no dataset at '{}' (it has no {}); {}", dir, kDatasetFile, kRemedy));
   }
   if (!json.ok()) return json.status();
-  auto manifest = ParseDatasetManifest(*json);
+  auto manifest = ParseDatasetManifest(*json, [&](const std::string& name) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const auto file, MappedFile::Open(dir + "/" + name));
+    return std::string(file->bytes());
+  });
   if (!manifest.ok()) return DataLoss(path, std::string(manifest.status().message()));
   return manifest;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A prepared dataset: a folder with dataset.json (name, vocabulary, split, hashes) and one token file a split.
+// A prepared dataset: a folder with dataset.json (name, tokenizer, split, hashes), one token file a split, and the
+// tokenizer's own file where its vocabulary is large.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ struct PrepareOptions {
   std::string text_path;            // "-" reads standard input.
   std::string out_dir;
   std::string name;                 // Empty: the text file's stem.
-  std::string tokenizer = "char";   // "char", or the path of a SentencePiece .model file.
+  std::string tokenizer = "char";   // "char", or a path for LoadTokenizerFrom.
   double train_fraction = 0.9;      // The first part by position trains, the rest validates.
   std::function<void(double fraction, const std::string& what)> progress;  // May be empty.
 };

@@ -81,6 +81,16 @@ absl::Status ReadSplit(const Json& json, const std::string& key, int64_t* tokens
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const Json& json, const ReadTokenizerFile& read_file) {
+  ASSIGN_OR_RETURN(const std::string kind, TextAt(json, "kind"));
+  const std::string file_name = TokenizerFileName(kind);
+  std::string file_bytes;
+  if (!file_name.empty()) {
+    ASSIGN_OR_RETURN(file_bytes, read_file(file_name));
+  }
+  return LoadTokenizer(json.dump(), file_bytes);
+}
+
 }  // namespace
 
 absl::Status CheckDatasetName(const std::string& name) {
@@ -108,7 +118,7 @@ std::string DatasetManifestToJson(const DatasetInfo& info, const Tokenizer& toke
   return json.dump(1) + "\n";
 }
 
-absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text) {
+absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text, const ReadTokenizerFile& read_file) {
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
   RETURN_IF_ERROR(CheckFormat(json));
@@ -125,7 +135,7 @@ absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text) {
   RETURN_IF_ERROR(ReadSplit(json, "validation", &info.validation_tokens, &info.validation_sha256));
   ASSIGN_OR_RETURN(info.vocab_size, CountAt(json, "vocab_size", int64_t{1} << 32));
   ASSIGN_OR_RETURN(Json tokenizer, ObjectAt(json, "tokenizer"));
-  ASSIGN_OR_RETURN(manifest.tokenizer, LoadTokenizer(tokenizer.dump()));
+  ASSIGN_OR_RETURN(manifest.tokenizer, ReadTokenizer(tokenizer, read_file));
   info.tokenizer_kind = manifest.tokenizer->kind();
   if (info.vocab_size == manifest.tokenizer->vocab_size()) return manifest;
   return absl::InvalidArgumentError(fmt::format("'vocab_size' is {}, but the tokenizer has {} entries",

@@ -4,9 +4,11 @@
 //
 // Token file, little endian: magic "RDGTOKEN" (8 bytes), version u32, bytes a token u32 (4), token count u64,
 // vocabulary size u64, zeros up to 64 bytes; then the ids, u32 each. The header's size keeps mapped ids aligned.
-// dataset.json names no files: they are always train.tokens and validation.tokens beside it.
+// dataset.json names no files: they are always train.tokens and validation.tokens beside it, and for tokenizers that
+// need one the file TokenizerFileName says.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,8 +32,10 @@ struct DatasetManifest {
 
 std::string DatasetManifestToJson(const DatasetInfo& info, const Tokenizer& tokenizer);
 
-// INVALID_ARGUMENT with the key that is wrong.
-absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& json);
+// `read_file` gives the content of the tokenizer's file; it is called at most once. INVALID_ARGUMENT or DATA_LOSS with
+// the key or the part of the tokenizer that is wrong, or what read_file said.
+using ReadTokenizerFile = std::function<absl::StatusOr<std::string>(const std::string& name)>;
+absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& json, const ReadTokenizerFile& read_file);
 
 std::string EncodeTokenFile(std::span<const uint32_t> ids, int64_t vocab_size);
 

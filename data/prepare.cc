@@ -14,6 +14,8 @@
 #include "common/status_macros.h"
 #include "data/dataset.h"
 #include "data/dataset_format.h"
+#include "data/encode_parts.h"
+#include "data/load_tokenizer_from.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
@@ -37,7 +39,7 @@ absl::Status InText(const PrepareOptions& options, const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& options, std::string_view text) {
-  if (options.tokenizer != "char") return MakeSentencePieceTokenizer(options.tokenizer);
+  if (options.tokenizer != "char") return LoadTokenizerFrom(options.tokenizer);
   auto tokenizer = MakeCharTokenizer(text);
   if (!tokenizer.ok()) return InText(options, tokenizer.status());
   return tokenizer;
@@ -67,7 +69,8 @@ absl::Status CheckReplaceable(const std::string& folder) {
   if (!fs::exists(fs::symlink_status(folder, error))) return absl::OkStatus();
   if (!fs::is_directory(folder, error))
     return absl::AlreadyExistsError(fmt::format("{} exists and is not a folder; choose another output", folder));
-  static const std::set<std::string> ours = {kDatasetFile, kTrainFile, kValidationFile};
+  static const std::set<std::string> ours = {kDatasetFile, kTrainFile, kValidationFile,
+                                             TokenizerFileName("sentencepiece"), TokenizerFileName("bpe")};
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (ours.contains(entry.path().filename().string())) continue;
     return absl::AlreadyExistsError(
@@ -128,6 +131,9 @@ absl::Status WriteDataset(const fs::path& target, const Tokenizer& tokenizer, st
   ASSIGN_OR_RETURN(info->train_sha256, WriteTokens(in_folder(kTrainFile), ids.first(train), info->vocab_size));
   ASSIGN_OR_RETURN(info->validation_sha256,
                    WriteTokens(in_folder(kValidationFile), ids.subspan(train), info->vocab_size));
+  const std::string tokenizer_file = TokenizerFileName(tokenizer.kind());
+  if (!tokenizer_file.empty())
+    RETURN_IF_ERROR(WriteFileAtomically(in_folder(tokenizer_file.c_str()), tokenizer.FileBytes()));
   RETURN_IF_ERROR(WriteFileAtomically(in_folder(kDatasetFile), DatasetManifestToJson(*info, tokenizer)));
   return MoveIntoPlace(folder->path(), target);
 }
@@ -157,9 +163,9 @@ absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
   report(0.0, "reading text");
   ASSIGN_OR_RETURN(std::string text, ReadText(options.text_path));
   info.text_sha256 = Sha256Hex(text);
-  report(0.2, "tokenizing");
+  report(0.1, "reading the tokenizer");
   ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, text));
-  auto ids = tokenizer->Encode(text);
+  auto ids = EncodeInParts(*tokenizer, text, [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); });
   if (!ids.ok()) return InText(options, ids.status());
   ASSIGN_OR_RETURN(size_t train, TrainTokens(options, ids->size()));
   info.tokenizer_kind = tokenizer->kind();

@@ -15,14 +15,12 @@ namespace ridgeline {
 class SentencePieceModel {
  public:
   virtual ~SentencePieceModel() = default;
-  virtual int64_t size() const = 0;
-  // False and *unknown_offset set to the byte where the vocabulary has no piece.
+  // Appends. False and *unknown_offset set to the byte where the vocabulary has no piece.
   virtual bool Encode(std::string_view text, std::vector<uint32_t>* ids, size_t* unknown_offset) const = 0;
-  // REQUIRES: each id < size().
-  virtual std::string Decode(const std::vector<uint32_t>& ids) const = 0;
 };
 
-// Loads the module at the first call. Null and *error set if that fails, or if the bytes are not a model.
+// Loads the module at the first call. Null and *error set if that fails, or if the library refuses the model.
+// REQUIRES: WriteSentencePieceModel wrote `serialized` for a vocabulary that passed its check: the library trusts it.
 std::unique_ptr<SentencePieceModel> LoadSentencePieceModel(std::string_view serialized, std::string* error);
 
 // What the module exports under the name kSentencePieceEntry; the caller owns the result.

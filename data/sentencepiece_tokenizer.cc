@@ -1,105 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/sentencepiece_tokenizer.h"
 
-#include <openssl/evp.h>
+#include <algorithm>
 
-#include "common/file.h"
 #include "common/status_macros.h"
-#include "data/sentencepiece_model.h"
 #include "common/utf8.h"
+#include "data/added_tokens.h"
+#include "data/line_cut.h"
+#include "data/piece_spelling.h"
+#include "data/sentencepiece_model.h"
+#include "data/special_tokens_json.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
 namespace {
 
-constexpr size_t kMaxModelBytes = size_t{1} << 28;
+using Piece = SentencePieceVocabulary::Piece;
 
-std::string ToBase64(const std::string& bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                             reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
+// The library counts bytes in int.
+constexpr size_t kMaxTextBytes = size_t{1} << 30;
+
+// Encode finds unknown pieces by their name too: a text that spells "<unk>" has a token for it.
+bool IsControlType(PieceType type) { return type == PieceType::kControl || type == PieceType::kUnknown; }
+
+AddedTokens ControlPieces(const SentencePieceVocabulary& vocabulary) {
+  AddedTokens tokens;
+  for (size_t id = 0; id < vocabulary.pieces.size(); ++id) {
+    const Piece& piece = vocabulary.pieces[id];
+    if (IsControlType(piece.type)) tokens.Add(piece.text, static_cast<uint32_t>(id));
+  }
+  return tokens;
 }
 
-absl::StatusOr<std::string> FromBase64(const std::string& text) {
-  if (text.size() % 4 != 0 || text.size() > kMaxModelBytes / 3 * 4)
-    return absl::InvalidArgumentError(fmt::format("'model_base64' has {} characters: not base64", text.size()));
-  std::string bytes(text.size() / 4 * 3, '\0');
-  int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                             reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return absl::InvalidArgumentError("'model_base64' is not base64");
-  size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  bytes.resize(static_cast<size_t>(size) - padding);
-  return bytes;
+// The library would put a space before each stretch between control pieces, not only before the text; so the tokenizer
+// does it, unless the model also strips spaces, which would take it away again.
+bool AddsSpaceItself(const SentencePieceVocabulary& vocabulary) {
+  return vocabulary.add_dummy_prefix && !vocabulary.remove_extra_whitespaces;
+}
+
+std::string BytesForLibrary(SentencePieceVocabulary vocabulary) {
+  vocabulary.add_dummy_prefix = vocabulary.add_dummy_prefix && !AddsSpaceItself(vocabulary);
+  return WriteSentencePieceModel(vocabulary);
+}
+
+// Parts of a text are encoded alone only if the library changes no text around them and no piece reaches over the cut.
+// A unigram model weighs the whole text in floating point, so that its ties may fall otherwise in a part.
+bool MayCutLines(const SentencePieceVocabulary& vocabulary) {
+  return vocabulary.algorithm == SentencePieceAlgorithm::kBpe && vocabulary.character_map.empty() &&
+         !vocabulary.add_dummy_prefix && !vocabulary.remove_extra_whitespaces &&
+         std::none_of(vocabulary.pieces.begin(), vocabulary.pieces.end(),
+                      [](const Piece& piece) { return ContinuesAfterLineBreak(piece.text); });
 }
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  SentencePieceTokenizer(std::string serialized, std::unique_ptr<SentencePieceModel> model)
-      : serialized_(std::move(serialized)), model_(std::move(model)) {}
+  SentencePieceTokenizer(SentencePieceVocabulary vocabulary, SpecialTokens special, std::string file_bytes,
+                         std::unique_ptr<SentencePieceModel> model)
+      : vocabulary_(std::move(vocabulary)),
+        special_(special),
+        file_bytes_(std::move(file_bytes)),
+        model_(std::move(model)),
+        control_pieces_(ControlPieces(vocabulary_)),
+        may_cut_lines_(MayCutLines(vocabulary_)) {}
 
   std::string kind() const override { return "sentencepiece"; }
-  int64_t vocab_size() const override { return model_->size(); }
+  int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.pieces.size()); }
+  SpecialTokens special_tokens() const override { return special_; }
+  bool IsControl(uint32_t id) const override { return IsControlType(vocabulary_.pieces[id].type); }
+  bool AddsSpaceBeforeText() const override { return vocabulary_.add_dummy_prefix; }
+  std::string ToJson() const override { return FileTokenizerJson(kind(), file_bytes_, special_).dump(); }
+  std::string FileBytes() const override { return file_bytes_; }
+
+  size_t CutAfter(std::string_view text, size_t offset) const override {
+    return may_cut_lines_ ? LineCutAfter(text, offset) : text.size();
+  }
 
   absl::StatusOr<std::vector<uint32_t>> Encode(std::string_view text) const override {
+    if (text.size() > kMaxTextBytes)
+      return absl::InvalidArgumentError(fmt::format("the text has {} bytes; encode it in parts", text.size()));
     // libsentencepiece replaces wrong bytes silently, so they are found here.
     RETURN_IF_ERROR(Utf8ToCodePoints(text).status());
     std::vector<uint32_t> ids;
-    size_t unknown_offset = 0;
-    if (!model_->Encode(text, &ids, &unknown_offset)) {
-      return absl::InvalidArgumentError(fmt::format(
-          "the SentencePiece vocabulary has no piece for the text at byte offset {}; use a model trained with "
-          "byte fallback, or one that covers this text", unknown_offset));
-    }
+    RETURN_IF_ERROR(control_pieces_.ForEach(
+        text, [&](std::string_view plain, size_t offset) { return EncodePlain(plain, offset, &ids); },
+        [&](uint32_t id) { ids.push_back(id); }));
     return ids;
   }
 
-  absl::StatusOr<std::string> Decode(const std::vector<uint32_t>& ids) const override {
-    for (uint32_t id : ids) {
-      if (id >= static_cast<uint64_t>(vocab_size())) {
-        return absl::InvalidArgumentError(
-            fmt::format("token id {} is outside the vocabulary of {} pieces", id, vocab_size()));
-      }
-    }
-    return model_->Decode(ids);
-  }
-
-  std::string ToJson() const override {
-    return nlohmann::json{{"kind", kind()}, {"model_base64", ToBase64(serialized_)}}.dump();
+  std::string BytesOf(uint32_t id) const override {
+    const Piece& piece = vocabulary_.pieces[id];
+    if (piece.type == PieceType::kByte) return std::string(1, static_cast<char>(ByteOfFallbackToken(piece.text)));
+    if (IsControlType(piece.type) || !vocabulary_.escape_whitespaces) return piece.text;
+    return UnspellSpaces(piece.text);
   }
 
  private:
-  std::string serialized_;
-  std::unique_ptr<SentencePieceModel> model_;
-};
+  absl::Status EncodePlain(std::string_view text, size_t offset, std::vector<uint32_t>* ids) const {
+    const std::string prefix = offset == 0 && AddsSpaceItself(vocabulary_) ? " " : "";
+    size_t unknown_offset = 0;
+    const bool known = prefix.empty() ? model_->Encode(text, ids, &unknown_offset)
+                                      : model_->Encode(prefix + std::string(text), ids, &unknown_offset);
+    if (known) return absl::OkStatus();
+    unknown_offset -= std::min(unknown_offset, prefix.size());
+    return absl::InvalidArgumentError(fmt::format(
+        "the SentencePiece vocabulary has no piece for the text at byte offset {}; use a model trained with "
+        "byte fallback, or one that covers this text", offset + unknown_offset));
+  }
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> FromSerialized(std::string serialized) {
-  std::string error;
-  auto model = LoadSentencePieceModel(serialized, &error);
-  if (!model || model->size() < 1)
-    return absl::InvalidArgumentError(fmt::format("not a SentencePiece model: {}", error));
-  return std::make_unique<SentencePieceTokenizer>(std::move(serialized), std::move(model));
-}
+  const SentencePieceVocabulary vocabulary_;
+  const SpecialTokens special_;
+  const std::string file_bytes_;
+  const std::unique_ptr<SentencePieceModel> model_;
+  const AddedTokens control_pieces_;
+  const bool may_cut_lines_;
+};
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(const std::string& model_path) {
-  ASSIGN_OR_RETURN(std::string serialized, ReadFile(model_path, kMaxModelBytes));
-  auto tokenizer = FromSerialized(std::move(serialized));
-  if (!tokenizer.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", model_path, std::string(tokenizer.status().message())));
-  }
-  return tokenizer;
+SpecialTokens SpecialTokensOf(const SentencePieceVocabulary& vocabulary) {
+  return {vocabulary.bos_id, vocabulary.eos_id, vocabulary.bos_id.has_value()};
 }
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizerFromJson(const nlohmann::json& json) {
-  auto model = json.find("model_base64");
-  if (model == json.end() || !model->is_string())
-    return absl::InvalidArgumentError("a sentencepiece tokenizer needs 'model_base64', the model file in base64");
-  ASSIGN_OR_RETURN(std::string serialized, FromBase64(model->get_ref<const std::string&>()));
-  return FromSerialized(std::move(serialized));
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePieceVocabulary vocabulary,
+                                                                      const SpecialTokens& special) {
+  RETURN_IF_ERROR(CheckSentencePieceVocabulary(vocabulary));
+  if (vocabulary.space_after_words)
+    return absl::UnimplementedError("a SentencePiece model with treat_whitespace_as_suffix; Ridgeline reads those that "
+                                    "put spaces before words");
+  std::string error;
+  auto model = LoadSentencePieceModel(BytesForLibrary(vocabulary), &error);
+  if (!model) return absl::DataLossError(fmt::format("not a SentencePiece model: {}", error));
+  std::string file_bytes = WriteSentencePieceModel(vocabulary);
+  return std::make_unique<SentencePieceTokenizer>(std::move(vocabulary), special, std::move(file_bytes),
+                                                  std::move(model));
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizerFromJson(const nlohmann::json& json,
+                                                                          std::string_view file_bytes) {
+  RETURN_IF_ERROR(CheckTokenizerFile(json, file_bytes));
+  ASSIGN_OR_RETURN(SentencePieceVocabulary vocabulary, ParseSentencePieceModel(file_bytes));
+  ASSIGN_OR_RETURN(SpecialTokens special,
+                   SpecialTokensFromJson(json, static_cast<int64_t>(vocabulary.pieces.size())));
+  return MakeSentencePieceTokenizer(std::move(vocabulary), special);
 }
 
 }  // namespace ridgeline

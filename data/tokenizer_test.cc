@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "data/load_tokenizer_from.h"
 #include "data/train_sentencepiece.h"
 
 namespace ridgeline {
@@ -29,7 +30,7 @@ TEST(CharTokenizerTest, IdsRiseWithCodePointsAndDecodeInvertsEncode) {
 
 TEST(CharTokenizerTest, JsonKeepsTheVocabulary) {
   auto tokenizer = MakeCharTokenizer(std::string("a\0\"\\\xE2\x82\xAC", 7)).value();
-  auto loaded = LoadTokenizer(tokenizer->ToJson()).value();
+  auto loaded = LoadTokenizer(tokenizer->ToJson(), tokenizer->FileBytes()).value();
   EXPECT_EQ(loaded->kind(), "char");
   EXPECT_EQ(loaded->ToJson(), tokenizer->ToJson());
   EXPECT_EQ(loaded->Decode({0, 1, 2, 3, 4}).value(), tokenizer->Decode({0, 1, 2, 3, 4}).value());
@@ -48,11 +49,9 @@ TEST(LoadTokenizerTest, HostileJsonIsRefused) {
                            R"({"kind":"char","vocabulary":[]})", R"({"kind":"char","vocabulary":["ab"]})",
                            R"({"kind":"char","vocabulary":["b","a"]})", R"({"kind":"char","vocabulary":["a","a"]})",
                            R"({"kind":"char","vocabulary":[""]})", R"({"kind":"char","vocabulary":[7]})",
-                           R"({"kind":"sentencepiece"})", R"({"kind":"sentencepiece","model_base64":"!"})",
-                           R"({"kind":"sentencepiece","model_base64":"===="})",
-                           R"({"kind":"sentencepiece","model_base64":""})",
-                           R"({"kind":"sentencepiece","model_base64":"AAAAAAAA"})"}) {
-    EXPECT_EQ(LoadTokenizer(json).status().code(), absl::StatusCode::kInvalidArgument) << json;
+                           R"({"kind":"sentencepiece"})", R"({"kind":"bpe"})",
+                           R"({"kind":"sentencepiece","file_sha256":7})", R"({"kind":"bpe","file_sha256":"ab"})"}) {
+    EXPECT_EQ(LoadTokenizer(json, "").status().code(), absl::StatusCode::kDataLoss) << json;
   }
 }
 
@@ -72,28 +71,29 @@ class SentencePieceTest : public ::testing::Test {
 };
 
 TEST_F(SentencePieceTest, DecodeInvertsEncodeAlsoThroughJson) {
-  auto tokenizer = MakeSentencePieceTokenizer(model()).value();
+  auto tokenizer = LoadTokenizerFrom(model()).value();
   EXPECT_EQ(tokenizer->vocab_size(), 300);
   std::string text = "the word was good \xE2\x82\xAC";  // The euro sign needs byte fallback.
   auto ids = tokenizer->Encode(text).value();
   EXPECT_LT(ids.size(), text.size());
   EXPECT_EQ(tokenizer->Decode(ids).value(), text);
-  auto loaded = LoadTokenizer(tokenizer->ToJson()).value();
+  auto loaded = LoadTokenizer(tokenizer->ToJson(), tokenizer->FileBytes()).value();
   EXPECT_EQ(loaded->kind(), "sentencepiece");
   EXPECT_EQ(loaded->Encode(text).value(), ids);
 }
 
 TEST_F(SentencePieceTest, WrongTextAndWrongIdsAreRefused) {
-  auto tokenizer = MakeSentencePieceTokenizer(model()).value();
+  auto tokenizer = LoadTokenizerFrom(model()).value();
   EXPECT_THAT(MessageOf(tokenizer->Encode("the \xFF").status()), HasSubstr("offset 4"));
   EXPECT_THAT(MessageOf(tokenizer->Decode({300}).status()), HasSubstr("id 300"));
 }
 
 TEST_F(SentencePieceTest, AFileThatIsNoModelIsRefusedByName) {
-  absl::Status status = MakeSentencePieceTokenizer((folder_ / "text").string()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  absl::Status status = LoadTokenizerFrom((folder_ / "text").string()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(MessageOf(status), HasSubstr("text"));
-  EXPECT_EQ(MakeSentencePieceTokenizer((folder_ / "absent").string()).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(MessageOf(status), HasSubstr("a tokenizer is a SentencePiece model"));
+  EXPECT_EQ(LoadTokenizerFrom((folder_ / "absent").string()).status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/bpe_tokenizer.h"
+
+#include "common/status_macros.h"
+#include "common/utf8.h"
+#include "data/bpe_index.h"
+#include "data/gpt2_words.h"
+#include "data/hf_tokenizer_json.h"
+#include "data/line_cut.h"
+#include "data/piece_spelling.h"
+#include "data/special_tokens_json.h"
+#include "fmt/format.h"
+
+namespace ridgeline {
+namespace {
+
+// Each symbol's position must fit BpeMerges.
+constexpr size_t kMaxTextBytes = size_t{1} << 31;
+
+absl::Status NoTokenAt(size_t offset) {
+  return absl::InvalidArgumentError(
+      fmt::format("the vocabulary has no token for the text at byte offset {}; use one that holds all bytes", offset));
+}
+
+// One call of Encode.
+class BpeEncoding {
+ public:
+  BpeEncoding(const BpeIndex& index, BpeSpelling spelling) : index_(index), spelling_(spelling) {}
+
+  absl::StatusOr<std::vector<uint32_t>> Run(std::string_view text) {
+    RETURN_IF_ERROR(index_.added.ForEach(
+        text,
+        [&](std::string_view plain, size_t offset) {
+          return spelling_ == BpeSpelling::kBytes ? EncodeWords(plain, offset) : EncodeCharacters(plain, offset);
+        },
+        [&](uint32_t id) { ids_.push_back(id); }));
+    return std::move(ids_);
+  }
+
+ private:
+  absl::Status EncodeWords(std::string_view text, size_t offset) {
+    for (size_t begin = 0; begin < text.size();) {
+      ASSIGN_OR_RETURN(const size_t end, words_.EndOfWord(text, begin));
+      for (; begin < end; ++begin) RETURN_IF_ERROR(AddByte(text[begin], offset + begin));
+      Merge();
+    }
+    return absl::OkStatus();
+  }
+
+  // A space is spelled U+2581, which has no other role in the vocabulary.
+  absl::Status EncodeCharacters(std::string_view text, size_t offset) {
+    const char32_t space_symbol = Utf8At(kSpaceSymbol, 0).code_point;
+    for (size_t begin = 0; begin < text.size();) {
+      const Utf8Character character = Utf8At(text, begin);
+      auto id = index_.id_of_character.find(character.code_point == ' ' ? space_symbol : character.code_point);
+      if (id != index_.id_of_character.end()) {
+        symbols_.push_back(id->second);
+      } else {
+        for (size_t i = begin; i < begin + character.size; ++i) RETURN_IF_ERROR(AddByte(text[i], offset + i));
+      }
+      begin += character.size;
+    }
+    Merge();
+    return absl::OkStatus();
+  }
+
+  absl::Status AddByte(char byte, size_t offset) {
+    const uint32_t id = index_.id_of_byte[static_cast<uint8_t>(byte)];
+    if (id == kNoToken) return NoTokenAt(offset);
+    symbols_.push_back(id);
+    return absl::OkStatus();
+  }
+
+  void Merge() {
+    index_.merges.Apply(&symbols_, &scratch_);
+    ids_.insert(ids_.end(), symbols_.begin(), symbols_.end());
+    symbols_.clear();
+  }
+
+  const BpeIndex& index_;
+  const BpeSpelling spelling_;
+  Gpt2Words words_;
+  BpeMerges::Scratch scratch_;
+  std::vector<uint32_t> symbols_;
+  std::vector<uint32_t> ids_;
+};
+
+// Words begin with whitespace, never end in it before more of another kind: between the two no word goes on.
+size_t WordCutAfter(std::string_view text, size_t offset) {
+  for (; offset < text.size(); ++offset) {
+    if (text[offset] != ' ' && text[offset] != '\n') continue;
+    size_t last = offset - 1;
+    while (last > 0 && (static_cast<uint8_t>(text[last]) & 0xC0) == 0x80) --last;
+    if (!IsUnicodeSpace(Utf8At(text, last).code_point)) return offset;
+  }
+  return text.size();
+}
+
+class BpeTokenizer : public Tokenizer {
+ public:
+  BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index) : vocabulary_(std::move(vocabulary)), index_(std::move(index)) {}
+
+  std::string kind() const override { return "bpe"; }
+  int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.tokens.size()); }
+  SpecialTokens special_tokens() const override { return vocabulary_.special; }
+  std::string BytesOf(uint32_t id) const override { return index_.bytes_of_id[id]; }
+  bool IsControl(uint32_t id) const override { return index_.is_control[id]; }
+
+  absl::StatusOr<std::vector<uint32_t>> Encode(std::string_view text) const override {
+    if (text.size() >= kMaxTextBytes)
+      return absl::InvalidArgumentError(fmt::format("the text has {} bytes; encode it in parts", text.size()));
+    RETURN_IF_ERROR(Utf8ToCodePoints(text).status());
+    return BpeEncoding(index_, vocabulary_.spelling).Run(text);
+  }
+
+  size_t CutAfter(std::string_view text, size_t offset) const override {
+    if (index_.has_uncuttable_token) return text.size();
+    return vocabulary_.spelling == BpeSpelling::kBytes ? WordCutAfter(text, offset) : LineCutAfter(text, offset);
+  }
+
+  std::string ToJson() const override { return FileTokenizerJson(kind(), FileBytes(), vocabulary_.special).dump(); }
+  std::string FileBytes() const override { return WriteHfTokenizerJson(vocabulary_); }
+
+ private:
+  BpeVocabulary vocabulary_;
+  BpeIndex index_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeVocabulary vocabulary) {
+  ASSIGN_OR_RETURN(BpeIndex index, IndexBpe(vocabulary));
+  return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(index));
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> BpeTokenizerFromJson(const nlohmann::json& json,
+                                                                std::string_view file_bytes) {
+  RETURN_IF_ERROR(CheckTokenizerFile(json, file_bytes));
+  ASSIGN_OR_RETURN(BpeVocabulary vocabulary, ParseHfTokenizerJson(file_bytes));
+  ASSIGN_OR_RETURN(vocabulary.special, SpecialTokensFromJson(json, static_cast<int64_t>(vocabulary.tokens.size())));
+  return MakeBpeTokenizer(std::move(vocabulary));
+}
+
+}  // namespace ridgeline

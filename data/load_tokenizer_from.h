@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokenizers of models as they lie on a disk.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "data/tokenizer.h"
+
+namespace ridgeline {
+
+// What a file holds is told by its content: a SentencePiece model, a GGUF file, a tokenizer.json, or a vocab.json with
+// merges.txt beside it. Of a folder (a model's, or a dataset's) the first of these is taken: tokenizer.model,
+// tokenizer.json, the only *.gguf, vocab.json with merges.txt; its tokenizer_config.json, if there is one, says what bos
+// and eos are. NOT_FOUND if there is nothing; other errors name the file and, where it is none of these kinds, list them.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizerFrom(const std::string& path);
+
+}  // namespace ridgeline
