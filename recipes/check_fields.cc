@@ -46,6 +46,29 @@ void CheckTextField(const std::string& text, const std::string& key, const v1::F
   }
 }
 
+constexpr int kMaxListItems = 1'000;
+constexpr size_t kMaxItemBytes = 200;
+
+void CheckTextList(const Message& message, const FieldDescriptor* field, const std::string& key,
+                   std::vector<Issue>* issues) {
+  const int count = message.GetReflection()->FieldSize(message, field);
+  if (count > kMaxListItems) {
+    issues->push_back({key, fmt::format("has {} items", count), fmt::format("at most {}", kMaxListItems), {key}});
+    return;
+  }
+  for (int i = 0; i < count; ++i) {
+    const std::string text = message.GetReflection()->GetRepeatedString(message, field, i);
+    const std::string item = fmt::format("{}[{}]", key, i);
+    if (auto error = CheckText(text)) {
+      issues->push_back({item, error->message, error->remedy, {item}});
+    } else if (text.empty()) {
+      issues->push_back({item, "is empty", "write a value, or remove the item", {item}});
+    } else if (text.size() > kMaxItemBytes) {
+      issues->push_back({item, fmt::format("{} is too long", Shown(text)), fmt::format("at most {} bytes", kMaxItemBytes), {item}});
+    }
+  }
+}
+
 std::string RemedyForMissing(const std::string& key, const v1::FieldDoc& doc) {
   size_t dot = key.rfind('.');
   if (dot == std::string::npos) return fmt::format("add `{}:`; {}", key, doc.help());
@@ -86,6 +109,8 @@ void CheckFields(const Message& message, const std::string& prefix, std::vector<
       CheckScalar(message, field, key, issues);
     } else if (IsSection(field)) {
       CheckFields(reflection.GetMessage(message, field), key, issues);
+    } else if (IsTextList(field)) {
+      CheckTextList(message, field, key, issues);
     } else {
       for (int k = 0; k < reflection.FieldSize(message, field); ++k) {
         CheckFields(reflection.GetRepeatedMessage(message, field, k), fmt::format("{}[{}]", key, k), issues);

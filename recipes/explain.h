@@ -11,7 +11,7 @@ namespace ridgeline {
 
 struct FieldExplanation {
   std::string key;            // "training.seq_len"
-  std::string type;           // "integer", "number", "text", "true/false", "section", "list", "map"
+  std::string type;           // "integer", "number", "text", "true/false", "section", "list", "list of text", "map"
   std::string help;
   std::string unit;
   std::string default_value;

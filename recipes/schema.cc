@@ -21,8 +21,13 @@ bool IsScalar(const FieldDescriptor* field) {
   return field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated();
 }
 
+bool IsTextList(const FieldDescriptor* field) {
+  return field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+}
+
 std::string TypeName(const FieldDescriptor* field) {
   if (field->is_map()) return "map";
+  if (IsTextList(field)) return "list of text";
   if (field->is_repeated()) return "list";
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE: return "section";

@@ -22,7 +22,10 @@ bool IsSection(const google::protobuf::FieldDescriptor* field);
 // Not a message, list or map.
 bool IsScalar(const google::protobuf::FieldDescriptor* field);
 
-// "integer", "number", "text", "true/false", "section", "list", "map".
+// A list of plain texts.
+bool IsTextList(const google::protobuf::FieldDescriptor* field);
+
+// "integer", "number", "text", "true/false", "section", "list", "list of text", "map".
 std::string TypeName(const google::protobuf::FieldDescriptor* field);
 
 // "2 to 131072", "over 0, up to 10", "at least 1"; empty if unbounded.

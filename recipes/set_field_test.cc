@@ -53,6 +53,8 @@ TEST(SetRecipeFieldTest, ErrorsNameKeyReasonAndRemedy) {
   EXPECT_EQ(ErrorOf("labels", "7"), "labels: is a map and takes no single value (name a key in it, like labels.team)");
   EXPECT_EQ(ErrorOf("sweep.cases", "7"),
             "sweep.cases: is a list and takes no single value (write it in the recipe's file)");
+  EXPECT_EQ(ErrorOf("quant.skip", "*.down_proj.*"),
+            "quant.skip: is a list of text and takes no single value (write it in the recipe's file)");
   EXPECT_EQ(ErrorOf("sweep.parameters.optimizer.lr", "7"),
             "sweep.parameters.optimizer.lr: is a map and takes no single value (write it in the recipe's file)");
   EXPECT_EQ(ErrorOf("name", "a\nb"),

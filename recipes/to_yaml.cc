@@ -69,6 +69,7 @@ class Writer {
   void WriteField(const Message& message, const FieldDescriptor* field) {
     const Reflection& reflection = *message.GetReflection();
     if (field->is_map()) return WriteMap(message, field);
+    if (recipe_internal::IsTextList(field)) return WriteTexts(message, field, IsPlainText);
     if (field->is_repeated()) {
       out_ << YAML::BeginSeq;
       for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
@@ -99,7 +100,9 @@ class Writer {
       WriteText(key, IsPlainText(key));
       out_ << YAML::Value;
       if (recipe_internal::IsSection(value)) {
-        WriteValues(entry->GetReflection()->GetMessage(*entry, value));
+        // SweepValues is a plain list in YAML.
+        const Message& list = entry->GetReflection()->GetMessage(*entry, value);
+        WriteTexts(list, list.GetDescriptor()->field(0), IsPlainValue);
       } else {
         std::string text = entry->GetReflection()->GetString(*entry, value);
         WriteText(text, any_type ? IsPlainValue(text) : IsPlainText(text));
@@ -108,13 +111,11 @@ class Writer {
     out_ << YAML::EndMap;
   }
 
-  // SweepValues is a plain list in YAML.
-  void WriteValues(const Message& list) {
-    const FieldDescriptor* values = list.GetDescriptor()->field(0);
+  void WriteTexts(const Message& message, const FieldDescriptor* field, bool (*is_plain)(const std::string&)) {
     out_ << YAML::Flow << YAML::BeginSeq;
-    for (int i = 0; i < list.GetReflection()->FieldSize(list, values); ++i) {
-      std::string text = list.GetReflection()->GetRepeatedString(list, values, i);
-      WriteText(text, IsPlainValue(text));
+    for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
+      std::string text = message.GetReflection()->GetRepeatedString(message, field, i);
+      WriteText(text, is_plain(text));
     }
     out_ << YAML::EndSeq;
   }

@@ -110,6 +110,7 @@ void Reader::ReportUnknown(Place place, const std::string& prefix, const std::st
 
 void Reader::ReadField(const YamlUse& use, const std::string& key, Message* message, const FieldDescriptor* field) {
   if (field->is_map()) return ReadMap(use, key, message, field);
+  if (IsTextList(field)) return ReadScalars(use, key, message, field);
   if (field->is_repeated()) return ReadList(use, key, message, field);
   if (IsScalar(field)) return ReadScalar(use, key, message, field);
   // `quant:` with all its keys commented out is as good as no section.
