@@ -21,7 +21,13 @@ struct Issue {
 // Each field by itself: range, allowed values, text, required keys, fields that this version does not know.
 void CheckFields(const google::protobuf::Message& message, const std::string& prefix, std::vector<Issue>* issues);
 
-// Rules across keys. REQUIRES: defaults are filled in.
+// Rules across keys, those below included. REQUIRES: defaults are filled in.
 void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues);
+
+// Where the network's shape comes from, its length, and Hadamard blocks in its rows.
+void CheckModel(const v1::Recipe& full, std::vector<Issue>* issues);
+
+// The pattern, its schedule, and whether quantizer and rows go with it.
+void CheckSparsity(const v1::Recipe& full, std::vector<Issue>* issues);
 
 }  // namespace ridgeline::recipe_internal

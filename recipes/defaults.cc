@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills in the schema's defaults, and the three that depend on other keys.
+// Fills in the schema's defaults, and those that depend on other keys.
 #include <algorithm>
 
+#include "recipes/quantizer_rules.h"
 #include "recipes/recipe_reader.h"
 #include "recipes/scalar.h"
 #include "recipes/schema.h"
@@ -28,27 +29,23 @@ void FillFromSchema(Message* message) {
   }
 }
 
-// Ternary codes and the grids of quest are symmetric, so affine, the default of all others, does not exist for them.
-void FillScheme(const std::string& estimator, v1::TensorQuant* quant) {
-  bool is_symmetric = quant->format() == "ternary" || estimator == "quest";
-  if (is_symmetric && !quant->has_scheme()) quant->set_scheme("linear");
-}
-
-// These two are defined on a Gaussian grid only.
-void FillGrid(v1::Quant* quant) {
-  bool is_gaussian = quant->estimator() == "quest" || quant->estimator() == "ridge_trust";
-  if (is_gaussian && !quant->has_grid()) quant->set_grid("gaussian");
+// A run gets to its pattern in its first half, and trains with it in the second.
+void FillScheduleSteps(v1::Recipe* recipe) {
+  v1::Sparsity* sparsity = recipe->mutable_sparsity();
+  if (sparsity->schedule() == "constant" || sparsity->has_schedule_steps()) return;
+  sparsity->set_schedule_steps(std::max(1, recipe->training().steps() / 2));
 }
 
 }  // namespace
 
 void ApplyRecipeDefaults(v1::Recipe* recipe) {
-  v1::Quant* quant = recipe->mutable_quant();
-  FillScheme(quant->estimator(), quant->mutable_weight());
-  FillScheme(quant->estimator(), quant->mutable_activation());
-  FillGrid(quant);
+  recipe_internal::FillQuantizerDefaults(recipe->mutable_quant());
+  bool name_given = recipe->model().has_name();
   bool warmup_given = recipe->lr_scheduler().has_warmup_steps();
   FillFromSchema(recipe);
+  FillScheduleSteps(recipe);
+  // Weights that are given have a shape; the default of random ones is not theirs.
+  if (recipe->model().has_path() && !name_given) recipe->mutable_model()->clear_name();
   // A run shorter than the usual warm-up is all warm-up, not an error.
   if (!warmup_given) {
     v1::LrScheduler* scheduler = recipe->mutable_lr_scheduler();

@@ -44,8 +44,12 @@ TEST(SchemaTest, EveryKeyHasHelpThatIsASentence) {
 TEST(SchemaTest, EveryScalarHasADefaultOrIsRequiredOrSaysWhatItsAbsenceMeans) {
   for (const std::string& key : AllRecipeKeys()) {
     FieldExplanation one = Explain(key);
-    if (one.type == "map" || one.type == "list") continue;
-    bool says_so = one.help.find("overrides the named shape") != std::string::npos;
+    if (one.type == "map" || one.type.starts_with("list")) continue;
+    bool says_so = false;
+    for (const char* absence : {"overrides the named shape", "instead of random ones", "half of which is the default",
+                                "is scored too"}) {
+      says_so |= one.help.find(absence) != std::string::npos;
+    }
     bool documented = !one.default_value.empty() || one.required || says_so;
     EXPECT_TRUE(documented) << key;
     EXPECT_FALSE(one.required && !one.default_value.empty()) << key;
@@ -82,13 +86,15 @@ TEST(ExplainFieldTest, GivesTypeUnitRangeAndDefault) {
   EXPECT_EQ(one.range, "2 to 131072");
   EXPECT_FALSE(one.required);
   EXPECT_EQ(Explain("optimizer.lr").range, "over 0, up to 10");
-  EXPECT_THAT(Explain("quant.estimator").one_of, ElementsAre("none", "ridge", "ste", "quest", "ridge_trust"));
+  EXPECT_THAT(Explain("quant.estimator").one_of, ElementsAre("none", "ridge", "ste", "quest", "ridge_trust", "ste_clip", "bitnet_b1",
+                                                             "bitnet", "bitnet_reloaded", "torchao", "bi_adapter",
+                                                             "gaussws", "diffq"));
   EXPECT_TRUE(Explain("dataset.path").required);
 }
 
 TEST(ExplainFieldTest, KnowsEveryKindOfKey) {
   EXPECT_EQ(Explain("quant").type, "section");
-  EXPECT_EQ(Explain("quant").children.size(), 7u);
+  EXPECT_EQ(Explain("quant").children.size(), 8u);
   EXPECT_EQ(Explain("quant").children[1].key, "quant.weight");
   EXPECT_EQ(Explain("export.frontier").type, "true/false");
   EXPECT_EQ(Explain("optimizer.lr").type, "number");
@@ -96,6 +102,7 @@ TEST(ExplainFieldTest, KnowsEveryKindOfKey) {
   EXPECT_EQ(Explain("labels").type, "map");
   EXPECT_EQ(Explain("labels.team").type, "map");
   EXPECT_EQ(Explain("sweep.cases").type, "list");
+  EXPECT_EQ(Explain("quant.skip").type, "list of text");
   EXPECT_TRUE(Explain("sweep.cases.name").required);
   EXPECT_EQ(Explain("").children[0].key, "name");
 }

@@ -147,8 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "of two such as 64 or 128)"},
         Mistake{"HadamardBlockWithATail",
                 With("quant: {estimator: ridge, hadamard: true, activation: {format: int2, block: 256}}\n"),
-                "r:2:77: quant.activation.block: 256 does not divide the width 128, and Hadamard blocks have no tail "
-                "(set it to a power of two that divides model.dim, or quant.hadamard to false)"},
+                "r:2:77: quant.activation.block: 256 does not divide rows of 128 features, and Hadamard blocks have no "
+                "tail (set it to a power of two up to 128, or quant.hadamard to false)"},
         Mistake{"GptWithoutWidth", With("model: {name: gpt, n_layers: 2, n_heads: 2}\n"),
                 "r:2:1: model.dim: is required by model.name gpt (set it, or name a shape like gpt-nano)"},
         Mistake{"HeadsThatDoNotDivideTheWidth", With("model: {name: gpt, n_layers: 2, dim: 100, n_heads: 3}\n"),
@@ -169,7 +169,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NoSection", "abc\n",
                 "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, "
                 "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, priority, "
-                "labels)"},
+                "sparsity, activation_checkpoint, labels)"},
         Mistake{"OpenBracket", "dataset: {path: x\n",
                 "r:2:1: not valid YAML: end of map flow not found (check the indentation, colons, quotes and brackets "
                 "here and on the line above)"},
@@ -242,7 +242,7 @@ TEST(ReadRecipeTest, ProblemsOfOverridesNameSetInsteadOfAPlace) {
                          {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
               ElementsAre("--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
                           "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
-                          "activation, lambda, grid_gradient, grid, hadamard)",
+                          "activation, lambda, grid_gradient, grid, hadamard, skip)",
                           "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
                           "1337)",
                           "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));

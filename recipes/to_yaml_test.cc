@@ -48,6 +48,14 @@ TEST(RecipeToYamlTest, TextThatLooksLikeSomethingElseStaysText) {
   }
 }
 
+TEST(RecipeToYamlTest, ListsOfTextReadBack) {
+  v1::Recipe recipe;
+  recipe.mutable_dataset()->set_path("x");
+  for (const char* text : {"*.mlp.down_proj.*", "a", "12", "true", "a, b]", "'", "[x]"}) recipe.mutable_quant()->add_skip(text);
+  EXPECT_TRUE(MessageDifferencer::Equals(RoundTrip(recipe), recipe));
+  EXPECT_THAT(RecipeToYaml(recipe), HasSubstr("skip: [\"*.mlp.down_proj.*\", a, \"12\", "));
+}
+
 TEST(RecipeToYamlTest, SweepsReadBack) {
   v1::Recipe grid;
   grid.mutable_dataset()->set_path("x");
@@ -101,8 +109,33 @@ TEST(ApplyRecipeDefaultsTest, WarmupIsNoLongerThanTheRunUnlessGiven) {
   EXPECT_EQ(recipe.lr_scheduler().warmup_steps(), 20);
 }
 
+TEST(ApplyRecipeDefaultsTest, GivenWeightsHaveNoNamedShape) {
+  v1::Recipe recipe;
+  recipe.mutable_model()->set_path("gemma3-270m");
+  ApplyRecipeDefaults(&recipe);
+  EXPECT_FALSE(recipe.model().has_name());
+  recipe.mutable_model()->set_name("gpt2");  // An error, which is not to be hidden.
+  ApplyRecipeDefaults(&recipe);
+  EXPECT_EQ(recipe.model().name(), "gpt2");
+}
+
+TEST(ApplyRecipeDefaultsTest, APatternThatComesGraduallyIsReachedHalfWay) {
+  for (const auto& [steps, reached] : {std::pair{500, 250}, {1, 1}}) {
+    v1::Recipe recipe;
+    recipe.mutable_training()->set_steps(steps);
+    recipe.mutable_sparsity()->set_schedule("cubic");
+    ApplyRecipeDefaults(&recipe);
+    EXPECT_EQ(recipe.sparsity().schedule_steps(), reached);
+  }
+  v1::Recipe constant;
+  ApplyRecipeDefaults(&constant);
+  EXPECT_FALSE(constant.sparsity().has_schedule_steps());
+}
+
 TEST(ApplyRecipeDefaultsTest, TwiceIsAsGoodAsOnce) {
   v1::Recipe once;
+  once.mutable_model()->set_path("weights");
+  once.mutable_sparsity()->set_schedule("linear");
   once.mutable_quant()->mutable_weight()->set_format("ternary");
   ApplyRecipeDefaults(&once);
   v1::Recipe twice = once;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about the network: where its shape comes from, and what must divide its rows.
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "fmt/format.h"
+#include "recipes/checks.h"
+#include "recipes/model_shapes.h"
+
+namespace ridgeline::recipe_internal {
+namespace {
+
+using Issues = std::vector<Issue>;
+
+// The keys that override sizes of a named shape, and whether the recipe has them.
+std::vector<std::pair<std::string, bool>> SizeKeys(const v1::Model& model) {
+  return {{"model.n_layers", model.has_n_layers()}, {"model.dim", model.has_dim()}, {"model.n_heads", model.has_n_heads()}};
+}
+
+// Defaults leave model.name out where there is a path, so that only a name that somebody wrote is here.
+void CheckPath(const v1::Model& model, Issues* issues) {
+  std::vector<std::pair<std::string, bool>> keys = SizeKeys(model);
+  keys.emplace_back("model.name", model.has_name());
+  for (const auto& [key, given] : keys) {
+    if (!given) continue;
+    issues->push_back({key, "cannot be set beside model.path, whose weights have a shape of their own",
+                       fmt::format("remove {} or model.path", key), {key, "model.path"}});
+  }
+}
+
+void CheckSizes(const v1::Model& model, const ModelShape& shape, Issues* issues) {
+  for (const auto& [key, given] : SizeKeys(model)) {
+    if (given && shape.is_fixed()) {
+      issues->push_back({key, fmt::format("cannot be set: the shape of {} is fixed", model.name()),
+                         "remove the key, or set model.name to a GPT's", {key, "model.name"}});
+    }
+    if (!given && model.name() == "gpt") {
+      issues->push_back({key, "is required by model.name gpt", "set it, or name a shape like gpt-nano",
+                         {key, "model.name"}});
+    }
+  }
+}
+
+void CheckHeads(const v1::Model& model, const ModelShape& shape, Issues* issues) {
+  if (shape.is_fixed()) return;
+  const int64_t dim = WidthOf(model);
+  const int n_heads = model.has_n_heads() ? model.n_heads() : shape.n_heads;
+  if (dim <= 0 || n_heads <= 0 || dim % n_heads == 0) return;
+  issues->push_back({model.has_n_heads() ? "model.n_heads" : "model.dim",
+                     fmt::format("{} heads do not divide the width {}", n_heads, dim),
+                     "make model.dim a multiple of model.n_heads", {"model.name", "model.dim", "model.n_heads"}});
+}
+
+void CheckLength(const v1::Recipe& full, const ModelShape& shape, Issues* issues) {
+  const int seq_len = full.training().seq_len();
+  if (shape.max_seq_len == 0 || seq_len <= shape.max_seq_len) return;
+  issues->push_back({"training.seq_len",
+                     fmt::format("{} is over the {} positions of {}", seq_len, shape.max_seq_len, full.model().name()),
+                     fmt::format("at most {}", shape.max_seq_len), {"training.seq_len", "model.name"}});
+}
+
+std::string RemedyForTail(const std::vector<int64_t>& lengths) {
+  int64_t common = 0;
+  for (int64_t length : lengths) common = std::gcd(common, length);
+  const int64_t largest = common & -common;  // Its power of two.
+  if (largest < 2) return "set quant.hadamard to false";
+  return fmt::format("set it to a power of two up to {}, or quant.hadamard to false", largest);
+}
+
+void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+  if (!full.quant().hadamard() || full.quant().estimator() == "none" || quant.format() == "none") return;
+  const std::string key = prefix + ".block";
+  const int block = quant.block();
+  if (block > 0 && (block & (block - 1)) != 0) {
+    issues->push_back({key, fmt::format("{} is not a power of two, and quant.hadamard is true", block),
+                       "set it to a power of two such as 64 or 128", {key, "quant.hadamard"}});
+    return;
+  }
+  const std::vector<int64_t> lengths = RowLengths(full.model());
+  for (int64_t length : lengths) {
+    if (block <= 0 || length % block == 0) continue;
+    issues->push_back({key, fmt::format("{} does not divide rows of {} features, and Hadamard blocks have no tail", block, length),
+                       RemedyForTail(lengths), {key, "quant.hadamard", "model.name", "model.dim"}});
+    return;
+  }
+}
+
+}  // namespace
+
+void CheckModel(const v1::Recipe& full, Issues* issues) {
+  const v1::Model& model = full.model();
+  const ModelShape* shape = FindModelShape(model.name());  // Null as well for what the schema does not allow.
+  if (model.has_path()) {
+    CheckPath(model, issues);
+  } else if (shape != nullptr) {
+    CheckSizes(model, *shape, issues);
+    CheckHeads(model, *shape, issues);
+    CheckLength(full, *shape, issues);
+  }
+  CheckHadamard(full, full.quant().weight(), "quant.weight", issues);
+  CheckHadamard(full, full.quant().activation(), "quant.activation", issues);
+}
+
+}  // namespace ridgeline::recipe_internal

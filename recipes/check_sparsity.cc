@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about sparsity, with a quantizer or without one.
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "fmt/format.h"
+#include "recipes/checks.h"
+#include "recipes/model_shapes.h"
+#include "recipes/scalar.h"
+
+namespace ridgeline::recipe_internal {
+namespace {
+
+using Issues = std::vector<Issue>;
+
+constexpr int kLargestGroup = 32;
+constexpr char kPatternKey[] = "sparsity.pattern";
+
+// N of each M weights in a row are kept.
+struct Pattern {
+  int n = 1;
+  int m = 1;
+};
+
+// 1 to kLargestGroup in plain digits; 0 for all else.
+int ParseCount(std::string_view text) {
+  int count = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, count);
+  const bool is_plain = error == std::errc() && stop == end && text[0] != '0' && text[0] != '-';
+  return is_plain && count <= kLargestGroup ? count : 0;
+}
+
+std::optional<Pattern> ParsePattern(std::string_view text) {
+  if (text == "dense") return Pattern{};
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const Pattern pattern{ParseCount(text.substr(0, colon)), ParseCount(text.substr(colon + 1))};
+  if (pattern.n < 1 || pattern.n > pattern.m) return std::nullopt;
+  return pattern;
+}
+
+void CheckScheduleSteps(const v1::Recipe& full, Issues* issues) {
+  const int given = full.sparsity().schedule_steps();
+  const int steps = full.training().steps();
+  if (given <= steps) return;
+  issues->push_back({"sparsity.schedule_steps", fmt::format("{} is over training.steps, which is {}", given, steps),
+                     fmt::format("at most {}", steps), {"sparsity.schedule_steps", "training.steps"}});
+}
+
+// A pruned weight must decode to zero, and a group must not lie in two blocks.
+void CheckQuantizer(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
+  const v1::TensorQuant& weight = full.quant().weight();
+  if (full.quant().estimator() == "none" || weight.format() == "none") return;
+  if (weight.scheme() == "affine") {
+    issues->push_back({"quant.weight.scheme",
+                       fmt::format("affine codes decode about a block's mean, and weights pruned by {} {} are zero",
+                                   kPatternKey, full.sparsity().pattern()),
+                       "set it to linear", {"quant.weight.scheme", "quant.weight.format", "quant.estimator", kPatternKey}});
+  }
+  if (weight.block() % pattern.m != 0) {
+    issues->push_back({"quant.weight.block", fmt::format("{} is no multiple of {}, and {} is {}", weight.block(), pattern.m,
+                                                         kPatternKey, full.sparsity().pattern()),
+                       fmt::format("set it to a multiple of {}", pattern.m), {"quant.weight.block", kPatternKey}});
+  }
+}
+
+void CheckRows(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
+  for (int64_t length : RowLengths(full.model())) {
+    if (length % pattern.m == 0) continue;
+    issues->push_back({kPatternKey, fmt::format("groups of {} do not divide rows of {} features", pattern.m, length),
+                       "choose a pattern whose M divides them", {kPatternKey, "model.name", "model.dim"}});
+    return;
+  }
+}
+
+}  // namespace
+
+void CheckSparsity(const v1::Recipe& full, Issues* issues) {
+  CheckScheduleSteps(full, issues);
+  const std::optional<Pattern> pattern = ParsePattern(full.sparsity().pattern());
+  if (!pattern) {
+    issues->push_back({kPatternKey, fmt::format("{} is no pattern", Shown(full.sparsity().pattern())),
+                       fmt::format("write dense, or N:M with 1 <= N <= M <= {}, like 2:4, 4:8 or 1:4", kLargestGroup),
+                       {kPatternKey}});
+    return;
+  }
+  if (pattern->n == pattern->m) return;
+  CheckQuantizer(full, *pattern, issues);
+  CheckRows(full, *pattern, issues);
+}
+
+}  // namespace ridgeline::recipe_internal
