@@ -123,7 +123,7 @@ HWY_INLINE Maximum LargestOf(const T* x, int64_t n) {
 
 // Sum of exp((x - largest) * inverse_temperature), over short runs so that 262,144 terms add up exactly enough.
 template <typename T>
-HWY_INLINE float SumOfExponentials(const T* x, int64_t n, float largest, float inverse_temperature) {
+HWY_INLINE double SumOfExponentials(const T* x, int64_t n, float largest, float inverse_temperature) {
   constexpr int64_t kRun = 4096;
   const Vector shift = hn::Set(d, largest), scale = hn::Set(d, inverse_temperature);
   double total = 0;
@@ -137,35 +137,41 @@ HWY_INLINE float SumOfExponentials(const T* x, int64_t n, float largest, float i
     });
     total += Total(sum);
   }
-  return static_cast<float>(total);
+  return total;
+}
+
+// In double: logits of some tens would cost a float its last digits.
+HWY_INLINE float Loss(double sum, float largest, float target) {
+  return static_cast<float>(__builtin_log(sum) + (double{largest} - double{target}));
 }
 
 template <typename T>
 RowScore ScoreRow(const T* logits, int64_t n, int64_t target) {
   const Maximum largest = LargestOf(logits, n);
-  const float sum = SumOfExponentials(logits, n, largest.value, 1);
-  return {__builtin_logf(sum) + largest.value - ToFloat(logits[target]), largest.index};
+  const double sum = SumOfExponentials(logits, n, largest.value, 1);
+  return {Loss(sum, largest.value, ToFloat(logits[target])), largest.index};
 }
 
 template <typename T>
 RowScore ScoreInPlaceRow(T* logits, int64_t n, int64_t target, float scale) {
   const Maximum largest = LargestOf(logits, n);
-  const float sum = SumOfExponentials(logits, n, largest.value, 1);
+  const double sum = SumOfExponentials(logits, n, largest.value, 1);
   const float target_logit = ToFloat(logits[target]);
-  const Vector shift = hn::Set(d, largest.value), factor = hn::Set(d, scale / sum);
+  const Vector shift = hn::Set(d, largest.value), factor = hn::Set(d, scale / static_cast<float>(sum));
   ForVectors(n, [&](int64_t i, auto at) {
     at.Put(hn::Mul(factor, hn::Exp(d, hn::Sub(at.Get(logits + i, 0), shift))), logits + i);
   });
-  FromFloat(scale * (__builtin_expf(target_logit - largest.value) / sum - 1), logits + target);
-  return {__builtin_logf(sum) + largest.value - target_logit, largest.index};
+  const double p = __builtin_exp(double{target_logit} - double{largest.value}) / sum;
+  FromFloat(static_cast<float>(scale * (p - 1)), logits + target);
+  return {Loss(sum, largest.value, target_logit), largest.index};
 }
 
 template <typename T>
 float DistillInPlaceRow(T* logits, T* teacher, int64_t n, float temperature, float scale) {
   const float inverse = 1 / temperature;
   const float largest = LargestOf(logits, n).value, teacher_largest = LargestOf(teacher, n).value;
-  const float sum = SumOfExponentials(logits, n, largest, inverse);
-  const float teacher_sum = SumOfExponentials(teacher, n, teacher_largest, inverse);
+  const float sum = static_cast<float>(SumOfExponentials(logits, n, largest, inverse));
+  const float teacher_sum = static_cast<float>(SumOfExponentials(teacher, n, teacher_largest, inverse));
   // log p_teacher - log p_student = (teacher - logits) / T + offset
   const float offset = (largest - teacher_largest) * inverse + __builtin_logf(sum) - __builtin_logf(teacher_sum);
   const Vector shift = hn::Set(d, largest), teacher_shift = hn::Set(d, teacher_largest), rate = hn::Set(d, inverse);
