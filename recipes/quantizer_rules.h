@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which formats, schemes and grids go with an estimator: what a recipe leaves out, and what it must not say. The worker's
+// quantizers refuse the same (quant/spec/definition.cc); here the answer has a place in the recipe.
+#pragma once
+
+#include <vector>
+
+#include "recipes/checks.h"
+#include "ridgeline/v1/recipe.pb.h"
+
+namespace ridgeline::recipe_internal {
+
+// Sets what is not set and has only one sensible value with the estimator and the formats that are.
+void FillQuantizerDefaults(v1::Quant* quant);
+
+// Each combination without a definition, with its remedy.
+void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues);
+
+}  // namespace ridgeline::recipe_internal

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recipes/quantizer_rules.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "recipes/recipe_reader.h"
+
+namespace ridgeline {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::Quant Filled(const std::string& estimator, const std::string& weight, const std::string& activation) {
+  v1::Recipe recipe;
+  recipe.mutable_quant()->set_estimator(estimator);
+  recipe.mutable_quant()->mutable_weight()->set_format(weight);
+  recipe.mutable_quant()->mutable_activation()->set_format(activation);
+  ApplyRecipeDefaults(&recipe);
+  return recipe.quant();
+}
+
+std::string FirstIssue(const v1::Quant& quant) {
+  std::vector<recipe_internal::Issue> issues;
+  recipe_internal::CheckQuantizers(quant, &issues);
+  return issues.empty() ? "" : issues[0].key + ": " + issues[0].message + " (" + issues[0].remedy + ")";
+}
+
+// Naming the estimator and the formats must be enough.
+TEST(QuantizerRulesTest, DefaultsMakeEveryEstimatorsUsualFormatsValid) {
+  struct Case {
+    std::string estimator, weight, activation;
+  };
+  for (const Case& c : {Case{"ridge", "int4", "fp4"}, {"ste", "mxfp4", "mxfp8_e4m3"}, {"ste", "nvfp4", "nvint4"},
+                        {"ste", "bitmod_fp3", "int8"}, {"ste_clip", "int1", "int1"}, {"quest", "fp4", "fp6_e2m3"},
+                        {"ridge_trust", "int4", "fp8_e4m3"}, {"bitnet_b1", "int1", "int8"}, {"bitnet", "ternary", "int8"},
+                        {"bitnet_reloaded", "ternary", "int8"}, {"torchao", "int4", "int8"},
+                        {"bi_adapter", "int1", "none"}, {"gaussws", "int6", "none"}, {"diffq", "int4", "none"}})
+    EXPECT_EQ(FirstIssue(Filled(c.estimator, c.weight, c.activation)), "") << c.estimator << " " << c.weight;
+}
+
+TEST(QuantizerRulesTest, BitnetAndTorchaoHaveTheGranularityOfTheirPapers) {
+  v1::Quant bitnet = Filled("bitnet", "ternary", "int8"), torchao = Filled("torchao", "int4", "int8");
+  EXPECT_EQ(bitnet.weight().granularity(), "tensor");
+  EXPECT_EQ(bitnet.activation().granularity(), "row");
+  EXPECT_EQ(torchao.weight().scheme() + " " + torchao.weight().granularity(), "linear block");
+  EXPECT_EQ(torchao.activation().scheme() + " " + torchao.activation().granularity(), "affine row");
+}
+
+TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
+  v1::Quant quant = Filled("ste", "mxfp4", "nvfp4");
+  EXPECT_EQ(quant.weight().block(), 32);
+  EXPECT_EQ(quant.activation().block(), 16);
+  quant.mutable_weight()->set_block(64);
+  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.weight.block: mxfp4 has no blocks of 64 (set it to 32"));
+}
+
+TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
+  EXPECT_THAT(FirstIssue(Filled("bitnet", "int4", "int8")), HasSubstr("quant.weight.format: bitnet has no int4 (use ternary"));
+  EXPECT_THAT(FirstIssue(Filled("ridge", "int4", "mxfp4")), HasSubstr("quant.activation.format: ridge has no mxfp4"));
+  v1::Quant affine = Filled("ste", "fp4", "none");
+  affine.mutable_weight()->set_scheme("affine");
+  EXPECT_THAT(FirstIssue(affine), HasSubstr("fp4 has no affine scheme"));
+  v1::Quant gaussian = Filled("ste", "mxfp4", "none");
+  gaussian.set_grid("gaussian");
+  EXPECT_THAT(FirstIssue(gaussian), HasSubstr("quant.grid: mxfp4 has no gaussian grid"));
+  v1::Quant rotated = Filled("bitnet", "ternary", "none");
+  rotated.set_hadamard(true);
+  EXPECT_THAT(FirstIssue(rotated), HasSubstr("quant.weight.granularity: tensor has no blocks"));
+}
+
+}  // namespace
+}  // namespace ridgeline
