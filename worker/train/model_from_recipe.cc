@@ -21,6 +21,9 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
   ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(quant.grid_gradient()));
   ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(quant.grid()));
+  if (tensor.has_granularity()) {
+    ASSIGN_OR_RETURN(spec.granularity, ParseGranularity(tensor.granularity()));
+  }
   spec.hadamard = quant.hadamard();
   spec.block = tensor.block();
   spec.lambda = quant.lambda();
