@@ -111,9 +111,13 @@ absl::Status EncodeBlocks(std::span<const float> elements, std::string* bytes) {
 
 template <typename Convert>
 absl::Status EncodePlain(std::span<const float> elements, Convert convert, std::string* bytes) {
+  using Stored = decltype(convert(0.0f));
+  size_t at = bytes->size();
+  bytes->resize(at + elements.size() * sizeof(Stored));
   for (float element : elements) {
-    const auto stored = convert(element);
-    bytes->append(reinterpret_cast<const char*>(&stored), sizeof stored);
+    const Stored stored = convert(element);
+    std::memcpy(bytes->data() + at, &stored, sizeof stored);
+    at += sizeof stored;
   }
   return absl::OkStatus();
 }
