@@ -14,7 +14,7 @@ from process_test import BIN, ProcessTest, main  # noqa: E402
 
 COLUMNS = ("point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
            "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
-           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto")
+           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto,second_loss")
 
 SWEEP = """\
 name: small-sweep
