@@ -20,7 +20,7 @@ const Estimator& EstimatorOf(const QuantizerSpec& spec, int64_t features) {
   absl::Status valid = ValidateQuantizerSpec(spec);
   if (valid.ok()) valid = ValidateFeatures(spec, features);
   TORCH_CHECK(valid.ok(), std::string(valid.message()));
-  absl::StatusOr<const Estimator*> estimator = FindEstimator(spec.estimator);
+  absl::StatusOr<const Estimator*> estimator = EstimatorFor(spec);
   TORCH_CHECK(estimator.ok(), std::string(estimator.status().message()));
   return **estimator;
 }
@@ -33,50 +33,67 @@ void ForRows(int64_t rows, int64_t features, const Function& function) {
 }
 
 template <typename T>
+const T* NumbersOf(const at::Tensor& x) { return static_cast<const T*>(x.const_data_ptr()); }
+template <typename T>
+T* MutableNumbersOf(at::Tensor& x) { return static_cast<T*>(x.mutable_data_ptr()); }
+
+template <typename X, typename V>
 void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat) {
   const KernelMatrix matrix = MatrixForKernels(x, spec);
   const int64_t features = matrix.features;
-  const T* in = x.const_data_ptr<T>();
-  T* out = x_hat.mutable_data_ptr<T>();
+  const X* in = NumbersOf<X>(x);
+  V* out = MutableNumbersOf<V>(x_hat);
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
     estimator.Forward(matrix.spec, in + begin * features, end - begin, features, out + begin * features);
   });
 }
 
-template <typename T>
+template <typename X, typename V>
 void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v,
                   at::Tensor& dx) {
   const KernelMatrix matrix = MatrixForKernels(x, spec);
   const int64_t features = matrix.features;
-  const T* in = x.const_data_ptr<T>();
-  const T* grad = v.const_data_ptr<T>();
-  T* out = dx.mutable_data_ptr<T>();
+  const X* in = NumbersOf<X>(x);
+  const V* grad = NumbersOf<V>(v);
+  X* out = MutableNumbersOf<X>(dx);
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
     estimator.Backward(matrix.spec, in + begin * features, grad + begin * features, end - begin, features,
                        out + begin * features);
   });
 }
 
+// Calls function.operator()<X, V>() for the kernels' names of x's and v's dtypes.
+template <typename Function>
+void WithNumbers(at::ScalarType x, at::ScalarType v, const Function& function) {
+  if (x == at::kFloat && v == at::kBFloat16) return function.template operator()<float, BFloat16>();
+  TORCH_CHECK(x == v, "no kernels for ", x, " with ", v);
+  if (x == at::kDouble) return function.template operator()<double, double>();
+  if (x == at::kBFloat16) return function.template operator()<BFloat16, BFloat16>();
+  function.template operator()<float, float>();
+}
+
 // Contiguous, in a dtype that the kernels have.
 at::Tensor ForKernels(const at::Tensor& x) {
-  bool native = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
+  const at::ScalarType type = x.scalar_type();
+  const bool native = type == at::kFloat || type == at::kDouble || type == at::kBFloat16;
   return (native ? x : x.to(at::kFloat)).contiguous();
 }
 
-at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec) {
+// x_hat in `out`: x's dtype, or bfloat16 where x is float32.
+at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
-  at::Tensor in = ForKernels(x), x_hat = at::empty_like(in);
-  if (in.scalar_type() == at::kDouble) ForwardInto<double>(estimator, spec, in, x_hat);
-  else ForwardInto<float>(estimator, spec, in, x_hat);
-  return x_hat.to(x.scalar_type());
+  const at::Tensor in = ForKernels(x);
+  at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out == at::kBFloat16 ? out : in.scalar_type()));
+  WithNumbers(in.scalar_type(), x_hat.scalar_type(),
+              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, in, x_hat); });
+  return x_hat.to(out);
 }
 
-at::Tensor RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
+// dx: x's dtype, contiguous. v: that, or bfloat16 where x is float32.
+void RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
-  at::Tensor in = ForKernels(x), grad = v.to(in.scalar_type()).contiguous(), dx = at::empty_like(in);
-  if (in.scalar_type() == at::kDouble) BackwardInto<double>(estimator, spec, in, grad, dx);
-  else BackwardInto<float>(estimator, spec, in, grad, dx);
-  return dx.to(x.scalar_type());
+  WithNumbers(x.scalar_type(), v.scalar_type(),
+              [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, v, dx); });
 }
 
 void CheckMaster(const at::Tensor& x) {
@@ -91,15 +108,19 @@ struct SavedSpec : torch::CustomClassHolder {
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
-    context->save_for_backward({x});
+    if (!PassesGradient(spec)) context->save_for_backward({x});
     // The graph may outlive the caller's spec, so it keeps its own copy.
     context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
-    return RunForward(x, spec);
+    return RunForward(x, spec, x.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
-    auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
-    return {RunBackward(context->get_saved_variables()[0], grad_outputs[0], saved->spec), at::Tensor()};
+    const auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
+    if (PassesGradient(saved->spec)) return {grad_outputs[0], at::Tensor()};
+    const at::Tensor saved_x = context->get_saved_variables()[0], x = ForKernels(saved_x);
+    at::Tensor dx = at::empty_like(x);
+    RunBackward(x, grad_outputs[0].to(x.scalar_type()).contiguous(), saved->spec, dx);
+    return {dx.to(saved_x.scalar_type()), at::Tensor()};
   }
 };
 
@@ -110,14 +131,14 @@ at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
   if (at::GradMode::is_enabled()) return FakeQuantizeFunction::apply(x, spec);
   QuantizerSpec in_use = spec;
   in_use.hard_rounding = true;
-  return RunForward(x, in_use);
+  return RunForward(x, in_use, x.scalar_type());
 }
 
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
   CheckMaster(x);
   TORCH_CHECK(out == at::kFloat || out == at::kBFloat16, "quantized values come in float32 or bfloat16, not ", out);
   at::NoGradGuard no_grad;
-  return (spec.enabled() ? RunForward(x, spec) : x).to(out);
+  return spec.enabled() ? RunForward(x, spec, out) : x.to(out);
 }
 
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
@@ -125,10 +146,12 @@ void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const Quantizer
   CheckMaster(dx);
   TORCH_CHECK(v.sizes() == x.sizes() && dx.sizes() == x.sizes(), "x ", x.sizes(), ", v ", v.sizes(), " and dx ",
               dx.sizes(), " differ in shape");
+  TORCH_CHECK(v.scalar_type() == at::kFloat || v.scalar_type() == at::kBFloat16,
+              "gradients of quantized values come in float32 or bfloat16, not ", v.scalar_type());
   TORCH_CHECK(x.is_contiguous() && v.is_contiguous() && dx.is_contiguous(), "x, v and dx must be contiguous");
   at::NoGradGuard no_grad;
-  if (!spec.enabled()) dx.copy_(v);
-  else dx.copy_(RunBackward(x, v, spec));
+  if (!spec.enabled() || PassesGradient(spec)) dx.copy_(v);
+  else RunBackward(x, v, spec, dx);
 }
 
 double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {
@@ -137,7 +160,7 @@ double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled() || energy == 0) return 0;
   QuantizerSpec in_use = spec;
   in_use.hard_rounding = true;
-  return (RunForward(original, in_use) - original).square().sum().item<double>() / energy;
+  return (RunForward(original, in_use, at::kDouble) - original).square().sum().item<double>() / energy;
 }
 
 }  // namespace ridgeline

@@ -9,13 +9,15 @@
 namespace ridgeline {
 
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Saves only x for the backward
-// pass; shares LibTorch's threads. float32 and float64 are computed as they are, other dtypes in float32.
+// pass, and not even that where the gradient passes as it is; shares LibTorch's threads. float64 is computed as it is,
+// all else in float32; float16, unlike bfloat16, by a float32 copy of the tensor.
 // A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec);
 
 // The two halves apart from autograd, for weights that are quantized once per optimizer step: the micro-batches share
-// x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still. Both share LibTorch's
+// x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still (but for mask_decay, which
+// comes once, as it should). Neither makes a copy of a tensor in another dtype. Both share LibTorch's
 // threads and throw as FakeQuantize does. A spec that is not enabled() passes on what comes, converted.
 
 // x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.

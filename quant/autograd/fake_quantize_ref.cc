@@ -17,11 +17,24 @@ struct TensorGrid {
   FloatGrid_ref floating = {};  // Of formats with elements of their own.
 };
 
+// The mean over what is kept of a block whose other numbers are 0.
+at::Tensor MeanOfKept(const QuantizerSpec& spec, const at::Tensor& x) {
+  return x.mean(1, true) / spec.sparsity.kept_fraction();
+}
+
+// 1 for the n largest |x| of each m, of equals for the first. x: (rows, block)
+at::Tensor MaskOf(const at::Tensor& x, const SparsityPattern& sparsity) {
+  if (!sparsity.is_sparse()) return at::ones_like(x);
+  at::Tensor groups = x.detach().abs().reshape({-1, sparsity.m});
+  at::Tensor largest = at::argsort(groups, /*stable=*/true, 1, /*descending=*/true).slice(1, 0, sparsity.n);
+  return at::zeros_like(groups).scatter(1, largest, 1).reshape(x.sizes());
+}
+
 // The outermost levels at GaussianExtent RMS. x: (rows, block)
 TensorGrid GaussianGridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
   const bool affine = spec.scheme == Scheme::kAffine;
   at::Tensor mean = affine ? x.mean(1, true) : at::zeros({1, 1}, x.options());
-  at::Tensor extent = GaussianExtent(spec.format) * (x - mean).square().mean(1, true).sqrt();
+  at::Tensor extent = GaussianExtent(spec.format) * (MeanOfKept(spec, (x - mean).square())).sqrt();
   if (affine) {
     double levels = (1 << IntegerBits(spec.format)) - 1;
     return {2 * extent / levels, mean - extent, 0, levels, 0};
@@ -34,7 +47,8 @@ TensorGrid GaussianGridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) 
 // x: (rows, block)
 TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
   if (HasOwnElement(spec.format)) {
-    FloatGrid_ref grid = FloatGridOfBlocks_ref(x, spec);
+    const bool by_rms = spec.grid == GridStatistics::kGaussian;  // Which zeros of pruned numbers would make small.
+    FloatGrid_ref grid = FloatGridOfBlocks_ref(by_rms ? x / std::sqrt(spec.sparsity.kept_fraction()) : x, spec);
     const double largest = LargestElement(spec.format);
     return {grid.scale, at::zeros({1, 1}, x.options()), -largest, largest, 0, grid};
   }
@@ -46,7 +60,7 @@ TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
     return {(largest - smallest) / levels, smallest, 0, levels, 0};
   }
   at::Tensor zero = at::zeros({1, 1}, x.options());
-  if (spec.format == Format::kInt1 || spec.format == Format::kTernary) return {x.abs().mean(1, true), zero, -1, 1, 0};
+  if (spec.format == Format::kInt1 || spec.format == Format::kTernary) return {MeanOfKept(spec, x.abs()), zero, -1, 1, 0};
   double highest = (1 << (bits - 1)) - 0.5;
   return {std::get<0>(x.abs().max(1, true)) / highest, zero, -highest, highest, 0.5};
 }
@@ -87,15 +101,35 @@ at::Tensor HadamardMatrix(int64_t n, const at::TensorOptions& options) {
   return h / std::sqrt(static_cast<double>(n));
 }
 
-at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
-  if (HasPublishedGrid_ref(spec)) return QuantizeBlocksAsPublished_ref(x, spec);
-  TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x : x.detach(), spec);
-  at::Tensor f = (x - grid.offset) / grid.scale;
-  at::Tensor codes = CodesOf(f, x, grid, spec), q = f + (codes - f).detach();
-  if (spec.estimator == "quest" || spec.estimator == "ridge_trust" || spec.estimator == "ste_clip")
-    q = at::where(TrustedElements(f, codes, grid, spec), q, codes.detach());
+// Pruned codes are trusted where half the distance of two levels covers their error.
+at::Tensor TrustedPruned(const at::Tensor& f, const TensorGrid& grid, const QuantizerSpec& spec) {
+  if (spec.format == Format::kInt1) return f.abs() <= grid.highest;
+  return f.abs() <= (HasOwnElement(spec.format) ? FloatElementOf(spec.format).last_step() / 2 : 0.5);
+}
+
+// mask: (rows, block), detached. x_kept = mask * x, whose gradient passes to all of x.
+at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, const QuantizerSpec& spec) {
+  at::Tensor x_kept = x + (mask * x - x).detach();
+  if (!spec.quantizes()) return x_kept;
+  TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x_kept : x_kept.detach(), spec);
+  at::Tensor f_kept = (x_kept - grid.offset) / grid.scale, f = (x.detach() - grid.offset) / grid.scale;
+  at::Tensor codes = CodesOf(f_kept, x_kept, grid, spec) * mask, q = f_kept + (codes - f_kept).detach();
+  if (spec.estimator == "quest" || spec.estimator == "ridge_trust" || spec.estimator == "ste_clip") {
+    at::Tensor trusted = at::where(mask > 0, TrustedElements(f, codes, grid, spec), TrustedPruned(f, grid, spec));
+    q = at::where(trusted, q, codes.detach());
+  }
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
   return q * grid.scale + grid.offset;
+}
+
+at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
+  if (spec.quantizes() && HasPublishedGrid_ref(spec)) return QuantizeBlocksAsPublished_ref(x, spec);
+  at::Tensor mask = MaskOf(x, spec.sparsity), decaying = x * 1;
+  if (spec.mask_decay > 0 && x.requires_grad())
+    decaying.register_hook([decay = spec.mask_decay * (1 - mask) * x.detach()](at::Tensor gradient) {
+      return gradient + decay;
+    });
+  return QuantizePrunedBlocks(decaying, mask, spec);
 }
 
 // x: (rows, block) -> (rows, block)

@@ -17,16 +17,20 @@ std::vector<QuantizerSpec> EverySpec() {
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
           for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-            for (bool hadamard : {false, true}) {
-              QuantizerSpec spec{estimator, format, scheme, 64, 0.01, gradient, grid, hadamard};
-              if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-            }
+            for (bool hadamard : {false, true})
+              for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{1, 8}}) {
+                QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = scheme, .block = 64,
+                                   .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .sparsity = sparsity};
+                if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+              }
   return specs;
 }
 
 std::string Name(const QuantizerSpec& spec) {
   std::string name = spec.estimator + " " + std::string(FormatName(spec.format)) + " ";
   name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
+  if (spec.sparsity.is_sparse())
+    name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   return name + (spec.hadamard ? " hadamard" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
@@ -39,7 +43,7 @@ at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerS
 TEST(FakeQuantizeTest, ClosedFormAgreesWithTheAutogradTwinInEveryGrid) {
   for (const QuantizerSpec& spec : EverySpec()) {
     SCOPED_TRACE(Name(spec));
-    const int64_t features = spec.hadamard ? 192 : 150;  // A Hadamard block has no tail.
+    const int64_t features = spec.hadamard ? 192 : 152;  // A Hadamard block has no tail.
     at::Tensor x = at::randn({3, 5, features}, at::kDouble), v = at::randn({3, 5, features}, at::kDouble);
     EXPECT_LT((FakeQuantize(x, spec) - FakeQuantize_ref(x, spec)).abs().max().item<double>(), kAgreesWithAutograd);
     at::Tensor difference = GradientOf(FakeQuantize, x, v, spec) - GradientOf(FakeQuantize_ref, x, v, spec);
@@ -52,11 +56,66 @@ TEST(FakeQuantizeTest, ADisabledSpecGivesTheTensorItself) {
   EXPECT_TRUE(FakeQuantize(x, QuantizerSpec{}).is_same(x));
 }
 
-TEST(FakeQuantizeTest, BFloat16IsComputedInFloat) {
-  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4};
-  at::Tensor x = at::randn({4, 128}).to(at::kBFloat16);
-  at::Tensor expected = FakeQuantize(x.to(at::kFloat), spec).to(at::kBFloat16);
-  EXPECT_TRUE(at::equal(FakeQuantize(x, spec), expected));
+TEST(FakeQuantizeTest, NarrowNumbersAreComputedInFloat) {
+  for (const QuantizerSpec& spec : EverySpec())
+    for (at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+      SCOPED_TRACE(Name(spec));
+      const int64_t features = spec.hadamard ? 192 : 152;
+      at::Tensor x = at::randn({4, features}).to(type), v = at::randn({4, features}).to(type);
+      EXPECT_TRUE(at::equal(FakeQuantize(x, spec), FakeQuantize(x.to(at::kFloat), spec).to(type)));
+      at::Tensor in_float = GradientOf(FakeQuantize, x.to(at::kFloat), v.to(at::kFloat), spec);
+      EXPECT_TRUE(at::equal(GradientOf(FakeQuantize, x, v, spec), in_float.to(type)));
+    }
+}
+
+TEST(FakeQuantizeTest, BFloat16RoundsToTheNearestTiesToEven) {
+  // Pruning nothing away of one number in two, so that values pass as they are: every upper half, and what lies between.
+  QuantizerSpec pruning{.sparsity = {1, 2}};
+  at::Tensor high = at::arange(0x7F80, at::kInt), low = at::tensor({0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF}, at::kInt);
+  at::Tensor bits = (high.unsqueeze(1) * 65536 + low.unsqueeze(0)).reshape({-1});
+  at::Tensor numbers = bits.view(at::kFloat), x = at::stack({numbers, at::zeros_like(numbers)}, 1);
+  EXPECT_TRUE(at::equal(QuantizedValues(x, pruning, at::kBFloat16), x.to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(QuantizedValues(-x, pruning, at::kBFloat16), (-x).to(at::kBFloat16)));
+}
+
+TEST(FakeQuantizeTest, PruningKeepsTheLargestOfEachGroupAndOfEqualsTheFirst) {
+  at::Tensor x = at::tensor({1.0f, -3.0f, 2.0f, 0.5f, 2.0f, -2.0f, 2.0f, 2.0f});
+  EXPECT_TRUE(at::equal(FakeQuantize(x, {.sparsity = {2, 4}}), at::tensor({0.f, -3.f, 2.f, 0.f, 2.f, -2.f, 0.f, 0.f})));
+  EXPECT_TRUE(at::equal(FakeQuantize(x, {.sparsity = {1, 8}}), at::tensor({0.f, -3.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f})));
+}
+
+TEST(FakeQuantizeTest, APrunedNumberStaysZeroInEveryFormat) {
+  for (const QuantizerSpec& spec : EverySpec()) {
+    if (!spec.sparsity.is_sparse() || spec.hadamard) continue;
+    SCOPED_TRACE(Name(spec));
+    at::Tensor x = at::randn({4, 152}, at::kDouble), x_hat = FakeQuantize(x, spec);
+    at::Tensor pruned = FakeQuantize(x, {.sparsity = spec.sparsity}) == 0;
+    EXPECT_EQ(x_hat.masked_select(pruned).count_nonzero().item<int64_t>(), 0);
+    EXPECT_GT(x_hat.count_nonzero().item<int64_t>(), 0);
+  }
+}
+
+TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
+  for (std::string estimator : {"none", "ste", "ridge"}) {
+    QuantizerSpec spec{.estimator = estimator, .format = estimator == "none" ? Format::kNone : Format::kInt4,
+                       .scheme = Scheme::kLinear, .sparsity = {2, 4}};
+    at::Tensor x = at::randn({3, 128}, at::kDouble), v = at::randn({3, 128}, at::kDouble);
+    at::Tensor plain = GradientOf(FakeQuantize, x, v, spec), pruned = x - FakeQuantize(x, {.sparsity = {2, 4}});
+    spec.mask_decay = 0.25;
+    at::Tensor decayed = GradientOf(FakeQuantize, x, v, spec);
+    EXPECT_LT((decayed - plain - 0.25 * pruned).abs().max().item<double>(), kAgreesWithAutograd);
+    EXPECT_LT((decayed - GradientOf(FakeQuantize_ref, x, v, spec)).abs().max().item<double>(), kAgreesWithAutograd);
+  }
+}
+
+TEST(FakeQuantizeTest, AGradientThatPassesAsItIsNeedsNoInput) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4};
+  at::Tensor x = at::randn({2, 128}).requires_grad_(true), x_hat = FakeQuantize(x, spec), v = at::randn({2, 128});
+  {
+    at::NoGradGuard no_grad;
+    x.fill_(std::numeric_limits<float>::quiet_NaN());  // Would be an error if the graph had saved x.
+  }
+  EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], v));
 }
 
 TEST(FakeQuantizeTest, ATransposedTensorIsQuantizedAlongItsOwnLastDimension) {

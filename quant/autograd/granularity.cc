@@ -25,10 +25,10 @@ template <typename T>
 double LargestOfTensor(const at::Tensor& x, const QuantizerSpec& spec) {
   const T* numbers = x.const_data_ptr<T>();
   if (!spec.hadamard) return LargestFinite(numbers, x.numel());
-  std::vector<T> scratch(static_cast<size_t>(spec.block)), rotated(static_cast<size_t>(spec.block));
+  std::vector<T> rotated(static_cast<size_t>(spec.block));
   double largest = 0;
   for (int64_t begin = 0; begin < x.numel(); begin += spec.block) {
-    Hadamard(numbers + begin, spec.block, scratch.data(), rotated.data());
+    Hadamard(numbers + begin, spec.block, rotated.data());
     largest = std::max(largest, LargestFinite(rotated.data(), spec.block));
   }
   return largest;
@@ -46,8 +46,8 @@ KernelMatrix MatrixForKernels(const at::Tensor& x, const QuantizerSpec& spec) {
   if (spec.granularity != Granularity::kBlock) matrix.spec.block = std::max<int64_t>(2, matrix.features);
   matrix.spec.granularity = Granularity::kBlock;
   if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
-    matrix.spec.tensor_max =
-        x.scalar_type() == at::kDouble ? LargestOfTensor<double>(x, spec) : LargestOfTensor<float>(x, spec);
+    matrix.spec.tensor_max = x.scalar_type() == at::kDouble ? LargestOfTensor<double>(x, spec)
+                                                            : LargestOfTensor<float>(x.to(at::kFloat), spec);
   return matrix;
 }
 

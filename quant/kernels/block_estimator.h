@@ -1,40 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame of an estimator's file: fixed-type functions around its block templates, compiled once for each instruction
-// set, and the Estimator that dispatches to them. The block templates are
-//   Forward(spec, x, n, scratch, x_hat) and Backward(spec, x, v, n, scratch, dx), with n numbers of scratch.
+// The frame of an estimator's file: its block templates as kernels, compiled once for each instruction set, and the
+// Estimator that dispatches to them. A block is one call, so that element types share its code.
 #pragma once
 
-// Within HWY_NAMESPACE.
-#define RIDGELINE_BLOCK_FUNCTIONS(Name, Forward, Backward)                                                       \
-  void Name##ForwardF32(const QuantizerSpec& spec, const float* x, int64_t n, float* scratch, float* x_hat) {      \
-    Forward(spec, x, n, scratch, x_hat);                                                                         \
-  }                                                                                                              \
-  void Name##ForwardF64(const QuantizerSpec& spec, const double* x, int64_t n, double* scratch, double* x_hat) {   \
-    Forward(spec, x, n, scratch, x_hat);                                                                         \
-  }                                                                                                              \
-  void Name##BackwardF32(const QuantizerSpec& spec, const float* x, const float* v, int64_t n, float* scratch,     \
-                         float* dx) {                                                                            \
-    Backward(spec, x, v, n, scratch, dx);                                                                        \
-  }                                                                                                              \
-  void Name##BackwardF64(const QuantizerSpec& spec, const double* x, const double* v, int64_t n, double* scratch,  \
-                         double* dx) {                                                                           \
-    Backward(spec, x, v, n, scratch, dx);                                                                        \
+// Within HWY_NAMESPACE, for block templates that know sparsity:
+//   Forward(spec, block, x_hat) and Backward(spec, block, v, dx).
+#define RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                              \
+  struct Name##Blocks {                                                                                  \
+    template <typename T>                                                                                \
+    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {         \
+      ForwardBlock(spec, block, x_hat);                                                                  \
+    }                                                                                                    \
+    template <typename T>                                                                                \
+    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) { \
+      BackwardBlock(spec, block, v, dx);                                                                 \
+    }                                                                                                    \
+  };                                                                                                     \
+  RIDGELINE_KERNEL_TABLE(Name)
+
+// For those that do not, which ValidateQuantizerSpec keeps dense:
+//   Forward(spec, x, n, scratch, x_hat) and Backward(spec, x, v, n, scratch, dx), with n numbers of scratch.
+#define RIDGELINE_BLOCK_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                                     \
+  struct Name##Blocks {                                                                                  \
+    template <typename T>                                                                                \
+    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {         \
+      ForwardBlock(spec, block.x, block.n, block.scratch, x_hat);                                        \
+    }                                                                                                    \
+    template <typename T>                                                                                \
+    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) { \
+      BackwardBlock(spec, block.x, v, block.n, block.scratch, dx);                                       \
+    }                                                                                                    \
+  };                                                                                                     \
+  RIDGELINE_KERNEL_TABLE(Name)
+
+#define RIDGELINE_KERNEL_TABLE(Name)                                          \
+  const KernelTable& Name##Kernels() {                                        \
+    static constexpr KernelTable kernels = KernelTableOf<Name##Blocks>();     \
+    return kernels;                                                           \
   }
 
 // Under HWY_ONCE, within namespace ridgeline: defines `const Estimator& NameEstimator()`.
-#define RIDGELINE_BLOCK_ESTIMATOR(Name, name_in_recipes)                                                         \
-  HWY_EXPORT(Name##ForwardF32);                                                                                  \
-  HWY_EXPORT(Name##ForwardF64);                                                                                  \
-  HWY_EXPORT(Name##BackwardF32);                                                                                 \
-  HWY_EXPORT(Name##BackwardF64);                                                                                 \
-  struct Name##Functions {                                                                                       \
-    static constexpr std::string_view kName = name_in_recipes;                                                   \
-    static BlockForward<float> ForwardF32() { return &HWY_DYNAMIC_DISPATCH(Name##ForwardF32); }                  \
-    static BlockForward<double> ForwardF64() { return &HWY_DYNAMIC_DISPATCH(Name##ForwardF64); }                 \
-    static BlockBackward<float> BackwardF32() { return &HWY_DYNAMIC_DISPATCH(Name##BackwardF32); }               \
-    static BlockBackward<double> BackwardF64() { return &HWY_DYNAMIC_DISPATCH(Name##BackwardF64); }              \
-  };                                                                                                             \
-  const Estimator& Name##Estimator() {                                                                           \
-    static const BlockwiseEstimator<Name##Functions> estimator;                                                  \
-    return estimator;                                                                                            \
+#define RIDGELINE_BLOCK_ESTIMATOR(Name, name_in_recipes)                                                      \
+  HWY_EXPORT(Name##Kernels);                                                                                  \
+  const Estimator& Name##Estimator() {                                                                        \
+    static const Estimator estimator(                                                                         \
+        name_in_recipes, +[]() -> const KernelTable& { return HWY_DYNAMIC_DISPATCH(Name##Kernels)(); });      \
+    return estimator;                                                                                         \
   }

@@ -20,4 +20,18 @@ absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
   return absl::InvalidArgumentError(fmt::format("unknown estimator '{}': use none, {}", name, names));
 }
 
+absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec) {
+  if (!spec.quantizes()) return &PruningEstimator();
+  return FindEstimator(spec.estimator);
+}
+
+bool PassesGradient(const QuantizerSpec& spec) {
+  if (spec.sparsity.is_sparse() && spec.mask_decay > 0) return false;
+  if (!spec.quantizes()) return true;
+  if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;
+  for (std::string_view name : {"bitnet_b1", "bitnet", "bitnet_reloaded", "gaussws", "diffq"})
+    if (spec.estimator == name) return true;
+  return false;
+}
+
 }  // namespace ridgeline

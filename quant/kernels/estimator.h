@@ -4,35 +4,58 @@
 
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include "absl/status/statusor.h"
+#include "quant/kernels/numbers.h"
 #include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
 
-// Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
-// on disjoint rows may run on different threads. Implementations are stateless and thread-safe; a call allocates at
-// most four scratch blocks per thread, dispatches to the best instruction set of the machine, and reads and writes
-// each element once. Numbers up to 1e30 in size give finite output; a NaN in a block makes its output NaN.
-// With spec.hadamard each block is rotated, quantized, and rotated back, and so is its gradient.
-// A block whose grid has no extent (constant under affine, all zero under linear) is reproduced as it is.
-class Estimator {
- public:
-  virtual ~Estimator() = default;
-  virtual std::string_view name() const = 0;
-
-  // x_hat = dequantized x. REQUIRES: spec is valid and enabled, and ValidateFeatures accepts `features`.
-  virtual void Forward(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features,
-                       float* x_hat) const = 0;
-  virtual void Forward(const QuantizerSpec& spec, const double* x, int64_t rows, int64_t features,
-                       double* x_hat) const = 0;
-
-  // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x.
-  virtual void Backward(const QuantizerSpec& spec, const float* x, const float* v, int64_t rows, int64_t features,
-                        float* dx) const = 0;
-  virtual void Backward(const QuantizerSpec& spec, const double* x, const double* v, int64_t rows, int64_t features,
-                        double* dx) const = 0;
+// What an estimator does to x and dx in X, x_hat and v in V.
+template <typename X, typename V>
+struct MatrixKernels {
+  void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat);
+  void (*backward)(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx);
 };
+
+// Activations keep their type; master weights are float and their quantized values float or bfloat16. Block math is in
+// double for double, else in float.
+using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double, double>,
+                               MatrixKernels<BFloat16, BFloat16>, MatrixKernels<float, BFloat16>>;
+
+// Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
+// on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates at most ten scratch blocks
+// per thread, once, dispatches to the best instruction set of the machine, and reads and writes each element once.
+// With spec.hadamard each block is rotated, quantized, and rotated back, and so is its gradient; with spec.sparsity what
+// is quantized is pruned first. docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
+class Estimator final {
+ public:
+  using Kernels = const KernelTable& (*)();  // Those of the machine's instruction set.
+
+  constexpr Estimator(std::string_view name, Kernels kernels) : name_(name), kernels_(kernels) {}
+  std::string_view name() const { return name_; }
+
+  // x_hat = dequantized x. REQUIRES: spec is valid and enabled, of granularity block, and ValidateFeatures accepts
+  // `features`; (X, V) is in KernelTable.
+  template <typename X, typename V>
+  void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat) const {
+    std::get<MatrixKernels<X, V>>(kernels_()).forward(spec, x, rows, features, x_hat);
+  }
+
+  // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x. dx may be v.
+  template <typename X, typename V>
+  void Backward(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) const {
+    std::get<MatrixKernels<X, V>>(kernels_()).backward(spec, x, v, rows, features, dx);
+  }
+
+ private:
+  std::string_view name_;
+  Kernels kernels_;
+};
+
+// Prunes, and leaves what is kept as it is: what a spec of no format and a sparsity pattern asks for.
+const Estimator& PruningEstimator();
 
 // arXiv 2409.09245: a ridge regression of x onto its codes; the gradient sees the rounding error.
 const Estimator& RidgeEstimator();
@@ -63,6 +86,12 @@ const Estimator& TorchaoEstimator();
 // Gaussian weight sampling and DiffQ: noise of the grid's step while training, rounding with spec.hard_rounding.
 const Estimator& GaussWsEstimator();
 const Estimator& DiffqEstimator();
+
+// Whether dL/dx = dL/dx_hat under the spec whatever x is, so that neither x nor a backward pass is needed.
+bool PassesGradient(const QuantizerSpec& spec);
+
+// The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's.
+absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec);
 
 // By the name that recipes use. INVALID_ARGUMENT lists the names.
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name);

@@ -21,7 +21,7 @@ HWY_INLINE T NearestFloatLevel(const Grid<T>& grid, T f) {
 }
 
 template <typename T>
-HWY_INLINE void EncodeFloat(const Grid<T>& grid, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT q) {
+HWY_NOINLINE void EncodeFloat(const Grid<T>& grid, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT q) {
   const Grid<T> local = grid;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) q[i] = NearestFloatLevel(local, x[i] * local.inverse_scale);
@@ -94,9 +94,9 @@ HWY_INLINE Grid<T> BitModGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x
 }
 
 template <typename T>
-HWY_INLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n) {
+HWY_NOINLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T count) {
   if (spec.grid == GridStatistics::kGaussian) {
-    const T extent = static_cast<T>(GaussianExtent(spec.format)) * MomentsOf(spec, x, n).rms;
+    const T extent = static_cast<T>(GaussianExtent(spec.format)) * MomentsOf(spec, x, n, count).rms;
     return GridWithExtent(spec, extent, static_cast<T>(LargestElement(spec.format)));
   }
   const T extent = MaxAbs(x, n);

@@ -7,9 +7,8 @@
 namespace ridgeline {
 
 // y = H x with H[i][j] = (-1)^popcount(i & j) / sqrt(n). Dispatches to the best instruction set, does not allocate.
-// REQUIRES: n is a power of two; scratch has room for n; x, scratch and y do not overlap. Finite where sqrt(n) times
-// the largest |x| is.
-void Hadamard(const float* x, int64_t n, float* scratch, float* y);
-void Hadamard(const double* x, int64_t n, double* scratch, double* y);
+// REQUIRES: n is a power of two; y is x or does not overlap it. Finite where n times the largest |x| is.
+void Hadamard(const float* x, int64_t n, float* y);
+void Hadamard(const double* x, int64_t n, double* y);
 
 }  // namespace ridgeline

@@ -33,8 +33,8 @@ std::vector<T> RandomVector(size_t n, unsigned seed) {
 
 template <typename T>
 std::vector<T> Transformed(const std::vector<T>& x) {
-  std::vector<T> y(x.size()), scratch(x.size());
-  Hadamard(x.data(), static_cast<int64_t>(x.size()), scratch.data(), y.data());
+  std::vector<T> y(x.size());
+  Hadamard(x.data(), static_cast<int64_t>(x.size()), y.data());
   return y;
 }
 
@@ -58,6 +58,12 @@ TEST_P(HadamardTest, IsItsDefinition) {
 TEST_P(HadamardTest, IsItsOwnInverse) {
   std::vector<double> x = RandomVector<double>(GetParam(), 2), back = Transformed(Transformed(x));
   for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(back[i], x[i], kDoubleTolerance);
+}
+
+TEST_P(HadamardTest, WorksInPlace) {
+  std::vector<double> x = RandomVector<double>(GetParam(), 5), expected = Transformed(x);
+  Hadamard(x.data(), static_cast<int64_t>(x.size()), x.data());
+  EXPECT_EQ(x, expected);
 }
 
 TEST_P(HadamardTest, KeepsLengthsAndProducts) {

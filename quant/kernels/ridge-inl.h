@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ridge regression of a block onto its codes, and its gradient: what ridge and ridge_trust share. Compiled once for
 // each instruction set; include only from files that use foreach_target.
+//
+// All sums are over q and delta = q - f instead of x, whose mean may be large beside its spread: with f = q - delta,
+//   Cov(f, q) = Var q - Cov(delta, q),   mean x = offset + scale (mean q - mean delta),
+// and sums of q and q^2 are exact in float for all but very long blocks.
 #if defined(RIDGELINE_QUANT_KERNELS_RIDGE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_RIDGE_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_RIDGE_INL_H_
@@ -8,83 +12,147 @@
 #define RIDGELINE_QUANT_KERNELS_RIDGE_INL_H_
 #endif
 
-#include "quant/kernels/grid-inl.h"
+#include "quant/kernels/grid_gradient-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-// The regression of a block: x_hat = slope (q - q_mean) + x_mean, both means 0 in the linear scheme.
+// x_hat = offset + scale (gain (q - q_mean) + f_mean); the means are 0 in the linear scheme, whose offset is 0.
 template <typename T>
 struct Regression {
-  T slope;
+  T gain;         // Cov(f, q) / (Var q + lambda), or mean(f q) / (mean(q^2) + lambda)
   T q_mean;
-  T x_mean;
-  T denominator;  // n (Var q + lambda), or n (mean q^2 + lambda)
+  T f_mean;
+  T v_mean;       // Backward only, as is
+  T k;            // <v, q - q_mean> / (n (Var q + lambda)).
+};
+
+// Sums over a block; the last two are of the backward pass.
+template <typename T>
+struct RidgeSums {
+  T q, q_squared, delta, delta_q, v, v_q;
 };
 
 template <typename T>
-HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const T* HWY_RESTRICT x, const T* HWY_RESTRICT q,
-                                  int64_t n) {
-  const T count = static_cast<T>(n);
-  Regression<T> fit{};
-  if (spec.scheme == Scheme::kAffine) {
-    fit.q_mean = Sum(q, n) / count;
-    fit.x_mean = Sum(x, n) / count;
-  }
-  T xq = 0, qq = 0;
-#pragma omp simd reduction(+ : xq, qq)
-  for (int64_t i = 0; i < n; ++i) {
-    T centred = q[i] - fit.q_mean;
-    xq += (x[i] - fit.x_mean) * centred;
-    qq += centred * centred;
-  }
-  fit.denominator = qq + count * static_cast<T>(spec.lambda);
-  fit.slope = fit.denominator > T(0) ? xq / fit.denominator : T(0);
+HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const RidgeSums<T>& sums) {
+  const T count = static_cast<T>(n), inverse = T(1) / count;
+  const bool affine = spec.scheme == Scheme::kAffine;
+  const T q_mean = affine ? sums.q * inverse : T(0), delta_mean = affine ? sums.delta * inverse : T(0);
+  Regression<T> fit{T(0), q_mean, q_mean - delta_mean, affine ? sums.v * inverse : T(0), T(0)};
+  const T penalty = count * static_cast<T>(spec.lambda);
+  const T denominator = sums.q_squared - q_mean * sums.q + penalty;
+  if (!(denominator > T(0))) return fit;
+  fit.gain = T(1) - (penalty + sums.delta_q - delta_mean * sums.q) / denominator;
+  fit.k = (sums.v_q - q_mean * sums.v) / denominator;
   return fit;
 }
 
+// Writes the codes to the block's scratch.
 template <typename T>
-HWY_INLINE void RidgeForwardBlock(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT q,
-                                  T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  const Grid<T> grid = MakeGrid(spec, x, n);
-  if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
-  Encode(grid, x, n, q);
-  const Regression<T> fit = FitRidge(spec, x, q, n);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = (q[i] - fit.q_mean) * fit.slope + fit.x_mean;
+HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block) {
+  const Encoder<T> encoder(grid, block);
+  T sums[4];
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x_kept + i), q = encoder.Codes(d, i, f), delta = hn::Sub(q, f);
+    hn::StoreU(q, d, block.scratch + i);
+    sum[0] = hn::Add(sum[0], q);
+    sum[1] = hn::MulAdd(q, q, sum[1]);
+    sum[2] = hn::Add(sum[2], delta);
+    sum[3] = hn::MulAdd(delta, q, sum[3]);
+  });
+  return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], T(0), T(0)});
 }
 
-// With k = <v, qc> / denominator: dL/dq = a (v - mean v) + k (xc - 2 a qc), and x itself receives mean v + k qc
-// besides dL/dq f'. Linear: the same without the means. f' = 1 / scale, with kTrust only for trusted codes and else 0:
-// the whole grid value of an untrusted element counts as noise.
-template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackwardBlock(const QuantizerSpec& spec, const T* HWY_RESTRICT x, const T* HWY_RESTRICT v,
-                                   int64_t n, T* HWY_RESTRICT q, T* HWY_RESTRICT dx) {
-  const Grid<T> grid = MakeGrid(spec, x, n);
-  if (grid.inverse_scale == T(0)) return Copy(v, n, dx);
-  Encode(grid, x, n, q);
-  const Regression<T> fit = FitRidge(spec, x, q, n);
-  const T v_mean = spec.scheme == Scheme::kAffine ? Sum(v, n) / static_cast<T>(n) : T(0);
-  T vq = 0;
-#pragma omp simd reduction(+ : vq)
-  for (int64_t i = 0; i < n; ++i) vq += v[i] * (q[i] - fit.q_mean);
-  const T k = fit.denominator > T(0) ? vq / fit.denominator : T(0);
-  const T a = fit.slope, inverse = grid.inverse_scale, offset = grid.offset;
+// The same with the sums of v = dL/dx_hat.
+template <typename T>
+HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v) {
+  const Encoder<T> encoder(grid, block);
+  T sums[6];
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x_kept + i), q = encoder.Codes(d, i, f), delta = hn::Sub(q, f);
+    const auto gradient = hn::LoadU(d, v + i);
+    hn::StoreU(q, d, block.scratch + i);
+    sum[0] = hn::Add(sum[0], q);
+    sum[1] = hn::MulAdd(q, q, sum[1]);
+    sum[2] = hn::Add(sum[2], delta);
+    sum[3] = hn::MulAdd(delta, q, sum[3]);
+    sum[4] = hn::Add(sum[4], gradient);
+    sum[5] = hn::MulAdd(gradient, q, sum[5]);
+  });
+  return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
+}
+
+template <typename T>
+HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
+  const Grid<T> grid = MakeGrid(spec, block);
+  if (grid.inverse_scale == T(0)) return ReproduceBlock(block, x_hat);
+  const Regression<T> fit = FitRidge(spec, grid, block);
+  const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
+  });
+}
+
+// dL/dq f', the part of the gradient that passes f. f is the grid value of the dense x: the regression aims at that.
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> GradientThroughCodes(D d, const Regression<T>& fit, hn::Vec<D> v, hn::Vec<D> f, hn::Vec<D> q) {
+  const auto f_centred = hn::Sub(f, hn::Set(d, fit.f_mean)), q_centred = hn::Sub(q, hn::Set(d, fit.q_mean));
+  const auto residual = hn::MulAdd(q_centred, hn::Set(d, T(-2) * fit.gain), f_centred);
+  return hn::MulAdd(hn::Set(d, fit.k), residual, hn::Mul(hn::Set(d, fit.gain), hn::Sub(v, hn::Set(d, fit.v_mean))));
+}
+
+// Where all codes are trusted:
+//   dL/dx = gain v + k (1 - 2 gain) q + k f + [ (1 - gain) mean v - k ((1 - 2 gain) mean q + mean f) ].
+template <typename T>
+HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit, const T* v,
+                                 T* dx) {
+  const T of_q = fit.k * (T(1) - T(2) * fit.gain);
+  const T base = (T(1) - fit.gain) * fit.v_mean - of_q * fit.q_mean - fit.k * fit.f_mean;
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto of_f = hn::MulAdd(GridValue(d, grid, block.x + i), hn::Set(d, fit.k), hn::Set(d, base));
+    const auto of_codes = hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, of_q), of_f);
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, v + i), hn::Set(d, fit.gain), of_codes), d, dx + i);
+  });
+}
+
+// f' = m / scale: the whole grid value of an untrusted element counts as noise.
+template <typename T>
+HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+                                const Regression<T>& fit, const T* v, T* dx) {
   const TrustedCodes<T> trusted = TrustedCodesOf(grid, spec.format);
-  T d_scale = 0, d_offset = 0;
-#pragma omp simd reduction(+ : d_scale, d_offset)
-  for (int64_t i = 0; i < n; ++i) {
-    T centred = q[i] - fit.q_mean;
-    T dq = a * (v[i] - v_mean) + k * ((x[i] - fit.x_mean) - T(2) * a * centred);
-    const T f = (x[i] - offset) * inverse;
-    if constexpr (kTrust) dq = f >= trusted.low && f <= trusted.high ? dq : T(0);
-    dx[i] = v_mean + k * centred + dq * inverse;
-    d_scale -= dq * f * inverse;
-    d_offset -= dq * inverse;
-  }
-  if (spec.grid_gradient == GridGradient::kGraph) AddGridGradient(spec, x, n, d_scale, d_offset, dx);
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
+    const auto dq = GradientThroughCodes(d, fit, hn::LoadU(d, v + i), f, q);
+    const auto direct = hn::MulAdd(hn::Set(d, fit.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, fit.v_mean));
+    hn::StoreU(hn::Add(direct, ZeroUntrusted(d, trusted, block, i, f, dq)), d, dx + i);
+  });
+}
+
+// q = (x_kept - offset) / scale + delta: dq/dscale = -f / scale and dq/doffset = -1 / scale.
+template <typename T>
+HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit,
+                                            const T* v) {
+  T sums[2];
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x + i), f_kept = GridValue(d, grid, block.x_kept + i);
+    const auto dq = GradientThroughCodes(d, fit, hn::LoadU(d, v + i), f, hn::LoadU(d, block.scratch + i));
+    sum[0] = hn::NegMulAdd(dq, f_kept, sum[0]);
+    sum[1] = hn::Sub(sum[1], dq);
+  });
+  return {sums[0], sums[1]};
+}
+
+template <bool kTrust, typename T>
+HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
+  const Grid<T> grid = MakeGrid(spec, block);
+  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
+  const Regression<T> fit = FitRidge(spec, grid, block, v);
+  if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
+  const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
+  const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, v) : GridGradients<T>{};
+  TrustingGradient(grid, block, fit, v, dx);
+  if (in_graph) AddGridGradient(spec, block, d_grid, dx);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -8,26 +8,15 @@
 #define HWY_TARGET_INCLUDE "quant/kernels/ridge_trust.cc"
 #include <hwy/foreach_target.h>
 
-#include "quant/kernels/blockwise.h"
+#include "quant/kernels/block_estimator.h"
+#include "quant/kernels/blockwise-inl.h"
 #include "quant/kernels/ridge-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-void RidgeTrustForwardF32(const QuantizerSpec& spec, const float* x, int64_t n, float* q, float* x_hat) {
-  RidgeForwardBlock(spec, x, n, q, x_hat);
-}
-void RidgeTrustForwardF64(const QuantizerSpec& spec, const double* x, int64_t n, double* q, double* x_hat) {
-  RidgeForwardBlock(spec, x, n, q, x_hat);
-}
-void RidgeTrustBackwardF32(const QuantizerSpec& spec, const float* x, const float* v, int64_t n, float* q, float* dx) {
-  RidgeBackwardBlock</*kTrust=*/true>(spec, x, v, n, q, dx);
-}
-void RidgeTrustBackwardF64(const QuantizerSpec& spec, const double* x, const double* v, int64_t n, double* q,
-                            double* dx) {
-  RidgeBackwardBlock</*kTrust=*/true>(spec, x, v, n, q, dx);
-}
+RIDGELINE_SPARSE_BLOCK_FUNCTIONS(RidgeTrust, RidgeForward, RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
@@ -35,24 +24,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-
-HWY_EXPORT(RidgeTrustForwardF32);
-HWY_EXPORT(RidgeTrustForwardF64);
-HWY_EXPORT(RidgeTrustBackwardF32);
-HWY_EXPORT(RidgeTrustBackwardF64);
-
-struct RidgeTrustFunctions {
-  static constexpr std::string_view kName = "ridge_trust";
-  static BlockForward<float> ForwardF32() { return &HWY_DYNAMIC_DISPATCH(RidgeTrustForwardF32); }
-  static BlockForward<double> ForwardF64() { return &HWY_DYNAMIC_DISPATCH(RidgeTrustForwardF64); }
-  static BlockBackward<float> BackwardF32() { return &HWY_DYNAMIC_DISPATCH(RidgeTrustBackwardF32); }
-  static BlockBackward<double> BackwardF64() { return &HWY_DYNAMIC_DISPATCH(RidgeTrustBackwardF64); }
-};
-
-const Estimator& RidgeTrustEstimator() {
-  static const BlockwiseEstimator<RidgeTrustFunctions> estimator;
-  return estimator;
-}
-
+RIDGELINE_BLOCK_ESTIMATOR(RidgeTrust, "ridge_trust")
 }  // namespace ridgeline
 #endif  // HWY_ONCE

@@ -14,7 +14,7 @@
 #include <hwy/foreach_target.h>
 
 #include "quant/kernels/block_estimator.h"
-#include "quant/kernels/blockwise.h"
+#include "quant/kernels/blockwise-inl.h"
 #include "quant/kernels/grid-inl.h"
 
 HWY_BEFORE_NAMESPACE();

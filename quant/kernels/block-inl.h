@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// A block as estimators see it, widened, rotated and pruned, and what to do with one that has no grid. Compiled once for
+// each instruction set; include only from files that use foreach_target.
+#if defined(RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
+#undef RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
+#else
+#define RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
+#endif
+
+#include "quant/kernels/statistics-inl.h"
+#include "quant/spec/quant_spec.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+// n numbers that share a grid. They stay the caller's.
+template <typename T>
+struct Block {
+  const T* x;       // Dense: what a regression aims at.
+  const T* x_kept;  // What is quantized: 0 where pruned. x itself when dense.
+  const T* mask;    // 1 where kept, 0 where pruned; null when dense.
+  int64_t n;
+  T kept_count;     // How many of x_kept a mean runs over.
+  T* scratch;       // Room for n, for the estimator.
+
+  bool is_sparse() const { return mask != nullptr; }
+};
+
+// values[i] = 0 where pruned.
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> ZeroPruned(D d, const Block<T>& block, int64_t i, hn::Vec<D> values) {
+  return block.is_sparse() ? hn::Mul(values, hn::LoadU(d, block.mask + i)) : values;
+}
+
+// A block without a grid is reproduced as it is, or is NaN as a whole if a number of it is not finite.
+template <typename T>
+HWY_INLINE void ReproduceBlock(const Block<T>& block, T* x_hat) {
+  if (IsFinite(block.x, block.n)) return Copy(block.x_kept, block.n, x_hat);
+  Fill(x_hat, block.n, T(__builtin_nan("")));
+}
+
+// The same for gradients: v passes, or is NaN.
+template <typename T>
+HWY_INLINE void PassGradient(const Block<T>& block, const T* v, T* dx) {
+  if (IsFinite(block.x, block.n)) return Copy(v, block.n, dx);
+  Fill(dx, block.n, T(__builtin_nan("")));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// From block functions to kernels on matrices: blocks are widened, rotated and pruned on their way in, rotated back and
+// narrowed on their way out, all within the cache. Compiled once for each instruction set; include only from files that
+// use foreach_target.
+#if defined(RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_
+#undef RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_
+#else
+#define RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_
+#endif
+
+#include <type_traits>
+
+#include "quant/kernels/block-inl.h"
+#include "quant/kernels/estimator.h"
+#include "quant/kernels/hadamard-inl.h"
+#include "quant/kernels/prune-inl.h"
+#include "quant/kernels/scratch.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+// What blocks of X are computed in.
+template <typename X>
+using Computed = std::conditional_t<std::is_same_v<X, double>, double, float>;
+
+// The scratch of one call, and the way of its blocks in and out.
+template <typename T>
+class Workspace {
+ public:
+  HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
+      : spec_(spec), block_(spec.block < features ? spec.block : features) {
+    const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+    room_ = (block_ + vector - 1) / vector * vector;
+    numbers_ = Scratch<T>(kBuffers * room_ + 2 * kLargestSparsityGroup);
+    if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Buffer(kPlaces));
+  }
+
+  int64_t block() const { return block_; }
+
+  // Of x, n numbers.
+  template <typename X>
+  HWY_INLINE Block<T> Take(const X* x, int64_t n) {
+    const T* numbers = TakeNumbers(x, n, Buffer(kX));
+    Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Buffer(kCodes)};
+    if (!spec_.sparsity.is_sparse()) return block;
+    Prune(spec_.sparsity, numbers, Buffer(kPlaces), n, Buffer(kSizes) + kLargestSparsityGroup, Buffer(kMask),
+          Buffer(kKept));
+    block.x_kept = Buffer(kKept);
+    block.mask = Buffer(kMask);
+    block.kept_count = static_cast<T>(n / spec_.sparsity.m * spec_.sparsity.n);
+    return block;
+  }
+
+  // Numbers in T, rotated where the spec says so: `from` itself if nothing is to be done.
+  template <typename From>
+  HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, T* buffer) {
+    if constexpr (std::is_same_v<From, T>) {
+      if (!spec_.hadamard) return from;
+      Rotate(from, n, buffer);
+    } else {
+      ConvertNumbers<T>(from, n, buffer);
+      if (spec_.hadamard) Rotate(buffer, n, buffer);
+    }
+    return buffer;
+  }
+  template <typename V>
+  HWY_INLINE const T* TakeGradient(const V* v, int64_t n) { return TakeNumbers(v, n, Buffer(kGradient)); }
+
+  // Where a block function writes what Give hands out: `to` itself if nothing is to be done.
+  template <typename To>
+  HWY_INLINE T* Result(To* to, bool is_input) {
+    if constexpr (std::is_same_v<To, T>)
+      if (!spec_.hadamard && !is_input) return to;
+    return Buffer(kResult);
+  }
+  template <typename To>
+  HWY_INLINE void Give(T* result, int64_t n, To* to) {
+    if (spec_.hadamard) Rotate(result, n, result);
+    if (static_cast<const void*>(result) != static_cast<const void*>(to)) ConvertNumbers<T>(result, n, to);
+  }
+
+ private:
+  enum { kX, kGradient, kResult, kCodes, kKept, kMask, kPlaces, kSizes, kBuffers };  // kSizes is longer: it is the last.
+
+  T* Buffer(int which) const { return numbers_ + which * room_; }
+
+  const QuantizerSpec& spec_;
+  int64_t block_, room_;
+  T* numbers_;
+};
+
+// Calls function(offset, length) for each block of a (rows, features) matrix.
+template <typename Function>
+HWY_INLINE void ForEachBlock(int64_t rows, int64_t features, int64_t block, const Function& function) {
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t begin = 0; begin < features; begin += block) {
+      const int64_t length = features - begin < block ? features - begin : block;
+      function(row * features + begin, length);
+    }
+}
+
+// SR-STE: pruned numbers decay.
+template <typename T>
+HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto pruned = hn::Sub(hn::LoadU(d, block.x + i), hn::LoadU(d, block.x_kept + i));
+    hn::StoreU(hn::MulAdd(hn::Set(d, decay), pruned, hn::LoadU(d, dx + i)), d, dx + i);
+  });
+}
+
+template <class Blocks, typename X, typename V>
+void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat) {
+  Workspace<Computed<X>> workspace(spec, features);
+  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t n) HWY_ATTR {
+    const Block<Computed<X>> block = workspace.Take(x + at, n);
+    Computed<X>* result = workspace.Result(x_hat + at, /*is_input=*/false);
+    Blocks::Forward(spec, block, result);
+    workspace.Give(result, n, x_hat + at);
+  });
+}
+
+template <class Blocks, typename X, typename V>
+void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) {
+  using T = Computed<X>;
+  Workspace<T> workspace(spec, features);
+  const bool in_place = static_cast<const void*>(dx) == static_cast<const void*>(v);
+  const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
+  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t n) HWY_ATTR {
+    const Block<T> block = workspace.Take(x + at, n);
+    T* result = workspace.Result(dx + at, in_place);
+    Blocks::Backward(spec, block, workspace.TakeGradient(v + at, n), result);
+    if (decays) AddMaskDecay(block, static_cast<T>(spec.mask_decay), result);
+    workspace.Give(result, n, dx + at);
+  });
+}
+
+// Of `Blocks`, which has the static templates
+//   Forward(spec, block, x_hat) and Backward(spec, block, v, dx).
+template <class Blocks, typename X, typename V>
+constexpr MatrixKernels<X, V> MatrixKernelsOf() {
+  return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};
+}
+template <class Blocks>
+constexpr KernelTable KernelTableOf() {
+  return {MatrixKernelsOf<Blocks, float, float>(), MatrixKernelsOf<Blocks, double, double>(),
+          MatrixKernelsOf<Blocks, BFloat16, BFloat16>(), MatrixKernelsOf<Blocks, float, BFloat16>()};
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops over the numbers of a block by full vectors and, behind them, by single numbers, and loads and stores that convert.
+// Compiled once for each instruction set; include only from files that use foreach_target.
+#if defined(RIDGELINE_QUANT_KERNELS_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RIDGELINE_QUANT_KERNELS_LANES_INL_H_
+#undef RIDGELINE_QUANT_KERNELS_LANES_INL_H_
+#else
+#define RIDGELINE_QUANT_KERNELS_LANES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "quant/kernels/numbers.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Calls step(d, i) with tags d of as many numbers as are worked on at once from i on.
+template <typename T, class Step>
+HWY_INLINE void ForEachVector(int64_t n, const Step& step) {
+  const hn::ScalableTag<T> full;
+  const hn::CappedTag<T, 1> single;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(full));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) step(full, i);
+  for (; i < n; ++i) step(single, i);
+}
+
+// totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k].
+template <int kSums, typename T, class Step>
+HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
+  const hn::ScalableTag<T> full;
+  const hn::CappedTag<T, 1> single;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(full));
+  hn::Vec<decltype(full)> sums[kSums];
+  hn::Vec<decltype(single)> rest[kSums];
+  for (auto& sum : sums) sum = hn::Zero(full);
+  for (auto& sum : rest) sum = hn::Zero(single);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) step(full, i, sums);
+  for (; i < n; ++i) step(single, i, rest);
+  for (int k = 0; k < kSums; ++k) totals[k] = hn::GetLane(hn::SumOfLanes(full, sums[k])) + hn::GetLane(rest[k]);
+}
+
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> LoadAs(D d, const T* from) { return hn::LoadU(d, from); }
+
+template <class D>
+HWY_INLINE hn::Vec<D> LoadAs(D d, const BFloat16* from) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+
+template <class D, typename T>
+HWY_INLINE void StoreAs(hn::Vec<D> v, D d, T* to) { hn::StoreU(v, d, to); }
+
+// Adding 0x7FFF, and one more if the lowest bit that stays is set, carries where the numbers round up.
+template <class D>
+HWY_INLINE void StoreAs(hn::Vec<D> v, D d, BFloat16* to) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const hn::Rebind<int32_t, D> d32_signed;
+  const auto bits = hn::BitCast(d32, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFFu)));
+  const auto nan = hn::MaskFromVec(hn::BitCast(d32, hn::VecFromMask(d, hn::Ne(v, v))));
+  const auto kept = hn::ShiftRight<16>(hn::IfThenElse(nan, hn::Set(d32, 0x7FC00000u), rounded));
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(d32_signed, kept)), d16, reinterpret_cast<uint16_t*>(to));
+}
+
+// to[i] = from[i], converted where the types differ.
+template <typename T, typename From, typename To>
+HWY_INLINE void ConvertNumbers(const From* from, int64_t n, To* to) {
+  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR { StoreAs(LoadAs(d, from + i), d, to + i); });
+}
+
+template <typename T>
+HWY_INLINE void Copy(const T* from, int64_t n, T* to) { ConvertNumbers<T>(from, n, to); }
+
+template <typename T>
+HWY_INLINE void Fill(T* out, int64_t n, T value) {
+  for (int64_t i = 0; i < n; ++i) out[i] = value;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // RIDGELINE_QUANT_KERNELS_LANES_INL_H_

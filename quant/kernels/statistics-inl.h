@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a block's grid is made from: its extent, its mean size, its moments. One pass each. Compiled once for each
+// instruction set; include only from files that use foreach_target.
+#if defined(RIDGELINE_QUANT_KERNELS_STATISTICS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef RIDGELINE_QUANT_KERNELS_STATISTICS_INL_H_
+#undef RIDGELINE_QUANT_KERNELS_STATISTICS_INL_H_
+#else
+#define RIDGELINE_QUANT_KERNELS_STATISTICS_INL_H_
+#endif
+
+#include "quant/kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+// A scale is told apart from nothing, and from infinity, between these; outside its block is reproduced as it is.
+template <typename T>
+constexpr T kSmallestScale = sizeof(T) == 4 ? T(1e-30) : T(1e-150);
+template <typename T>
+constexpr T kLargestScale = sizeof(T) == 4 ? T(1e30) : T(1e150);
+
+template <typename T>
+HWY_INLINE T Min(T a, T b) { return a < b ? a : b; }
+template <typename T>
+HWY_INLINE T Max(T a, T b) { return a > b ? a : b; }
+HWY_INLINE float Abs(float x) { return __builtin_fabsf(x); }
+HWY_INLINE double Abs(double x) { return __builtin_fabs(x); }
+HWY_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
+HWY_INLINE float RoundHalfToEven(float x) { return __builtin_rintf(x); }
+HWY_INLINE double RoundHalfToEven(double x) { return __builtin_rint(x); }
+HWY_INLINE double SquareRoot(double x) { return __builtin_sqrt(x); }
+
+template <typename T>
+HWY_INLINE T InverseOrZero(T scale) {
+  return scale > kSmallestScale<T> && scale < kLargestScale<T> ? T(1) / scale : T(0);
+}
+
+// True unless a number of the block is NaN or infinite: 0 * x is NaN exactly for those.
+template <typename T>
+HWY_INLINE bool IsFinite(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  auto poison = hn::Zero(d);
+  T rest = 0;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) poison = hn::MulAdd(hn::Zero(d), hn::LoadU(d, x + i), poison);
+  for (; i < n; ++i) rest += T(0) * x[i];
+  return hn::AllTrue(d, hn::Eq(poison, hn::Zero(d))) && rest == T(0);
+}
+
+template <typename T>
+HWY_INLINE T Sum(const T* x, int64_t n) {
+  T sum[1];
+  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums) HWY_ATTR { sums[0] = hn::Add(sums[0], hn::LoadU(d, x + i)); });
+  return sum[0];
+}
+
+template <typename T>
+HWY_INLINE T SumAbs(const T* x, int64_t n) {
+  T sum[1];
+  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums)
+                         HWY_ATTR { sums[0] = hn::Add(sums[0], hn::Abs(hn::LoadU(d, x + i))); });
+  return sum[0];
+}
+
+template <typename T>
+HWY_INLINE T MeanAbs(const T* x, int64_t n) { return SumAbs(x, n) / static_cast<T>(n); }
+
+template <typename T>
+HWY_INLINE T MaxAbs(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  auto largest = hn::Zero(d);
+  T rest = 0;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
+  for (; i < n; ++i) rest = Max(rest, Abs(x[i]));
+  return Max(rest, hn::GetLane(hn::MaxOfLanes(d, largest)));
+}
+
+template <typename T>
+struct Extent {
+  T smallest;
+  T largest;
+};
+
+template <typename T>
+HWY_INLINE Extent<T> ExtentOf(const T* x, int64_t n) {
+  const hn::ScalableTag<T> d;
+  auto smallest = hn::Set(d, x[0]), largest = smallest;
+  Extent<T> rest{x[0], x[0]};
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto numbers = hn::LoadU(d, x + i);
+    smallest = hn::Min(smallest, numbers);
+    largest = hn::Max(largest, numbers);
+  }
+  for (; i < n; ++i) rest = {Min(rest.smallest, x[i]), Max(rest.largest, x[i])};
+  return {Min(rest.smallest, hn::GetLane(hn::MinOfLanes(d, smallest))),
+          Max(rest.largest, hn::GetLane(hn::MaxOfLanes(d, largest)))};
+}
+
+// The sum of ((x - mean) unit)^2.
+template <typename T>
+HWY_INLINE T SumOfSquares(const T* x, int64_t n, T mean, T unit) {
+  T sum[1];
+  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums) HWY_ATTR {
+    const auto scaled = hn::Mul(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean)), hn::Set(d, unit));
+    sums[0] = hn::MulAdd(scaled, scaled, sums[0]);
+  });
+  return sum[0];
+}
+
+// The mean, and the RMS about it.
+template <typename T>
+struct Moments {
+  T mean;
+  T rms;
+};
+
+// About zero where not `centred`. `count` is n, or less where the rest of x are zeros that do not count.
+template <typename T>
+HWY_INLINE Moments<T> MomentsAbout(bool centred, const T* x, int64_t n, T count) {
+  const T mean = centred ? Sum(x, n) / count : T(0);
+  const T sum = SumOfSquares(x, n, mean, T(1));
+  if (sum > kSmallestScale<T> && sum < kLargestScale<T>) return {mean, SquareRoot(sum / count)};
+  T largest = 0;  // Squares leave the range of T: measure in units of the largest number.
+  for (int64_t i = 0; i < n; ++i) largest = Max(largest, Abs(x[i] - mean));
+  return {mean, SquareRoot(SumOfSquares(x, n, mean, InverseOrZero(largest)) / count) * largest};
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // RIDGELINE_QUANT_KERNELS_STATISTICS_INL_H_
