@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kStateWidth = 9;
 constexpr int kBarWidth = 24;
+constexpr int kSecondColumn = 5;  // Of the table of points: after the loss.
 
 Color ColorOf(v1::JobState state) {
   switch (state) {
@@ -52,6 +53,10 @@ std::string ValidationText(const v1::Job& job) {
   return job.progress().has_validation_loss() ? fmt::format("{:.4f}", job.progress().validation_loss()) : "";
 }
 
+std::string SecondText(const v1::Job& job) {
+  return job.progress().has_second_loss() ? fmt::format("{:.4f}", job.progress().second_loss()) : "";
+}
+
 // "int1 affine/128"
 std::string FormatText(const std::string& format, const std::string& scheme, bool has_block, int block) {
   if (format.empty() || format == "none") return "none";
@@ -73,6 +78,7 @@ std::string ActivityText(const v1::Job& job) {
   std::string text = PadLeft(StepsText(job), 9);
   if (!LossText(job).empty()) text += "  loss " + LossText(job);
   if (!ValidationText(job).empty()) text += "  val " + ValidationText(job);
+  if (!SecondText(job).empty()) text += "  second " + SecondText(job);
   if (job.state() == v1::RUNNING && progress.tokens_per_second() > 0) {
     text += fmt::format("  {} tok/s  ETA {}", HumanCount(progress.tokens_per_second()),
                         HumanSeconds(progress.eta_seconds()));
@@ -164,6 +170,10 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   line("steps", StepsText(job));
   line("loss", LossText(job));
   line("val loss", ValidationText(job));
+  line("second loss", SecondText(job));
+  if (job.progress().has_distill_divergence()) {
+    line("divergence", fmt::format("{:.4f}", job.progress().distill_divergence()));
+  }
   if (job.has_last_checkpoint()) {
     const v1::Checkpoint& checkpoint = job.last_checkpoint();
     line("checkpoint", fmt::format("step {}, {}, {}", checkpoint.step(),
@@ -181,20 +191,25 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
 }
 
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style) {
-  Table table({{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}, {"ACC %", true}, {"KiB", true},
-               {"BPE", true}, {"ENERGY", true}, {"PARETO"}});
+  const bool has_second = std::any_of(points.begin(), points.end(), [](const auto& p) { return p.has_second_loss(); });
+  std::vector<Table::Column> columns = {{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}, {"ACC %", true},
+                                 {"KiB", true}, {"BPE", true}, {"ENERGY", true}, {"PARETO"}};
+  if (has_second) columns.insert(columns.begin() + kSecondColumn, {"SECOND", true});
+  Table table(columns);
   const auto number = [](bool has, double value, int digits) {
     return has ? fmt::format("{:.{}f}", value, digits) : "";
   };
   for (const v1::FrontierPoint& p : points) {
-    table.AddRow({p.name().empty() ? p.job_id() : p.name(), p.estimator(),
-                  FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),
-                  FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(),
-                             p.activation_block()),
-                  number(p.has_loss(), p.loss(), 4), number(p.has_accuracy(), p.accuracy() * 100, 2),
-                  number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1),
-                  number(p.has_bits_per_element(), p.bits_per_element(), 3),
-                  p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "", p.pareto() ? "*" : " "});
+    std::vector<std::string> row = {
+        p.name().empty() ? p.job_id() : p.name(), p.estimator(),
+        FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),
+        FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(), p.activation_block()),
+        number(p.has_loss(), p.loss(), 4), number(p.has_accuracy(), p.accuracy() * 100, 2),
+        number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1),
+        number(p.has_bits_per_element(), p.bits_per_element(), 3),
+        p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "", p.pareto() ? "*" : " "};
+    if (has_second) row.insert(row.begin() + kSecondColumn, number(p.has_second_loss(), p.second_loss(), 4));
+    table.AddRow(row);
   }
   return table.ToString(style);
 }

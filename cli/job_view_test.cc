@@ -45,6 +45,12 @@ TEST(JobLine, TellsWhereARunningJobStands) {
       "job-3   ridge   running    [############------------]  250/500  loss 2.5000  val 2.6000  18.2k tok/s  ETA 0:42");
 }
 
+TEST(JobLine, TellsHowTheSecondTextFares) {
+  v1::Job job = RunningJob("job-3", 250);
+  job.mutable_progress()->set_second_loss(3.25);
+  EXPECT_THAT(JobLine(job, 6, kPlain), HasSubstr("  val 2.6000  second 3.2500  18.2k tok/s"));
+}
+
 TEST(JobLine, TellsWhyAJobWaits) {
   v1::Job job = MakeJob("job-1", v1::QUEUED);
   job.set_reason("no group with 4 ranks");
@@ -134,6 +140,18 @@ TEST(PointTable, ShowsUnitsAndMarksThePareto) {
       HasSubstr("ridge-a1w1  ridge      int1 affine/128  none         2.3812  34.56  200.0  1.250   12.3M  *\n"));
 }
 
+TEST(PointTable, HasAColumnForTheSecondTextOnceAPointHasOne) {
+  v1::FrontierPoint plain, point;
+  plain.set_name("plain");
+  point.set_name("point");
+  point.set_loss(2);
+  point.set_second_loss(3.25);
+  EXPECT_THAT(PointTable({plain}, kPlain), Not(HasSubstr("SECOND")));
+  const std::string table = PointTable({plain, point}, kPlain);
+  EXPECT_THAT(table, HasSubstr("LOSS  SECOND"));
+  EXPECT_THAT(table, HasSubstr("2.0000  3.2500"));
+}
+
 TEST(PointTable, LeavesWhatWasNotMeasuredOpen) {
   v1::FrontierPoint point;
   point.set_job_id("job-2");
@@ -141,6 +159,14 @@ TEST(PointTable, LeavesWhatWasNotMeasuredOpen) {
   EXPECT_THAT(table, HasSubstr("job-2"));
   EXPECT_THAT(table, HasSubstr("  -  "));
   EXPECT_THAT(table, Not(HasSubstr("0.0000")));
+}
+
+TEST(JobDetails, TellsOfTheSecondTextAndTheTeacherWhereThereAreSuch) {
+  v1::Job job = RunningJob("job-1", 10);
+  EXPECT_THAT(JobDetails(job, 0), testing::AllOf(Not(HasSubstr("second")), Not(HasSubstr("divergence"))));
+  job.mutable_progress()->set_second_loss(3.25);
+  job.mutable_progress()->set_distill_divergence(0.125);
+  EXPECT_THAT(JobDetails(job, 0), HasSubstr("val loss    2.6000\nsecond loss 3.2500\ndivergence  0.1250\n"));
 }
 
 TEST(JobDetails, ListsAttempts) {

@@ -45,6 +45,9 @@ v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
   progress.set_step(point.step());
   progress.set_train_loss(point.train_loss());
   if (point.has_validation_loss()) progress.set_validation_loss(point.validation_loss());
+  if (point.has_second_loss()) progress.set_second_loss(point.second_loss());
+  if (point.has_second_accuracy()) progress.set_second_accuracy(point.second_accuracy());
+  if (point.has_distill_divergence()) progress.set_distill_divergence(point.distill_divergence());
   progress.set_tokens_per_second(point.tokens_per_second());
   progress.set_tokens(point.tokens());
   progress.set_grad_norm(point.grad_norm());

@@ -72,6 +72,8 @@ TEST_F(MetricsTest, RunningJobShowsItsSeriesAndLosesThemAfterItsEnd) {
            "ridgeline_train_eta_timestamp_seconds{job_id=\"job-1\"} ",
            "ridgeline_train_loss{job_id=\"job-1\",split=\"train\"} 3",
            "ridgeline_train_loss{job_id=\"job-1\",split=\"validation\"} 3.1",
+           "ridgeline_train_loss{job_id=\"job-1\",split=\"second\"} 3.4",
+           "ridgeline_train_distill_divergence{job_id=\"job-1\"} 0.25",
            "ridgeline_train_grad_norm{job_id=\"job-1\"} 0.7",
            "ridgeline_train_tokens_total{job_id=\"job-1\"} 76800",
            "ridgeline_train_nonfinite_steps_total{job_id=\"job-1\"} 0",

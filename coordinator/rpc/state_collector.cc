@@ -20,6 +20,10 @@ std::string Lower(std::string text) {
   return text;
 }
 
+std::string ModelOf(const v1::Recipe& recipe) {
+  return recipe.model().has_path() ? recipe.model().path() : recipe.model().name();
+}
+
 std::string SchemeOf(const v1::Recipe& recipe) {
   const v1::Quant& quant = recipe.quant();
   return SchemeLabel(quant.estimator(), quant.weight().scheme(), quant.weight().format(), quant.activation().format());
@@ -116,7 +120,7 @@ void StateCollector::CollectJobs(Families& families) const {
   for (const v1::Job& job : VisibleJobs()) {
     const std::string& id = job.id();
     families.Gauge("ridgeline_job_info", "1, with what the job is as labels",
-                   {{"job_id", id}, {"name", job.name()}, {"model", job.recipe().model().name()},
+                   {{"job_id", id}, {"name", job.name()}, {"model", ModelOf(job.recipe())},
                     {"scheme", SchemeOf(job.recipe())}, {"queue", kQueueLabel}}, 1);
     if (job.has_last_checkpoint()) {
       families.Gauge("ridgeline_checkpoint_last_success_timestamp_seconds", "When the newest checkpoint was committed",
@@ -139,6 +143,13 @@ void StateCollector::CollectJobs(Families& families) const {
     }
     if (point.has_validation_loss()) {
       families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "validation"}}, point.validation_loss());
+    }
+    if (point.has_second_loss()) {
+      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "second"}}, point.second_loss());
+    }
+    if (point.has_distill_divergence()) {
+      families.Gauge("ridgeline_train_distill_divergence", "Newest T^2 KL(teacher || student) in nats per token",
+                     {{"job_id", id}}, point.distill_divergence());
     }
     if (point.has_grad_norm()) {
       families.Gauge("ridgeline_train_grad_norm", "Newest gradient L2 norm before clipping", {{"job_id", id}}, point.grad_norm());

@@ -192,6 +192,9 @@ inline v1::WorkerMessage MetricsMessage(const v1::Assign& assign, int64_t first_
     point.set_tokens(step * 1536);
     point.set_train_loss(3.0);
     point.set_validation_loss(3.1);
+    point.set_second_loss(3.4);
+    point.set_second_accuracy(0.3);
+    point.set_distill_divergence(0.25);
     point.set_grad_norm(0.7);
     point.set_tokens_per_second(15'360);
     point.set_step_seconds(0.1);

@@ -49,6 +49,9 @@ TEST_F(WorkerGatewayTest, AssignedJobRunsToItsEndAndLeavesItsPoint) {
   EXPECT_EQ(running.state(), v1::RUNNING);
   EXPECT_EQ(running.progress().step(), 50);
   EXPECT_EQ(running.progress().phase(), "training");
+  EXPECT_EQ(running.progress().second_loss(), 3.4);
+  EXPECT_EQ(running.progress().second_accuracy(), 0.3);
+  EXPECT_EQ(running.progress().distill_divergence(), 0.25);
   EXPECT_DOUBLE_EQ(running.progress().eta_seconds(), 50 * 128 * 12 / 15'360.0);
   worker->ExpectAck(worker->Send(ResultMessage(assign, v1::COMPLETED)));
   const v1::Job ended = GetJob("run");

@@ -85,15 +85,21 @@ TEST_F(MetricStoreTest, ResumedAttemptReplacesTheStepsOfTheLostOne) {
 TEST_F(MetricStoreTest, LatestKeepsTheLastValidationAcrossReopening) {
   Points validated = MakePoints(10, 10, 2.5);
   validated[0].set_validation_loss(2.2);
+  validated[0].set_second_loss(3.3);
+  validated[0].set_second_accuracy(0.3);
   ASSERT_TRUE(store_->AppendMetrics("job-1", 1, MakePoints(1, 10, 2.5)).ok());
   EXPECT_EQ(store_->AppendMetrics("job-1", 1, validated)->size(), 1u) << "a step's later values add to it";
   Points skipped = MakePoints(11, 11, 2.4);
   skipped[0].set_nonfinite(true);
+  skipped[0].set_distill_divergence(0.25);
   ASSERT_TRUE(store_->AppendMetrics("job-1", 1, skipped).ok());
   for (int i = 0; i < 2; ++i) {
     const auto latest = store_->Latest("job-1");
     EXPECT_EQ(latest->point.step(), 11);
     EXPECT_EQ(latest->point.validation_loss(), 2.2);
+    EXPECT_EQ(latest->point.second_loss(), 3.3);
+    EXPECT_EQ(latest->point.second_accuracy(), 0.3);
+    EXPECT_EQ(latest->point.distill_divergence(), 0.25);
     EXPECT_EQ(latest->point.train_loss(), 2.4);
     EXPECT_EQ(latest->nonfinite_steps, 1);
     Reopen();
