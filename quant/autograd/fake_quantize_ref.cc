@@ -146,7 +146,7 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   QuantizerSpec part = spec;
   at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
   const int64_t features = rows.size(1);
-  if (spec.granularity != Granularity::kBlock) part.block = features;
+  if (spec.granularity != Granularity::kBlock || (!spec.quantizes() && !spec.hadamard)) part.block = features;
   if (spec.hadamard && ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
     part.tensor_max = at::matmul(x.detach().reshape({-1, spec.block}), HadamardMatrix(spec.block, x.options()))
                           .abs().max().item<double>();

@@ -84,6 +84,12 @@ TEST(FakeQuantizeTest, PruningKeepsTheLargestOfEachGroupAndOfEqualsTheFirst) {
   EXPECT_TRUE(at::equal(FakeQuantize(x, {.sparsity = {1, 8}}), at::tensor({0.f, -3.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f})));
 }
 
+TEST(FakeQuantizeTest, PruningAloneIsNotBoundToBlocks) {
+  QuantizerSpec spec{.sparsity = {2, 5}};  // 5 does not divide the block of 128.
+  at::Tensor x = at::randn({3, 300}, at::kDouble);
+  EXPECT_TRUE(at::equal(FakeQuantize(x, spec), FakeQuantize_ref(x, spec)));
+}
+
 TEST(FakeQuantizeTest, APrunedNumberStaysZeroInEveryFormat) {
   for (const QuantizerSpec& spec : EverySpec()) {
     if (!spec.sparsity.is_sparse() || spec.hadamard) continue;

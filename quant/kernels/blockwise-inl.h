@@ -25,12 +25,20 @@ namespace HWY_NAMESPACE {
 template <typename X>
 using Computed = std::conditional_t<std::is_same_v<X, double>, double, float>;
 
+// Numbers that are only pruned share no grid: their blocks are whole groups, as many as fit spec.block.
+HWY_INLINE int64_t BlockLength(const QuantizerSpec& spec, int64_t features) {
+  int64_t block = spec.block;
+  if (spec.sparsity.is_sparse() && block % spec.sparsity.m != 0)
+    block = Max<int64_t>(spec.sparsity.m, block - block % spec.sparsity.m);
+  return Min(block, features);
+}
+
 // The scratch of one call, and the way of its blocks in and out.
 template <typename T>
 class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
-      : spec_(spec), block_(spec.block < features ? spec.block : features) {
+      : spec_(spec), block_(BlockLength(spec, features)) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     numbers_ = Scratch<T>(kBuffers * room_ + 2 * kLargestSparsityGroup);
