@@ -64,7 +64,8 @@ void CheckTextList(const Message& message, const FieldDescriptor* field, const s
     } else if (text.empty()) {
       issues->push_back({item, "is empty", "write a value, or remove the item", {item}});
     } else if (text.size() > kMaxItemBytes) {
-      issues->push_back({item, fmt::format("{} is too long", Shown(text)), fmt::format("at most {} bytes", kMaxItemBytes), {item}});
+      issues->push_back({item, fmt::format("{} is too long", Shown(text)),
+                         fmt::format("at most {} bytes", kMaxItemBytes), {item}});
     }
   }
 }

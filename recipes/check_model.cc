@@ -15,7 +15,8 @@ using Issues = std::vector<Issue>;
 
 // The keys that override sizes of a named shape, and whether the recipe has them.
 std::vector<std::pair<std::string, bool>> SizeKeys(const v1::Model& model) {
-  return {{"model.n_layers", model.has_n_layers()}, {"model.dim", model.has_dim()}, {"model.n_heads", model.has_n_heads()}};
+  return {
+      {"model.n_layers", model.has_n_layers()}, {"model.dim", model.has_dim()}, {"model.n_heads", model.has_n_heads()}};
 }
 
 // Defaults leave model.name out where there is a path, so that only a name that somebody wrote is here.
@@ -24,20 +25,24 @@ void CheckPath(const v1::Model& model, Issues* issues) {
   keys.emplace_back("model.name", model.has_name());
   for (const auto& [key, given] : keys) {
     if (!given) continue;
-    issues->push_back({key, "cannot be set beside model.path, whose weights have a shape of their own",
-                       fmt::format("remove {} or model.path", key), {key, "model.path"}});
+    issues->push_back({key,
+                       "cannot be set beside model.path, whose weights have a shape of their own",
+                       fmt::format("remove {} or model.path", key),
+                       {key, "model.path"}});
   }
 }
 
 void CheckSizes(const v1::Model& model, const ModelShape& shape, Issues* issues) {
   for (const auto& [key, given] : SizeKeys(model)) {
     if (given && shape.is_fixed()) {
-      issues->push_back({key, fmt::format("cannot be set: the shape of {} is fixed", model.name()),
-                         "remove the key, or set model.name to a GPT's", {key, "model.name"}});
+      issues->push_back({key,
+                         fmt::format("cannot be set: the shape of {} is fixed", model.name()),
+                         "remove the key, or set model.name to a GPT's",
+                         {key, "model.name"}});
     }
     if (!given && model.name() == "gpt") {
-      issues->push_back({key, "is required by model.name gpt", "set it, or name a shape like gpt-nano",
-                         {key, "model.name"}});
+      issues->push_back(
+          {key, "is required by model.name gpt", "set it, or name a shape like gpt-nano", {key, "model.name"}});
     }
   }
 }
@@ -49,7 +54,8 @@ void CheckHeads(const v1::Model& model, const ModelShape& shape, Issues* issues)
   if (dim <= 0 || n_heads <= 0 || dim % n_heads == 0) return;
   issues->push_back({model.has_n_heads() ? "model.n_heads" : "model.dim",
                      fmt::format("{} heads do not divide the width {}", n_heads, dim),
-                     "make model.dim a multiple of model.n_heads", {"model.name", "model.dim", "model.n_heads"}});
+                     "make model.dim a multiple of model.n_heads",
+                     {"model.name", "model.dim", "model.n_heads"}});
 }
 
 void CheckLength(const v1::Recipe& full, const ModelShape& shape, Issues* issues) {
@@ -57,7 +63,8 @@ void CheckLength(const v1::Recipe& full, const ModelShape& shape, Issues* issues
   if (shape.max_seq_len == 0 || seq_len <= shape.max_seq_len) return;
   issues->push_back({"training.seq_len",
                      fmt::format("{} is over the {} positions of {}", seq_len, shape.max_seq_len, full.model().name()),
-                     fmt::format("at most {}", shape.max_seq_len), {"training.seq_len", "model.name"}});
+                     fmt::format("at most {}", shape.max_seq_len),
+                     {"training.seq_len", "model.name"}});
 }
 
 std::string RemedyForTail(const std::vector<int64_t>& lengths) {
@@ -73,15 +80,20 @@ void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const s
   const std::string key = prefix + ".block";
   const int block = quant.block();
   if (block > 0 && (block & (block - 1)) != 0) {
-    issues->push_back({key, fmt::format("{} is not a power of two, and quant.hadamard is true", block),
-                       "set it to a power of two such as 64 or 128", {key, "quant.hadamard"}});
+    issues->push_back({key,
+                       fmt::format("{} is not a power of two, and quant.hadamard is true", block),
+                       "set it to a power of two such as 64 or 128",
+                       {key, "quant.hadamard"}});
     return;
   }
   const std::vector<int64_t> lengths = RowLengths(full.model());
   for (int64_t length : lengths) {
     if (block <= 0 || length % block == 0) continue;
-    issues->push_back({key, fmt::format("{} does not divide rows of {} features, and Hadamard blocks have no tail", block, length),
-                       RemedyForTail(lengths), {key, "quant.hadamard", "model.name", "model.dim"}});
+    issues->push_back(
+        {key,
+         fmt::format("{} does not divide rows of {} features, and Hadamard blocks have no tail", block, length),
+         RemedyForTail(lengths),
+         {key, "quant.hadamard", "model.name", "model.dim"}});
     return;
   }
 }

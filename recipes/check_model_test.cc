@@ -40,9 +40,10 @@ TEST(ModelShapesTest, RowsAreThoseOfEveryQuantizedLayer) {
 
 TEST(ModelRulesTest, GivenWeightsTakeNoShapeBesideThem) {
   EXPECT_THAT(Problems("model: {path: p}\n"), IsEmpty());
-  EXPECT_THAT(Problems("model: {path: p, name: gpt2}\n"),
-              ElementsAre("r:2:24: model.name: cannot be set beside model.path, whose weights have a shape of their own "
-                          "(remove model.name or model.path)"));
+  EXPECT_THAT(
+      Problems("model: {path: p, name: gpt2}\n"),
+      ElementsAre("r:2:24: model.name: cannot be set beside model.path, whose weights have a shape of their own "
+                  "(remove model.name or model.path)"));
   EXPECT_THAT(Problems("model: {path: p, n_heads: 2}\n"),
               ElementsAre("r:2:27: model.n_heads: cannot be set beside model.path, whose weights have a shape of their "
                           "own (remove model.n_heads or model.path)"));
@@ -50,16 +51,19 @@ TEST(ModelRulesTest, GivenWeightsTakeNoShapeBesideThem) {
 }
 
 TEST(ModelRulesTest, AChildThatNamesAShapeBesideTheBasesWeightsIsToBlame) {
-  EXPECT_THAT(Problems("model: {path: p}\nsweep: {method: cases, cases: [{name: a}, {name: b, set: {model.name: gpt2}}]}\n"),
-              ElementsAre("r:3:71: sweep.cases[1].set.model.name: in child 'b': model.name: cannot be set beside "
-                          "model.path, whose weights have a shape of their own (remove model.name or model.path)"));
+  EXPECT_THAT(
+      Problems("model: {path: p}\nsweep: {method: cases, cases: [{name: a}, {name: b, set: {model.name: gpt2}}]}\n"),
+      ElementsAre("r:3:71: sweep.cases[1].set.model.name: in child 'b': model.name: cannot be set beside "
+                  "model.path, whose weights have a shape of their own (remove model.name or model.path)"));
 }
 
 TEST(ModelRulesTest, AFixedShapeTakesNoSizes) {
   for (const char* key : {"n_layers", "dim", "n_heads"}) {
-    EXPECT_THAT(Problems(fmt::format("model: {{name: gemma3-270m, {}: 8}}\n", key)),
-                ElementsAre(fmt::format("r:2:{}: model.{}: cannot be set: the shape of gemma3-270m is fixed (remove the "
-                                        "key, or set model.name to a GPT's)", 30 + std::string(key).size(), key)));
+    EXPECT_THAT(
+        Problems(fmt::format("model: {{name: gemma3-270m, {}: 8}}\n", key)),
+        ElementsAre(fmt::format("r:2:{}: model.{}: cannot be set: the shape of gemma3-270m is fixed (remove the "
+                                "key, or set model.name to a GPT's)",
+                                30 + std::string(key).size(), key)));
   }
   EXPECT_THAT(Problems("model: {name: gpt2, n_layers: 2, dim: 96, n_heads: 3}\n"), IsEmpty());
 }
@@ -68,7 +72,8 @@ TEST(ModelRulesTest, NoSampleIsLongerThanTheModelsPositions) {
   const struct {
     const char* name;
     int longest;
-  } kLimits[] = {{"gpt2", 1024}, {"gemma3-270m", 32768}, {"gemma3-1b", 32768}, {"gemma3-4b", 131072}, {"gpt-nano", 131072}};
+  } kLimits[] = {
+      {"gpt2", 1024}, {"gemma3-270m", 32768}, {"gemma3-1b", 32768}, {"gemma3-4b", 131072}, {"gpt-nano", 131072}};
   for (const auto& [name, longest] : kLimits) {
     const std::string recipe = fmt::format("model: {{name: {}}}\ntraining: {{seq_len: ", name);
     EXPECT_THAT(Problems(fmt::format("{}{}}}\n", recipe, longest)), IsEmpty()) << name;
@@ -92,15 +97,17 @@ TEST(ModelRulesTest, HadamardBlocksDivideEveryRowOfANamedShape) {
   EXPECT_THAT(Problems("model: {name: gemma3-1b}\n" + quant + "256}}\n"),
               ElementsAre("r:3:73: quant.weight.block: 256 does not divide rows of 1152 features, and Hadamard blocks "
                           "have no tail (set it to a power of two up to 128, or quant.hadamard to false)"));
-  EXPECT_THAT(Problems("model: {name: gpt, n_layers: 1, dim: 9, n_heads: 3}\n" + quant + "2}}\n"),
-              ElementsAre("r:3:73: quant.weight.block: 2 does not divide rows of 9 features, and Hadamard blocks have no "
-                          "tail (set quant.hadamard to false)"));
+  EXPECT_THAT(
+      Problems("model: {name: gpt, n_layers: 1, dim: 9, n_heads: 3}\n" + quant + "2}}\n"),
+      ElementsAre("r:3:73: quant.weight.block: 2 does not divide rows of 9 features, and Hadamard blocks have no "
+                  "tail (set quant.hadamard to false)"));
 }
 
 TEST(TrainingRulesTest, APassHoldsNoMoreThanTheBatch) {
   EXPECT_THAT(Problems("training: {global_batch_size: 4, local_batch_size: 4}\n"), IsEmpty());
-  EXPECT_THAT(Problems("training: {global_batch_size: 4, local_batch_size: 5}\n"),
-              ElementsAre("r:2:52: training.local_batch_size: 5 is over training.global_batch_size, which is 4 (at most 4)"));
+  EXPECT_THAT(
+      Problems("training: {global_batch_size: 4, local_batch_size: 5}\n"),
+      ElementsAre("r:2:52: training.local_batch_size: 5 is over training.global_batch_size, which is 4 (at most 4)"));
 }
 
 TEST(TrainingRulesTest, ATeacherNeedsWeights) {

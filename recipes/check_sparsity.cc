@@ -46,8 +46,10 @@ void CheckScheduleSteps(const v1::Recipe& full, Issues* issues) {
   const int given = full.sparsity().schedule_steps();
   const int steps = full.training().steps();
   if (given <= steps) return;
-  issues->push_back({"sparsity.schedule_steps", fmt::format("{} is over training.steps, which is {}", given, steps),
-                     fmt::format("at most {}", steps), {"sparsity.schedule_steps", "training.steps"}});
+  issues->push_back({"sparsity.schedule_steps",
+                     fmt::format("{} is over training.steps, which is {}", given, steps),
+                     fmt::format("at most {}", steps),
+                     {"sparsity.schedule_steps", "training.steps"}});
 }
 
 // A pruned weight must decode to zero, and a group must not lie in two blocks.
@@ -58,20 +60,25 @@ void CheckQuantizer(const v1::Recipe& full, const Pattern& pattern, Issues* issu
     issues->push_back({"quant.weight.scheme",
                        fmt::format("affine codes decode about a block's mean, and weights pruned by {} {} are zero",
                                    kPatternKey, full.sparsity().pattern()),
-                       "set it to linear", {"quant.weight.scheme", "quant.weight.format", "quant.estimator", kPatternKey}});
+                       "set it to linear",
+                       {"quant.weight.scheme", "quant.weight.format", "quant.estimator", kPatternKey}});
   }
-  if (weight.block() % pattern.m != 0) {
-    issues->push_back({"quant.weight.block", fmt::format("{} is no multiple of {}, and {} is {}", weight.block(), pattern.m,
-                                                         kPatternKey, full.sparsity().pattern()),
-                       fmt::format("set it to a multiple of {}", pattern.m), {"quant.weight.block", kPatternKey}});
+  if (weight.granularity() == "block" && weight.block() % pattern.m != 0) {
+    issues->push_back({"quant.weight.block",
+                       fmt::format("{} is no multiple of {}, and {} is {}", weight.block(), pattern.m, kPatternKey,
+                                   full.sparsity().pattern()),
+                       fmt::format("set it to a multiple of {}", pattern.m),
+                       {"quant.weight.block", kPatternKey}});
   }
 }
 
 void CheckRows(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
   for (int64_t length : RowLengths(full.model())) {
     if (length % pattern.m == 0) continue;
-    issues->push_back({kPatternKey, fmt::format("groups of {} do not divide rows of {} features", pattern.m, length),
-                       "choose a pattern whose M divides them", {kPatternKey, "model.name", "model.dim"}});
+    issues->push_back({kPatternKey,
+                       fmt::format("groups of {} do not divide rows of {} features", pattern.m, length),
+                       "choose a pattern whose M divides them",
+                       {kPatternKey, "model.name", "model.dim"}});
     return;
   }
 }
@@ -82,7 +89,8 @@ void CheckSparsity(const v1::Recipe& full, Issues* issues) {
   CheckScheduleSteps(full, issues);
   const std::optional<Pattern> pattern = ParsePattern(full.sparsity().pattern());
   if (!pattern) {
-    issues->push_back({kPatternKey, fmt::format("{} is no pattern", Shown(full.sparsity().pattern())),
+    issues->push_back({kPatternKey,
+                       fmt::format("{} is no pattern", Shown(full.sparsity().pattern())),
                        fmt::format("write dense, or N:M with 1 <= N <= M <= {}, like 2:4, 4:8 or 1:4", kLargestGroup),
                        {kPatternKey}});
     return;

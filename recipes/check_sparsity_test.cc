@@ -24,31 +24,37 @@ TEST(SparsityRulesTest, APatternNeedsNoQuantizer) {
 }
 
 TEST(SparsityRulesTest, WhatIsNoPatternIsRefusedWithExamples) {
-  EXPECT_THAT(Problems("sparsity: {pattern: 4:2}\n"),
-              ElementsAre("r:2:21: sparsity.pattern: '4:2' is no pattern (write dense, or N:M with 1 <= N <= M <= 32, like "
-                          "2:4, 4:8 or 1:4)"));
-  for (const char* pattern : {"0:4", "1:33", "-1:4", "+1:4", "02:4", "2:4:8", "2", ":", "2:", ":4", "2:4x", " 2:4", "2: 4",
-                              "Dense", "1:99999999999999999999", "2/4"}) {
-    EXPECT_THAT(Problems(fmt::format("sparsity: {{pattern: '{}'}}\n", pattern)), ElementsAre(HasSubstr("is no pattern")))
+  EXPECT_THAT(
+      Problems("sparsity: {pattern: 4:2}\n"),
+      ElementsAre("r:2:21: sparsity.pattern: '4:2' is no pattern (write dense, or N:M with 1 <= N <= M <= 32, like "
+                  "2:4, 4:8 or 1:4)"));
+  for (const char* pattern : {"0:4", "1:33", "-1:4", "+1:4", "02:4", "2:4:8", "2", ":", "2:", ":4", "2:4x", " 2:4",
+                              "2: 4", "Dense", "1:99999999999999999999", "2/4"}) {
+    EXPECT_THAT(Problems(fmt::format("sparsity: {{pattern: '{}'}}\n", pattern)),
+                ElementsAre(HasSubstr("is no pattern")))
         << pattern;
   }
 }
 
 TEST(SparsityRulesTest, APrunedWeightMustBeANumberOfItsGrid) {
   const std::string sparse = "sparsity: {pattern: 2:4}\nquant: {estimator: ridge, ";
-  EXPECT_THAT(Problems(sparse + "weight: {format: int1, scheme: affine}}\n"),
-              ElementsAre("r:3:58: quant.weight.scheme: affine codes decode about a block's mean, and weights pruned by "
-                          "sparsity.pattern 2:4 are zero (set it to linear)"));
-  EXPECT_THAT(Problems(sparse + "weight: {format: int1, scheme: linear}, activation: {format: int4, scheme: affine}}\n"),
-              IsEmpty());
+  EXPECT_THAT(
+      Problems(sparse + "weight: {format: int1, scheme: affine}}\n"),
+      ElementsAre("r:3:58: quant.weight.scheme: affine codes decode about a block's mean, and weights pruned by "
+                  "sparsity.pattern 2:4 are zero (set it to linear)"));
+  EXPECT_THAT(
+      Problems(sparse + "weight: {format: int1, scheme: linear}, activation: {format: int4, scheme: affine}}\n"),
+      IsEmpty());
   EXPECT_THAT(Problems(sparse + "activation: {format: int4}}\n"), IsEmpty()) << "the weights have no grid";
 }
 
 TEST(SparsityRulesTest, GroupsLieWithinBlocksAndRows) {
   const std::string quant = "quant: {estimator: ste, weight: {format: int4, scheme: linear, block: ";
-  EXPECT_THAT(Problems("sparsity: {pattern: 4:8}\n" + quant + "12}}\n"),
-              ElementsAre("r:3:71: quant.weight.block: 12 is no multiple of 8, and sparsity.pattern is 4:8 (set it to a "
-                          "multiple of 8)"));
+  EXPECT_THAT(
+      Problems("sparsity: {pattern: 4:8}\n" + quant + "12}}\n"),
+      ElementsAre("r:3:71: quant.weight.block: 12 is no multiple of 8, and sparsity.pattern is 4:8 (set it to a "
+                  "multiple of 8)"));
+  EXPECT_THAT(Problems("sparsity: {pattern: 4:8}\n" + quant + "12, granularity: row}}\n"), IsEmpty());
   EXPECT_THAT(Problems("sparsity: {pattern: 2:3}\n"),
               ElementsAre("r:2:21: sparsity.pattern: groups of 3 do not divide rows of 128 features (choose a pattern "
                           "whose M divides them)"));
@@ -56,7 +62,8 @@ TEST(SparsityRulesTest, GroupsLieWithinBlocksAndRows) {
 }
 
 TEST(SparsityRulesTest, ThePatternIsReachedWithinTheRun) {
-  EXPECT_THAT(Problems("training: {steps: 10}\nsparsity: {pattern: 2:4, schedule: linear, schedule_steps: 10}\n"), IsEmpty());
+  EXPECT_THAT(Problems("training: {steps: 10}\nsparsity: {pattern: 2:4, schedule: linear, schedule_steps: 10}\n"),
+              IsEmpty());
   EXPECT_THAT(Problems("training: {steps: 10}\nsparsity: {pattern: 2:4, schedule: linear, schedule_steps: 11}\n"),
               ElementsAre("r:3:60: sparsity.schedule_steps: 11 is over training.steps, which is 10 (at most 10)"));
   EXPECT_THAT(Problems("lr_scheduler: {warmup_steps: 0}\nsparsity: {schedule: cubic}\n"

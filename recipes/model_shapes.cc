@@ -15,7 +15,12 @@ constexpr ModelShape kShapes[] = {
     // Heads of 256 features, whatever the width.
     {.name = "gemma3-270m", .dim = 640, .n_heads = 4, .attention_width = 1024, .mlp_width = 2048, .max_seq_len = 32768},
     {.name = "gemma3-1b", .dim = 1152, .n_heads = 4, .attention_width = 1024, .mlp_width = 6912, .max_seq_len = 32768},
-    {.name = "gemma3-4b", .dim = 2560, .n_heads = 8, .attention_width = 2048, .mlp_width = 10240, .max_seq_len = 131072},
+    {.name = "gemma3-4b",
+     .dim = 2560,
+     .n_heads = 8,
+     .attention_width = 2048,
+     .mlp_width = 10240,
+     .max_seq_len = 131072},
 };
 
 }  // namespace
@@ -23,8 +28,8 @@ constexpr ModelShape kShapes[] = {
 std::span<const ModelShape> ModelShapes() { return kShapes; }
 
 const ModelShape* FindModelShape(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kShapes), std::end(kShapes),
-                                   [&](const ModelShape& shape) { return shape.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kShapes), std::end(kShapes), [&](const ModelShape& shape) { return shape.name == name; });
   return found == std::end(kShapes) ? nullptr : found;
 }
 

@@ -16,8 +16,8 @@ struct ModelShape {
   std::string_view name;
   int dim = 0;      // Of the residual stream; 0: model.dim must say.
   int n_heads = 0;  // 0: model.n_heads must say.
-  // Input features of the attention's last linear layer and of the MLP's. 0: a GPT, which has dim and 4 x dim, and whose
-  // sizes model.n_layers, dim and n_heads override. The others are fixed.
+  // Input features of the attention's last linear layer and of the MLP's. 0: a GPT, which has dim and 4 x dim, and
+  // whose sizes model.n_layers, dim and n_heads override. The others are fixed.
   int attention_width = 0;
   int mlp_width = 0;
   int max_seq_len = 0;  // 0: has as many positions as training.seq_len.

@@ -67,16 +67,18 @@ TEST(TextListTest, AMessageIsCheckedLikeYaml) {
 }
 
 TEST(TextListTest, ReachesEveryChildAndIsNotSweptItself) {
-  RecipeReadResult result = ReadRecipe(
-      With("quant: {skip: [a, b]}\nsweep: {parameters: {training.seed: [1, 2]}}\n"), "r", {});
+  RecipeReadResult result =
+      ReadRecipe(With("quant: {skip: [a, b]}\nsweep: {parameters: {training.seed: [1, 2]}}\n"), "r", {});
   EXPECT_THAT(result.problems, IsEmpty());
   const auto children = ExpandSweep(result.recipe);
   ASSERT_TRUE(children.ok()) << children.status();
   ASSERT_THAT(*children, SizeIs(2));
   for (const v1::Recipe& child : *children) EXPECT_THAT(child.quant().skip(), ElementsAre("a", "b"));
-  EXPECT_THAT(ProblemsOf(With("sweep: {parameters: {quant.skip: [a, b]}}\n")),
-              ElementsAre(EndsWith("quant.skip[0]: is a list of text and takes no single value (write it in the recipe's file)"),
-                          EndsWith("quant.skip[1]: is a list of text and takes no single value (write it in the recipe's file)")));
+  EXPECT_THAT(
+      ProblemsOf(With("sweep: {parameters: {quant.skip: [a, b]}}\n")),
+      ElementsAre(
+          EndsWith("quant.skip[0]: is a list of text and takes no single value (write it in the recipe's file)"),
+          EndsWith("quant.skip[1]: is a list of text and takes no single value (write it in the recipe's file)")));
 }
 
 }  // namespace
