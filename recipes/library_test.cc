@@ -2,6 +2,7 @@
 // The recipes that we ship.
 #include <filesystem>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/file.h"
@@ -30,7 +31,7 @@ TEST(LibraryTest, EveryRecipeValidatesExpandsAndOpensWithAComment) {
     EXPECT_NE(text.find(command), std::string::npos) << entry.path();
     ++count;
   }
-  EXPECT_GE(count, 4);
+  EXPECT_GE(count, 10);
 }
 
 TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
@@ -74,6 +75,39 @@ TEST(LibraryTest, TheOneBitStudyComparesFiveEstimatorsOnEqualTerms) {
   }
   EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax hadamard",
                                  "quest linear gaussian hadamard", "ridge_trust affine gaussian hadamard"));
+}
+
+TEST(LibraryTest, TheGemmaStudiesDifferFromTheirReferenceInQuantizationOnly) {
+  const auto expand = [](const std::string& name) {
+    RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/gemma3-270m-" + name + ".yaml", {});
+    absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
+    EXPECT_TRUE(children.ok()) << children.status();
+    return *children;
+  };
+  const auto without_quantization = [](v1::Recipe recipe) {
+    recipe.clear_name();
+    recipe.clear_quant();
+    recipe.clear_sparsity();
+    return recipe;
+  };
+  const std::vector<v1::Recipe> reference = expand("reference");
+  ASSERT_EQ(reference.size(), 1u);
+  EXPECT_EQ(reference[0].quant().estimator(), "none");
+  for (const auto& [name, weight, activation, pattern] :
+       {std::tuple{"a4w4", "int4", "int4", "dense"}, {"a4w1", "int1", "int4", "dense"}, {"a1w1", "int1", "int1", "dense"},
+        {"a8w4", "int4", "int8", "dense"}, {"a4w1-2to4", "int1", "int4", "2:4"}}) {
+    std::vector<std::string> estimators;
+    for (const v1::Recipe& child : expand(name)) {
+      estimators.push_back(child.quant().estimator());
+      EXPECT_EQ(child.quant().weight().format(), weight);
+      EXPECT_EQ(child.quant().activation().format(), activation);
+      EXPECT_EQ(child.sparsity().pattern(), pattern);
+      EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(without_quantization(child),
+                                                                     without_quantization(reference[0])))
+          << child.name();
+    }
+    EXPECT_THAT(estimators, ElementsAre("ridge", "ste", "quest", "ridge_trust")) << name;
+  }
 }
 
 }  // namespace
