@@ -54,6 +54,64 @@ TEST(GptTest, QuantizingChangesTheLogitsButNotTheEmbeddings) {
   EXPECT_EQ(plain->WeightErrorRatio(), 0);
 }
 
+TEST(GptTest, NoisyWeightsAreRoundedWhileTheyAreScored) {
+  ModelOptions options;
+  options.weight = {.estimator = "gaussws", .format = Format::kInt2, .scheme = Scheme::kLinear, .block = 16};
+  std::unique_ptr<Gpt> model = SmallGpt(1, options);
+  const at::Tensor noisy = model->Logits(SomeTokens());
+  model->SetHardRounding(true);
+  EXPECT_FALSE(at::equal(model->Logits(SomeTokens()), noisy));
+  for (const std::string& name : model->QuantizedNames())
+    for (const Parameter& parameter : model->parameters()) {
+      if (parameter.name != name) continue;
+      EXPECT_LE(std::get<0>(at::_unique2(parameter.compute[0].slice(0, 0, 16))).numel(), 4);
+    }
+  model->SetHardRounding(false);
+  EXPECT_TRUE(at::equal(model->Logits(SomeTokens()), noisy));
+}
+
+TEST(GptTest, EveryEstimatorAndFormatTrains) {
+  struct Case {
+    std::string estimator;
+    Format weight, activation;
+    Scheme scheme;
+    GridStatistics grid = GridStatistics::kMinMax;
+    GridGradient gradient = GridGradient::kDetached;
+  };
+  for (const Case& c : {Case{"ste_clip", Format::kInt2, Format::kInt4, Scheme::kLinear},
+                        {"ste", Format::kNvFp4, Format::kNvInt4, Scheme::kLinear},
+                        {"ridge_trust", Format::kFp4, Format::kFp6E2M3, Scheme::kLinear, GridStatistics::kGaussian},
+                        {"ridge", Format::kBitModFp4, Format::kFp8E4M3, Scheme::kLinear},
+                        {"bitnet_b1", Format::kInt1, Format::kInt8, Scheme::kLinear},
+                        {"bitnet", Format::kTernary, Format::kInt8, Scheme::kLinear},
+                        {"bitnet_reloaded", Format::kTernary, Format::kInt8, Scheme::kLinear},
+                        {"torchao", Format::kInt4, Format::kInt8, Scheme::kAffine},
+                        {"bi_adapter", Format::kInt1, Format::kInt1, Scheme::kAffine, GridStatistics::kMinMax,
+                         GridGradient::kGraph},
+                        {"gaussws", Format::kInt6, Format::kNone, Scheme::kLinear},
+                        {"diffq", Format::kInt4, Format::kNone, Scheme::kAffine}}) {
+    SCOPED_TRACE(c.estimator);
+    QuantizerSpec spec{c.estimator, c.weight, c.scheme, 16, 0.01, c.gradient, c.grid};
+    ModelOptions options;
+    options.weight = options.activation = spec;
+    options.activation.format = c.activation;
+    std::unique_ptr<Gpt> model = SmallGpt(1, options);
+    double first = 0, last = 0;
+    for (int step = 0; step < 8; ++step) {
+      for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+      last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
+      if (step == 0) first = last;
+      for (Parameter& parameter : model->parameters()) {
+        parameter.PassGradientThroughQuantizer();
+        parameter.master.sub_(parameter.gradient.to(at::kFloat), 0.3);
+        parameter.gradient_is_empty = true;
+      }
+      model->RefreshCompute();
+    }
+    EXPECT_LT(last, first - 0.05);
+  }
+}
+
 TEST(GptTest, SkippedLayersStayAsTheyAre) {
   ModelOptions options;
   options.weight = {.estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear};

@@ -64,6 +64,14 @@ void LanguageModel::RefreshCompute() {
   for (Parameter& parameter : parameters_) parameter.RefreshCompute();
 }
 
+void LanguageModel::SetHardRounding(bool hard) {
+  for (Parameter* weight : linears_) {
+    if (!weight->quantizer.adds_noise() || weight->quantizer.hard_rounding == hard) continue;
+    weight->quantizer.hard_rounding = hard;
+    weight->RefreshCompute();
+  }
+}
+
 void LanguageModel::SetSparsity(const SparsityPattern& pattern) {
   for (Parameter* weight : linears_)
     if (!IsSkipped(weight->name)) weight->quantizer.sparsity = pattern;

@@ -63,6 +63,10 @@ class LanguageModel {
   // After masters have changed: quantizes and converts each weight once.
   void RefreshCompute();
 
+  // Weights that have noise instead of rounding in training (gaussws, diffq) are rounded from now on, as in use, or get
+  // their noise again. Nothing happens to weights of other estimators.
+  void SetHardRounding(bool hard);
+
   // Of the weights that `options().weight` is for, from now on; RefreshCompute makes it so.
   void SetSparsity(const SparsityPattern& pattern);
   // Names of the matrices that are quantized or pruned, and of those that could be.

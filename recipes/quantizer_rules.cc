@@ -74,6 +74,14 @@ void FillTensor(const Rule& rule, bool is_weight, v1::TensorQuant* tensor) {
   if (block > 0 && !tensor->has_block()) tensor->set_block(block);
 }
 
+// Their definition is one of weights; noise on activations would differ between two looks at the same ones.
+void CheckNoise(const v1::Quant& quant, Issues* issues) {
+  if (quant.estimator() != "gaussws" && quant.estimator() != "diffq") return;
+  if (quant.activation().format() == "none") return;
+  issues->push_back({"quant.activation.format", fmt::format("{} adds noise to weights only", quant.estimator()),
+                     "set it to none", {"quant.estimator", "quant.activation.format"}});
+}
+
 void CheckTensor(const v1::Quant& quant, const Rule& rule, const v1::TensorQuant& tensor, const std::string& prefix,
                  Issues* issues) {
   const std::string& format = tensor.format();
@@ -148,6 +156,7 @@ void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {
   CheckShared(quant, "quant.grid", quant.grid(), rule->grid, on_minmax ? "minmax" : "", issues);
   CheckShared(quant, "quant.grid_gradient", quant.grid_gradient(), rule->grid_gradient, on_minmax ? "detached" : "",
               issues);
+  CheckNoise(quant, issues);
   CheckTensor(quant, *rule, quant.weight(), "quant.weight", issues);
   CheckTensor(quant, *rule, quant.activation(), "quant.activation", issues);
 }

@@ -60,6 +60,7 @@ TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
 TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
   EXPECT_THAT(FirstIssue(Filled("bitnet", "int4", "int8")), HasSubstr("quant.weight.format: bitnet has no int4 (use ternary"));
   EXPECT_THAT(FirstIssue(Filled("ridge", "int4", "mxfp4")), HasSubstr("quant.activation.format: ridge has no mxfp4"));
+  EXPECT_THAT(FirstIssue(Filled("gaussws", "int4", "int8")), HasSubstr("gaussws adds noise to weights only"));
   v1::Quant affine = Filled("ste", "fp4", "none");
   affine.mutable_weight()->set_scheme("affine");
   EXPECT_THAT(FirstIssue(affine), HasSubstr("fp4 has no affine scheme"));

@@ -70,6 +70,7 @@ struct QuantizerSpec {
   bool hard_rounding = false;
 
   bool quantizes() const { return format != Format::kNone && estimator != "none"; }
+  bool adds_noise() const { return estimator == "gaussws" || estimator == "diffq"; }
   bool enabled() const { return quantizes() || sparsity.is_sparse(); }
 };
 

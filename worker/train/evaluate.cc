@@ -58,7 +58,9 @@ absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32
   const Share share = ShareOfRank(static_cast<int64_t>(offsets.size()), communicator.rank(), communicator.size());
   std::array<double, 4> sums = {0, 0, 0, 0};  // Loss, right predictions, tokens, ranks that failed.
   absl::Status scored = ConvertExceptions([&] {
+    model->SetHardRounding(true);
     ScoreWindows(model, tokens, offsets, share, window, sums.data());
+    model->SetHardRounding(false);
     return absl::OkStatus();
   });
   if (!scored.ok()) sums[3] = 1;
