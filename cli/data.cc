@@ -91,8 +91,9 @@ void AddDataVerb(CLI::App* app, Session* session) {
       ->type_name("DIR");
   verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")
       ->type_name("NAME");
-  verb->add_option("--tokenizer", prepare->tokenizer, "char (default), or a SentencePiece .model file")
-      ->type_name("char|FILE");
+  verb->add_option("--tokenizer", prepare->tokenizer,
+                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, or a folder with one")
+      ->type_name("char|FILE|DIR");
   verb->add_option("--train-fraction", prepare->train_fraction,
                    "The first part trains, the rest validates (default 0.9)")
       ->type_name("FRACTION");

@@ -60,7 +60,9 @@ absl::Status IndexAdded(const BpeVocabulary& vocabulary, BpeIndex* index) {
     index->added.Add(token.text, token.id);
     index->bytes_of_id[token.id] = token.text;
     index->is_control[token.id] = token.is_control;
-    if (token.text.find_first_of(" \n") != std::string::npos) index->has_uncuttable_token = true;
+    // Between words cuts go before spaces and line breaks; for the other spelling IndexCharacters has looked.
+    if (vocabulary.spelling == BpeSpelling::kBytes && token.text.find_first_of(" \n") != std::string::npos)
+      index->has_uncuttable_token = true;
   }
   return absl::OkStatus();
 }

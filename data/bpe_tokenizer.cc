@@ -98,7 +98,8 @@ size_t WordCutAfter(std::string_view text, size_t offset) {
 
 class BpeTokenizer : public Tokenizer {
  public:
-  BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index) : vocabulary_(std::move(vocabulary)), index_(std::move(index)) {}
+  BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index)
+      : vocabulary_(std::move(vocabulary)), index_(std::move(index)) {}
 
   std::string kind() const override { return "bpe"; }
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.tokens.size()); }

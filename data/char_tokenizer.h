@@ -10,7 +10,7 @@
 
 namespace ridgeline {
 
-// DATA_LOSS unless it is {"kind": "char", "vocabulary": ["\n", " ", "!", ...]}: one code point an entry, strictly rising.
+// {"kind": "char", "vocabulary": ["\n", " ", "!", ...]}: one code point an entry, strictly rising; else DATA_LOSS.
 absl::StatusOr<std::unique_ptr<Tokenizer>> CharTokenizerFromJson(const nlohmann::json& json);
 
 }  // namespace ridgeline

@@ -9,7 +9,7 @@
 namespace ridgeline {
 
 // The map is a u32 size, a double-array trie of that many bytes (u32 units), and replacement strings that end in zero
-// bytes. DATA_LOSS if a walk through the trie for any text could leave it, or find a replacement outside. Empty is fine.
+// bytes; or empty. DATA_LOSS if a walk through the trie for any text could leave it, or find a replacement outside.
 absl::Status CheckCharacterMap(std::string_view map);
 
 }  // namespace ridgeline

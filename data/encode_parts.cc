@@ -7,7 +7,7 @@ namespace ridgeline {
 namespace {
 
 // Large enough that the cost of a call vanishes, small enough for the caches and a smooth bar.
-constexpr size_t kPartBytes = size_t{1} << 16;
+constexpr size_t kPartBytes = size_t{1} << 14;
 
 }  // namespace
 

@@ -99,6 +99,10 @@ TEST(GoldenTest, VocabAndMergesGiveTheIdsOfTokenizerJson) {
   ExpectAll(*Load(kTestdata + "/small_bpe/vocab.json"), "small_bpe.json");
 }
 
+TEST(GoldenTest, BpeOfGemmasKindGivesTokenizersIds) {
+  ExpectAll(*Load(kTestdata + "/small_spaces_bpe.json"), "small_spaces_bpe_ids.json");
+}
+
 TEST(GoldenTest, Gemma3GgufGivesTransformersIds) {
   const char* path = std::getenv("RIDGELINE_GEMMA3_270M");
   if (path == nullptr) GTEST_SKIP() << "RIDGELINE_GEMMA3_270M names no GGUF file of Gemma 3 270M";
@@ -109,7 +113,8 @@ TEST(GoldenTest, Gemma3GgufGivesTransformersIds) {
   EXPECT_EQ(EncodePrompt(*tokenizer, Page("genesis")).value(),
             (Ids{2,      902,  506, 6534, 3803, 4464, 506,  20808,  532, 506,  7764,
                  236761, 1452, 506, 7764, 691,  2180, 1183, 236764, 532, 2325, 236793}));
-  EXPECT_EQ(EncodePrompt(*tokenizer, "<start_of_turn>user\nhi<end_of_turn>").value(), (Ids{2, 105, 2364, 107, 2202, 106}));
+  EXPECT_EQ(EncodePrompt(*tokenizer, "<start_of_turn>user\nhi<end_of_turn>").value(),
+            (Ids{2, 105, 2364, 107, 2202, 106}));
   ExpectAll(*tokenizer, "gemma3.json");
 }
 

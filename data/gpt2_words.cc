@@ -12,7 +12,8 @@ namespace ridgeline {
 namespace {
 
 // PCRE2's own \s also takes U+180E, which is no White_Space: the set is spelled out.
-#define RIDGELINE_SPACE R"(\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})"
+#define RIDGELINE_SPACE \
+  R"(\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})"
 constexpr char kWord[] =
     "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" RIDGELINE_SPACE "\\p{L}\\p{N}]+"
     // Of several spaces before a word the last one belongs to the word.

@@ -12,8 +12,8 @@
 
 namespace ridgeline {
 
-// Control pieces that a text spells out become their ids (libsentencepiece alone would cut them as text). bos and eos of
-// `special` replace the vocabulary's. DATA_LOSS as CheckSentencePieceVocabulary; UNIMPLEMENTED for models that put
+// Control pieces that a text spells out become their ids (libsentencepiece alone would cut them as text). bos and eos
+// of `special` replace the vocabulary's. DATA_LOSS as CheckSentencePieceVocabulary; UNIMPLEMENTED for models that put
 // spaces after words.
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePieceVocabulary vocabulary,
                                                                       const SpecialTokens& special);

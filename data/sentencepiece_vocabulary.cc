@@ -86,6 +86,8 @@ absl::Status ReadNormalizerSpec(std::string_view message, SentencePieceVocabular
   });
 }
 
+uint64_t IdOrNone(std::optional<uint32_t> id) { return id.has_value() ? *id : kNoId; }
+
 // A model without bos or eos says -1, or leaves the default at a piece that is none.
 std::optional<uint32_t> ControlPiece(const SentencePieceVocabulary& vocabulary, uint64_t id) {
   if (id >= vocabulary.pieces.size() || vocabulary.pieces[id].type != PieceType::kControl) return std::nullopt;
@@ -122,7 +124,7 @@ absl::Status CheckBytePieces(const SentencePieceVocabulary& vocabulary) {
 
 void WriteId(uint32_t id_field, std::optional<uint32_t> id, uint32_t piece_field,
              const SentencePieceVocabulary& vocabulary, std::string* bytes) {
-  WriteVarint(id_field, id.has_value() ? *id : kNoId, bytes);
+  WriteVarint(id_field, IdOrNone(id), bytes);
   if (id.has_value()) WriteBytes(piece_field, vocabulary.pieces[*id].text, bytes);
 }
 
@@ -135,8 +137,8 @@ std::string TrainerSpec(const SentencePieceVocabulary& vocabulary) {
   auto unknown = std::find_if(vocabulary.pieces.begin(), vocabulary.pieces.end(),
                               [](const Piece& piece) { return piece.type == PieceType::kUnknown; });
   WriteId(kUnkId, static_cast<uint32_t>(unknown - vocabulary.pieces.begin()), kUnkPiece, vocabulary, &bytes);
-  WriteId(kBosId, vocabulary.bos_id, kBosPiece, vocabulary, &bytes);
-  WriteId(kEosId, vocabulary.eos_id, kEosPiece, vocabulary, &bytes);
+  WriteId(kBosId, ControlPiece(vocabulary, IdOrNone(vocabulary.bos_id)), kBosPiece, vocabulary, &bytes);
+  WriteId(kEosId, ControlPiece(vocabulary, IdOrNone(vocabulary.eos_id)), kEosPiece, vocabulary, &bytes);
   WriteVarint(kPadId, kNoId, &bytes);
   return bytes;
 }

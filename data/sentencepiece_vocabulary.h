@@ -40,8 +40,8 @@ struct SentencePieceVocabulary {
 absl::StatusOr<SentencePieceVocabulary> ParseSentencePieceModel(std::string_view bytes);
 
 // DATA_LOSS for what libsentencepiece may not see: pieces that are empty, repeat, are not UTF-8 or hold a zero byte,
-// scores that are not finite, no unknown piece or several, byte pieces that are not all 256, a character map that points
-// outside itself.
+// scores that are not finite, no unknown piece or several, byte pieces that are not all 256, a character map that
+// points outside itself.
 absl::Status CheckSentencePieceVocabulary(const SentencePieceVocabulary& vocabulary);
 
 // A model file that holds what the struct holds: what ParseSentencePieceModel reads back.

@@ -56,11 +56,11 @@ class Tokenizer {
   virtual std::string FileBytes() const { return ""; }
 };
 
-// One token a Unicode code point, ids by rising code point. INVALID_ARGUMENT with the offset for text that is not UTF-8.
+// One token a Unicode code point, ids by rising code point. INVALID_ARGUMENT with the offset if text is not UTF-8.
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeCharTokenizer(std::string_view text);
 
-// The file's name in a dataset folder, in a format that other programs read: tokenizer.model, tokenizer.json; empty for
-// kinds that need none.
+// The file's name in a dataset folder, in a format that other programs read: tokenizer.model, tokenizer.json; empty
+// for kinds that need none.
 std::string TokenizerFileName(std::string_view kind);
 
 // DATA_LOSS for JSON or a file that is not what ToJson and FileBytes give.
