@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/file.h"
 #include "data/load_tokenizer_from.h"
+#include "data/sentencepiece_vocabulary.h"
 #include "data/train_sentencepiece.h"
 
 namespace ridgeline {
@@ -63,7 +65,7 @@ class SentencePieceTest : public ::testing::Test {
     std::ofstream text(folder_ / "text");
     for (int i = 0; i < 200; ++i) text << "in the beginning was the word " << i << " and the word was good\n";
     text.close();
-    ASSERT_EQ(TrainSentencePiece((folder_ / "text").string(), (folder_ / "small").string(), 300), "");
+    ASSERT_EQ(TrainSentencePiece((folder_ / "text").string(), (folder_ / "small").string(), 300, "identity"), "");
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string model() const { return (folder_ / "small.model").string(); }
@@ -80,6 +82,21 @@ TEST_F(SentencePieceTest, DecodeInvertsEncodeAlsoThroughJson) {
   auto loaded = LoadTokenizer(tokenizer->ToJson(), tokenizer->FileBytes()).value();
   EXPECT_EQ(loaded->kind(), "sentencepiece");
   EXPECT_EQ(loaded->Encode(text).value(), ids);
+}
+
+TEST_F(SentencePieceTest, ANormalizersCharacterMapIsTakenWholeAndRefusedDamaged) {
+  ASSERT_EQ(TrainSentencePiece((folder_ / "text").string(), (folder_ / "nfkc").string(), 300, "nmt_nfkc"), "");
+  const std::string path = (folder_ / "nfkc.model").string();
+  auto tokenizer = LoadTokenizerFrom(path).value();
+  EXPECT_EQ(tokenizer->Decode(tokenizer->Encode("\xEF\xBD\x97ord").value()).value(), "word");  // A full-width w
+  auto vocabulary = ParseSentencePieceModel(ReadFile(path).value()).value();
+  const std::string map = vocabulary.character_map;
+  ASSERT_GT(map.size(), 1000u);
+  // A first unit whose children lie far outside, and a map without its last bytes.
+  vocabulary.character_map[4 + 3] = '\x7F';
+  EXPECT_EQ(CheckSentencePieceVocabulary(vocabulary).code(), absl::StatusCode::kDataLoss);
+  vocabulary.character_map = map.substr(0, map.size() - 2);
+  EXPECT_EQ(CheckSentencePieceVocabulary(vocabulary).code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(SentencePieceTest, WrongTextAndWrongIdsAreRefused) {

@@ -5,12 +5,13 @@
 
 namespace ridgeline {
 
-std::string TrainSentencePiece(const std::string& text_path, const std::string& prefix, int vocab_size) {
+std::string TrainSentencePiece(const std::string& text_path, const std::string& prefix, int vocab_size,
+                               const std::string& normalizer) {
   auto status = sentencepiece::SentencePieceTrainer::Train({{"input", text_path},
                                                             {"model_prefix", prefix},
                                                             {"vocab_size", std::to_string(vocab_size)},
                                                             {"byte_fallback", "true"},
-                                                            {"normalization_rule_name", "identity"},
+                                                            {"normalization_rule_name", normalizer},
                                                             {"remove_extra_whitespaces", "false"},
                                                             {"minloglevel", "2"}});
   return status.ok() ? "" : status.ToString();

@@ -6,7 +6,9 @@
 
 namespace ridgeline {
 
-// Writes PREFIX.model from the lines of a text file, with byte fallback. Empty if it worked, else what was wrong.
-std::string TrainSentencePiece(const std::string& text_path, const std::string& prefix, int vocab_size);
+// Writes PREFIX.model from the lines of a text file, with byte fallback. `normalizer` is one of SentencePiece's rules:
+// identity, nmt_nfkc. Empty if it worked, else what was wrong.
+std::string TrainSentencePiece(const std::string& text_path, const std::string& prefix, int vocab_size,
+                               const std::string& normalizer);
 
 }  // namespace ridgeline
