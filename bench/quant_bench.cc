@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fake quantization, forward and backward, against the same thing written in LibTorch operations, on one thread.
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <functional>
 
 #include "bench/report.h"
 #include "fmt/format.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/kernels/estimator.h"
 
 namespace ridgeline {
 namespace {
@@ -19,30 +23,72 @@ void ForwardBackward(Quantizer quantizer, const at::Tensor& x, const at::Tensor&
   torch::autograd::grad({quantizer(x, spec)}, {x}, {v});
 }
 
-BenchRow Measure(const QuantizerSpec& spec) {
-  at::Tensor x = at::randn({kRows, kFeatures}).requires_grad_(true), v = at::randn({kRows, kFeatures});
+double SecondsOf(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Bytes per second read and written by a plain copy of the same matrix; the best of many, as a limit should be.
+double CopyBandwidth() {
+  at::Tensor from = at::randn({kRows, kFeatures}), to = at::empty_like(from);
+  double best = 0;
+  for (int round = 0; round < 20; ++round)
+    best = std::max(best, 2.0 * static_cast<double>(from.nbytes()) / SecondsOf([&] { to.copy_(from); }));
+  return best;
+}
+
+// Forward reads x and writes x_hat; backward reads x and v and writes dx, or nothing where the gradient passes as it is.
+double BytesPerElement(const QuantizerSpec& spec, at::ScalarType type) {
+  return static_cast<double>(c10::elementSize(type)) * (PassesGradient(spec) ? 2 : 5);
+}
+
+std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {
+  std::string name = fmt::format("{} {} {}", spec.estimator, SchemeName(spec.scheme), FormatName(spec.format));
+  if (spec.hadamard) name += " hadamard";
+  if (spec.sparsity.is_sparse()) name += fmt::format(" {}:{}", spec.sparsity.n, spec.sparsity.m);
+  return name + (type == at::kBFloat16 ? " bf16" : " fp32");
+}
+
+BenchRow Measure(const QuantizerSpec& spec, at::ScalarType type, double copy_bandwidth) {
+  at::Tensor x = at::randn({kRows, kFeatures}).to(type).requires_grad_(true), v = at::randn({kRows, kFeatures}).to(type);
   PairedSeconds seconds = MeasurePaired([&] { ForwardBackward(FakeQuantize, x, v, spec); },
                                         [&] { ForwardBackward(FakeQuantize_ref, x, v, spec); });
   const double to_ns = 1e9 / static_cast<double>(kRows * kFeatures);
-  return {.work = fmt::format("{} {} {} block {} fp32", spec.estimator, SchemeName(spec.scheme), FormatName(spec.format), spec.block),
-          .ours = seconds.ours * to_ns, .peer = seconds.peer * to_ns, .peer_name = "LibTorch operations",
+  return {.work = NameOf(spec, type), .ours = seconds.ours * to_ns, .peer = seconds.peer * to_ns,
+          .peer_name = "LibTorch operations", .limit = BytesPerElement(spec, type) / copy_bandwidth * 1e9,
           .higher_is_better = false, .goal = kGoal, .unit = "ns per element, forward + backward"};
+}
+
+void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
+  fmt::print("a copy moves {:.1f} GB/s\n", copy_bandwidth / 1e9);
+  for (const BenchRow& row : rows)
+    fmt::print("{:<44} {:>6.1f} GB/s, {:>3.0f}% of a copy\n", row.work, copy_bandwidth / 1e9 * row.limit / row.ours,
+               100 * row.limit / row.ours);
+}
+
+std::vector<QuantizerSpec> Specs() {
+  std::vector<QuantizerSpec> specs;
+  for (const char* estimator : {"ridge", "ste"})
+    for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine}, {Format::kInt4, Scheme::kAffine},
+                                  {Format::kInt1, Scheme::kLinear}, {Format::kTernary, Scheme::kLinear}})
+      specs.push_back({.estimator = estimator, .format = format, .scheme = scheme});
+  for (auto [estimator, scheme] : {std::pair{"quest", Scheme::kLinear}, {"ridge_trust", Scheme::kAffine}})
+    for (bool hadamard : {false, true})
+      specs.push_back({.estimator = estimator, .format = Format::kInt1, .scheme = scheme,
+                       .grid = GridStatistics::kGaussian, .hadamard = hadamard});
+  specs.push_back({.estimator = "ridge", .format = Format::kInt4, .scheme = Scheme::kLinear, .sparsity = {2, 4}});
+  return specs;
 }
 
 int Run(const std::string& out_dir) {
   at::set_num_threads(1);
+  const double copy_bandwidth = CopyBandwidth();
   std::vector<BenchRow> rows;
-  for (const char* estimator : {"ridge", "ste"})
-    for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine}, {Format::kInt4, Scheme::kAffine},
-                                  {Format::kInt1, Scheme::kLinear}, {Format::kTernary, Scheme::kLinear}})
-      rows.push_back(Measure({.estimator = estimator, .format = format, .scheme = scheme}));
-  for (auto [estimator, scheme] : {std::pair{"quest", Scheme::kLinear}, {"ridge_trust", Scheme::kAffine}}) {
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt1, .scheme = scheme};
-    spec.grid = GridStatistics::kGaussian;
-    spec.grid_gradient = GridGradient::kDetached;
-    rows.push_back(Measure(spec));
-  }
+  for (at::ScalarType type : {at::kFloat, at::kBFloat16})
+    for (const QuantizerSpec& spec : Specs()) rows.push_back(Measure(spec, type, copy_bandwidth));
   absl::Status status = Report(out_dir, "quant", rows);
+  PrintBandwidths(rows, copy_bandwidth);
   if (!status.ok()) fmt::print(stderr, "quant_bench: {}\n", std::string(status.message()));
   return status.ok() ? 0 : 1;
 }

@@ -143,7 +143,9 @@ template <typename T>
 class Encoder {
  public:
   HWY_INLINE Encoder(const Grid<T>& grid, const Block<T>& block) : grid_(grid), block_(block) {
-    if (is_float()) EncodeFloat(grid, block.x_kept, block.n, block.scratch);
+    if (!is_float()) return;
+    const Grid<T> copy = grid;  // Whose address may be known elsewhere: the other one can then stay in registers.
+    EncodeFloat(copy, block.x_kept, block.n, block.scratch);
   }
 
   // The code of x_kept[i], whose grid value is f; 0 where pruned.
