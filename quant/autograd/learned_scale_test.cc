@@ -53,6 +53,7 @@ TEST(FakeQuantizeLearnedTest, ClosedFormAgreesWithTheAutogradTwinInXAndScale) {
 // Descending the squared error in the scale alone must find a better one than the start.
 TEST(FakeQuantizeLearnedTest, TrainingTheScaleLowersTheError) {
   at::manual_seed(2);
+  at::set_num_threads(1);  // Tensors this small would only wait for each other's threads.
   for (const QuantizerSpec& spec : EverySpec()) {
     SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)));
     at::Tensor x = at::randn({4, 256}), scale = (InitialScale(x, spec) * 1.3).requires_grad_(true);
