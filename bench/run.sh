@@ -1,7 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds and runs the benchmarks that end within 10 minutes: bench/run.sh BUILD_FOLDER OUT_FOLDER
+# Those against Python packages need them in PYTHON (default python3).
 set -euo pipefail
 build=$1 out=$2
-cmake --build "$build" --target quant_bench > /dev/null
+python=${PYTHON:-python3}
+here=$(cd "$(dirname "$0")" && pwd)
+
+cmake --build "$build" --target quant_bench train_step_bench > /dev/null
 "$build/bin/quant_bench" "$out"
+
+# Whole training steps: one round at one length. `make bench-train-step` has all of them.
+if ! "$python" -c 'import torch, transformers, torchao' 2> /dev/null; then
+  echo "bench: train_step was not run: $python lacks torch, transformers or torchao (pip install torch==2.11.* transformers torchao)" >&2
+elif ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then
+  echo "bench: train_step was not measured, for the reason above" >&2
+fi

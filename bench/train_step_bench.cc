@@ -75,6 +75,12 @@ double PeakGib() {
   return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
 }
 
+int64_t ParameterCount(const LanguageModel& model) {
+  int64_t count = 0;
+  for (const Parameter& parameter : model.parameters()) count += parameter.master.numel();
+  return count;
+}
+
 struct StepSeconds {
   double pass = 0, rest = 0;
   double total() const { return pass + rest; }
@@ -93,24 +99,30 @@ int Run(const Options& options) {
   const at::Tensor tokens = at::randint(model.vocab_size(), {options.batch, options.seq_len + 1}, at::kLong);
   const at::Tensor inputs = tokens.narrow(1, 0, options.seq_len), targets = tokens.narrow(1, 1, options.seq_len);
   std::vector<StepSeconds> seconds;
+  double first_loss = 0;
   for (int step = 0; step <= options.steps; ++step) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
     gradients.Clear();
-    AccumulateGradients(&model, inputs, targets, 1.0 / static_cast<double>(targets.numel()));
+    const PassResult pass = AccumulateGradients(&model, inputs, targets, 1.0 / static_cast<double>(targets.numel()));
     const Clock::time_point passed = Clock::now();
     if (!gradients.Sum(*communicator).ok()) return 1;
     gradients.PassThroughQuantizers();
     const double norm = gradients.Norm();
     optimizer.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
-    if (step == 0) continue;  // Warms caches and allocators.
+    if (step == 0) {  // Warms caches and allocators.
+      first_loss = pass.score.loss / static_cast<double>(targets.numel());
+      continue;
+    }
     seconds.push_back({std::chrono::duration<double>(passed - begin).count(), std::chrono::duration<double>(end - passed).count()});
   }
   std::sort(seconds.begin(), seconds.end(), [](const auto& a, const auto& b) { return a.total() < b.total(); });
   const StepSeconds median = seconds[seconds.size() / 2];
   const nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass},
-                                         {"peak_gib", PeakGib()}, {"tokens", targets.numel()}};
+                                         {"peak_gib", PeakGib()}, {"tokens", targets.numel()},
+                                         {"loss", first_loss}, {"parameters", ParameterCount(model)},
+                                         {"quantized_layers", model.QuantizedNames().size()}, {"threads", at::get_num_threads()}};
   std::printf("%s\n", result.dump().c_str());
   return 0;
 }
