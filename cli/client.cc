@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/interrupt.h"
+#include "common/interrupt.h"
 
 namespace ridgeline {
 namespace {
@@ -149,6 +149,13 @@ absl::StatusOr<v1::Job> Client::RetryJob(const std::string& job) const {
 
 absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {
   return Call(&v1::Coordinator::Stub::ListPoints, request);
+}
+
+absl::StatusOr<v1::GetMetricsResponse> Client::GetMetrics(const std::string& job) const {
+  v1::GetMetricsRequest request;
+  request.set_job(job);
+  request.set_after_step(-1);
+  return Call(&v1::Coordinator::Stub::GetMetrics, request);
 }
 
 absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() const {

@@ -41,6 +41,7 @@ class Client {
   absl::StatusOr<v1::Job> CancelJob(const std::string& job) const;
   absl::StatusOr<v1::Job> RetryJob(const std::string& job) const;
   absl::StatusOr<v1::ListPointsResponse> ListPoints(const v1::ListPointsRequest& request) const;
+  absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;  // All points so far.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers() const;
 
   // One stream, until it ends, breaks, passes `deadline`, is interrupted (CANCELLED), or `on_message` returns false

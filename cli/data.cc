@@ -92,7 +92,7 @@ void AddDataVerb(CLI::App* app, Session* session) {
   verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")
       ->type_name("NAME");
   verb->add_option("--tokenizer", prepare->tokenizer,
-                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, or a folder with one")
+                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, a folder with one, or an imported model's name")
       ->type_name("char|FILE|DIR");
   verb->add_option("--train-fraction", prepare->train_fraction,
                    "The first part trains, the rest validates (default 0.9)")

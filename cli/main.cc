@@ -24,6 +24,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddWatchVerb(app, session);
   AddLogsVerb(app, session);
   AddWaitVerb(app, session);
+  AddCompareVerb(app, session);
   AddCancelVerb(app, session);
   AddRetryVerb(app, session);
   AddDataVerb(app, session);

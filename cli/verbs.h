@@ -55,6 +55,7 @@ void AddGetVerb(CLI::App* app, Session* session);
 void AddWatchVerb(CLI::App* app, Session* session);
 void AddLogsVerb(CLI::App* app, Session* session);
 void AddWaitVerb(CLI::App* app, Session* session);
+void AddCompareVerb(CLI::App* app, Session* session);
 void AddCancelVerb(CLI::App* app, Session* session);
 void AddRetryVerb(CLI::App* app, Session* session);
 void AddDataVerb(CLI::App* app, Session* session);

@@ -17,6 +17,7 @@
 #include "data/vocab_and_merges.h"
 #include "fmt/format.h"
 #include "weights/mapped_file.h"
+#include "weights/model_store.h"
 
 namespace ridgeline {
 namespace {
@@ -128,10 +129,10 @@ absl::StatusOr<fs::path> TokenizerFileIn(const fs::path& folder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizerFrom(const std::string& path) {
-  fs::path file = path;
+  auto found = ResolveModelPath(path);
+  if (!found.ok()) return absl::NotFoundError(fmt::format("there is no tokenizer at '{}'; {}; or an imported model's name", path, kAccepted));
+  fs::path file = *found;
   std::error_code ignored;
-  if (!fs::exists(file, ignored))
-    return absl::NotFoundError(fmt::format("there is no tokenizer at '{}'; {}", path, kAccepted));
   if (fs::is_directory(file, ignored)) {
     ASSIGN_OR_RETURN(file, TokenizerFileIn(file));
   }

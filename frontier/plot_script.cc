@@ -8,6 +8,7 @@
 
 #include "common/utf8.h"
 #include "fmt/format.h"
+#include "frontier/gnuplot.h"
 #include "frontier/pareto.h"
 #include "frontier/plot_layout.h"
 
@@ -322,18 +323,6 @@ void PlacePanels(std::vector<Panel>* panels, const FrontierPlotOptions& options)
 }
 
 }  // namespace
-
-std::string GnuplotString(const std::string& text) {
-  bool valid = Utf8ToCodePoints(text).ok();
-  std::string quoted = "'";
-  for (char c : text) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    if (c == '\'') quoted += "’";
-    else if (byte < 0x20 || byte == 0x7F) quoted += ' ';
-    else quoted += byte >= 0x80 && !valid ? '?' : c;
-  }
-  return quoted + "'";
-}
 
 std::string FrontierPlotScript(const std::vector<v1::FrontierPoint>& points, const FrontierPlotOptions& options,
                                const std::string& terminal, const std::string& output) {

@@ -2,6 +2,8 @@
 // Pictures by the real gnuplot, and the layout that they rest on.
 #include "frontier/plot.h"
 
+#include "frontier/gnuplot.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
