@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A network to files that others read: a Hugging Face folder, or a GGUF. Weights are streamed: at most one matrix
+// exists twice.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "model/config_json.h"
+#include "model/language_model.h"
+#include "weights/dtype.h"
+#include "weights/gguf.h"
+
+namespace ridgeline {
+
+enum class SavedValues {
+  kMasters,    // What training goes on from.
+  kQuantized,  // What layers compute with: on the grid where a quantizer is, masters elsewhere.
+};
+
+struct SaveOptions {
+  Dtype dtype = Dtype::kF32;
+  SavedValues values = SavedValues::kMasters;
+};
+
+// Writes config.json and model.safetensors (shards of 5 GB with an index, if it is larger) in Hugging Face's names, and
+// `other_files` (name to content: the tokenizer's). The folder appears when all of it is on the disk; one that was there
+// is replaced. dtype: F32, F16 or BF16. RESOURCE_EXHAUSTED when the disk is full.
+absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
+                             const std::map<std::string, std::string>& other_files, const std::string& folder);
+
+// Gemma 3 alone. Metadata and tokenizer are those of `source`, a GGUF of the same shape (INVALID_ARGUMENT if not).
+// dtype: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, of the matrices; norms are F32, and the embedding, which is the
+// head too, is never less than Q8_0.
+absl::Status SaveGguf(const LanguageModel& model, const SaveOptions& options, const GgufFile& source,
+                      const std::string& path);
+
+}  // namespace ridgeline
