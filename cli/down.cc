@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
-#include "cli/interrupt.h"
 #include "cli/process.h"
 #include "cli/verbs.h"
+#include "common/interrupt.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {

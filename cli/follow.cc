@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
-#include "cli/interrupt.h"
 #include "cli/job_view.h"
+#include "common/interrupt.h"
 #include "common/status_macros.h"
 #include "frontier/pareto.h"
 

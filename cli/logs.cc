@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
-#include "cli/interrupt.h"
 #include "cli/verbs.h"
+#include "common/interrupt.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {

@@ -11,11 +11,11 @@
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
-#include "cli/interrupt.h"
 #include "cli/process.h"
 #include "cli/supervisor.h"
 #include "cli/verbs.h"
 #include "common/file.h"
+#include "common/interrupt.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {

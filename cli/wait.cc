@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
-#include "cli/interrupt.h"
 #include "cli/job_view.h"
 #include "cli/parse.h"
 #include "cli/verbs.h"
+#include "common/interrupt.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One time stamp that a signal handler sets.
-#include "cli/interrupt.h"
+#include "common/interrupt.h"
 
 #include <signal.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ctrl-C in verbs that follow a job: they detach, the job goes on.
+// Ctrl-C in programs that end in an orderly way: a verb that follows a job detaches, a text ends where it is.
 #pragma once
 
 #include <chrono>

@@ -31,7 +31,7 @@ absl::StatusOr<std::string> ResolveModelPath(const std::string& name_or_path) {
   const fs::path stored = fs::path(ModelStoreDir()) / name_or_path;
   if (is_name && fs::is_directory(stored, error)) return stored.string();
   if (!is_name) return absl::NotFoundError(fmt::format("no model at '{}'", name_or_path));
-  return absl::NotFoundError(fmt::format("no model '{0}': neither a path, nor in {1}; `ridgeline model import {0}` fetches a known one",
+  return absl::NotFoundError(fmt::format("no model '{0}': neither a path, nor in {1}; `ridgeline model list` shows what is there, `ridgeline model import` adds to it",
                                          name_or_path, ModelStoreDir()));
 }
 
