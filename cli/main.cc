@@ -28,6 +28,10 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddCancelVerb(app, session);
   AddRetryVerb(app, session);
   AddDataVerb(app, session);
+  AddModelVerb(app, session);
+  AddGenerateVerb(app, session);
+  AddEvalVerb(app, session);
+  AddExportVerb(app, session);
   AddFrontierVerb(app, session);
   AddWorkerVerb(app, session);
   AddDoctorVerb(app, session);
@@ -100,6 +104,7 @@ int Main(int argc, char** argv) {
   Session session;
   CLI::App app("", "ridgeline");
   session.root = &app;
+  session.arguments.assign(argv + 1, argv + argc);
   Configure(&app, &session);
   if (argc == 1) {
     fmt::print("{}", app.help());

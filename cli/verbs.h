@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,6 +22,7 @@ struct Session {
   std::string coordinator;              // --coordinator or RIDGELINE_COORDINATOR; may be empty.
   std::string state_dir = DefaultStateDir();
   const CLI::App* root = nullptr;       // For `completion`.
+  std::vector<std::string> arguments;   // As typed, for verbs that another program carries out.
   // An exit code, or an error for main to print.
   std::function<absl::StatusOr<int>()> action;
 
@@ -59,6 +61,10 @@ void AddCompareVerb(CLI::App* app, Session* session);
 void AddCancelVerb(CLI::App* app, Session* session);
 void AddRetryVerb(CLI::App* app, Session* session);
 void AddDataVerb(CLI::App* app, Session* session);
+void AddModelVerb(CLI::App* app, Session* session);
+void AddGenerateVerb(CLI::App* app, Session* session);
+void AddEvalVerb(CLI::App* app, Session* session);
+void AddExportVerb(CLI::App* app, Session* session);
 void AddFrontierVerb(CLI::App* app, Session* session);
 void AddWorkerVerb(CLI::App* app, Session* session);
 void AddDoctorVerb(CLI::App* app, Session* session);

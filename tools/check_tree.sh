@@ -9,8 +9,9 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # Rooms and whose headers they may include (docs/architecture.md).
 declare -A arrows=(
   [common]="" [quant]="" [weights]="common" [data]="weights common" [recipes]="common" [frontier]="common"
-  [coordinator]="recipes frontier common" [cli]="recipes frontier data weights common"
-  [model]="quant weights common" [worker]="recipes model quant data weights common"
+  [coordinator]="recipes frontier common" [cli]="recipes frontier import inference data weights common"
+  [import]="weights common" [model]="quant weights common" [worker]="recipes model quant data weights common"
+  [inference]="model quant data weights common"
 )
 # Tests may also use a room that makes their input.
 declare -A test_arrows=([worker]="recipes")

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Models through the real programs: imported, looked at, scored, continued, exported, and read again."""
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from process_test import BIN, SOURCE, ProcessTest, main  # noqa: E402
+
+PROMPT = "In the beginning God created the heaven and the earth. And the earth was without form, and void;"
+
+
+class ModelTest(ProcessTest):
+    """A model store of the test's own."""
+
+    def setUp(self):
+        super().setUp()
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("RIDGELINE_")}
+        self.env["RIDGELINE_MODELS"] = str(self.folder / "models")
+
+    def run_program(self, *arguments, code=0):
+        done = subprocess.run([BIN / "ridgeline", *map(str, arguments)], env=self.env, capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def json_of(self, *arguments):
+        return json.loads(self.run_program(*arguments, "-o", "json").stdout)
+
+
+class SmallModel(ModelTest):
+    """A random GPT-2 with a tokenizer that fits it, as a Hugging Face folder."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "hf"
+        shutil.copytree(SOURCE / "model/testdata/gpt2-like", self.model)
+        words = [chr(c) for c in range(ord("a"), ord("z") + 1)] + [" ", ".", "\n"]
+        text = self.folder / "letters.txt"
+        text.write_text("".join(words) + "the small brown fox jumps over a lazy dog.\n" * 40)
+        self.run_program("data", "prepare", "--text", text, "--out", self.folder / "letters")
+        self.text = self.folder / "held_out.txt"
+        self.text.write_text("the lazy fox jumps over a small dog.\n")
+
+    def generate(self, *arguments, code=0):
+        return self.run_program("generate", "--model", "small", "--tokenizer", self.folder / "letters", "--prompt", "the fox ",
+                                "--max-new-tokens", "12", *arguments, code=code).stdout
+
+    def import_small(self):
+        return self.run_program("model", "import", self.model, "--name", "small")
+
+    def test_AnImportedFolderIsListedAndInspected(self):
+        self.import_small()
+        self.assertEqual(self.run_program("model", "list", "-o", "name").stdout, "small\n")
+        model = self.json_of("model", "inspect", "small")
+        self.assertEqual((model["architecture"], model["format"], model["vocab_size"], model["shape"]["layers"]), ("gpt2", "safetensors", 61, 2))
+        self.assertEqual(model["parameters"], sum(math.prod(t["shape"]) for t in model["tensors"]))
+        self.assertEqual(self.run_program("model", "import", self.model, "--name", "small", code=6).stdout, "")
+
+    def test_TheSeedDecidesAndTopOneIsGreedy(self):
+        self.import_small()
+        first = self.generate("--seed", "1")
+        self.assertTrue(first.endswith("\n"))
+        self.assertEqual(first, self.generate("--seed", "1"))
+        self.assertNotEqual(first, self.generate("--seed", "2"))
+        self.assertEqual(self.generate("--temperature", "0"), self.generate("--top-k", "1", "--seed", "7"))
+        told = json.loads(self.generate("--temperature", "0", "-o", "json"))
+        self.assertEqual(told["text"] + "\n", self.generate("--temperature", "0"))
+        self.assertEqual((told["tokens"], told["prompt_tokens"], told["end"]), (12, 8, "length"))
+
+    def test_EvalScoresEachTokenOnce(self):
+        self.import_small()
+        arguments = ("eval", "--model", "small", "--tokenizer", self.folder / "letters", "--text", self.text)
+        whole = self.json_of(*arguments)
+        self.assertEqual(set(whole), {"loss", "perplexity", "accuracy", "tokens"})
+        self.assertEqual(whole["tokens"], len(self.text.read_text()) - 1)
+        self.assertAlmostEqual(whole["perplexity"], math.exp(whole["loss"]), places=6)
+        self.assertEqual(self.json_of(*arguments, "--seq-len", "5", "--batch", "2")["tokens"], whole["tokens"])
+        self.assertGreater(self.json_of("eval", "--model", "small", "--dataset", self.folder / "letters")["tokens"], 100)
+
+    def test_AnExportScoresAsItsSource(self):
+        out = self.folder / "exported"
+        self.run_program("export", "--model", self.model, "--dtype", "f32", "--out", out)
+        scored = [self.json_of("eval", "--model", m, "--dataset", self.folder / "letters") for m in (self.model, out)]
+        self.assertEqual(scored[0], scored[1])
+        self.run_program("export", "--model", self.model, "--out", out, code=6)
+
+    def test_MistakesSayWhatIsWrong(self):
+        for code, words, arguments in [
+                (3, "no model 'nothing'", ("generate", "--model", "nothing", "--prompt", "x")),
+                (2, "--prompt", ("generate", "--model", self.model)),
+                (2, "excludes", ("generate", "--model", self.model, "--prompt", "x", "--prompt-file", self.text)),
+                (3, "--tokenizer", ("generate", "--model", self.model, "--prompt", "x")),
+                (2, "--seq-len 99", ("eval", "--model", self.model, "--dataset", self.folder / "letters", "--seq-len", "99")),
+                (2, "UTF-8", ("eval", "--model", self.model, "--text", BIN / "ridgeline")),
+                (2, "q4_0", ("export", "--model", self.model, "--dtype", "q4_0", "--out", self.folder / "x")),
+                (1, "GGUF", ("model", "inspect", self.text)),
+                (3, "neither a file", ("model", "import", self.folder / "none", "--name", "x")),
+                (2, "what shall", ("model", "import", self.model))]:
+            with self.subTest(words):
+                self.assertIn(words, self.run_program(*arguments, code=code).stderr)
+
+
+@unittest.skipUnless(os.environ.get("RIDGELINE_GEMMA3_270M"), "RIDGELINE_GEMMA3_270M does not name the GGUF of Gemma 3 270M")
+class Gemma3(ModelTest):
+    """The weights that people use; their hash is part of the import."""
+
+    def test_RealWeightsReproduceTransformersLossAndContinuation(self):
+        self.run_program("model", "import", "gemma3-270m", "--from", os.environ["RIDGELINE_GEMMA3_270M"])
+        done = self.run_program("generate", "--model", "gemma3-270m", "--prompt", PROMPT, "--max-new-tokens", "20", "--temperature", "0")
+        self.assertEqual(done.stdout, " and darkness was upon the face of the deep. And the Spirit of God was hovering over the waters\n")
+        text = self.folder / "prompt.txt"
+        text.write_text(PROMPT)
+        scored = self.json_of("eval", "--model", "gemma3-270m", "--text", text)
+        self.assertAlmostEqual(scored["loss"], 1.3803, delta=2e-4)
+        self.assertEqual(scored["tokens"], 21)
+
+
+if __name__ == "__main__":
+    main()
