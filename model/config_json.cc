@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/config_json.h"
 
+#include <cmath>
+
 #include "fmt/format.h"
 #include "model/gemma3.h"
 #include "model/gpt.h"
@@ -12,6 +14,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json IdOrNull(std::optional<uint32_t> id) { return id ? Json(*id) : Json(nullptr); }
+
+// transformers takes 256 there, not 256.0.
+Json WholeIfIntegral(double value) {
+  return value == std::floor(value) ? Json(static_cast<int64_t>(value)) : Json(value);
+}
 
 const char* TorchName(Dtype dtype) {
   if (dtype == Dtype::kF16) return "float16";
@@ -39,7 +46,7 @@ Json Gemma3Json(const Gemma3Config& config) {
           {"rope_theta", config.rope_global_base},
           {"rope_local_base_freq", config.rope_local_base},
           {"rope_scaling", scaling},
-          {"query_pre_attn_scalar", config.query_scale},
+          {"query_pre_attn_scalar", WholeIfIntegral(config.query_scale)},
           {"rms_norm_eps", config.norm_epsilon},
           {"initializer_range", config.initializer_range},
           {"hidden_activation", "gelu_pytorch_tanh"},
