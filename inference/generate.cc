@@ -5,6 +5,7 @@
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -34,7 +35,7 @@ at::Tensor NextLogits(LanguageModel* model, const std::vector<uint32_t>& ids, Kv
   const std::vector<int64_t> wide(ids.begin(), ids.end());
   const at::Tensor tokens = at::tensor(wide, at::kLong).unsqueeze(0);               // (1, T)
   const at::Tensor hidden = model->Hidden(model->Embed(tokens, cache->length), cache);  // (1, T, C)
-  return at::linear(hidden.select(1, -1), model->head().compute).flatten().to(at::kFloat);
+  return MatrixProduct(hidden.select(1, -1), model->head().compute.t()).flatten().to(at::kFloat);
 }
 
 }  // namespace

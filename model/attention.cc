@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/attention.h"
 
+#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -41,9 +42,11 @@ at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const
   const bool whole = queries == keys && window >= keys;        // Plain causal attention.
   const bool sees_all = queries == 1 && window >= keys;        // One new token.
   if (!whole && !sees_all) mask = WindowMask(queries, keys, window);
-  const at::Tensor mixed =
-      at::scaled_dot_product_attention(q, k, v, mask, 0.0, /*is_causal=*/whole && queries > 1, options.scale);
-  return mixed.transpose(1, 2);
+  const at::ScalarType type = q.scalar_type();
+  const at::ScalarType inside = type == at::kBFloat16 && !HasBfloat16Products() ? at::kFloat : type;
+  const at::Tensor mixed = at::scaled_dot_product_attention(q.to(inside), k.to(inside), v.to(inside), mask, 0.0,
+                                                            /*is_causal=*/whole && queries > 1, options.scale);
+  return mixed.transpose(1, 2).to(type);
 }
 
 }  // namespace ridgeline

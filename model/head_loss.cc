@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/kernels/rows.h"
+#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -48,7 +49,7 @@ void AddHeadGradient(const at::Tensor& logit_gradient, const at::Tensor& hidden,
   at::Tensor& gradient = head->ZeroedGradient();
   for (int64_t begin = 0; begin < gradient.size(0); begin += kGradientRows) {
     const int64_t count = std::min(kGradientRows, gradient.size(0) - begin);
-    gradient.narrow(0, begin, count).add_(at::mm(logit_gradient.narrow(1, begin, count).t(), hidden));
+    gradient.narrow(0, begin, count).add_(MatrixProduct(logit_gradient.narrow(1, begin, count).t(), hidden));
   }
 }
 
@@ -59,7 +60,7 @@ HeadScore ScoreHead(const at::Tensor& hidden, const at::Tensor& head, const at::
   HeadScore total;
   const at::Tensor expected = targets.contiguous();
   ForChunks(hidden.size(0), head.size(0), [&](int64_t begin, int64_t count) {
-    at::Tensor logits = at::mm(hidden.narrow(0, begin, count), head.t());
+    at::Tensor logits = MatrixProduct(hidden.narrow(0, begin, count), head.t());
     std::vector<rows::RowScore> scores(static_cast<size_t>(count));
     const int64_t* target = expected.const_data_ptr<int64_t>() + begin;
     ForLogitRows(logits, [&](auto* row, int64_t r) {
@@ -81,7 +82,7 @@ HeadGradient BackwardThroughHead(const at::Tensor& hidden, Parameter* head, cons
   const double soft = distillation == nullptr ? 0 : distillation->weight;
   ForChunks(hidden.size(0), head->compute.size(0), [&](int64_t begin, int64_t count) {
     const at::Tensor rows_of_hidden = hidden.narrow(0, begin, count);
-    at::Tensor logits = at::mm(rows_of_hidden, head->compute.t()), student;
+    at::Tensor logits = MatrixProduct(rows_of_hidden, head->compute.t()), student;
     std::vector<rows::RowScore> scores(static_cast<size_t>(count));
     std::vector<float> divergences(static_cast<size_t>(count), 0);
     const int64_t* target = expected.const_data_ptr<int64_t>() + begin;
@@ -91,7 +92,8 @@ HeadGradient BackwardThroughHead(const at::Tensor& hidden, Parameter* head, cons
       scores[static_cast<size_t>(r)] = rows::ScoreLogitsInPlace(row, n, target[r], static_cast<float>(scale * (1 - soft)));
     });
     if (soft > 0) {
-      at::Tensor teacher = at::mm(distillation->hidden.narrow(0, begin, count), distillation->head.t()).to(student.scalar_type());
+      at::Tensor teacher =
+          MatrixProduct(distillation->hidden.narrow(0, begin, count), distillation->head.t()).to(student.scalar_type());
       ForLogitRows(student, [&](auto* row, int64_t r) {
         using T = std::remove_pointer_t<decltype(row)>;
         divergences[static_cast<size_t>(r)] = rows::DistillLogitsInPlace(
@@ -105,7 +107,7 @@ HeadGradient BackwardThroughHead(const at::Tensor& hidden, Parameter* head, cons
     result.score.correct += chunk.correct;
     for (float divergence : divergences) result.divergence += divergence;
     at::Tensor out = result.hidden.narrow(0, begin, count);
-    at::mm_out(out, logits, head->compute);
+    MatrixProductInto(logits, head->compute, out);
     AddHeadGradient(logits, rows_of_hidden, head);
   });
   return result;

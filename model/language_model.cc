@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "model/matrix_product.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -57,7 +58,8 @@ const at::Tensor& LanguageModel::SharedInput::For(const Parameter* weight) {
 at::Tensor LanguageModel::Logits(const at::Tensor& tokens, KvCache* cache) {
   at::NoGradGuard no_grad;
   const at::Tensor x = Embed(tokens, cache == nullptr ? 0 : cache->length);
-  return at::linear(Hidden(x, cache), head().compute);
+  const at::Tensor hidden = Hidden(x, cache);
+  return MatrixProduct(hidden.flatten(0, 1), head().compute.t()).view({x.size(0), x.size(1), -1});
 }
 
 void LanguageModel::RefreshCompute() {

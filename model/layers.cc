@@ -2,6 +2,7 @@
 #include "model/layers.h"
 
 #include "model/kernels/rows.h"
+#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -58,7 +59,7 @@ class LinearLayer final : public Layer {
     if (weight_->gradient.defined()) weight_->AddProduct(flat.t(), x);
     if (bias_ != nullptr && bias_->gradient.defined()) bias_->AddGradient(flat.sum(0, false, at::kFloat));
     if (!task_should_compute_output(0)) return {at::Tensor()};
-    return {at::mm(flat, weight_->compute).view_as(x_)};
+    return {MatrixProduct(flat, weight_->compute).view_as(x_)};
   }
 
   at::Tensor x_;
@@ -202,8 +203,8 @@ at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias) {
   const bool records = Records(x);
   at::NoGradGuard no_grad;
   const at::Tensor flat = Flat(x);
-  at::Tensor y = bias == nullptr ? at::mm(flat, weight->compute.t())
-                                 : at::addmm(bias->compute.to(x.scalar_type()), flat, weight->compute.t());
+  at::Tensor y = MatrixProduct(flat, weight->compute.t());
+  if (bias != nullptr) y.add_(bias->compute);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = y.size(1);
   y = at::_unsafe_view(y, shape);  // A view would drag its base into the graph.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/parameter.h"
 
+#include "model/matrix_product.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -14,9 +15,9 @@ void Parameter::RefreshCompute() {
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {
   const bool same_type = a.scalar_type() == gradient.scalar_type();
-  if (!same_type) AddGradient(at::mm(a, b));
-  else if (gradient_is_empty) at::mm_out(gradient, a, b);
-  else gradient.addmm_(a, b);
+  if (!same_type) AddGradient(MatrixProduct(a, b));
+  else if (gradient_is_empty) MatrixProductInto(a, b, gradient);
+  else AddMatrixProduct(a, b, gradient);
   gradient_is_empty = false;
 }
 

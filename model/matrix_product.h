@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of matrices in float32 or bfloat16. LibTorch multiplies bfloat16 by AVX-512 or AMX, and by a scalar loop where
+// a CPU has neither: two orders of magnitude slower than float32. There the products are float32's, of operands
+// converted a panel at a time, so that no second copy of a large matrix exists.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace ridgeline {
+
+// Whether LibTorch multiplies bfloat16 by vector instructions on this CPU.
+bool HasBfloat16Products();
+
+// a: (n, k), b: (k, m), of one dtype, in any strides -> (n, m) of that dtype.
+at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b);
+
+// out = a @ b and out += a @ b. out: (n, m) of the operands' dtype.
+void MatrixProductInto(const at::Tensor& a, const at::Tensor& b, at::Tensor& out);
+void AddMatrixProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor& out);
+
+// What the three above do without such instructions; out may be float32 beside bfloat16 operands. Sums are in float32
+// and rounded once.
+void PanelProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out);
+
+}  // namespace ridgeline

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/matrix_product.h"
+
+#include <gtest/gtest.h>
+
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+// Half a unit in the last place of bfloat16, of the largest number.
+constexpr double kBfloat16Rounding = 1.0 / 256;
+
+double RelativeError(const at::Tensor& ours, const at::Tensor& exact) {
+  return (ours.to(at::kDouble) - exact).abs().max().item<double>() / exact.abs().max().item<double>();
+}
+
+at::Tensor Random(int64_t rows, int64_t columns) { return at::randn({rows, columns}).to(at::kBFloat16); }
+
+struct Shape {
+  int64_t n, k, m;
+};
+
+class MatrixProductTest : public ::testing::TestWithParam<Shape> {
+ protected:
+  void SetUp() override {
+    at::manual_seed(1);
+    const Shape shape = GetParam();
+    a_ = Random(shape.n, shape.k);
+    b_ = Random(shape.m, shape.k).t();  // As a weight is read.
+    exact_ = at::mm(a_.to(at::kDouble), b_.to(at::kDouble));
+  }
+  at::Tensor a_, b_, exact_;
+};
+
+TEST_P(MatrixProductTest, PanelsOfBfloat16AreRoundedOnce) {
+  at::Tensor out = at::empty({a_.size(0), b_.size(1)}, at::kBFloat16);
+  PanelProduct(a_, b_, false, out);
+  EXPECT_LT(RelativeError(out, exact_), kBfloat16Rounding);
+}
+
+TEST_P(MatrixProductTest, PanelsAddToWhatIsThere) {
+  at::Tensor out = at::ones({a_.size(0), b_.size(1)}, at::kFloat);
+  PanelProduct(a_, b_, true, out);
+  EXPECT_LT(RelativeError(out, exact_ + 1), 1e-5);
+}
+
+TEST_P(MatrixProductTest, ThisCpusWayIsTheSameProduct) {
+  at::Tensor out = at::zeros({a_.size(0), b_.size(1)}, at::kBFloat16);
+  AddMatrixProduct(a_, b_, out);
+  EXPECT_LT(RelativeError(out, exact_), kBfloat16Rounding);
+  EXPECT_LT(RelativeError(MatrixProduct(a_, b_), exact_), kBfloat16Rounding);
+}
+
+// The last three are longer than a panel in each of the dimensions that can be cut.
+INSTANTIATE_TEST_SUITE_P(Shapes, MatrixProductTest,
+                         ::testing::Values(Shape{1, 1, 1}, Shape{7, 33, 5}, Shape{70000, 300, 3}, Shape{3, 300, 70000},
+                                           Shape{3, 70000, 300}));
+
+}  // namespace
+}  // namespace ridgeline
