@@ -79,6 +79,22 @@ void CheckTraining(const v1::Recipe& full, Issues* issues) {
   }
 }
 
+// Keys of the schema that the trainer does not know yet.
+void CheckComing(const v1::Recipe& full, Issues* issues) {
+  auto refuse = [issues](bool is_set, const std::string& key) {
+    if (is_set) issues->push_back({key, "this version does not have it yet", "remove the key", {key}});
+  };
+  for (const char* tensor : {"quant.weight", "quant.activation"}) {
+    const v1::TensorQuant& quant = tensor == std::string_view("quant.weight") ? full.quant().weight()
+                                                                              : full.quant().activation();
+    refuse(quant.has_estimator(), fmt::format("{}.estimator", tensor));
+    refuse(quant.has_grid(), fmt::format("{}.grid", tensor));
+    refuse(quant.has_grid_gradient(), fmt::format("{}.grid_gradient", tensor));
+  }
+  refuse(full.quant().hadamard_signs(), "quant.hadamard_signs");
+  refuse(full.sparsity().mask_decay() > 0, "sparsity.mask_decay");
+}
+
 void CheckEstimator(const v1::Recipe& full, Issues* issues) {
   const v1::Quant& quant = full.quant();
   bool estimates = quant.estimator() != "none";
@@ -113,6 +129,7 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
   CheckQuantizers(full.quant(), issues);
+  CheckComing(full, issues);
 }
 
 }  // namespace ridgeline::recipe_internal

@@ -47,7 +47,7 @@ TEST(SchemaTest, EveryScalarHasADefaultOrIsRequiredOrSaysWhatItsAbsenceMeans) {
     if (one.type == "map" || one.type.starts_with("list")) continue;
     bool says_so = false;
     for (const char* absence : {"overrides the named shape", "instead of random ones", "half of which is the default",
-                                "is scored too"}) {
+                                "is scored too", "where not set"}) {
       says_so |= one.help.find(absence) != std::string::npos;
     }
     bool documented = !one.default_value.empty() || one.required || says_so;

@@ -133,6 +133,25 @@ void CheckShared(const v1::Quant& quant, const std::string& key, const std::stri
                      fmt::format("set it to {}, or remove the key", wanted), {"quant.estimator", key}});
 }
 
+// Refuses `key`, whose value only `estimators` have.
+void RefuseKey(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
+               Issues* issues) {
+  issues->push_back({key, fmt::format("{} has no {}", quant.estimator(), what),
+                     fmt::format("remove the key, or use {}", estimators), {"quant.estimator", key}});
+}
+
+void CheckControls(const v1::Quant& quant, Issues* issues) {
+  const std::string& estimator = quant.estimator();
+  const bool has_fit = estimator == "ridge" || estimator == "ridge_trust";
+  const bool has_mask = estimator == "quest" || estimator == "ridge_trust";
+  const bool detaches = quant.fit_gradient() == "detached";
+  if (detaches && !has_fit) RefuseKey(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
+  if (quant.trust() > 0 && !has_mask) RefuseKey(quant, "quant.trust", "trust mask", "quest or ridge_trust", issues);
+  if (!detaches || !has_fit || quant.grid_gradient() == "detached") return;
+  issues->push_back({"quant.grid_gradient", "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
+                     "set it to detached, or remove the key", {"quant.grid_gradient", "quant.fit_gradient"}});
+}
+
 }  // namespace
 
 void FillQuantizerDefaults(v1::Quant* quant) {
@@ -150,6 +169,7 @@ void FillQuantizerDefaults(v1::Quant* quant) {
 }
 
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {
+  CheckControls(quant, issues);
   const Rule* rule = RuleOf(quant.estimator());
   if (rule == nullptr) return;
   const bool on_minmax = !FormatOnMinMax(quant).empty();

@@ -72,5 +72,19 @@ TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
   EXPECT_THAT(FirstIssue(rotated), HasSubstr("quant.weight.granularity: tensor has no blocks"));
 }
 
+TEST(QuantizerRulesTest, OnlyRidgeHasAFitToDetachAndOnlyQuestAndRidgeTrustAMask) {
+  v1::Quant ridge = Filled("ridge", "int4", "none"), quest = Filled("quest", "int1", "int1");
+  v1::Quant ste = Filled("ste", "int4", "none");
+  for (v1::Quant* quant : {&ridge, &quest, &ste}) quant->set_fit_gradient("detached");
+  EXPECT_EQ(FirstIssue(ridge), "");
+  EXPECT_THAT(FirstIssue(quest),
+              HasSubstr("quant.fit_gradient: quest has no fit to detach (remove the key, or use ridge"));
+  ridge.set_grid_gradient("graph");
+  EXPECT_THAT(FirstIssue(ridge), HasSubstr("quant.grid_gradient: quant.fit_gradient is detached"));
+  for (v1::Quant* quant : {&quest, &ste}) quant->set_fit_gradient("graph"), quant->set_trust(1.2);
+  EXPECT_EQ(FirstIssue(quest), "");
+  EXPECT_THAT(FirstIssue(ste), HasSubstr("quant.trust: ste has no trust mask"));
+}
+
 }  // namespace
 }  // namespace ridgeline

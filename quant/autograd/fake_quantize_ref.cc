@@ -81,13 +81,14 @@ at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const Quant
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre;
-// for clipped signs one level.
+// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre; with
+// spec.trust that many levels in any format; for clipped signs one level.
 at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
   const bool is_clip = spec.estimator == "ste_clip", is_one_bit = spec.format == Format::kInt1;
   if (is_clip && is_one_bit && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
+  if (spec.trust > 0 && !is_clip) return (f - centre).abs() <= spec.trust * (grid.highest - centre);
   if (is_one_bit && !is_clip) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
   if (HasOwnElement(spec.format))
     return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
@@ -113,11 +114,13 @@ at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, con
   if (!spec.quantizes()) return x_kept;
   TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x_kept : x_kept.detach(), spec);
   at::Tensor f_kept = (x_kept - grid.offset) / grid.scale, f = (x.detach() - grid.offset) / grid.scale;
-  at::Tensor codes = CodesOf(f_kept, x_kept, grid, spec) * mask, q = f_kept + (codes - f_kept).detach();
+  at::Tensor codes = CodesOf(f_kept, x_kept, grid, spec) * mask, q = f_kept + (codes - f_kept).detach(), straight = x;
   if (spec.estimator == "quest" || spec.estimator == "ridge_trust" || spec.estimator == "ste_clip") {
     at::Tensor trusted = at::where(mask > 0, TrustedElements(f, codes, grid, spec), TrustedPruned(f, grid, spec));
     q = at::where(trusted, q, codes.detach());
+    straight = at::where(trusted, x, x.detach());
   }
+  if (spec.fit_detached) return straight + (RidgeDequantize(x, q, spec) - straight).detach();
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
   return q * grid.scale + grid.offset;
 }

@@ -22,6 +22,9 @@ std::vector<QuantizerSpec> EverySpec() {
                 QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = scheme, .block = 64,
                                    .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+                spec.fit_detached = true;
+                spec.trust = 1.1;
+                if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
               }
   return specs;
 }
@@ -31,6 +34,7 @@ std::string Name(const QuantizerSpec& spec) {
   name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
   if (spec.sparsity.is_sparse())
     name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
+  if (spec.fit_detached) name += " fit detached";
   return name + (spec.hadamard ? " hadamard" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 

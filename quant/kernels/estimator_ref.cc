@@ -122,8 +122,9 @@ Frozen FreezeAt(const QuantizerSpec& spec, const Vector& x) {
     double f = (x[i] - frozen.grid.offset) / frozen.grid.scale;
     frozen.delta.push_back(frozen.codes[i] - (kept[i] ? f : 0));
     double half_step = spec.format == Format::kInt1 ? frozen.grid.highest - centre : 0.5;
-    bool is_near = spec.format == Format::kInt1 && kept[i] ? std::abs(f - centre) <= 1.30 * half_step
-                                                           : std::abs(frozen.codes[i] - f) <= half_step;
+    const double width = spec.trust > 0 ? spec.trust : spec.format == Format::kInt1 ? 1.30 : 0;
+    bool is_near = width > 0 && kept[i] ? std::abs(f - centre) <= width * (frozen.grid.highest - centre)
+                                        : std::abs(frozen.codes[i] - f) <= half_step;
     frozen.trusted.push_back(trusts_all || is_near);
   }
   return frozen;
@@ -136,6 +137,13 @@ Vector Rotate(const Vector& x) {
     for (size_t j = 0; j < x.size(); ++j) y[i] += __builtin_parityll(i & j) ? -x[j] : x[j];
   for (double& value : y) value /= std::sqrt(static_cast<double>(x.size()));
   return y;
+}
+
+// With the fit held still as it is at `at`, x_hat follows x itself where that is trusted.
+Vector FollowTrusted(Vector x_hat, const Vector& x, const Vector& at, const Frozen& frozen) {
+  for (size_t i = 0; i < x.size(); ++i)
+    if (frozen.trusted[i]) x_hat[i] += x[i] - at[i];
+  return x_hat;
 }
 
 // One block: q = f(x) + delta where that is trusted.
@@ -151,11 +159,17 @@ Vector DequantizeRotated(const QuantizerSpec& spec, const Vector& x, const Froze
   return x_hat;
 }
 
+Vector DequantizeBlock(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
+  const Frozen frozen = FreezeAt(spec, at);
+  if (!spec.fit_detached) return DequantizeRotated(spec, x, frozen);
+  return FollowTrusted(DequantizeRotated(spec, at, frozen), x, at, frozen);
+}
+
 }  // namespace
 
 Vector Dequantize_ref(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
-  if (!spec.hadamard) return DequantizeRotated(spec, x, FreezeAt(spec, at));
-  return Rotate(DequantizeRotated(spec, Rotate(x), FreezeAt(spec, Rotate(at))));
+  if (!spec.hadamard) return DequantizeBlock(spec, x, at);
+  return Rotate(DequantizeBlock(spec, Rotate(x), Rotate(at)));
 }
 
 Vector NumericalGradient_ref(const QuantizerSpec& spec, const Vector& x, const Vector& v) {

@@ -66,6 +66,21 @@ struct Quantizer {
   Format format;
 };
 
+bool HasTrustMask(const QuantizerSpec& spec) { return spec.estimator == "quest" || spec.estimator == "ridge_trust"; }
+
+// The spec, with its fit held still where it has one, and with a mask that ends within the grid or beyond its own.
+std::vector<QuantizerSpec> WithControls(const QuantizerSpec& spec) {
+  std::vector<QuantizerSpec> specs;
+  for (bool fit_detached : {false, true})
+    for (double trust : HasTrustMask(spec) ? std::vector<double>{0, 0.8, 1.7} : std::vector<double>{0}) {
+      QuantizerSpec control = spec;
+      control.fit_detached = fit_detached;
+      control.trust = trust;
+      if (ValidateQuantizerSpec(control).ok()) specs.push_back(control);
+    }
+  return specs;
+}
+
 // Each way to prune, and to set, rotate and differentiate the quantizer's grid.
 std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
   std::vector<QuantizerSpec> specs;
@@ -75,7 +90,7 @@ std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
         for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{3, 16}}) {
           QuantizerSpec spec{.estimator = quantizer.estimator, .format = quantizer.format, .scheme = quantizer.scheme,
                              .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .sparsity = sparsity};
-          if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+          for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
         }
   return specs;
 }
@@ -93,7 +108,8 @@ std::vector<Quantizer> EveryQuantizer() {
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
          (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
-         std::to_string(spec.sparsity.m) + ", n = " + std::to_string(n);
+         std::to_string(spec.sparsity.m) + (spec.fit_detached ? " fit detached" : "") + ", trust " +
+         std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
 
 class EveryGridTest : public ::testing::TestWithParam<Quantizer> {
@@ -230,6 +246,39 @@ TEST(EstimatorTest, WithoutNoiseAndPenaltyRidgeIsStraightThrough) {
   Vector x = {0, 1, 2, 3, 3, 1, 0, 2}, v = RandomVector(8, 7);
   EXPECT_LT(LargestDifference(RunForward(spec, x), x), 1e-12);
   EXPECT_LT(LargestDifference(RunBackward(spec, x, v), v), 1e-12);
+}
+
+TEST(EstimatorTest, ADetachedFitKeepsTheValuesAndPassesTheGradientOfSteOrQuest) {
+  Vector x = RandomVector(128, 11), v = RandomVector(128, 12);
+  for (auto [fitted, plain] : {std::pair{"ridge", "ste"}, {"ridge_trust", "quest"}}) {
+    QuantizerSpec spec{.estimator = fitted, .format = Format::kInt2, .scheme = Scheme::kLinear,
+                       .grid = GridStatistics::kGaussian};
+    QuantizerSpec detached = spec, other = spec;
+    detached.fit_detached = true;
+    other.estimator = plain;
+    EXPECT_EQ(RunForward(detached, x), RunForward(spec, x)) << fitted;
+    EXPECT_EQ(RunBackward(detached, x, v), RunBackward(other, x, v)) << fitted;
+    EXPECT_NE(RunBackward(detached, x, v), RunBackward(spec, x, v)) << fitted;
+  }
+}
+
+TEST(EstimatorTest, TrustIsInOutermostLevelsFromTheCentre) {
+  // Symmetric numbers: the affine grid, whose centre is their mean, and the linear one trust the same.
+  Vector x, v;
+  for (int i = 1; i <= 64; ++i)
+    for (int sign : {-1, 1}) x.push_back(sign * i / 16.0), v.push_back(1);
+  double squares = 0;
+  for (double value : x) squares += value * value;
+  for (Format format : {Format::kInt1, Format::kInt4}) {
+    const double extent = GaussianExtent(format) * std::sqrt(squares / static_cast<double>(x.size()));
+    for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
+      for (double trust : {0.5, 1.01}) {
+        QuantizerSpec spec{.estimator = "ridge_trust", .format = format, .scheme = scheme,
+                           .grid = GridStatistics::kGaussian, .fit_detached = true, .trust = trust};
+        const Vector dx = RunBackward(spec, x, v);
+        for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(dx[i], std::abs(x[i]) <= trust * extent) << x[i];
+      }
+  }
 }
 
 TEST(EstimatorTest, LambdaMeansTheSameInBothSchemes) {

@@ -173,9 +173,10 @@ HWY_INLINE void DecodeOntoGrid(const Grid<T>& grid, const Block<T>& block, T* x_
   });
 }
 
-// An element is trusted where f lies between low and high. Above one bit that is where the rounding error is at most
-// half a step, which is to say where the grid does not clip; at one bit, where that would trust out to twice the level,
-// it is 1.30 times the level (METHODS A7), and three in ten of a Gaussian block are beyond.
+// An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre. Where
+// the spec leaves that open, it is above one bit where the rounding error is at most half a step, which is to say where
+// the grid does not clip; at one bit, where that would trust out to twice the level, it is 1.30 times the level
+// (METHODS A7), and three in ten of a Gaussian block are beyond.
 // The zero of a pruned element is a code with an error, too: trusted where that is at most half the distance of two levels.
 template <typename T>
 struct TrustedCodes {
@@ -185,10 +186,12 @@ struct TrustedCodes {
 };
 
 template <typename T>
-HWY_INLINE TrustedCodes<T> TrustedCodesOf(const Grid<T>& grid, Format format) {
+HWY_INLINE TrustedCodes<T> TrustedCodesOf(const QuantizerSpec& spec, const Grid<T>& grid) {
   const T centre = (grid.highest + grid.lowest) / T(2), reach = (grid.highest - grid.lowest) / T(2);
-  const T trusted = format == Format::kInt1 ? T(1.30) * reach : reach + grid.half_last_step;
-  return {centre - trusted, centre + trusted, format == Format::kInt1 ? reach : grid.half_last_step};
+  const bool is_one_bit = spec.format == Format::kInt1;
+  const T own = is_one_bit ? T(1.30) * reach : reach + grid.half_last_step;
+  const T trusted = spec.trust > 0 ? static_cast<T>(spec.trust) * reach : own;
+  return {centre - trusted, centre + trusted, is_one_bit ? reach : grid.half_last_step};
 }
 
 // values[i] where the element is trusted, 0 elsewhere. f is the grid value of the dense x.
@@ -202,6 +205,17 @@ HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const B
     high = hn::IfThenElse(kept, high, hn::Set(d, trusted.pruned));
   }
   return hn::IfThenElseZero(hn::And(hn::Ge(f, low), hn::Le(f, high)), values);
+}
+
+// dx = v where the element is trusted, 0 elsewhere. REQUIRES: the grid has an extent.
+template <typename T>
+HWY_INLINE void PassTrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
+                                    T* dx) {
+  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x + i);
+    hn::StoreU(ZeroUntrusted(d, trusted, block, i, f, hn::LoadU(d, v + i)), d, dx + i);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

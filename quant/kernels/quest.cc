@@ -27,11 +27,7 @@ template <typename T>
 HWY_INLINE void QuestBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
   const Grid<T> grid = MakeGrid(spec, block);
   if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
-  const TrustedCodes<T> trusted = TrustedCodesOf(grid, spec.format);
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    const auto f = GridValue(d, grid, block.x + i);
-    hn::StoreU(ZeroUntrusted(d, trusted, block, i, f, hn::LoadU(d, v + i)), d, dx + i);
-  });
+  PassTrustedGradient(spec, grid, block, v, dx);
 }
 
 RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Quest, QuestForward, QuestBackward)

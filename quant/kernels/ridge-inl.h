@@ -120,7 +120,7 @@ HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, con
 template <typename T>
 HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                 const Regression<T>& fit, const T* v, T* dx) {
-  const TrustedCodes<T> trusted = TrustedCodesOf(grid, spec.format);
+  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
     const auto dq = GradientThroughCodes(d, fit, hn::LoadU(d, v + i), f, q);
@@ -143,10 +143,12 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
   return {sums[0], sums[1]};
 }
 
+// With spec.fit_detached nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
 HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
   const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
+  if (grid.inverse_scale == T(0) || (spec.fit_detached && !kTrust)) return PassGradient(block, v, dx);
+  if (spec.fit_detached) return PassTrustedGradient(spec, grid, block, v, dx);
   const Regression<T> fit = FitRidge(spec, grid, block, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;

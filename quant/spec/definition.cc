@@ -49,6 +49,16 @@ constexpr EstimatorDefinition kDefinitions[] = {
     {"diffq", IsPlainInteger, "int1 to int8", kAffine, kMinMax, kDetached},
 };
 
+// The controls of ridge: a fit that is held still leaves no path to its grid.
+absl::Status ValidateFitGradient(const QuantizerSpec& spec) {
+  if (!spec.fit_detached) return absl::OkStatus();
+  if (spec.estimator != "ridge" && spec.estimator != "ridge_trust")
+    return absl::InvalidArgumentError(
+        fmt::format("estimator {} has no fit to detach: use ridge or ridge_trust", spec.estimator));
+  if (spec.grid_gradient == kDetached) return absl::OkStatus();
+  return absl::InvalidArgumentError("a detached fit has no grid_gradient graph: use detached");
+}
+
 absl::Status Refuse(std::string_view kind, std::string_view name, std::string_view key, std::string_view got,
                     std::string_view remedy) {
   return absl::InvalidArgumentError(fmt::format("{} {} has no {} {}: use {}", kind, name, key, got, remedy));
@@ -93,7 +103,7 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
       return Refuse("estimator", spec.estimator, "grid_gradient", GradientName(spec.grid_gradient),
                     GradientName(*definition.grid_gradient));
   }
-  return absl::OkStatus();
+  return ValidateFitGradient(spec);
 }
 
 }  // namespace ridgeline

@@ -109,6 +109,8 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec) {
     return absl::InvalidArgumentError(fmt::format("block is {}: at least 2 numbers share a grid", spec.block));
   if (!(spec.lambda >= 0))
     return absl::InvalidArgumentError(fmt::format("lambda is {}: it must be 0 or more", spec.lambda));
+  if (!(spec.trust >= 0))
+    return absl::InvalidArgumentError(fmt::format("trust is {}: it must be 0 or more", spec.trust));
   if (spec.quantizes()) {
     if (absl::Status format = ValidateFormatDefinition(spec); !format.ok()) return format;
     if (absl::Status estimator = ValidateEstimatorDefinition(spec); !estimator.ok()) return estimator;

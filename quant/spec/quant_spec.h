@@ -55,6 +55,12 @@ struct QuantizerSpec {
   double lambda = 0.01;  // Ridge penalty beside Var(q) (affine) or mean q^2 (linear): means in both, METHODS 0.3.
   GridGradient grid_gradient = GridGradient::kDetached;
   GridStatistics grid = GridStatistics::kMinMax;
+  // ridge and ridge_trust: the same values, but the regression is held still, too, and the gradient is that of ste or
+  // quest: a control (METHODS 0.4) that tells what the fit does from what its gradient does.
+  bool fit_detached = false;
+  // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: as
+  // far as the method has it, 1.30 at one bit and half a step beyond the outermost level above.
+  double trust = 0;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
   Granularity granularity = Granularity::kBlock;
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
@@ -85,8 +91,8 @@ std::string_view GridStatisticsName(GridStatistics grid);
 std::string_view GranularityName(Granularity granularity);
 
 // INVALID_ARGUMENT if the combination has no definition (affine ternary, affine quest, quest or ridge_trust on another
-// grid than a detached Gaussian one, a Hadamard block that is no power of two, affine sparsity, a block that cuts a
-// sparse group), or block, lambda or mask_decay is out of range.
+// grid than a detached Gaussian one, a detached fit on a grid in the graph, a Hadamard block that is no power of two,
+// affine sparsity, a block that cuts a sparse group), or block, lambda, trust or mask_decay is out of range.
 absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
 
 // INVALID_ARGUMENT if rows of `features` numbers cannot be cut into the spec's blocks: a Hadamard block and a sparse

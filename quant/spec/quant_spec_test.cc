@@ -91,6 +91,20 @@ TEST(QuantSpecTest, AHadamardTurnsBlocksOnly) {
   EXPECT_FALSE(ValidateQuantizerSpec(spec).ok());
 }
 
+TEST(QuantSpecTest, OnlyRidgeOnADetachedGridHasAFitToDetach) {
+  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4, .fit_detached = true}, ste = spec, graph = spec;
+  EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+  ste.estimator = "ste";
+  EXPECT_NE(std::string(ValidateQuantizerSpec(ste).message()).find("use ridge or ridge_trust"), std::string::npos);
+  graph.grid_gradient = GridGradient::kGraph;
+  EXPECT_NE(std::string(ValidateQuantizerSpec(graph).message()).find("use detached"), std::string::npos);
+}
+
+TEST(QuantSpecTest, ANegativeTrustIsRefused) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .trust = -0.1};
+  EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("trust is -0.1"), std::string::npos);
+}
+
 TEST(QuantSpecTest, TernaryPacksFiveCodesIntoAByte) { EXPECT_DOUBLE_EQ(CodeBits(Format::kTernary) * 5, 8); }
 
 QuantizerSpec Sparse(int n, int m) {

@@ -27,6 +27,8 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   spec.hadamard = quant.hadamard();
   spec.block = tensor.block();
   spec.lambda = quant.lambda();
+  spec.fit_detached = quant.fit_gradient() == "detached";
+  spec.trust = quant.trust();
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
   return spec.enabled() ? spec : QuantizerSpec{};
 }
