@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo gemma3 test test-fast sanitize bench bench-train-step clean distclean
+.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast sanitize bench bench-train-step clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ build: configure ## Build everything, tests included
 
 demo: programs ## From real text to a measured frontier in out/demo, about 6 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
+
+study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study, about half an hour
+	@tools/study.sh $(BUILD)/bin out/study small
+
+study: programs ## The whole matched study, in out/study-full: three seeds, many hours
+	@tools/study.sh $(BUILD)/bin out/study-full full
 
 gemma3: programs ## Gemma 3 270M's real weights at four bits, ridge against STE: about 25 minutes; STUDIES="a4w4 a1w1"
 	@tools/gemma3.sh $(BUILD)/bin out/gemma3 $(STUDIES)

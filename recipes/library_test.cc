@@ -57,24 +57,37 @@ TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
                                  "ridge-ternary: ridge ternary linear"));
 }
 
-TEST(LibraryTest, TheOneBitStudyComparesFiveEstimatorsOnEqualTerms) {
-  RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-a1w1.yaml", {});
+TEST(LibraryTest, StudiesDifferInTheirQuantizersOnly) {
+  for (const auto& [name, size] : {std::pair{"estimators", 4u}, {"ablation", 10u}, {"lambda", 8u}}) {
+    RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-" + name + ".yaml", {});
+    absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
+    ASSERT_TRUE(children.ok()) << children.status();
+    EXPECT_EQ(children->size(), size) << name;
+    for (v1::Recipe& child : *children) {
+      EXPECT_EQ(child.quant().weight().format(), "int1");
+      EXPECT_EQ(child.quant().weight().SerializeAsString(), child.quant().activation().SerializeAsString());
+      child.clear_name();
+      child.clear_quant();
+      EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(child, children->front())) << name;
+    }
+  }
+}
+
+TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
+  RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-ablation.yaml", {});
   absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
   ASSERT_TRUE(children.ok()) << children.status();
   std::vector<std::string> forms;
   for (v1::Recipe& child : *children) {
     ApplyRecipeDefaults(&child);
     const v1::Quant& quant = child.quant();
-    EXPECT_EQ(quant.weight().SerializeAsString(), quant.activation().SerializeAsString());
-    EXPECT_EQ(quant.weight().format(), "int1");
     forms.push_back(quant.estimator() + " " + quant.weight().scheme() + " " + quant.grid() +
-                    (quant.hadamard() ? " hadamard" : ""));
-    child.clear_name();
-    child.clear_quant();
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(child, children->front()));
+                    (quant.hadamard() ? " hadamard" : "") + (quant.fit_gradient() == "detached" ? " detached" : ""));
   }
-  EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax hadamard",
-                                 "quest linear gaussian hadamard", "ridge_trust affine gaussian hadamard"));
+  EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax detached",
+                                 "ridge affine minmax hadamard", "ridge affine gaussian hadamard",
+                                 "quest linear gaussian", "quest linear gaussian hadamard", "ridge_trust affine gaussian",
+                                 "ridge_trust affine gaussian hadamard detached", "ridge_trust affine gaussian hadamard"));
 }
 
 TEST(LibraryTest, TheGemmaStudiesDifferFromTheirReferenceInQuantizationOnly) {

@@ -17,8 +17,7 @@ step() { printf '\n== %s\n' "$*" >&2; }
 # The whole King James Bible as Debian packages it, a verse a line.
 prepare_data() {
   step "1/5 text to tokens: the King James Bible, 4.4 MB"
-  [ -s "$out/kjv.txt" ] || { bible -f Gen1:1-Rev22:21 > "$out/kjv.txt.part" && mv "$out/kjv.txt.part" "$out/kjv.txt"; }
-  "$ridgeline" data prepare --text "$out/kjv.txt" --out "$out/data" --name kjv
+  "$root/tools/kjv_dataset.sh" "$bin" "$out"
 }
 
 start_stack() {
