@@ -139,7 +139,7 @@ Json PlanReportJson(const PlanReport& report) {
   const Device& device = report.device;
   Json plans = Json::array();
   for (const Plan& plan : report.plans) plans.push_back(PlanJson(plan, device));
-  return {{"device", {{"name", device.name}, {"memory_bytes", device.memory_bytes}}},
+  return {{"device", {{"name", std::string(device.name)}, {"memory_bytes", device.memory_bytes}}},
           {"plans", plans},
           {"assumptions", Assumptions(device)}};
 }

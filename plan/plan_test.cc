@@ -33,7 +33,9 @@ TEST(PlanTest, ShapesThatRulesKnowAreThoseThatModelsHave) {
       EXPECT_FALSE(shape.is_fixed());
       EXPECT_EQ(gpt->dim, shape.dim);
       EXPECT_EQ(gpt->n_heads, shape.n_heads);
-      if (shape.max_seq_len > 0) EXPECT_EQ(gpt->seq_len, shape.max_seq_len);
+      if (shape.max_seq_len > 0) {
+        EXPECT_EQ(gpt->seq_len, shape.max_seq_len);
+      }
       continue;
     }
     const auto& gemma = std::get<Gemma3Config>(config);
