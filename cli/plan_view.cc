@@ -27,7 +27,7 @@ std::string RateAssumption(const Device& device) {
 
 std::vector<std::string> Assumptions(const Device& device) {
   return {"every rank holds weights, gradients, optimizer and teacher whole (data parallel): more ranks shrink only "
-          "activations, down to those of one sequence or of training.local_batch_size",
+          "its share of the batch, and with it activations (and gradients, where one bfloat16 pass then makes them all)",
           fmt::format("memory: {} for program and libraries; without evaluation, checkpoint writing and what the "
                       "allocator keeps in reserve", Bytes(device.runtime_bytes)),
           fmt::format("wire: one ring all-reduce of float32 gradients a step, after the backward pass and not hidden by "
@@ -45,27 +45,29 @@ Json MemoryJson(const Plan& plan, const Device& device) {
 }
 
 Json PlanJson(const Plan& plan, const Device& device) {
-  const double seconds = plan.work.step_seconds();
-  return {{"name", plan.name},
-          {"model", plan.model},
-          {"ranks", plan.ranks},
-          {"idle_ranks", plan.idle_ranks},
-          {"sequences_per_rank", plan.batch.sequences_per_rank},
-          {"sequences_per_pass", plan.batch.sequences_per_pass},
-          {"parameters", {{"total", plan.parameters.total},
-                          {"embedding", plan.parameters.embeddings},
-                          {"linear", plan.parameters.linears},
-                          {"quantized", plan.parameters.quantized}}},
-          {"memory_bytes", MemoryJson(plan, device)},
-          {"fits", plan.fits(device)},
-          {"wire_bytes_per_step", plan.work.wire_bytes},
-          {"flops_per_step", plan.work.flops},
-          {"compute_seconds", seconds > 0 ? Json(plan.work.compute_seconds) : Json(nullptr)},
-          {"wire_seconds", plan.work.wire_seconds},
-          {"step_seconds", seconds > 0 ? Json(seconds) : Json(nullptr)},
-          {"storage_bytes", plan.cost.storage_bytes},
-          {"bits_per_element", plan.cost.bits_per_element},
-          {"energy_proxy", plan.cost.energy_proxy}};
+  Json json = {{"name", plan.name},
+               {"model", plan.model},
+               {"ranks", plan.ranks},
+               {"idle_ranks", plan.idle_ranks},
+               {"sequences_per_rank", plan.batch.sequences_per_rank},
+               {"sequences_per_pass", plan.batch.sequences_per_pass},
+               {"parameters", {{"total", plan.parameters.total},
+                               {"embedding", plan.parameters.embeddings},
+                               {"linear", plan.parameters.linears},
+                               {"quantized", plan.parameters.quantized}}},
+               {"memory_bytes", MemoryJson(plan, device)},
+               {"fits", plan.fits(device)},
+               {"storage_bytes", plan.cost.storage_bytes},
+               {"bits_per_element", plan.cost.bits_per_element},
+               {"energy_proxy", plan.cost.energy_proxy},
+               {"flops_per_step", plan.work.flops},
+               {"wire_bytes_per_step", plan.work.wire_bytes},
+               {"wire_seconds", plan.work.wire_seconds}};
+  if (plan.work.step_seconds() > 0) {  // What is not known is absent.
+    json["compute_seconds"] = plan.work.compute_seconds;
+    json["step_seconds"] = plan.work.step_seconds();
+  }
+  return json;
 }
 
 std::string StepTime(const WorkPlan& work) {

@@ -128,8 +128,9 @@ TEST(PlanTest, AWindowSavesAttentionsWorkOnLongSequencesAlone) {
   auto flops = [](const char* model, const char* seq_len) {
     return PlanOf(RecipeOf(model, {{"training.seq_len", seq_len}, {"training.global_batch_size", "1"}})).work.flops;
   };
-  EXPECT_LT(flops("gemma3-270m", "32768") / flops("gemma3-270m", "512"), 4 * 64.0);
-  EXPECT_GT(flops("gemma3-270m", "32768") / flops("gemma3-270m", "512"), 64.0);
+  const double growth = flops("gemma3-270m", "32768") / flops("gemma3-270m", "512");
+  EXPECT_GT(growth, 64.0);
+  EXPECT_LT(growth, 100.0);  // 203 if all layers saw everything.
 }
 
 TEST(PlanTest, AMeasuredRateReplacesTheShareOfThePeak) {
