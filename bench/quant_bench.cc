@@ -10,6 +10,7 @@
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/estimator.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {

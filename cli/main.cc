@@ -19,6 +19,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddSubmitVerb(app, session);
   AddValidateVerb(app, session);
   AddExplainVerb(app, session);
+  AddPlanVerb(app, session);
   AddListVerb(app, session);
   AddGetVerb(app, session);
   AddWatchVerb(app, session);

@@ -2,6 +2,8 @@
 // The real program without a coordinator: usage, recipes, exit codes, and what goes to which output.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/program_runner.h"
 
 namespace ridgeline {
@@ -97,13 +99,36 @@ TEST_F(ProgramTest, UsageErrorsExit2AndSuggestAVerb) {
 TEST_F(ProgramTest, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
        {"up", "down", "status", "submit", "validate", "explain", "list", "get", "watch", "logs", "wait", "cancel",
-        "retry", "data prepare", "frontier list", "frontier export", "frontier plot", "worker list", "doctor",
+        "retry", "plan", "data prepare", "frontier list", "frontier export", "frontier plot", "worker list", "doctor",
         "completion", "version"}) {
     const ProgramResult result = Run(std::string(verb) + " --help");
     EXPECT_EQ(result.exit_code, 0) << verb;
     EXPECT_THAT(result.out, HasSubstr("Example:\n  ")) << verb;
   }
   EXPECT_THAT(Run("--help").out, Not(HasSubstr("supervise")));
+}
+
+TEST_F(ProgramTest, PlanCountsASweepForEachNumberOfRanksWithoutADataset) {
+  const std::string file = Write("sweep.yaml", kSweep);
+  const ProgramResult result = Run("plan -f " + file + " --vocab-size 70 --ranks 1,8 --device h100 -o json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  ASSERT_EQ(json["plans"].size(), 4);
+  EXPECT_EQ(json["plans"][0]["name"], "tiny/optimizer.lr=1e-3");
+  EXPECT_EQ(json["plans"][1]["ranks"], 8);
+  EXPECT_EQ(json["plans"][0]["wire_bytes_per_step"], 0);
+  EXPECT_EQ(json["plans"][1]["memory_bytes"]["optimizer"], 8 * json["plans"][1]["parameters"]["total"].get<int64_t>());
+  EXPECT_EQ(json["plans"][1]["fits"], true);
+  EXPECT_GT(json["assumptions"].size(), 3);
+  EXPECT_THAT(Run("plan -f " + file + " --vocab-size 70").out, HasSubstr("--gflops"));
+}
+
+TEST_F(ProgramTest, PlanOfAnUnknownVocabularyOrABadRecipeExits2WithTheRemedy) {
+  const ProgramResult unknown = Run("plan -f " + Write("sweep.yaml", kSweep));
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("--vocab-size"));
+  EXPECT_EQ(Run("plan -f " + Write("bad.yaml", "training: {stps: 5}\n")).exit_code, 2);
+  EXPECT_EQ(Run("plan -f " + Write("sweep.yaml", kSweep) + " --device h99").exit_code, 2);
 }
 
 TEST_F(ProgramTest, DownWithoutAStackIsFine) {

@@ -52,6 +52,7 @@ void AddSuperviseVerb(CLI::App* app, Session* session);
 void AddSubmitVerb(CLI::App* app, Session* session);
 void AddValidateVerb(CLI::App* app, Session* session);
 void AddExplainVerb(CLI::App* app, Session* session);
+void AddPlanVerb(CLI::App* app, Session* session);
 void AddListVerb(CLI::App* app, Session* session);
 void AddGetVerb(CLI::App* app, Session* session);
 void AddWatchVerb(CLI::App* app, Session* session);

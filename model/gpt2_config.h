@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "model/gpt.h"
+#include "model/gpt_config.h"
 
 namespace ridgeline {
 

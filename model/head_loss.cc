@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/kernels/rows.h"
+#include "model/logit_chunks.h"
 #include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -13,12 +14,10 @@ namespace {
 // Rows of a weight gradient that are formed at once where it is kept in another dtype than it is computed in.
 constexpr int64_t kGradientRows = 16 * 1024;
 
-int64_t RowsPerChunk(int64_t vocab_size) { return std::max<int64_t>(1, kLogitsInMemory / vocab_size); }
-
 // Calls function(begin, count) for the chunks of `rows` rows.
 template <typename Function>
 void ForChunks(int64_t rows, int64_t vocab_size, const Function& function) {
-  const int64_t chunk = RowsPerChunk(vocab_size);
+  const int64_t chunk = LogitRowsAtOnce(vocab_size);
   for (int64_t begin = 0; begin < rows; begin += chunk) function(begin, std::min(chunk, rows - begin));
 }
 

@@ -9,9 +9,6 @@
 
 namespace ridgeline {
 
-// Logits that exist at once, at most (unless one row has more).
-inline constexpr int64_t kLogitsInMemory = int64_t{1} << 26;
-
 struct HeadScore {
   double loss = 0;     // Sum over the rows, nats.
   int64_t correct = 0;  // Rows whose largest logit is the target's.

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/language_model.h"
 
-#include <fnmatch.h>
-
-#include <algorithm>
-
 #include "model/matrix_product.h"
+#include "model/model_config.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -29,10 +26,7 @@ Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const 
   return &parameter;
 }
 
-bool LanguageModel::IsSkipped(const std::string& name) const {
-  return std::any_of(options_.skip.begin(), options_.skip.end(),
-                     [&](const std::string& pattern) { return fnmatch(pattern.c_str(), name.c_str(), 0) == 0; });
-}
+bool LanguageModel::IsSkipped(const std::string& name) const { return MatchesAny(options_.skip, name); }
 
 Parameter* LanguageModel::AddLinear(const std::string& name, at::Tensor master) {
   Parameter* parameter =

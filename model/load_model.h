@@ -10,9 +10,8 @@
 
 namespace ridgeline {
 
-// `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or shards).
-// Gemma 3 from either, GPT-2 from safetensors. Weights are decoded from the mapping straight into the masters.
-// NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file, key or tensor is wrong.
+// What OpenModelFiles finds at `path`, with its errors. Weights are decoded from the mapping straight into the masters.
+// DATA_LOSS and INVALID_ARGUMENT also say which tensor is wrong.
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path, const ModelOptions& options);
 
 }  // namespace ridgeline

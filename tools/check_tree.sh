@@ -9,12 +9,12 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # Rooms and whose headers they may include (docs/architecture.md).
 declare -A arrows=(
   [common]="" [quant]="" [weights]="common" [data]="weights common" [recipes]="common" [frontier]="common"
-  [coordinator]="recipes frontier common" [cli]="recipes frontier import inference data weights common"
-  [import]="weights common" [model]="quant weights common" [worker]="recipes model quant data weights common"
-  [inference]="model quant data weights common"
+  [coordinator]="recipes frontier common" [cli]="recipes frontier import inference plan data weights common"
+  [import]="weights common" [model]="quant weights common" [worker]="recipes model plan quant data weights common"
+  [plan]="model quant weights common" [inference]="model quant data weights common"
 )
 # Tests may also use a room that makes their input.
-declare -A test_arrows=([worker]="recipes")
+declare -A test_arrows=([worker]="recipes" [plan]="recipes")
 
 for room in "${!arrows[@]}"; do
   [ -d "$room" ] || continue

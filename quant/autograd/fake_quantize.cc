@@ -6,6 +6,7 @@
 #include "quant/autograd/granularity.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/estimator.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {

@@ -106,4 +106,14 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
   return ValidateFitGradient(spec);
 }
 
+bool PassesGradient(const QuantizerSpec& spec) {
+  if (spec.sparsity.is_sparse() && spec.mask_decay > 0) return false;
+  if (!spec.quantizes()) return true;
+  if (spec.estimator == "ridge") return spec.fit_detached;
+  if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;
+  for (std::string_view name : {"bitnet_b1", "bitnet", "bitnet_reloaded", "gaussws", "diffq"})
+    if (spec.estimator == name) return true;
+  return false;
+}
+
 }  // namespace ridgeline

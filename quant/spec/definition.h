@@ -15,4 +15,7 @@ absl::Status ValidateFormatDefinition(const QuantizerSpec& spec);
 // that are not in the table pass: FindEstimator says what is wrong with them.
 absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec);
 
+// Whether dL/dx = dL/dx_hat under the spec whatever x is, so that neither x nor a backward pass is needed.
+bool PassesGradient(const QuantizerSpec& spec);
+
 }  // namespace ridgeline

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "fmt/format.h"
 #include "model/training_pass.h"
+#include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
@@ -179,9 +180,8 @@ absl::Status Attempt::BuildModels() {
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  const int64_t share = (recipe_.training().global_batch_size() + communicator_.size() - 1) / communicator_.size();
-  const int64_t local = recipe_.training().local_batch_size();
-  gradients_ = std::make_unique<Gradients>(model_.get(), /*accumulates=*/local > 0 && local < share, kExtraCount);
+  const bool accumulates = SplitBatch(recipe_.training(), communicator_.size()).accumulates();
+  gradients_ = std::make_unique<Gradients>(model_.get(), accumulates, kExtraCount);
   optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer());
   return absl::OkStatus();
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a network whose weights Ridgeline can train: found, opened, and their shape read. No LibTorch, and no
+// weight is decoded.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/model_config.h"
+#include "model/weight_names.h"
+#include "weights/weight_file.h"
+
+namespace ridgeline {
+
+struct ModelFiles {
+  std::string path;  // What errors about the weights name.
+  ModelConfig config;
+  WeightNaming naming = WeightNaming::kHuggingFace;
+  std::unique_ptr<WeightFile> weights;
+};
+
+// `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or shards).
+// Gemma 3 from either, GPT-2 from safetensors. NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file or key is wrong.
+absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& path);
+
+}  // namespace ridgeline

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/activations.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+
+#include "fmt/format.h"
+#include "model/logit_chunks.h"
+#include "quant/spec/definition.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int64_t kFloatBytes = 4;
+
+// Of one block, its input included.
+struct BlockBytes {
+  int64_t kept = 0;
+  int64_t backward = 0;  // Beside what is kept, where the MLP's backward pass needs most.
+};
+
+// How often the input of these linear layers is kept: for layers that multiply with it as it is or for the quantizer's
+// backward pass, and quantized.
+int64_t CopiesKept(const Quantizers& quantizers, const std::string& block,
+                   std::initializer_list<const char*> layers, bool is_kept_anyway = false) {
+  int64_t skipped = 0;
+  for (const char* layer : layers) skipped += MatchesAny(quantizers.skip, block + layer) ? 1 : 0;
+  const bool quantizes = quantizers.activation.enabled() && skipped < static_cast<int64_t>(layers.size());
+  const bool keeps_input =
+      is_kept_anyway || !quantizes || skipped > 0 || !PassesGradient(quantizers.activation);
+  return (keeps_input ? 1 : 0) + (quantizes ? 1 : 0);
+}
+
+// A block whose MLP keeps `inner` features of the activation function's inputs, and multiplies with `width` features
+// `copies` times kept: the gradients of both exist while the inputs still do, and the copies no longer.
+int64_t MlpBackwardBytes(int64_t dim, int64_t inner, int64_t width, int64_t copies, const PassSize& pass) {
+  return (2 * dim + inner + width - copies * width) * pass.tokens() * pass.element_bytes;
+}
+
+BlockBytes BlockOf(const GptConfig& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
+  const std::string block = fmt::format("h.{}.", index);
+  const int64_t c = config.dim;
+  const int64_t norm_outputs = CopiesKept(quantizers, block, {"attn.qkv.weight"}) +
+                               CopiesKept(quantizers, block, {"mlp.fc.weight"});
+  const int64_t mixed = CopiesKept(quantizers, block, {"attn.proj.weight"}, /*is_kept_anyway=*/true);
+  const int64_t inner = CopiesKept(quantizers, block, {"mlp.proj.weight"});
+  // Two residuals, norms' outputs, q, k and v, what attention mixed, and the MLP before and after GELU.
+  const int64_t elements = 2 * c + norm_outputs * c + 3 * c + mixed * c + 4 * c + inner * 4 * c;
+  const int64_t floats = 2 * 2 + config.n_heads;  // Means and deviations of two norms; attention's log-sum-exp.
+  return {.kept = pass.tokens() * (elements * pass.element_bytes + floats * kFloatBytes),
+          .backward = MlpBackwardBytes(c, 4 * c, 4 * c, inner, pass)};
+}
+
+BlockBytes BlockOf(const Gemma3Config& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
+  const std::string block = fmt::format("model.layers.{}.", index);
+  const int64_t c = config.dim, f = config.mlp_dim;
+  const int64_t query = config.n_heads * config.head_dim, key = config.n_kv_heads * config.head_dim;
+  const int64_t norm_outputs =
+      CopiesKept(quantizers, block, {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}) +
+      CopiesKept(quantizers, block, {"mlp.gate_proj.weight", "mlp.up_proj.weight"});
+  const int64_t mixed = CopiesKept(quantizers, block, {"self_attn.o_proj.weight"}, /*is_kept_anyway=*/true);
+  const int64_t inner = CopiesKept(quantizers, block, {"mlp.down_proj.weight"});
+  // Inputs of the four norms beside the two of the residual, and the norms' outputs that linear layers read.
+  const int64_t stream = 4 * c + norm_outputs * c;
+  // q and k before their norms, q after the rotation, k and v as attention reads them, what it mixed.
+  const int64_t attended_key = config.n_heads == config.n_kv_heads ? key : query;  // Repeated for each group of heads.
+  const int64_t attention = query + key + query + 2 * attended_key + mixed * query;
+  const int64_t elements = stream + attention + 2 * f + inner * f;
+  const int64_t floats = 4 + 2 * config.n_heads + config.n_kv_heads;  // Inverse RMS of each norm; log-sum-exp.
+  const bool is_masked = config.slides[static_cast<size_t>(index)] && pass.seq_len > config.sliding_window;
+  const int64_t mask = is_masked ? pass.seq_len * pass.seq_len * pass.element_bytes : 0;
+  return {.kept = pass.tokens() * (elements * pass.element_bytes + floats * kFloatBytes) + mask,
+          .backward = MlpBackwardBytes(c, 2 * f, f, inner, pass)};
+}
+
+// The gradient of the hidden states and one chunk of logits; with a teacher its hidden states, its logits, and a second
+// copy of the student's.
+int64_t HeadBytes(int64_t dim, int64_t vocab_size, const PassSize& pass) {
+  const int64_t rows = std::min(pass.tokens(), LogitRowsAtOnce(vocab_size));
+  const int64_t logits = rows * vocab_size * (pass.distills ? 3 : 1);
+  return (pass.tokens() * dim * (pass.distills ? 2 : 1) + logits) * pass.element_bytes;
+}
+
+template <typename Config>
+ActivationBytes SumOverBlocks(const Config& config, const Quantizers& quantizers, const PassSize& pass) {
+  const int64_t row_bytes = pass.tokens() * config.dim * pass.element_bytes;
+  ActivationBytes sum{.kept = 2 * row_bytes,  // The last norm's input and output.
+                      .working = HeadBytes(config.dim, config.vocab_size, pass)};
+  for (int64_t i = 0; i < config.n_layers; ++i) {
+    const BlockBytes block = BlockOf(config, quantizers, i, pass);
+    sum.kept += pass.recomputes ? row_bytes : block.kept;
+    const int64_t again = pass.recomputes ? block.kept - row_bytes : 0;
+    sum.working = std::max(sum.working, again + block.backward);
+  }
+  return sum;
+}
+
+}  // namespace
+
+ActivationBytes ActivationsOf(const ModelConfig& config, const Quantizers& quantizers, const PassSize& pass) {
+  return std::visit([&](const auto& shape) { return SumOverBlocks(shape, quantizers, pass); }, config);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/memory.h"
+
+#include <algorithm>
+
+#include "plan/activations.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int64_t kFloatBytes = 4;
+
+// Embeddings have a copy in bfloat16 alone; norms and biases never have one.
+int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers, int64_t element_bytes) {
+  int64_t elements = 0;
+  for (const ParameterShape& parameter : parameters) {
+    const bool is_matrix = parameter.kind != ParameterKind::kVector;
+    const bool has_copy = WeightQuantizerOf(parameter, quantizers).enabled() || (is_matrix && element_bytes != kFloatBytes);
+    elements += has_copy ? parameter.elements() : 0;
+  }
+  return elements * element_bytes;
+}
+
+}  // namespace
+
+MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers, int64_t ranks) {
+  const v1::Training& training = recipe.training();
+  const int64_t element_bytes = ElementBytes(training);
+  const std::vector<ParameterShape> parameters = ParametersOf(config);
+  const ParameterCounts counts = Count(parameters, quantizers);
+  const BatchSplit split = SplitBatch(training, ranks);
+  MemoryPlan memory;
+  memory.masters_bytes = counts.total * kFloatBytes;
+  memory.copies_bytes = CopiesBytes(parameters, quantizers, element_bytes);
+  memory.gradients_bytes = counts.total * (split.accumulates() ? kFloatBytes : element_bytes);
+  memory.optimizer_bytes = 2 * counts.total * kFloatBytes;
+  const bool distills = training.distill().weight() > 0;
+  if (distills) memory.teacher_bytes = memory.masters_bytes + CopiesBytes(parameters, {}, element_bytes);
+  const ActivationBytes activations =
+      ActivationsOf(config, quantizers,
+                    {.sequences = split.sequences_per_pass,
+                     .seq_len = training.seq_len(),
+                     .element_bytes = element_bytes,
+                     .recomputes = recipe.activation_checkpoint().mode() == "full",
+                     .distills = distills});
+  memory.activations_bytes = activations.kept;
+  // The largest weight is quantized, or its gradient widened, when activations are gone.
+  const int64_t update_bytes = counts.largest_quantized * kFloatBytes;
+  memory.working_bytes = std::max(activations.working, update_bytes - activations.kept);
+  return memory;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/network.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "common/status_macros.h"
+#include "fmt/format.h"
+#include "model/model_files.h"
+#include "weights/model_store.h"
+
+namespace ridgeline {
+namespace {
+
+absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  QuantizerSpec spec;
+  spec.estimator = quant.estimator();
+  ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
+  ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
+  ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(quant.grid_gradient()));
+  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(quant.grid()));
+  if (tensor.has_granularity()) {
+    ASSIGN_OR_RETURN(spec.granularity, ParseGranularity(tensor.granularity()));
+  }
+  spec.hadamard = quant.hadamard();
+  spec.block = tensor.block();
+  spec.lambda = quant.lambda();
+  spec.fit_detached = quant.fit_gradient() == "detached";
+  spec.trust = quant.trust();
+  if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
+  return spec.enabled() ? spec : QuantizerSpec{};
+}
+
+absl::StatusOr<GptConfig> GptFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
+  GptConfig config;
+  const v1::Model& model = recipe.model();
+  if (model.name() != "gpt") {
+    ASSIGN_OR_RETURN(config, GptShape(model.name()));
+  }
+  if (model.has_n_layers()) config.n_layers = model.n_layers();
+  if (model.has_dim()) config.dim = model.dim();
+  if (model.has_n_heads()) config.n_heads = model.n_heads();
+  if (config.vocab_size == 0) {  // A shape without a vocabulary of its own has no positions of its own either.
+    config.vocab_size = vocab_size;
+    config.seq_len = recipe.training().seq_len();
+  }
+  return config;
+}
+
+}  // namespace
+
+std::string ModelLabel(const v1::Recipe& recipe) {
+  const v1::Model& model = recipe.model();
+  if (model.has_path()) {
+    std::filesystem::path path(model.path());
+    return (path.has_filename() ? path : path.parent_path()).filename().string();
+  }
+  std::string sizes;
+  auto add = [&sizes](const char* key, int value) { sizes += fmt::format("{}{}={}", sizes.empty() ? "" : " ", key, value); };
+  if (model.has_n_layers()) add("n_layers", model.n_layers());
+  if (model.has_dim()) add("dim", model.dim());
+  if (model.has_n_heads()) add("n_heads", model.n_heads());
+  return sizes.empty() ? model.name() : fmt::format("{}({})", model.name(), sizes);
+}
+
+absl::StatusOr<SparsityPattern> ParseSparsityPattern(const std::string& text) {
+  SparsityPattern pattern;
+  if (text.empty() || text == "dense") return pattern;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%d:%d%c", &pattern.n, &pattern.m, &rest) != 2 || pattern.n < 1 ||
+      pattern.n > pattern.m || pattern.m > kLargestSparsityGroup)
+    return absl::InvalidArgumentError(
+        fmt::format("sparsity.pattern '{}' is neither dense nor N:M with N <= M <= {}", text, kLargestSparsityGroup));
+  return pattern;
+}
+
+absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe) {
+  Quantizers quantizers;
+  ASSIGN_OR_RETURN(quantizers.weight, SpecFromRecipe(recipe.quant(), recipe.quant().weight()));
+  ASSIGN_OR_RETURN(quantizers.activation, SpecFromRecipe(recipe.quant(), recipe.quant().activation()));
+  ASSIGN_OR_RETURN(quantizers.weight.sparsity, ParseSparsityPattern(recipe.sparsity().pattern()));
+  quantizers.skip = {recipe.quant().skip().begin(), recipe.quant().skip().end()};
+  return quantizers;
+}
+
+absl::StatusOr<ModelConfig> NamedConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
+  if (recipe.model().name().starts_with("gemma3-")) return Gemma3Shape(recipe.model().name());
+  return GptFromRecipe(recipe, vocab_size);
+}
+
+absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
+  if (!recipe.model().has_path()) return NamedConfigFromRecipe(recipe, vocab_size);
+  ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(recipe.model().path()));
+  ASSIGN_OR_RETURN(ModelFiles files, OpenModelFiles(path));
+  return files.config;
+}
+
+absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length) {
+  if (dataset_vocab_size > vocab_size)
+    return absl::InvalidArgumentError(fmt::format(
+        "the dataset's tokenizer has {} tokens, the model {}: prepare the text with the model's own tokenizer "
+        "(ridgeline data prepare --tokenizer)", dataset_vocab_size, vocab_size));
+  if (recipe.training().seq_len() > max_length)
+    return absl::InvalidArgumentError(fmt::format("training.seq_len {} is longer than the model's {} positions",
+                                                  recipe.training().seq_len(), max_length));
+  return absl::OkStatus();
+}
+
+int64_t ElementBytes(const v1::Training& training) { return training.dtype() == "bfloat16" ? 2 : 4; }
+
+BatchSplit SplitBatch(const v1::Training& training, int64_t ranks) {
+  const int64_t share = (training.global_batch_size() + ranks - 1) / ranks;
+  const int64_t local = training.local_batch_size();
+  return {.sequences_per_rank = share, .sequences_per_pass = local > 0 ? std::min(local, share) : share};
+}
+
+}  // namespace ridgeline

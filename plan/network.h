@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a recipe says of the network, in the terms of model/ and quant/: the worker builds it, plan/ counts it. No
+// LibTorch. REQUIRES, everywhere: the recipe's defaults are filled in.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/model_config.h"
+#include "quant/spec/quant_spec.h"
+#include "ridgeline/v1/recipe.pb.h"
+
+namespace ridgeline {
+
+// "gpt-nano", or with its sizes where the recipe overrides them: "gpt-nano(n_layers=2)"; of model.path, its last part.
+std::string ModelLabel(const v1::Recipe& recipe);
+
+struct Quantizers {
+  QuantizerSpec weight;           // With the sparsity that a schedule reaches in the end.
+  QuantizerSpec activation;
+  std::vector<std::string> skip;  // Patterns of layers that neither is for.
+};
+
+// INVALID_ARGUMENT says which combination has no definition.
+absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe);
+
+// n:m, or {0, 0} for dense. INVALID_ARGUMENT for other text.
+absl::StatusOr<SparsityPattern> ParseSparsityPattern(const std::string& text);
+
+// Of a recipe without model.path. A shape without a vocabulary of its own takes `vocab_size`.
+absl::StatusOr<ModelConfig> NamedConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size);
+
+// Of any recipe: model.path's files are opened for their shape. NOT_FOUND and DATA_LOSS name a file.
+absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size);
+
+// INVALID_ARGUMENT if the dataset's vocabulary or training.seq_len is larger than the network's.
+absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length);
+
+// Bytes of a number in the dtype that layers compute in.
+int64_t ElementBytes(const v1::Training& training);
+
+// Sequences of an optimizer step on the rank that has most of them, and those that go through the network at once.
+struct BatchSplit {
+  int64_t sequences_per_rank = 0;
+  int64_t sequences_per_pass = 0;
+
+  bool accumulates() const { return sequences_per_pass < sequences_per_rank; }
+};
+BatchSplit SplitBatch(const v1::Training& training, int64_t ranks);
+
+}  // namespace ridgeline

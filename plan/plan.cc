@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/plan.h"
+
+#include <algorithm>
+
+#include "common/status_macros.h"
+#include "fmt/format.h"
+
+namespace ridgeline {
+namespace {
+
+// Of a batch cut as evenly as the trainer cuts it, every rank has a sequence once there are as many.
+int64_t IdleRanks(const v1::Training& training, int64_t ranks) {
+  return std::max<int64_t>(0, ranks - training.global_batch_size());
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> PlanJob(const v1::Recipe& recipe, int64_t vocab_size, int64_t ranks, const Device& device) {
+  ASSIGN_OR_RETURN(const ModelConfig config, ConfigFromRecipe(recipe, vocab_size));
+  if (VocabSizeOf(config) == 0)
+    return absl::InvalidArgumentError(fmt::format(
+        "the vocabulary of {} is the dataset's, which is not known: prepare dataset.path, or give --vocab-size",
+        ModelLabel(recipe)));
+  RETURN_IF_ERROR(CheckFits(recipe, vocab_size, VocabSizeOf(config), LongestSequenceOf(config)));
+  ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
+  const std::vector<ParameterShape> parameters = ParametersOf(config);
+  Plan plan{.name = recipe.name(), .model = ModelLabel(recipe), .ranks = ranks};
+  plan.idle_ranks = IdleRanks(recipe.training(), ranks);
+  plan.batch = SplitBatch(recipe.training(), ranks);
+  plan.parameters = Count(parameters, quantizers);
+  plan.memory = PlanMemory(recipe, config, quantizers, ranks);
+  plan.work = PlanWork(recipe, config, plan.parameters, ranks, device);
+  plan.cost = CostOf(parameters, quantizers);
+  return plan;
+}
+
+}  // namespace ridgeline
