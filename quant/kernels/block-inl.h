@@ -28,6 +28,19 @@ struct Block {
   bool is_sparse() const { return mask != nullptr; }
 };
 
+// The length of most blocks.
+inline constexpr int64_t kUsualBlock = 128;
+
+// Calls function(block), for dense float blocks of the usual length with both as constants: loops then have no ends to
+// check, and no masks.
+template <typename T, class Function>
+HWY_INLINE void WithKnownShape(const Block<T>& block, const Function& function) {
+  if constexpr (sizeof(T) == 4)
+    if (block.n == kUsualBlock && !block.is_sparse())
+      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch});
+  function(block);
+}
+
 // values[i] = 0 where pruned.
 template <class D, typename T>
 HWY_INLINE hn::Vec<D> ZeroPruned(D d, const Block<T>& block, int64_t i, hn::Vec<D> values) {

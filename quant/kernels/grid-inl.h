@@ -32,11 +32,12 @@ struct Grid {
   T half_last_step = T(0.5);
 };
 
-// Levels 0 .. 2^bits - 1 from the smallest number to the largest.
+// Levels 0 .. 2^bits - 1 from the smallest number to the largest. Comparisons lose a NaN: Poison passes it on.
 template <typename T>
 HWY_INLINE Grid<T> AffineGrid(const T* x, int64_t n, int bits) {
   const Extent<T> extent = ExtentOf(x, n);
-  const T levels = static_cast<T>((1 << bits) - 1), scale = (extent.largest - extent.smallest) / levels;
+  const T levels = static_cast<T>((1 << bits) - 1);
+  const T scale = (extent.largest - extent.smallest + Poison(x, n)) / levels;
   return {scale, InverseOrZero(scale), extent.smallest, T(0), levels, T(0), false};
 }
 
@@ -55,7 +56,7 @@ HWY_INLINE Grid<T> LinearGrid(const T* x, int64_t n, T count, Format format) {
     const T scale = SumAbs(x, n) / count;
     return {scale, InverseOrZero(scale), T(0), T(-1), T(1), T(0), format == Format::kInt1};
   }
-  const T highest = LinearHighest<T>(format), scale = MaxAbs(x, n) / highest;
+  const T highest = LinearHighest<T>(format), scale = (MaxAbs(x, n) + Poison(x, n)) / highest;
   return {scale, InverseOrZero(scale), T(0), -highest, highest, T(0.5), false};
 }
 
@@ -94,25 +95,24 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
+// Of plain integers, signs and ternary numbers. Without an inverse scale, too, where a number is not finite: extents are
+// told, means are not finite themselves.
 template <typename T>
-HWY_INLINE Grid<T> MakeGrid(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
-  if (HasOwnElement(spec.format)) return FloatGrid(spec, x, n, count);
+HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
   if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, x, n, count);
   if (spec.scheme == Scheme::kAffine) return AffineGrid(x, n, IntegerBits(spec.format));
   return LinearGrid(x, n, count, spec.format);
 }
 
-template <typename T>
-HWY_INLINE Grid<T> MakeGrid(const QuantizerSpec& spec, const T* x, int64_t n) {
-  return MakeGrid(spec, x, n, static_cast<T>(n));
-}
-
-// The grid of what is kept; inverse_scale is 0, too, where a number is not finite.
-template <typename T>
-HWY_INLINE Grid<T> MakeGrid(const QuantizerSpec& spec, const Block<T>& block) {
-  Grid<T> grid = MakeGrid(spec, block.x_kept, block.n, block.kept_count);
-  if (!IsFinite(block.x_kept, block.n)) grid.inverse_scale = T(0);
-  return grid;
+// Calls function(grid) with the grid of what is kept. The call is compiled once for each kind of levels: loops over a
+// block do not ask for it, and plain grids stay in registers.
+template <typename T, class Function>
+HWY_INLINE void WithGrid(const QuantizerSpec& spec, const Block<T>& block, const Function& function) {
+  if (HasOwnElement(spec.format)) return function(FloatGrid(spec, block.x_kept, block.n, block.kept_count));
+  const Grid<T> plain = PlainGrid(spec, block.x_kept, block.n, block.kept_count);
+  const T scale = plain.scale, inverse = plain.inverse_scale;
+  if (plain.is_sign) function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
+  else function(Grid<T>{scale, inverse, plain.offset, plain.lowest, plain.highest, plain.shift, false});
 }
 
 template <class D, typename T>
@@ -166,7 +166,7 @@ class Encoder {
 
 // x_hat = scale q + offset.
 template <typename T>
-HWY_INLINE void DecodeOntoGrid(const Grid<T>& grid, const Block<T>& block, T* x_hat) {
+HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   const Encoder<T> encoder(grid, block);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     hn::StoreU(hn::MulAdd(encoder.Codes(d, i), hn::Set(d, grid.scale), hn::Set(d, grid.offset)), d, x_hat + i);

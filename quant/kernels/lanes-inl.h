@@ -12,6 +12,9 @@
 
 #include "quant/kernels/numbers.h"
 
+// Behind a lambda's parameters: what it is called with can then be constant within it.
+#define RIDGELINE_ALWAYS_INLINE HWY_ATTR __attribute__((always_inline))
+
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
@@ -29,20 +32,28 @@ HWY_INLINE void ForEachVector(int64_t n, const Step& step) {
   for (; i < n; ++i) step(single, i);
 }
 
-// totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k].
+// totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k]. Few sums run in several chains each, added up
+// at the end: an addition takes longer than the rest of a step, and would be waited for.
 template <int kSums, typename T, class Step>
 HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
+  constexpr int kChains = kSums <= 2 ? 4 : kSums <= 4 ? 2 : 1;
   const hn::ScalableTag<T> full;
   const hn::CappedTag<T, 1> single;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(full));
-  hn::Vec<decltype(full)> sums[kSums];
+  hn::Vec<decltype(full)> sums[kChains][kSums];
   hn::Vec<decltype(single)> rest[kSums];
-  for (auto& sum : sums) sum = hn::Zero(full);
+  for (auto& chain : sums)
+    for (auto& sum : chain) sum = hn::Zero(full);
   for (auto& sum : rest) sum = hn::Zero(single);
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) step(full, i, sums);
+  for (; i + kChains * lanes <= n; i += kChains * lanes)
+    for (int chain = 0; chain < kChains; ++chain) step(full, i + chain * lanes, sums[chain]);
+  for (; i + lanes <= n; i += lanes) step(full, i, sums[0]);
   for (; i < n; ++i) step(single, i, rest);
-  for (int k = 0; k < kSums; ++k) totals[k] = hn::GetLane(hn::SumOfLanes(full, sums[k])) + hn::GetLane(rest[k]);
+  for (int k = 0; k < kSums; ++k) {
+    for (int chain = 1; chain < kChains; ++chain) sums[0][k] = hn::Add(sums[0][k], sums[chain][k]);
+    totals[k] = hn::GetLane(hn::SumOfLanes(full, sums[0][k])) + hn::GetLane(rest[k]);
+  }
 }
 
 template <class D, typename T>

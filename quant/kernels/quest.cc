@@ -16,21 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-template <typename T>
-HWY_INLINE void QuestForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return ReproduceBlock(block, x_hat);
-  DecodeOntoGrid(grid, block, x_hat);
-}
-
-template <typename T>
-HWY_INLINE void QuestBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
-  PassTrustedGradient(spec, grid, block, v, dx);
-}
-
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Quest, QuestForward, QuestBackward)
+RIDGELINE_GRID_FUNCTIONS(Quest, RoundOntoGrid, PassTrustedGradient)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -84,9 +84,7 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
 }
 
 template <typename T>
-HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return ReproduceBlock(block, x_hat);
+HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   const Regression<T> fit = FitRidge(spec, grid, block);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
@@ -145,10 +143,12 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
 
 // With spec.fit_detached nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0) || (spec.fit_detached && !kTrust)) return PassGradient(block, v, dx);
-  if (spec.fit_detached) return PassTrustedGradient(spec, grid, block, v, dx);
+HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
+                              T* dx) {
+  if (spec.fit_detached) {
+    if constexpr (kTrust) return PassTrustedGradient(spec, grid, block, v, dx);
+    else return PassGradient(block, v, dx);
+  }
   const Regression<T> fit = FitRidge(spec, grid, block, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;

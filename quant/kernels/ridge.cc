@@ -18,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Ridge, RidgeForward, RidgeBackward</*kTrust=*/false>)
+RIDGELINE_GRID_FUNCTIONS(Ridge, RidgeForward, RidgeBackward</*kTrust=*/false>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

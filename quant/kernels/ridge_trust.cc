@@ -16,7 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(RidgeTrust, RidgeForward, RidgeBackward</*kTrust=*/true>)
+RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeForward, RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

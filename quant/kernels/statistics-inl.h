@@ -36,18 +36,17 @@ HWY_INLINE T InverseOrZero(T scale) {
   return scale > kSmallestScale<T> && scale < kLargestScale<T> ? T(1) / scale : T(0);
 }
 
-// True unless a number of the block is NaN or infinite: 0 * x is NaN exactly for those.
+// 0, or NaN where a number of the block is NaN or infinite: 0 * x is NaN exactly for those.
 template <typename T>
-HWY_INLINE bool IsFinite(const T* x, int64_t n) {
-  const hn::ScalableTag<T> d;
-  auto poison = hn::Zero(d);
-  T rest = 0;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) poison = hn::MulAdd(hn::Zero(d), hn::LoadU(d, x + i), poison);
-  for (; i < n; ++i) rest += T(0) * x[i];
-  return hn::AllTrue(d, hn::Eq(poison, hn::Zero(d))) && rest == T(0);
+HWY_INLINE T Poison(const T* x, int64_t n) {
+  T sum[1];
+  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums)
+                         HWY_ATTR { sums[0] = hn::MulAdd(hn::Zero(d), hn::LoadU(d, x + i), sums[0]); });
+  return sum[0];
 }
+
+template <typename T>
+HWY_INLINE bool IsFinite(const T* x, int64_t n) { return Poison(x, n) == T(0); }
 
 template <typename T>
 HWY_INLINE T Sum(const T* x, int64_t n) {

@@ -17,18 +17,9 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void SteForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return ReproduceBlock(block, x_hat);
-  DecodeOntoGrid(grid, block, x_hat);
-}
-
-template <typename T>
-HWY_INLINE void SteBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void SteBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
   Copy(v, block.n, dx);
   if (spec.grid_gradient == GridGradient::kDetached) return;
-  const Grid<T> grid = MakeGrid(spec, block);
-  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
   const Encoder<T> encoder(grid, block);
   T d_scale[1];
   SumVectors(block.n, d_scale, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
@@ -38,7 +29,7 @@ HWY_INLINE void SteBackward(const QuantizerSpec& spec, const Block<T>& block, co
   AddGridGradient(spec, block, GridGradients<T>{d_scale[0], T(0)}, dx);
 }
 
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Ste, SteForward, SteBackward)
+RIDGELINE_GRID_FUNCTIONS(Ste, RoundOntoGrid, SteBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -16,33 +16,17 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void SteClipForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT q,
-                               T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  const Grid<T> grid = MakeGrid(spec, x, n);
-  if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
-  Encode(grid, x, n, q);
-  const T scale = grid.scale, offset = grid.offset;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = q[i] * scale + offset;
-}
-
-template <typename T>
-HWY_INLINE void SteClipBackward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, const T* HWY_RESTRICT v, int64_t n,
-                                T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
-  const Grid<T> grid = MakeGrid(spec, x, n);
-  if (grid.inverse_scale == T(0)) return Copy(v, n, dx);
+HWY_INLINE void SteClipBackward(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
   const T beyond = grid.is_sign ? T(0) : grid.half_last_step;
   const T low = Min(grid.lowest, grid.extra) - beyond, high = Max(grid.highest, grid.extra) + beyond;
-  const T inverse = grid.inverse_scale, offset = grid.offset;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const T f = (x[i] - offset) * inverse;
-    dx[i] = f >= low && f <= high ? v[i] : T(0);
-  }
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto f = GridValue(d, grid, block.x + i);
+    const auto is_inside = hn::And(hn::Ge(f, hn::Set(d, low)), hn::Le(f, hn::Set(d, high)));
+    hn::StoreU(hn::IfThenElseZero(is_inside, hn::LoadU(d, v + i)), d, dx + i);
+  });
 }
 
-RIDGELINE_BLOCK_FUNCTIONS(SteClip, SteClipForward, SteClipBackward)
+RIDGELINE_GRID_FUNCTIONS(SteClip, RoundOntoGrid, SteClipBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
