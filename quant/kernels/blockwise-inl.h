@@ -38,7 +38,7 @@ template <typename T>
 class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
-      : spec_(spec), block_(BlockLength(spec, features)) {
+      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     numbers_ = Scratch<T>(kBuffers * room_ + 2 * kLargestSparsityGroup);
@@ -66,10 +66,10 @@ class Workspace {
   HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, T* buffer) {
     if constexpr (std::is_same_v<From, T>) {
       if (!spec_.hadamard) return from;
-      Rotate(from, n, buffer);
+      Rotate(from, n, rotation_factor_, buffer);
     } else {
       ConvertNumbers<T>(from, n, buffer);
-      if (spec_.hadamard) Rotate(buffer, n, buffer);
+      if (spec_.hadamard) Rotate(buffer, n, rotation_factor_, buffer);
     }
     return buffer;
   }
@@ -85,7 +85,7 @@ class Workspace {
   }
   template <typename To>
   HWY_INLINE void Give(T* result, int64_t n, To* to) {
-    if (spec_.hadamard) Rotate(result, n, result);
+    if (spec_.hadamard) Rotate(result, n, rotation_factor_, result);
     if (static_cast<const void*>(result) != static_cast<const void*>(to)) ConvertNumbers<T>(result, n, to);
   }
 
@@ -96,6 +96,7 @@ class Workspace {
 
   const QuantizerSpec& spec_;
   int64_t block_, room_;
+  T rotation_factor_;
   T* numbers_;
 };
 

@@ -21,7 +21,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // The vector with neighbours of 2^bit lanes exchanged; kBytes is 2^bit lanes in bytes.
 template <int kBytes, class D, class V>
 HWY_INLINE V ExchangeNeighbours(D d, V v) {
-  const hn::Repartition<uint32_t, D> d32;
+  const hn::Repartition<float, D> d32;  // Whose instructions stay among those of floating-point numbers.
   if constexpr (kBytes == 4) return hn::BitCast(d, hn::Shuffle2301(hn::BitCast(d32, v)));
   else if constexpr (kBytes == 8) return hn::BitCast(d, hn::Shuffle1032(hn::BitCast(d32, v)));
   else if constexpr (kBytes == 16 && hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) > 32) return hn::SwapAdjacentBlocks(v);
@@ -77,26 +77,49 @@ HWY_INLINE void TwoButterfliesAcross(D d, int64_t n, int64_t apart, T* y) {
     }
 }
 
+// y = factor * H x of kVectors vectors, all in registers.
+template <int kVectors, class D, typename T>
+HWY_INLINE void TransformVectors(D d, const T* x, T factor, T* y) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<D> v[kVectors];
+  for (int k = 0; k < kVectors; ++k) {
+    v[k] = hn::Mul(hn::Set(d, factor), hn::LoadU(d, x + k * lanes));
+    if constexpr (hn::MaxLanes(D()) > 1) v[k] = TransformVector(d, v[k]);
+  }
+  for (int apart = 1; apart < kVectors; apart *= 2)
+    for (int k = 0; k < kVectors; ++k)
+      if ((k & apart) == 0) {
+        const auto a = v[k], b = v[k + apart];
+        v[k] = hn::Add(a, b);
+        v[k + apart] = hn::Sub(a, b);
+      }
+  for (int k = 0; k < kVectors; ++k) hn::StoreU(v[k], d, y + k * lanes);
+}
+
 // y = factor * H x with H of ones. REQUIRES: n is a power of two and a multiple of d's lanes.
 template <class D, typename T>
 HWY_INLINE void TransformBlock(D d, const T* x, int64_t n, T factor, T* y) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t i = 0; i < n; i += lanes) {
-    const auto v = hn::Mul(hn::Set(d, factor), hn::LoadU(d, x + i));
-    if constexpr (hn::MaxLanes(D()) > 1) hn::StoreU(TransformVector(d, v), d, y + i);
-    else hn::StoreU(v, d, y + i);
+  int64_t apart = 8 * lanes;
+  if (n >= apart) {
+    for (int64_t i = 0; i < n; i += apart) TransformVectors<8>(d, x + i, factor, y + i);
+  } else {
+    for (int64_t i = 0; i < n; i += lanes) TransformVectors<1>(d, x + i, factor, y + i);
+    apart = lanes;
   }
-  int64_t apart = lanes;
   for (; 4 * apart <= n; apart *= 4) TwoButterfliesAcross(d, n, apart, y);
   if (apart < n) ButterfliesAcross(d, n, apart, y);
 }
 
-// y = H x, H normalised. y may be x. REQUIRES: n is a power of two.
+// What normalises H of n rows.
 template <typename T>
-HWY_NOINLINE void Rotate(const T* x, int64_t n, T* y) {
+HWY_INLINE T RotationFactor(int64_t n) { return static_cast<T>(1 / __builtin_sqrt(static_cast<double>(n))); }
+
+// y = factor * H x with H of ones. y may be x. REQUIRES: n is a power of two.
+template <typename T>
+HWY_NOINLINE void Rotate(const T* x, int64_t n, T factor, T* y) {
   const hn::ScalableTag<T> full;
   const hn::CappedTag<T, 1> single;
-  const T factor = T(1) / static_cast<T>(__builtin_sqrt(static_cast<double>(n)));
   if (n >= static_cast<int64_t>(hn::Lanes(full))) TransformBlock(full, x, n, factor, y);
   else TransformBlock(single, x, n, factor, y);
 }

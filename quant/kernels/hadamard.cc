@@ -11,8 +11,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-void HadamardF32(const float* x, int64_t n, float* y) { Rotate(x, n, y); }
-void HadamardF64(const double* x, int64_t n, double* y) { Rotate(x, n, y); }
+void HadamardF32(const float* x, int64_t n, float* y) { Rotate(x, n, RotationFactor<float>(n), y); }
+void HadamardF64(const double* x, int64_t n, double* y) { Rotate(x, n, RotationFactor<double>(n), y); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
