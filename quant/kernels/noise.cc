@@ -5,7 +5,6 @@
 //   diffq    x_hat = x + N(0, 1) / 2 s,         s = (max x - min x) / (2^b - 1)  rounds to the affine minmax grid
 #include "quant/kernels/noise.h"
 
-#include <cmath>
 #include <numbers>
 
 #include "quant/kernels/estimator.h"
@@ -13,6 +12,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/noise.cc"
 #include <hwy/foreach_target.h>
+
+#include <hwy/contrib/math/math-inl.h>
 
 #include "quant/kernels/block_estimator.h"
 #include "quant/kernels/blockwise-inl.h"
@@ -72,16 +73,31 @@ HWY_INLINE void SampledNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT
   for (int64_t i = 0; i < n; ++i) noise[i] = static_cast<T>(SampledStep(Draw(key, static_cast<uint32_t>(i))));
 }
 
-// Box and Muller's transform of two draws, halved.
+constexpr int64_t kNormalsAtOnce = 64;
+
+// Numbers first .. first + kNormalsAtOnce - 1 of N(0, 1) / 2: Box and Muller's transform of two draws each, halved.
+HWY_INLINE void HalfNormals(NoiseKey key, uint32_t first, float* HWY_RESTRICT normals) {
+  HWY_ALIGN float turns[kNormalsAtOnce];
+#pragma omp simd
+  for (int64_t i = 0; i < kNormalsAtOnce; ++i) {
+    const uint32_t counter = 2 * (first + static_cast<uint32_t>(i));
+    normals[i] = (static_cast<float>(static_cast<int32_t>(Draw(key, counter) >> 8)) + 0.5f) * 0x1p-24f;
+    turns[i] = static_cast<float>(static_cast<int32_t>(Draw(key, counter + 1) >> 8)) * 0x1p-24f;
+  }
+  ForEachVector<float>(kNormalsAtOnce, [&](auto d, int64_t i) HWY_ATTR {
+    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -0.5f), hn::Log(d, hn::LoadU(d, normals + i))));
+    const auto angle = hn::Mul(hn::Set(d, 2 * std::numbers::pi_v<float>), hn::LoadU(d, turns + i));
+    hn::StoreU(hn::Mul(radius, hn::Cos(d, angle)), d, normals + i);
+  });
+}
+
 template <typename T>
 HWY_INLINE void HalfNormalNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT noise) {
   const NoiseKey key = KeyOf(x, n);
-  for (int64_t i = 0; i < n; ++i) {
-    const uint32_t counter = 2 * static_cast<uint32_t>(i);
-    const float radius = (static_cast<float>(Draw(key, counter) >> 8) + 0.5f) * 0x1p-24f;
-    const float angle = static_cast<float>(Draw(key, counter + 1) >> 8) * 0x1p-24f;
-    noise[i] = static_cast<T>(0.5f * std::sqrt(-2.0f * std::log(radius)) *
-                              std::cos(2.0f * std::numbers::pi_v<float> * angle));
+  HWY_ALIGN float normals[kNormalsAtOnce];
+  for (int64_t begin = 0; begin < n; begin += kNormalsAtOnce) {
+    HalfNormals(key, static_cast<uint32_t>(begin), normals);
+    for (int64_t i = 0; i < Min(kNormalsAtOnce, n - begin); ++i) noise[begin + i] = static_cast<T>(normals[i]);
   }
 }
 
