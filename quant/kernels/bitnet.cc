@@ -7,7 +7,8 @@
 //   int8      x_hat = s clamp(round(x / s), -128, 127),  s = max(max |x|, 1e-5) / 127, in Reloaded / 128
 #include "quant/kernels/estimator.h"
 
-#include <algorithm>
+#include <bit>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bitnet.cc"
@@ -36,13 +37,26 @@ HWY_INLINE void Int8Activations(const T* HWY_RESTRICT x, int64_t n, T divisor, T
   RoundWithScale(x, n, AtLeastSmallestMeasure(MaxAbs(x, n)) / divisor, T(-128), T(127), x_hat);
 }
 
-// Of an even count the lower of the two in the middle.
 template <typename T>
-HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch) {
-  for (int64_t i = 0; i < n; ++i) scratch[i] = Abs(x[i]);
-  T* middle = scratch + (n - 1) / 2;
-  std::nth_element(scratch, middle, scratch + n);
-  return *middle;
+HWY_INLINE int64_t CountBelow(const T* x, int64_t n, T limit) {
+  T count[1];
+  SumVectors(n, count, [&](auto d, int64_t i, auto& sums) HWY_ATTR {
+    const auto below = hn::Lt(hn::LoadU(d, x + i), hn::Set(d, limit));
+    sums[0] = hn::Add(sums[0], hn::IfThenElseZero(below, hn::Set(d, T(1))));
+  });
+  return static_cast<int64_t>(count[0]);
+}
+
+// Of an even count the lower of the two in the middle: the largest number that no more than half of the others are below.
+// Numbers without a sign are ordered like their bits, which are found from the highest down.
+template <typename T>
+HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT sizes) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::Abs(hn::LoadU(d, x + i)), d, sizes + i); });
+  Bits found = 0;
+  for (Bits bit = Bits{1} << (8 * sizeof(T) - 2); bit != 0; bit >>= 1)
+    if (CountBelow(sizes, n, std::bit_cast<T>(found | bit)) <= (n - 1) / 2) found |= bit;
+  return std::bit_cast<T>(found);
 }
 
 template <typename T>
