@@ -12,11 +12,11 @@ absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
       &RidgeEstimator(),          &SteEstimator(),       &QuestEstimator(),   &RidgeTrustEstimator(),
       &SteClipEstimator(),        &BitnetB1Estimator(),  &BitnetEstimator(),  &BitnetReloadedEstimator(),
       &BiAdapterEstimator(),      &TorchaoEstimator(),   &GaussWsEstimator(), &DiffqEstimator()};
-  std::string names;
-  for (const Estimator* estimator : estimators) {
+  for (const Estimator* estimator : estimators)
     if (estimator->name() == name) return estimator;
+  std::string names;
+  for (const Estimator* estimator : estimators)
     names += fmt::format("{}{}", names.empty() ? "" : ", ", estimator->name());
-  }
   return absl::InvalidArgumentError(fmt::format("unknown estimator '{}': use none, {}", name, names));
 }
 
