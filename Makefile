@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast sanitize bench bench-train-step clean distclean
+.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast sanitize bench bench-train-step bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ bench: programs ## Benchmarks that end within 10 minutes; results in out/bench
 bench-train-step: programs ## Training steps against transformers and torchao, 5 rounds, about 40 minutes
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/train_step.py $(BUILD)/bin/train_step_bench out/bench
+
+bench-tax: programs ## Training steps with quantization over without, 7 rounds, about an hour
+	@cmake --build $(BUILD) --target train_step_bench > /dev/null
+	@$${PYTHON:-python3} bench/tax.py $(BUILD)/bin/train_step_bench out/bench
 
 clean: ## Remove build folders and results
 	rm -rf build build-* out

@@ -16,3 +16,8 @@ if ! "$python" -c 'import torch, transformers, torchao' 2> /dev/null; then
 elif ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then
   echo "bench: train_step was not measured, for the reason above" >&2
 fi
+
+# The tax of quantization: the smallest model only. `make bench-tax` has all of them.
+if ! "$python" "$here/tax.py" "$build/bin/train_step_bench" "$out" --rounds 3 --model gpt-nano; then
+  echo "bench: tax was not measured, for the reason above" >&2
+fi

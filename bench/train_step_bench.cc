@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times whole training steps (forward, backward, quantizers, clipping, AdamW) of one configuration, and prints one JSON
-// object. A process a configuration: peak memory is the process's own. bench/train_step.py runs it beside its peers.
+// object. A process a configuration: peak memory is the process's own. bench/train_step.py runs it beside its peers,
+// bench/tax.py with and without quantizers.
 #include <CLI/CLI.hpp>
 #include <sys/resource.h>
 
@@ -30,10 +31,12 @@ struct Options {
   int64_t layers = 0;
   int steps = 3;
   bool recompute = false;
+  bool hadamard = false;
 };
 
-QuantizerSpec Spec(const std::string& estimator, Format format) {
-  QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = Scheme::kAffine, .block = 128};
+QuantizerSpec Spec(const Options& options, Format format) {
+  const std::string& estimator = options.estimator;
+  QuantizerSpec spec{.estimator = estimator, .format = format, .hadamard = options.hadamard};
   if (estimator == "quest" || estimator == "ridge_trust") spec.grid = GridStatistics::kGaussian;
   if (estimator == "quest") spec.scheme = Scheme::kLinear;
   return spec;
@@ -42,11 +45,11 @@ QuantizerSpec Spec(const std::string& estimator, Format format) {
 ModelOptions ModelOptionsOf(const Options& options) {
   ModelOptions result{.compute_dtype = options.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat,
                       .recompute_activations = options.recompute};
-  if (options.quant == "a4w4") result.weight = result.activation = Spec(options.estimator, Format::kInt4);
-  if (options.quant == "a1w1") result.weight = result.activation = Spec(options.estimator, Format::kInt1);
+  if (options.quant == "a4w4") result.weight = result.activation = Spec(options, Format::kInt4);
+  if (options.quant == "a1w1") result.weight = result.activation = Spec(options, Format::kInt1);
   if (options.quant == "a8w4") {
-    result.weight = Spec(options.estimator, Format::kInt4);
-    result.activation = Spec(options.estimator, Format::kInt8);
+    result.weight = Spec(options, Format::kInt4);
+    result.activation = Spec(options, Format::kInt8);
     if (options.estimator == "torchao") {  // int8 a token, asymmetric; int4 a group of 128, symmetric.
       result.weight.scheme = Scheme::kLinear;
       result.activation.granularity = Granularity::kRow;
@@ -141,6 +144,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch", options.batch);
   app.add_option("--layers", options.layers, "Of a Gemma shape; 0: as the shape has");
   app.add_option("--steps", options.steps, "Timed steps, after one that is not");
+  app.add_flag("--hadamard", options.hadamard, "Quantize rotated blocks");
   app.add_flag("--recompute", options.recompute, "Activation checkpointing");
   CLI11_PARSE(app, argc, argv);
   return ridgeline::Run(options);
