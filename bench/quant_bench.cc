@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fake quantization, forward and backward, against the same thing written in LibTorch operations, on one thread.
+// Fake quantization, forward and backward, against the same thing written in LibTorch operations, on one thread: every
+// estimator that recipes offer, in the formats that they are used with.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <functional>
+#include <vector>
 
 #include "bench/report.h"
 #include "fmt/format.h"
 #include "quant/autograd/fake_quantize.h"
+#include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/learned_scale.h"
 #include "quant/spec/definition.h"
 
 namespace ridgeline {
@@ -18,10 +22,37 @@ namespace {
 constexpr int64_t kRows = 2048, kFeatures = 1024;
 constexpr double kGoal = 20;
 
-using Quantizer = at::Tensor (*)(const at::Tensor&, const QuantizerSpec&);
+// The two implementations of a spec, and what both differentiate in.
+struct Sides {
+  std::function<at::Tensor()> ours, peer;
+  std::vector<at::Tensor> leaves;
+};
 
-void ForwardBackward(Quantizer quantizer, const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
-  torch::autograd::grad({quantizer(x, spec)}, {x}, {v});
+// The noise of gaussws and diffq from LibTorch's generator; its twin draws it by the kernel itself.
+at::Tensor NoisyInOperations(const at::Tensor& x, const QuantizerSpec& spec) {
+  const at::Tensor blocks = x.reshape({-1, spec.block}), still = blocks.detach();
+  const double levels = std::exp2(IntegerBits(spec.format));
+  at::Tensor noise = at::randn_like(still) / 2, step;  // (blocks, 1)
+  if (spec.estimator == "gaussws") {
+    noise = noise.round();
+    step = std::get<0>(still.abs().max(1, true)) / (levels / 2);
+  } else {
+    step = (std::get<0>(still.max(1, true)) - std::get<0>(still.min(1, true))) / (levels - 1);
+  }
+  return (blocks + noise * step).reshape(x.sizes());
+}
+
+Sides SidesOfLearned(const QuantizerSpec& spec, const at::Tensor& x) {
+  const at::Tensor scale = InitialScale(x, spec).requires_grad_(true);  // (rows, 1)
+  return {[=] { return FakeQuantizeLearned(x, scale, spec, kRows * kFeatures); },
+          [=] { return FakeQuantizeLearned_ref(x, scale.to(x.scalar_type()), spec, kRows * kFeatures); },
+          {x, scale}};
+}
+
+Sides SidesOf(const QuantizerSpec& spec, const at::Tensor& x) {
+  if (LearnedLevelsOf(spec).ok()) return SidesOfLearned(spec, x);
+  const auto peer = spec.adds_noise() ? NoisyInOperations : FakeQuantize_ref;
+  return {[=] { return FakeQuantize(x, spec); }, [=] { return peer(x, spec); }, {x}};
 }
 
 double SecondsOf(const std::function<void()>& work) {
@@ -52,9 +83,10 @@ std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {
 }
 
 BenchRow Measure(const QuantizerSpec& spec, at::ScalarType type, double copy_bandwidth) {
-  at::Tensor x = at::randn({kRows, kFeatures}).to(type).requires_grad_(true), v = at::randn({kRows, kFeatures}).to(type);
-  PairedSeconds seconds = MeasurePaired([&] { ForwardBackward(FakeQuantize, x, v, spec); },
-                                        [&] { ForwardBackward(FakeQuantize_ref, x, v, spec); });
+  const at::Tensor v = at::randn({kRows, kFeatures}).to(type);
+  const Sides sides = SidesOf(spec, at::randn({kRows, kFeatures}).to(type).requires_grad_(true));
+  PairedSeconds seconds = MeasurePaired([&] { torch::autograd::grad({sides.ours()}, sides.leaves, {v}); },
+                                        [&] { torch::autograd::grad({sides.peer()}, sides.leaves, {v}); });
   const double to_ns = 1e9 / static_cast<double>(kRows * kFeatures);
   return {.work = NameOf(spec, type), .ours = seconds.ours * to_ns, .peer = seconds.peer * to_ns,
           .peer_name = "LibTorch operations", .limit = BytesPerElement(spec, type) / copy_bandwidth * 1e9,
@@ -68,7 +100,8 @@ void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
                100 * row.limit / row.ours);
 }
 
-std::vector<QuantizerSpec> Specs() {
+// The matched study's.
+std::vector<QuantizerSpec> OurSpecs() {
   std::vector<QuantizerSpec> specs;
   for (const char* estimator : {"ridge", "ste"})
     for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine}, {Format::kInt4, Scheme::kAffine},
@@ -76,9 +109,30 @@ std::vector<QuantizerSpec> Specs() {
       specs.push_back({.estimator = estimator, .format = format, .scheme = scheme});
   for (auto [estimator, scheme] : {std::pair{"quest", Scheme::kLinear}, {"ridge_trust", Scheme::kAffine}})
     for (bool hadamard : {false, true})
-      specs.push_back({.estimator = estimator, .format = Format::kInt1, .scheme = scheme,
-                       .grid = GridStatistics::kGaussian, .hadamard = hadamard});
+      for (Format format : {Format::kInt1, Format::kInt4})
+        specs.push_back({.estimator = estimator, .format = format, .scheme = scheme,
+                         .grid = GridStatistics::kGaussian, .hadamard = hadamard});
   specs.push_back({.estimator = "ridge", .format = Format::kInt4, .scheme = Scheme::kLinear, .sparsity = {2, 4}});
+  return specs;
+}
+
+// What others published, blocks of 128 like ours; the learned scales are those of rows, as for weights.
+std::vector<QuantizerSpec> PublishedSpecs() {
+  std::vector<QuantizerSpec> specs = {
+      {.estimator = "ste_clip", .format = Format::kInt4, .scheme = Scheme::kAffine},
+      {.estimator = "ste_clip", .format = Format::kInt1, .scheme = Scheme::kLinear},
+      {.estimator = "bitnet_b1", .format = Format::kInt1, .scheme = Scheme::kLinear},
+      {.estimator = "bitnet", .format = Format::kTernary, .scheme = Scheme::kLinear},
+      {.estimator = "bitnet", .format = Format::kInt8, .scheme = Scheme::kLinear},
+      {.estimator = "bitnet_reloaded", .format = Format::kTernary, .scheme = Scheme::kLinear},
+      {.estimator = "bi_adapter", .format = Format::kInt1, .grid_gradient = GridGradient::kGraph},
+      {.estimator = "torchao", .format = Format::kInt4, .scheme = Scheme::kLinear},
+      {.estimator = "torchao", .format = Format::kInt8, .scheme = Scheme::kAffine},
+      {.estimator = "gaussws", .format = Format::kInt4, .scheme = Scheme::kLinear},
+      {.estimator = "diffq", .format = Format::kInt4, .scheme = Scheme::kAffine}};
+  for (auto [estimator, format] : {std::pair{"lsq", Format::kInt4}, {"paretoq", Format::kInt1},
+                                   {"paretoq", Format::kInt2}, {"post", Format::kInt4}})
+    specs.push_back({.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .granularity = Granularity::kRow});
   return specs;
 }
 
@@ -87,7 +141,8 @@ int Run(const std::string& out_dir) {
   const double copy_bandwidth = CopyBandwidth();
   std::vector<BenchRow> rows;
   for (at::ScalarType type : {at::kFloat, at::kBFloat16})
-    for (const QuantizerSpec& spec : Specs()) rows.push_back(Measure(spec, type, copy_bandwidth));
+    for (const std::vector<QuantizerSpec>& specs : {OurSpecs(), PublishedSpecs()})
+      for (const QuantizerSpec& spec : specs) rows.push_back(Measure(spec, type, copy_bandwidth));
   absl::Status status = Report(out_dir, "quant", rows);
   PrintBandwidths(rows, copy_bandwidth);
   if (!status.ok()) fmt::print(stderr, "quant_bench: {}\n", std::string(status.message()));

@@ -65,8 +65,9 @@ absl::Status Report(const std::string& out_dir, const std::string& name, const s
     report["rows"].push_back({{"work", row.work}, {"ours", row.ours}, {"peer", row.peer}, {"peer_name", row.peer_name},
                               {"limit", limit}, {"ratio", row.ratio()}, {"better", row.higher_is_better ? "higher" : "lower"},
                               {"goal", goal}, {"unit", row.unit}});
-    fmt::print("{:<44} {:>10.3f} {:>10.3f} {:>7.2f}x {:>6}  {} (peer: {})\n", row.work, row.ours, row.peer, row.ratio(),
-               row.goal > 0 ? fmt::format("{}x", row.goal) : "", row.unit, row.peer_name);
+    fmt::print("{:<44} {:>10.3f} {:>10.3f} {:>7.2f}x {:>6}  {} (peer: {}){}\n", row.work, row.ours, row.peer, row.ratio(),
+               row.goal > 0 ? fmt::format("{}x", row.goal) : "", row.unit, row.peer_name,
+               row.ratio() < row.goal ? "  missed" : "");
   }
   return WriteFileAtomically(fmt::format("{}/{}.json", out_dir, name), report.dump(2) + "\n");
 }

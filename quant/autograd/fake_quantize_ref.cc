@@ -154,6 +154,7 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
     part.tensor_max = at::matmul(x.detach().reshape({-1, spec.block}), HadamardMatrix(spec.block, x.options()))
                           .abs().max().item<double>();
   else part.tensor_max = x.detach().abs().max().item<double>();
+  if (features % part.block == 0) return QuantizeBlocks(rows.reshape({-1, part.block}), part).reshape(x.sizes());
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < features; begin += part.block)
     parts.push_back(QuantizeBlocks(rows.slice(1, begin, std::min(begin + part.block, features)), part));

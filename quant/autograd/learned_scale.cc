@@ -136,7 +136,7 @@ at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale,
     std::vector<double> table = {0};
     for (int k = 0; k < static_cast<int>(levels.highest); ++k)
       for (double sign : {1.0, -1.0}) table.push_back(sign * std::exp2(-k / 2.0));
-    at::Tensor t = at::tensor(table, f.options().requires_grad(false));
+    const at::Tensor t = at::tensor(table, at::kDouble).to(f.scalar_type());
     at::Tensor level = t.index_select(0, (f.detach().unsqueeze(-1) - t).abs().argmin(-1).reshape(-1)).reshape(f.sizes());
     q = at::where(f.detach().abs() <= 1, rounded(f, level), level);
   } else {
