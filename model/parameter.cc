@@ -10,7 +10,7 @@ namespace ridgeline {
 void Parameter::RefreshCompute() {
   if (computes_with_master()) return;
   at::NoGradGuard no_grad;
-  compute.copy_(quantizer.enabled() ? QuantizedValues(master, quantizer, compute.scalar_type()) : master);
+  QuantizeInto(master, quantizer, compute);
 }
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {

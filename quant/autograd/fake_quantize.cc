@@ -80,13 +80,18 @@ at::Tensor ForKernels(const at::Tensor& x) {
   return (native ? x : x.to(at::kFloat)).contiguous();
 }
 
+// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32.
+void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat) {
+  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
+  WithNumbers(x.scalar_type(), x_hat.scalar_type(),
+              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat); });
+}
+
 // x_hat in `out`: x's dtype, or bfloat16 where x is float32.
 at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
-  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   const at::Tensor in = ForKernels(x);
   at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out == at::kBFloat16 ? out : in.scalar_type()));
-  WithNumbers(in.scalar_type(), x_hat.scalar_type(),
-              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, in, x_hat); });
+  RunForwardInto(in, spec, x_hat);
   return x_hat.to(out);
 }
 
@@ -136,10 +141,20 @@ at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
 }
 
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
+  at::Tensor x_hat = at::empty(x.sizes(), x.options().dtype(out));
+  QuantizeInto(x, spec, x_hat);
+  return x_hat;
+}
+
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat) {
   CheckMaster(x);
+  const at::ScalarType out = x_hat.scalar_type();
   TORCH_CHECK(out == at::kFloat || out == at::kBFloat16, "quantized values come in float32 or bfloat16, not ", out);
+  TORCH_CHECK(x_hat.sizes() == x.sizes() && x_hat.is_contiguous(), "x_hat is ", x_hat.sizes(), ", x is ", x.sizes(),
+              ": use a contiguous tensor of the same shape");
   at::NoGradGuard no_grad;
-  return spec.enabled() ? RunForward(x, spec, out) : x.to(out);
+  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat);
+  else x_hat.copy_(x);
 }
 
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {

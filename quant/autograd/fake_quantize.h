@@ -23,6 +23,9 @@ at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec);
 // x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
 
+// The same into the caller's x_hat, contiguous, kBFloat16 or kFloat.
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat);
+
 // dx = dL/dx, float32, from v = dL/dx_hat, kBFloat16 or kFloat. x, v, dx: one shape, contiguous; the caller owns dx,
 // which may be v itself where dtypes are equal.
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
