@@ -73,7 +73,8 @@ class Contest:
 
     def row(self, side: Side, quantity: str, better: str, goal: float, unit: str) -> dict:
         """`quantity` names a property of Sample; a ratio above 1 says that we are better."""
-        ours, peer = ([getattr(sample, quantity) for sample in self.samples[name]] for name in (side.name, self.peer.name))
+        ours, peer = ([getattr(sample, quantity) for sample in self.samples[name]]
+                      for name in (side.name, self.peer.name))
         ratios = [a / b if better == "higher" else b / a for a, b in zip(ours, peer)]
         samples = self.samples[side.name] + self.samples[self.peer.name]
         return {"work": f"{self.work}, {side.name}", "ours": statistics.median(ours), "peer": statistics.median(peer),
@@ -108,8 +109,8 @@ def add_arguments(parser: argparse.ArgumentParser, rounds: int) -> None:
 def require_idle(busy: bool) -> None:
     others = machine.idle_share_of_others()
     if others > MOST_INTERFERENCE and not busy:
-        sys.exit(f"{sys.argv[0]}: others use {others:.0%} of this machine: wait until it is idle, or pass --busy to see "
-                 "figures that prove nothing")
+        sys.exit(f"{sys.argv[0]}: others use {others:.0%} of this machine: wait until it is idle, or pass --busy to "
+                 "see figures that prove nothing")
 
 
 def run_rounds(contests: list[Contest], rounds: int) -> dict:

@@ -132,7 +132,8 @@ std::vector<QuantizerSpec> PublishedSpecs() {
       {.estimator = "diffq", .format = Format::kInt4, .scheme = Scheme::kAffine}};
   for (auto [estimator, format] : {std::pair{"lsq", Format::kInt4}, {"paretoq", Format::kInt1},
                                    {"paretoq", Format::kInt2}, {"post", Format::kInt4}})
-    specs.push_back({.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .granularity = Granularity::kRow});
+    specs.push_back(
+        {.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .granularity = Granularity::kRow});
   return specs;
 }
 
