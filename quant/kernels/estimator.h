@@ -87,9 +87,6 @@ const Estimator& TorchaoEstimator();
 const Estimator& GaussWsEstimator();
 const Estimator& DiffqEstimator();
 
-// Whether dL/dx = dL/dx_hat under the spec whatever x is, so that neither x nor a backward pass is needed.
-bool PassesGradient(const QuantizerSpec& spec);
-
 // The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's.
 absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec);
 
