@@ -13,7 +13,7 @@ namespace {
 constexpr double kGiga = 1e9, kTera = 1e12;
 constexpr double kMebibyte = 1 << 20;
 // Resident memory of a worker before it has a model, measured (docs/plan.md), and a CUDA context's on top of kernels.
-constexpr double kCpuRuntimeBytes = 220 * kMebibyte;
+constexpr double kCpuRuntimeBytes = 150 * kMebibyte;
 constexpr double kCudaRuntimeBytes = 1024 * kMebibyte;
 
 // Dense peaks, without sparsity and without TF32; one network port of 200 or 400 Gbit/s a GPU.
