@@ -44,8 +44,9 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
                      .recomputes = recipe.activation_checkpoint().mode() == "full",
                      .distills = distills});
   memory.activations_bytes = activations.kept;
-  // The largest weight is quantized, or its gradient widened, when activations are gone.
-  const int64_t update_bytes = counts.largest_quantized * kFloatBytes;
+  // A quantized weight's bfloat16 gradient is widened on its way through the quantizer, when activations are gone.
+  const bool widens = memory.gradients_bytes < memory.masters_bytes;
+  const int64_t update_bytes = widens ? counts.largest_quantized * kFloatBytes : 0;
   memory.working_bytes = std::max(activations.working, update_bytes - activations.kept);
   return memory;
 }
