@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast sanitize bench bench-train-step bench-tax clean distclean
+.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test sanitize bench bench-train-step bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: test-deps configure ## Set up, build and run every test
 
 test-fast: build ## Only the unit tests
 	@ctest --test-dir $(BUILD) -L unit --output-on-failure -j $(JOBS)
+
+gpu-test: ## Compile the CUDA kernels and run their test on this machine's GPU (needs nvcc; not LibTorch or gRPC)
+	@tools/gpu_test.sh
 
 sanitize: deps ## Unit tests of everything without LibTorch under asan+ubsan and tsan
 	@for preset in asan tsan; do cmake --preset $$preset > /dev/null && cmake --build --preset $$preset -j $(JOBS) && \

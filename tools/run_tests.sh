@@ -23,6 +23,7 @@ ctest --test-dir "$build" -L unit --output-on-failure -j "$(nproc)" --quiet -O "
 grep -E "tests passed|\*\*\*|FAILED" "$build/unit-tests.log" | tail -20
 [ "$status" = 0 ] || tail -60 "$build/unit-tests.log"
 echo "== tests with real processes"
-ctest --test-dir "$build" -LE unit --output-on-failure || status=1
-if ! command -v nvidia-smi > /dev/null; then echo "== gpu tests: not run (no GPU on this machine)"; fi
+ctest --test-dir "$build" -LE "unit|gpu" --output-on-failure || status=1
+echo "== gpu tests"
+tools/gpu_test.sh || [ "$?" = 77 ] || status=1
 exit "$status"

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each estimator does to a block in registers, forward and backward: one pass from memory to memory, fused with
+// pruning, rotation and the conversion of types. docs/methods.md has the definitions.
+#pragma once
+
+#include "quant/cuda/block_hadamard.h"
+#include "quant/cuda/block_io.h"
+#include "quant/cuda/block_ridge.h"
+
+namespace ridgeline::cuda {
+
+RIDGELINE_HOST_DEVICE bool FitsRidge(const BlockParams& params) {
+  return params.estimator == BlockEstimator::kRidge || params.estimator == BlockEstimator::kRidgeTrust;
+}
+
+// x_hat = scale q + offset.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers DecodeOntoGrid(const BlockParams& params, const BlockGrid& grid,
+                                                             const Block<Lanes>& block) {
+  const auto q = Codes(params, grid, block);
+  return NumbersOf<Lanes>([&](int slot) { return MulAdd(q[slot], grid.scale, grid.offset); });
+}
+
+// A block without a grid is reproduced as it is, or is NaN as a whole if a number of it is not finite.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Dequantized(const BlockParams& params, const Lanes& lanes,
+                                                          const Block<Lanes>& block) {
+  const bool only_prunes = params.estimator == BlockEstimator::kPrune;
+  const BlockGrid grid = only_prunes ? BlockGrid{} : MakeGrid(params, lanes, block);
+  if (grid.inverse_scale == 0.0f) {
+    const bool is_nan = !only_prunes && !block.is_finite;
+    return NumbersOf<Lanes>([&](int slot) { return is_nan ? Nan() : block.Kept(slot); });
+  }
+  return FitsRidge(params) ? DecodeRidge(params, lanes, grid, block) : DecodeOntoGrid(params, grid, block);
+}
+
+// dL/dx of ste = v, and with the grid in the graph x_hat = x + scale delta: dL/dscale = <v, delta>.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers SteGradient(const BlockParams& params, const Lanes& lanes,
+                                                          const BlockGrid& grid, const Block<Lanes>& block,
+                                                          const typename Lanes::Numbers& v) {
+  const auto q = Codes(params, grid, block);
+  const float d_scale = Sum(lanes, [&](float sum, int slot) {
+    return MulAdd(v[slot], q[slot] - GridValue(grid, block.Kept(slot)), sum);
+  });
+  auto dx = v;
+  AddGridGradient(params, lanes, block, {d_scale, 0.0f}, &dx);
+  return dx;
+}
+
+// v where rounding alone, without a clamp, leads to the code.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers ClippedGradient(const BlockParams& params, const BlockGrid& grid,
+                                                              const Block<Lanes>& block,
+                                                              const typename Lanes::Numbers& v) {
+  const CodeLevels& levels = params.levels;
+  const float beyond = levels.is_sign ? 0.0f : levels.half_last_step;
+  const float low = Min(levels.lowest, grid.extra) - beyond, high = Max(levels.highest, grid.extra) + beyond;
+  return NumbersOf<Lanes>([&](int slot) {
+    const float f = GridValue(grid, block.x[slot]);
+    return f >= low && f <= high ? v[slot] : 0.0f;
+  });
+}
+
+// v where the code is trusted.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers QuestGradient(const BlockParams& params, const BlockGrid& grid,
+                                                            const Block<Lanes>& block,
+                                                            const typename Lanes::Numbers& v) {
+  return NumbersOf<Lanes>([&](int slot) {
+    return IsTrusted(params.trusted, block.kept[slot], GridValue(grid, block.x[slot])) ? v[slot] : 0.0f;
+  });
+}
+
+// dL/dx of a block that has no grid is v, or NaN if a number of it is not finite.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Gradient(const BlockParams& params, const Lanes& lanes,
+                                                       const Block<Lanes>& block, const typename Lanes::Numbers& v) {
+  const BlockEstimator estimator = params.estimator;
+  if (estimator == BlockEstimator::kPrune) return v;
+  if (estimator == BlockEstimator::kSte && !params.is_grid_in_graph) return v;
+  const BlockGrid grid = MakeGrid(params, lanes, block);
+  if (grid.inverse_scale == 0.0f)
+    return NumbersOf<Lanes>([&](int slot) { return block.is_finite ? v[slot] : Nan(); });
+  if (estimator == BlockEstimator::kSte) return SteGradient(params, lanes, grid, block, v);
+  if (estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
+  if (estimator == BlockEstimator::kQuest) return QuestGradient(params, grid, block, v);
+  return RidgeGradient(params, lanes, grid, block, v);
+}
+
+// Numbers from memory, rotated where the spec says so.
+template <class Lanes, typename T>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Take(const BlockParams& params, const Lanes& lanes, const T* from,
+                                                   bool by_vectors) {
+  auto numbers = Load(lanes, from, by_vectors);
+  if (params.hadamard) Rotate(lanes, &numbers);
+  return numbers;
+}
+
+// And back.
+template <class Lanes, typename T>
+RIDGELINE_HOST_DEVICE void Give(const BlockParams& params, const Lanes& lanes, typename Lanes::Numbers numbers,
+                                bool by_vectors, T* to) {
+  if (params.hadamard) Rotate(lanes, &numbers);
+  Store(lanes, numbers, by_vectors, to);
+}
+
+// x_hat from x; `by_vectors` says whether both are aligned for vectors.
+template <class Lanes, typename X, typename V>
+RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, const X* x, bool by_vectors,
+                                        V* x_hat) {
+  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, x, by_vectors));
+  Give(params, lanes, Dequantized(params, lanes, block), by_vectors, x_hat);
+}
+
+// dx = dL/dx from v = dL/dx_hat; dx may be v. SR-STE: pruned numbers decay.
+template <class Lanes, typename X, typename V>
+RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, const X* x, const V* v,
+                                         bool by_vectors, X* dx) {
+  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, x, by_vectors));
+  auto gradient = Gradient(params, lanes, block, Take(params, lanes, v, by_vectors));
+  if (params.mask_decay > 0.0f)
+    ForEachSlot<Lanes>([&](int slot) {
+      gradient[slot] = MulAdd(params.mask_decay, block.x[slot] - block.Kept(slot), gradient[slot]);
+    });
+  Give(params, lanes, gradient, by_vectors, dx);
+}
+
+}  // namespace ridgeline::cuda

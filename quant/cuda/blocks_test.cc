@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds the block math of the CUDA kernels, run by an emulated warp, against the CPU's kernels, which are held
+// against the papers' definitions themselves. No GPU and no nvcc take part.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "quant/cuda/cases.h"
+#include "quant/cuda/emulation.h"
+#include "quant/cuda/params_of_spec.h"
+#include "quant/kernels/estimator.h"
+
+namespace ridgeline::cuda {
+namespace {
+
+// Relative to the largest number of the result: what float leaves of double.
+constexpr double kFloatTolerance = 2e-4;
+// The share of a spec's numbers that may lie so near to the middle of two levels that float and double part. Above 5
+// bits only: a step is then below kOneStep of the largest number.
+constexpr double kTiedShare = 0.01;
+constexpr double kOneStep = 0.04;
+// Float against float in another order.
+constexpr double kOrderTolerance = 1e-4;
+
+template <typename T>
+std::vector<T> CpuForward(const QuantizerSpec& spec, const std::vector<T>& x, const Case& of) {
+  std::vector<T> x_hat(x.size());
+  EstimatorFor(spec).value()->Forward(spec, x.data(), of.rows, of.features, x_hat.data());
+  return x_hat;
+}
+
+template <typename T>
+std::vector<T> CpuBackward(const QuantizerSpec& spec, const std::vector<T>& x, const std::vector<T>& v,
+                           const Case& of) {
+  std::vector<T> dx(x.size());
+  EstimatorFor(spec).value()->Backward(spec, x.data(), v.data(), of.rows, of.features, dx.data());
+  return dx;
+}
+
+template <typename V, typename X>
+std::vector<V> EmulatedForward(const Case& of, const std::vector<X>& x) {
+  std::vector<V> x_hat(x.size());
+  EmulateForward(of.params, x.data(), of.rows, of.features, x_hat.data());
+  return x_hat;
+}
+
+template <typename X, typename V>
+std::vector<X> EmulatedBackward(const Case& of, const std::vector<X>& x, const std::vector<V>& v) {
+  std::vector<X> dx(x.size());
+  EmulateBackward(of.params, x.data(), v.data(), of.rows, of.features, dx.data());
+  return dx;
+}
+
+std::vector<double> Widened(const std::vector<float>& x) { return {x.begin(), x.end()}; }
+
+// The largest difference, and the share of numbers that differ by more than kFloatTolerance, both relative to the
+// largest number.
+struct Difference {
+  double largest = 0;
+  double share = 0;
+};
+
+Difference Compare(const std::vector<float>& got, const std::vector<double>& expected) {
+  double scale = 1e-12;
+  for (double value : expected) scale = std::max(scale, std::abs(value));
+  Difference difference;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double error = std::abs(got[i] - expected[i]) / scale;
+    difference.largest = std::max(difference.largest, std::isnan(error) ? 1e9 : error);
+    difference.share += error > kFloatTolerance ? 1.0 / static_cast<double>(got.size()) : 0;
+  }
+  return difference;
+}
+
+bool HasSmallSteps(Format format) { return CodeBits(format) > 5; }
+
+class CudaBlocksTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  // Calls test(spec, its case) for each spec of the estimator.
+  template <typename Test>
+  void ForEachSpec(const Test& test) {
+    const std::vector<QuantizerSpec> specs = CoveredSpecs(GetParam());
+    ASSERT_FALSE(specs.empty());
+    for (const QuantizerSpec& spec : specs) {
+      const Case of = CaseOf(spec);
+      SCOPED_TRACE(of.name);
+      test(spec, of);
+      if (HasFatalFailure()) return;
+    }
+  }
+};
+
+TEST_P(CudaBlocksTest, ForwardAgreesWithTheCpu) {
+  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+    const std::vector<float> x = RandomNumbers(of.rows * of.features, 1);
+    const Difference difference = Compare(EmulatedForward<float>(of, x), CpuForward(spec, Widened(x), of));
+    EXPECT_LE(difference.share, HasSmallSteps(spec.format) ? kTiedShare : 0);
+    EXPECT_LE(difference.largest, kOneStep);
+  });
+}
+
+TEST_P(CudaBlocksTest, BackwardAgreesWithTheCpu) {
+  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+    const int64_t count = of.rows * of.features;
+    const std::vector<float> x = RandomNumbers(count, 2), v = RandomNumbers(count, 3);
+    const std::vector<double> expected = CpuBackward(spec, Widened(x), Widened(v), of);
+    const Difference difference = Compare(EmulatedBackward(of, x, v), expected);
+    EXPECT_LE(difference.share, HasSmallSteps(spec.format) ? kTiedShare : 0);
+  });
+}
+
+// Equal, both NaN, or nearly equal.
+bool IsNear(float a, float b, float scale) {
+  return a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= kOrderTolerance * scale;
+}
+
+float LargestFinite(const std::vector<float>& x) {
+  float largest = 0;
+  for (float value : x) largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+  return largest;
+}
+
+TEST_P(CudaBlocksTest, BlocksInTroubleAreWhatTheyAreOnTheCpu) {
+  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+    for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
+      const std::vector<float> x = TroubledNumbers(of, trouble);
+      const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
+      const size_t block = static_cast<size_t>(of.params.block);
+      for (size_t i = 0; i < block; ++i)
+        ASSERT_TRUE(IsNear(x_hat[i], expected[i], LargestFinite(expected)))
+            << "trouble " << trouble << " at " << i << ": " << x_hat[i] << ", on the CPU " << expected[i];
+      const std::vector<float> dx = EmulatedBackward(of, x, v);
+      for (size_t i = block; i < dx.size(); ++i) ASSERT_TRUE(std::isfinite(dx[i]) && std::isfinite(x_hat[i]));
+    }
+  });
+}
+
+TEST_P(CudaBlocksTest, WhatIsFiniteStaysFinite) {
+  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+    for (unsigned trouble : {0u, 1u, 2u, 3u, 4u, 6u, 12u}) {
+      const std::vector<float> x = TroubledNumbers(of, trouble);
+      for (float value : EmulatedForward<float>(of, x)) ASSERT_TRUE(std::isfinite(value)) << "trouble " << trouble;
+      for (float value : EmulatedBackward(of, x, v)) ASSERT_TRUE(std::isfinite(value)) << "trouble " << trouble;
+    }
+  });
+}
+
+// To the nearest, ties to even, by arithmetic instead of bits.
+float RoundedToBFloat16(float x) {
+  if (x == 0 || !std::isfinite(x)) return x;
+  int exponent;
+  std::frexp(x, &exponent);
+  const int shift = std::max(exponent, -125) - 8;
+  return std::ldexp(std::nearbyint(std::ldexp(x, -shift)), shift);
+}
+
+std::vector<BFloat16> Narrowed(const std::vector<float>& x) {
+  std::vector<BFloat16> narrow;
+  for (float value : x) narrow.push_back({static_cast<uint16_t>(BitsOf(RoundedToBFloat16(value)) >> 16)});
+  return narrow;
+}
+
+std::vector<float> Widened(const std::vector<BFloat16>& x) {
+  std::vector<float> wide;
+  for (BFloat16 value : x) wide.push_back(FloatOf(static_cast<uint32_t>(value.bits) << 16));
+  return wide;
+}
+
+TEST_P(CudaBlocksTest, BFloat16IsFloatRoundedOnce) {
+  ForEachSpec([](const QuantizerSpec&, const Case& of) {
+    const int64_t count = of.rows * of.features;
+    const std::vector<BFloat16> x = Narrowed(RandomNumbers(count, 4)), v = Narrowed(RandomNumbers(count, 5));
+    const std::vector<float> x_wide = Widened(x), v_wide = Widened(v);
+    const std::vector<float> x_hat = EmulatedForward<float>(of, x_wide), dx = EmulatedBackward(of, x_wide, v_wide);
+    ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x)), Widened(Narrowed(x_hat)));
+    ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x_wide)), Widened(Narrowed(x_hat)));
+    ASSERT_EQ(Widened(EmulatedBackward(of, x, v)), Widened(Narrowed(dx)));
+    ASSERT_EQ(EmulatedBackward(of, x_wide, v), dx);
+  });
+}
+
+// One number further in memory no vector is aligned, and features that are a multiple of four would have vectors.
+TEST_P(CudaBlocksTest, AlignmentChangesNothingAndGradientsMayBeWrittenInPlace) {
+  ForEachSpec([](const QuantizerSpec& spec, Case of) {
+    of.features = spec.sparsity.is_sparse() || spec.hadamard ? of.features : 2 * of.params.block + 4;
+    const int64_t count = of.rows * of.features;
+    const std::vector<float> x = RandomNumbers(count, 6), v = RandomNumbers(count, 7);
+    std::vector<float> shifted = x, x_hat(x.size() + 1), dx = v;
+    shifted.insert(shifted.begin(), 0);
+    EmulateForward(of.params, shifted.data() + 1, of.rows, of.features, x_hat.data() + 1);
+    x_hat.erase(x_hat.begin());
+    ASSERT_EQ(x_hat, EmulatedForward<float>(of, x));
+    EmulateBackward(of.params, shifted.data() + 1, dx.data(), of.rows, of.features, dx.data());
+    ASSERT_EQ(dx, EmulatedBackward(of, x, v));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Estimators, CudaBlocksTest, ::testing::ValuesIn(CoveredEstimators()),
+                         [](const auto& info) { return info.param; });
+
+TEST(CudaMasksTest, MasksAreTheCpusAlsoWhereNumbersAreEqualOrNan) {
+  for (const QuantizerSpec& spec : CoveredSpecs("none")) {
+    if (spec.hadamard) continue;
+    SCOPED_TRACE(DescribeSpec(spec));
+    const Case of = CaseOf(spec);
+    std::vector<float> x = RandomNumbers(of.rows * of.features, 8);
+    for (float& value : x) value = std::round(2 * value);
+    x[3] = x[17] = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(IsNear(x_hat[i], expected[i], 0)) << i;
+  }
+}
+
+TEST(CudaParamsTest, WhatHasNoKernelIsRefusedWithARemedy) {
+  const QuantizerSpec ste{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  QuantizerSpec bitnet = ste, long_block = ste, rows = ste, thirds = ste;
+  bitnet.estimator = "bitnet";
+  bitnet.format = Format::kTernary;
+  long_block.block = 2048;
+  rows.granularity = Granularity::kRow;
+  thirds.sparsity = {1, 3};
+  thirds.block = 96;
+  for (const auto& [spec, remedy] : {std::pair{bitnet, "use ste"}, {long_block, "use at most 1024"},
+                                     {rows, "use granularity block"}, {thirds, "use groups of 2, 4, 8"}}) {
+    const absl::Status status = ParamsOfSpec(spec).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+    EXPECT_NE(status.message().find(remedy), std::string::npos) << status;
+  }
+  EXPECT_TRUE(ParamsOfSpec(ste).ok());
+}
+
+TEST(CudaParamsTest, ASpecThatIsNotValidIsRefusedAsEverywhere) {
+  const QuantizerSpec spec{.estimator = "quest", .format = Format::kInt4, .scheme = Scheme::kAffine};
+  EXPECT_EQ(ParamsOfSpec(spec).status(), ValidateQuantizerSpec(spec));
+}
+
+}  // namespace
+}  // namespace ridgeline::cuda

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/cuda/cases.h"
+
+#include <cmath>
+#include <limits>
+
+#include "fmt/format.h"
+#include "quant/cuda/params_of_spec.h"
+#include "quant/spec/float_element.h"
+
+namespace ridgeline::cuda {
+namespace {
+
+constexpr Format kLastFormat = Format::kNvInt4;
+constexpr int64_t kBlocks[] = {2, 16, 20, 32, 64, 100, 128, 256, 512, 1024};
+constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 4}, {4, 8}, {1, 2}, {3, 16}, {5, 32}};
+
+bool IsCovered(const QuantizerSpec& spec) { return spec.enabled() && ParamsOfSpec(spec).ok(); }
+
+// Each way to set, rotate, prune and differentiate a quantizer's grid.
+std::vector<QuantizerSpec> GridsOf(const QuantizerSpec& quantizer) {
+  std::vector<QuantizerSpec> specs;
+  for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
+    for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
+      for (bool hadamard : {false, true})
+        for (SparsityPattern sparsity : kPatterns) {
+          QuantizerSpec spec = quantizer;
+          spec.grid = grid;
+          spec.grid_gradient = gradient;
+          spec.hadamard = hadamard;
+          spec.sparsity = sparsity;
+          spec.mask_decay = sparsity.m == 4 ? 0.01 : 0;
+          specs.push_back(spec);
+        }
+  return specs;
+}
+
+std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator) {
+  if (estimator == "none") return {QuantizerSpec{.estimator = "none"}};
+  std::vector<QuantizerSpec> quantizers;
+  for (int format = 1; format <= static_cast<int>(kLastFormat); ++format)
+    for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
+      quantizers.push_back({.estimator = estimator, .format = static_cast<Format>(format), .scheme = scheme});
+  return quantizers;
+}
+
+// splitmix64: the standard library's distributions differ between its implementations.
+double UniformNumber(uint64_t counter) {
+  uint64_t bits = (counter + 1) * 0x9E3779B97F4A7C15u;
+  bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9u;
+  bits = (bits ^ bits >> 27) * 0x94D049BB133111EBu;
+  return static_cast<double>((bits ^ bits >> 31) >> 11) * 0x1p-53;
+}
+
+}  // namespace
+
+std::vector<std::string> CoveredEstimators() { return {"none", "ste", "ste_clip", "quest", "ridge", "ridge_trust"}; }
+
+std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator) {
+  std::vector<QuantizerSpec> specs;
+  for (const QuantizerSpec& quantizer : QuantizersOf(estimator))
+    for (QuantizerSpec spec : GridsOf(quantizer))
+      for (int64_t block : kBlocks) {
+        spec.block = block;
+        if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3) spec.tensor_max = 4;
+        if (IsCovered(spec)) specs.push_back(spec);
+      }
+  return specs;
+}
+
+std::string DescribeSpec(const QuantizerSpec& spec) {
+  return fmt::format("{} {} {} {}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
+                     GridStatisticsName(spec.grid), spec.grid_gradient == GridGradient::kGraph ? " graph" : "",
+                     spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m, spec.block);
+}
+
+Case CaseOf(const QuantizerSpec& spec) {
+  const BlockParams params = ParamsOfSpec(spec).value();
+  int64_t features = 2 * params.block;
+  if (spec.sparsity.is_sparse() && !spec.hadamard) features += spec.sparsity.m;
+  else if (!spec.hadamard) features += 5;
+  return {DescribeSpec(spec), params, 2, features};
+}
+
+std::vector<Case> EveryCase() {
+  std::vector<Case> cases;
+  for (const std::string& estimator : CoveredEstimators())
+    for (const QuantizerSpec& spec : CoveredSpecs(estimator)) cases.push_back(CaseOf(spec));
+  return cases;
+}
+
+std::vector<Case> TimedCases() {
+  constexpr Scheme kLinear = Scheme::kLinear, kAffine = Scheme::kAffine;
+  constexpr GridStatistics kGaussian = GridStatistics::kGaussian;
+  const QuantizerSpec specs[] = {
+      {.estimator = "none", .sparsity = {2, 4}},
+      {.estimator = "ste", .format = Format::kInt4, .scheme = kAffine},
+      {.estimator = "ste_clip", .format = Format::kMxFp4, .scheme = kLinear, .block = 32},
+      {.estimator = "ste_clip", .format = Format::kNvFp4, .scheme = kLinear, .block = 16},
+      {.estimator = "quest", .format = Format::kInt4, .scheme = kLinear, .grid = kGaussian, .hadamard = true},
+      {.estimator = "ridge", .format = Format::kInt1, .scheme = kAffine},
+      {.estimator = "ridge", .format = Format::kInt4, .scheme = kAffine},
+      {.estimator = "ridge", .format = Format::kInt4, .scheme = kLinear, .sparsity = {2, 4}},
+      {.estimator = "ridge", .format = Format::kFp4, .scheme = kLinear},
+      {.estimator = "ridge_trust", .format = Format::kInt4, .scheme = kAffine, .block = 64, .grid = kGaussian},
+      {.estimator = "ridge_trust", .format = Format::kInt4, .scheme = kAffine, .grid = kGaussian},
+      {.estimator = "ridge_trust", .format = Format::kInt4, .scheme = kAffine, .grid = kGaussian, .hadamard = true},
+      {.estimator = "ridge_trust", .format = Format::kInt4, .scheme = kAffine, .block = 256, .grid = kGaussian}};
+  std::vector<Case> cases;
+  for (const QuantizerSpec& spec : specs)
+    cases.push_back({DescribeSpec(spec), ParamsOfSpec(spec).value(), 16384, 4096});
+  return cases;
+}
+
+std::string CoverageText() {
+  std::string text = "covers x in float or bfloat16, x_hat in the same or bfloat16:\n";
+  for (const std::string& estimator : CoveredEstimators())
+    text += fmt::format("  {:12} {} combinations of format, scheme, grid, gradient, rotation, pattern and block\n",
+                        estimator, CoveredSpecs(estimator).size());
+  text += "  formats     ";
+  for (int format = 1; format <= static_cast<int>(kLastFormat); ++format)
+    text += fmt::format(" {}", FormatName(static_cast<Format>(format)));
+  text += "\n  blocks      ";
+  for (int64_t block : kBlocks) text += fmt::format(" {}", block);
+  text += "\n  patterns     dense";
+  for (const SparsityPattern& pattern : kPatterns)
+    if (pattern.is_sparse()) text += fmt::format(" {}:{}", pattern.n, pattern.m);
+  return text + "\n";
+}
+
+std::vector<float> RandomNumbers(int64_t count, unsigned seed) {
+  std::vector<float> numbers;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t counter = (uint64_t{seed} << 40) + static_cast<uint64_t>(2 * i);
+    const double radius = std::sqrt(-2 * std::log(1 - UniformNumber(counter)));
+    numbers.push_back(static_cast<float>(0.3 + radius * std::cos(6.283185307179586 * UniformNumber(counter + 1))));
+  }
+  return numbers;
+}
+
+std::vector<float> TroubledNumbers(const Case& of, unsigned seed) {
+  using Limits = std::numeric_limits<float>;
+  std::vector<float> numbers = RandomNumbers(of.rows * of.features, seed);
+  const float fills[] = {0.0f, 3.5f, Limits::denorm_min(), 1e-40f, 1e30f, Limits::max()};
+  const float outliers[] = {1e30f, -1e33f, Limits::max(), Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()};
+  const size_t block = static_cast<size_t>(of.params.block), trouble = seed % kTroubles;
+  if (trouble >= 6 && trouble < 12) numbers[block / 2] = outliers[trouble - 6];
+  for (size_t i = 0; i < block; ++i) {
+    if (trouble < 6) numbers[i] = fills[trouble];
+    if (trouble == 12) numbers[i] *= 0x1p80f;
+  }
+  return numbers;
+}
+
+}  // namespace ridgeline::cuda

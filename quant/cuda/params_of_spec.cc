@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/cuda/params_of_spec.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "fmt/format.h"
+#include "quant/spec/float_element.h"
+
+namespace ridgeline::cuda {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, BlockEstimator>, 5> kEstimators = {{
+    {"ste", BlockEstimator::kSte}, {"ste_clip", BlockEstimator::kSteClip}, {"quest", BlockEstimator::kQuest},
+    {"ridge", BlockEstimator::kRidge}, {"ridge_trust", BlockEstimator::kRidgeTrust}}};
+
+absl::StatusOr<BlockEstimator> EstimatorOf(const QuantizerSpec& spec) {
+  if (!spec.quantizes()) return BlockEstimator::kPrune;
+  for (const auto& [name, estimator] : kEstimators)
+    if (name == spec.estimator) return estimator;
+  return absl::UnimplementedError(fmt::format(
+      "estimator {} has no CUDA kernel: use ste, ste_clip, quest, ridge or ridge_trust, or the CPU's kernels",
+      spec.estimator));
+}
+
+absl::Status CheckReach(const QuantizerSpec& spec) {
+  const bool has_blocks = spec.quantizes() || spec.hadamard;
+  if (has_blocks && spec.granularity != Granularity::kBlock)
+    return absl::UnimplementedError(fmt::format("grids of granularity {} have no CUDA kernel: use granularity block",
+                                                GranularityName(spec.granularity)));
+  if (has_blocks && spec.block > kLargestBlock)
+    return absl::UnimplementedError(
+        fmt::format("block is {}: CUDA kernels hold a block in one warp, use at most {}", spec.block, kLargestBlock));
+  const int m = spec.sparsity.m;
+  if (spec.sparsity.is_sparse() && (m & (m - 1)) != 0)
+    return absl::UnimplementedError(fmt::format(
+        "sparsity {}:{} has no CUDA kernel: use groups of 2, 4, 8, 16 or 32", spec.sparsity.n, spec.sparsity.m));
+  return absl::OkStatus();
+}
+
+FloatLevels LevelsOfElement(const FloatElement& element) {
+  if (!element.enabled()) return {};
+  return {FloatOf(static_cast<uint32_t>(127 + element.smallest_exponent()) << 23),
+          1.5f * static_cast<float>(1 << (23 - element.mantissa_bits))};
+}
+
+CodeLevels ElementLevels(Format format) {
+  const FloatElement element = FloatElementOf(format);
+  const auto highest = static_cast<float>(LargestElement(format));
+  CodeLevels levels{.lowest = -highest, .highest = highest, .elements = LevelsOfElement(element)};
+  if (element.enabled()) levels.half_last_step = static_cast<float>(element.last_step() / 2);
+  if (!IsBitMod(format)) return levels;
+  levels.bitmod_nearer = static_cast<float>(BitModLevelsOf(format).nearer);
+  levels.bitmod_farther = static_cast<float>(BitModLevelsOf(format).farther);
+  return levels;
+}
+
+CodeLevels LevelsOf(const QuantizerSpec& spec) {
+  if (HasOwnElement(spec.format)) return ElementLevels(spec.format);
+  const auto steps = static_cast<float>((1 << IntegerBits(spec.format)) - 1);
+  if (spec.scheme == Scheme::kAffine) return {.highest = steps};
+  if (spec.format == Format::kInt1 || spec.format == Format::kTernary)
+    return {.lowest = -1, .highest = 1, .is_sign = spec.format == Format::kInt1};
+  return {.lowest = -steps / 2, .highest = steps / 2, .shift = 0.5f};
+}
+
+StoredScale StoredScaleOf(const QuantizerSpec& spec) {
+  const ScaleEncoding encoding = ScaleEncodingOf(spec.format);
+  if (encoding == ScaleEncoding::kPowerOfTwo) return {.is_power_of_two = true};
+  if (encoding == ScaleEncoding::kFloat16) return {};
+  const auto largest = static_cast<float>(LargestElement(spec.format)), share = static_cast<float>(kE4M3.largest);
+  const float tensor_scale = spec.tensor_max > 0 ? static_cast<float>(spec.tensor_max) / (share * largest) : 1.0f;
+  return {.e4m3 = LevelsOfElement(kE4M3), .largest_share = share, .tensor_scale = tensor_scale};
+}
+
+GridRule RuleOf(const QuantizerSpec& spec) {
+  if (spec.grid == GridStatistics::kGaussian) return GridRule::kGaussian;
+  if (spec.scheme == Scheme::kAffine) return GridRule::kMinMax;
+  const bool is_mean = spec.format == Format::kInt1 || spec.format == Format::kTernary;
+  return is_mean ? GridRule::kMeanAbs : GridRule::kMaxAbs;
+}
+
+// docs/methods.md, quest: half a step beyond the outermost level, and at one bit 1.30 times that level.
+TrustedRange TrustedRangeOf(Format format, const CodeLevels& levels) {
+  const float centre = (levels.highest + levels.lowest) / 2, reach = (levels.highest - levels.lowest) / 2;
+  const bool is_one_bit = format == Format::kInt1;
+  const float trusted = is_one_bit ? 1.30f * reach : reach + levels.half_last_step;
+  return {centre - trusted, centre + trusted, is_one_bit ? reach : levels.half_last_step};
+}
+
+void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
+  params->rule = RuleOf(spec);
+  params->is_affine = spec.scheme == Scheme::kAffine;
+  params->is_grid_in_graph = spec.grid_gradient == GridGradient::kGraph;
+  params->gaussian_extent = static_cast<float>(GaussianExtent(spec.format));
+  params->lambda = static_cast<float>(spec.lambda);
+  params->levels = LevelsOf(spec);
+  params->stored_scale = StoredScaleOf(spec);
+  params->trusted = TrustedRangeOf(spec.format, params->levels);
+}
+
+}  // namespace
+
+absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec) {
+  if (absl::Status valid = ValidateQuantizerSpec(spec); !valid.ok()) return valid;
+  absl::StatusOr<BlockEstimator> estimator = EstimatorOf(spec);
+  if (!estimator.ok()) return estimator.status();
+  if (absl::Status reach = CheckReach(spec); !reach.ok()) return reach;
+  BlockParams params{.estimator = *estimator, .hadamard = spec.hadamard};
+  // Numbers that are only pruned share no grid: any whole groups are a block.
+  params.block = spec.quantizes() || spec.hadamard ? static_cast<int>(spec.block) : 128;
+  if (spec.quantizes()) SetGrid(spec, &params);
+  if (!spec.sparsity.is_sparse()) return params;
+  params.keep = spec.sparsity.n;
+  params.group = spec.sparsity.m;
+  params.mask_decay = static_cast<float>(spec.mask_decay);
+  return params;
+}
+
+}  // namespace ridgeline::cuda

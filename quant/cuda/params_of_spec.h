@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a QuantizerSpec to what the CUDA kernels take.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "quant/cuda/block_params.h"
+#include "quant/spec/quant_spec.h"
+
+namespace ridgeline::cuda {
+
+// INVALID_ARGUMENT as ValidateQuantizerSpec's; UNIMPLEMENTED, with what to use instead, for what has no CUDA kernel:
+// estimators other than ste, ste_clip, quest, ridge and ridge_trust, grids of rows and tensors, blocks above
+// kLargestBlock, sparse groups that are no power of two. REQUIRES: spec is enabled().
+absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec);
+
+}  // namespace ridgeline::cuda
