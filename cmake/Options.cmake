@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Warnings and sanitizers for our own code, and the two functions by which rooms declare themselves.
 add_library(ridgeline_options INTERFACE)
-target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+target_compile_options(ridgeline_options INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wno-unused-parameter;
+  -Wno-missing-field-initializers;$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>>)
 target_include_directories(ridgeline_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(ridgeline_options INTERFACE RIDGELINE_VERSION="${PROJECT_VERSION}")
 if(RIDGELINE_SANITIZE)
