@@ -34,18 +34,16 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers Dequantized(const BlockParams& par
   return FitsRidge(params) ? DecodeRidge(params, lanes, grid, block) : DecodeOntoGrid(params, grid, block);
 }
 
-// dL/dx of ste = v, and with the grid in the graph x_hat = x + scale delta: dL/dscale = <v, delta>.
+// x_hat = x + scale delta with the grid in the graph: dL/dscale = <v, delta>.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers SteGradient(const BlockParams& params, const Lanes& lanes,
-                                                          const BlockGrid& grid, const Block<Lanes>& block,
-                                                          const typename Lanes::Numbers& v) {
+RIDGELINE_HOST_DEVICE GridGradients SteGridGradients(const BlockParams& params, const Lanes& lanes,
+                                                     const BlockGrid& grid, const Block<Lanes>& block,
+                                                     const typename Lanes::Numbers& v) {
   const auto q = Codes(params, grid, block);
-  const float d_scale = Sum(lanes, [&](float sum, int slot) {
-    return MulAdd(v[slot], q[slot] - GridValue(grid, block.Kept(slot)), sum);
-  });
-  auto dx = v;
-  AddGridGradient(params, lanes, block, {d_scale, 0.0f}, &dx);
-  return dx;
+  return {Sum(lanes, [&](float sum, int slot) {
+            return MulAdd(v[slot], q[slot] - GridValue(grid, block.Kept(slot)), sum);
+          }),
+          0.0f};
 }
 
 // v where rounding alone, without a clamp, leads to the code.
@@ -72,58 +70,79 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers QuestGradient(const BlockParams& p
   });
 }
 
-// dL/dx of a block that has no grid is v, or NaN if a number of it is not finite.
+// dL/dx of a block that has a grid, and what its statistics receive where they are in the graph.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers GradientOnGrid(const BlockParams& params, const Lanes& lanes,
+                                                             const BlockGrid& grid, const Block<Lanes>& block,
+                                                             const typename Lanes::Numbers& v, GridGradients* d_grid) {
+  if (params.estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
+  if (params.estimator == BlockEstimator::kQuest) return QuestGradient(params, grid, block, v);
+  if (params.estimator != BlockEstimator::kSte) return RidgeGradient(params, lanes, grid, block, v, d_grid);
+  *d_grid = SteGridGradients(params, lanes, grid, block, v);
+  return v;
+}
+
+RIDGELINE_HOST_DEVICE bool PassesGradient(const BlockParams& params) {
+  return params.estimator == BlockEstimator::kPrune ||
+         (params.estimator == BlockEstimator::kSte && !params.is_grid_in_graph);
+}
+
+// dL/dx. That of a block without a grid is v, or NaN if a number of it is not finite.
 template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers Gradient(const BlockParams& params, const Lanes& lanes,
                                                        const Block<Lanes>& block, const typename Lanes::Numbers& v) {
-  const BlockEstimator estimator = params.estimator;
-  if (estimator == BlockEstimator::kPrune) return v;
-  if (estimator == BlockEstimator::kSte && !params.is_grid_in_graph) return v;
+  if (PassesGradient(params)) return v;
   const BlockGrid grid = MakeGrid(params, lanes, block);
   if (grid.inverse_scale == 0.0f)
     return NumbersOf<Lanes>([&](int slot) { return block.is_finite ? v[slot] : Nan(); });
-  if (estimator == BlockEstimator::kSte) return SteGradient(params, lanes, grid, block, v);
-  if (estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
-  if (estimator == BlockEstimator::kQuest) return QuestGradient(params, grid, block, v);
-  return RidgeGradient(params, lanes, grid, block, v);
+  GridGradients d_grid{0.0f, 0.0f};
+  auto dx = GradientOnGrid(params, lanes, grid, block, v, &d_grid);
+  if (params.is_grid_in_graph) AddGridGradient(params, lanes, block, d_grid, &dx);
+  return dx;
 }
 
+// Where blocks are read and written, and whether by vectors.
+struct BlockSite {
+  int64_t begin;
+  bool by_vectors;
+};
+
 // Numbers from memory, rotated where the spec says so.
-template <class Lanes, typename T>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers Take(const BlockParams& params, const Lanes& lanes, const T* from,
-                                                   bool by_vectors) {
-  auto numbers = Load(lanes, from, by_vectors);
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Take(const BlockParams& params, const Lanes& lanes, BlockSite site,
+                                                   const ConstArray& from) {
+  auto numbers = Load(lanes, from, site.begin, site.by_vectors);
   if (params.hadamard) Rotate(lanes, &numbers);
   return numbers;
 }
 
 // And back.
-template <class Lanes, typename T>
-RIDGELINE_HOST_DEVICE void Give(const BlockParams& params, const Lanes& lanes, typename Lanes::Numbers numbers,
-                                bool by_vectors, T* to) {
+template <class Lanes>
+RIDGELINE_HOST_DEVICE void Give(const BlockParams& params, const Lanes& lanes, BlockSite site,
+                                typename Lanes::Numbers numbers, const MutableArray& to) {
   if (params.hadamard) Rotate(lanes, &numbers);
-  Store(lanes, numbers, by_vectors, to);
+  Store(lanes, numbers, site.begin, site.by_vectors, to);
 }
 
-// x_hat from x; `by_vectors` says whether both are aligned for vectors.
-template <class Lanes, typename X, typename V>
-RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, const X* x, bool by_vectors,
-                                        V* x_hat) {
-  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, x, by_vectors));
-  Give(params, lanes, Dequantized(params, lanes, block), by_vectors, x_hat);
+// x_hat from x.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
+                                        const ConstArray& x, const MutableArray& x_hat) {
+  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, site, x));
+  Give(params, lanes, site, Dequantized(params, lanes, block), x_hat);
 }
 
 // dx = dL/dx from v = dL/dx_hat; dx may be v. SR-STE: pruned numbers decay.
-template <class Lanes, typename X, typename V>
-RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, const X* x, const V* v,
-                                         bool by_vectors, X* dx) {
-  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, x, by_vectors));
-  auto gradient = Gradient(params, lanes, block, Take(params, lanes, v, by_vectors));
+template <class Lanes>
+RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
+                                         const ConstArray& x, const ConstArray& v, const MutableArray& dx) {
+  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, site, x));
+  auto gradient = Gradient(params, lanes, block, Take(params, lanes, site, v));
   if (params.mask_decay > 0.0f)
     ForEachSlot<Lanes>([&](int slot) {
       gradient[slot] = MulAdd(params.mask_decay, block.x[slot] - block.Kept(slot), gradient[slot]);
     });
-  Give(params, lanes, gradient, by_vectors, dx);
+  Give(params, lanes, site, gradient, dx);
 }
 
 }  // namespace ridgeline::cuda

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "quant/cuda/lane_layout.h"
-#include "quant/kernels/numbers.h"
+#include "quant/cuda/number_array.h"
 
 namespace ridgeline::cuda {
 
@@ -22,39 +22,25 @@ RIDGELINE_HOST_DEVICE void Narrow(float x, BFloat16* to) {
 #endif
 }
 
-// Four numbers that are loaded and stored by one instruction.
-template <typename T>
-struct alignas(4 * sizeof(T)) Vector {
-  T numbers[4];
-};
-
-// Whether vectors may be read or written there.
-template <typename T>
-bool IsAlignedForVectors(const T* pointer) {
-  return reinterpret_cast<uintptr_t>(pointer) % alignof(Vector<T>) == 0;
-}
-
-// Slots behind the block's end hold 0.
 template <class Lanes, typename T>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers Load(const Lanes& lanes, const T* from, bool by_vectors) {
-  typename Lanes::Numbers numbers;
+RIDGELINE_HOST_DEVICE void LoadFrom(const T* from, const Lanes& lanes, bool by_vectors,
+                                    typename Lanes::Numbers* numbers) {
   RIDGELINE_UNROLL
   for (int slot = 0; slot < Lanes::kSlots; slot += 4) {
     const int element = lanes.ElementOf(slot);
     if (by_vectors && element + 4 <= lanes.n()) {
       const Vector<T> vector = *reinterpret_cast<const Vector<T>*>(from + element);
       RIDGELINE_UNROLL
-      for (int i = 0; i < 4; ++i) numbers[slot + i] = Widened(vector.numbers[i]);
+      for (int i = 0; i < 4; ++i) (*numbers)[slot + i] = Widened(vector.numbers[i]);
     } else {
       RIDGELINE_UNROLL
-      for (int i = 0; i < 4; ++i) numbers[slot + i] = element + i < lanes.n() ? Widened(from[element + i]) : 0.0f;
+      for (int i = 0; i < 4; ++i) (*numbers)[slot + i] = element + i < lanes.n() ? Widened(from[element + i]) : 0.0f;
     }
   }
-  return numbers;
 }
 
 template <class Lanes, typename T>
-RIDGELINE_HOST_DEVICE void Store(const Lanes& lanes, const typename Lanes::Numbers& numbers, bool by_vectors, T* to) {
+RIDGELINE_HOST_DEVICE void StoreTo(T* to, const Lanes& lanes, bool by_vectors, const typename Lanes::Numbers& numbers) {
   RIDGELINE_UNROLL
   for (int slot = 0; slot < Lanes::kSlots; slot += 4) {
     const int element = lanes.ElementOf(slot);
@@ -69,6 +55,21 @@ RIDGELINE_HOST_DEVICE void Store(const Lanes& lanes, const typename Lanes::Numbe
         if (element + i < lanes.n()) to[element + i] = vector.numbers[i];
     }
   }
+}
+
+// The block that begins at number `begin`; slots behind its end hold 0.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Load(const Lanes& lanes, const ConstArray& from, int64_t begin,
+                                                   bool by_vectors) {
+  typename Lanes::Numbers numbers;
+  from.Visit(begin, [&](const auto* block) { LoadFrom(block, lanes, by_vectors, &numbers); });
+  return numbers;
+}
+
+template <class Lanes>
+RIDGELINE_HOST_DEVICE void Store(const Lanes& lanes, const typename Lanes::Numbers& numbers, int64_t begin,
+                                 bool by_vectors, const MutableArray& to) {
+  to.Visit(begin, [&](auto* block) { StoreTo(block, lanes, by_vectors, numbers); });
 }
 
 }  // namespace ridgeline::cuda

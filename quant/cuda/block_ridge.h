@@ -77,11 +77,13 @@ RIDGELINE_HOST_DEVICE GridGradients SumGridGradients(const Lanes& lanes, const B
           Sum(lanes, [&](float sum, int slot) { return sum - dq[slot]; })};
 }
 
-// dL/dx; for ridge_trust, f' = m / scale: the whole grid value of an untrusted element counts as noise.
+// dL/dx without that of the grid's statistics, which goes to d_grid where they are in the graph. For ridge_trust, f'
+// = m / scale: the whole grid value of an untrusted element counts as noise.
 template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers RidgeGradient(const BlockParams& params, const Lanes& lanes,
                                                             const BlockGrid& grid, const Block<Lanes>& block,
-                                                            const typename Lanes::Numbers& v) {
+                                                            const typename Lanes::Numbers& v,
+                                                            GridGradients* d_grid) {
   const Regression<Lanes> fit = FitRidge(params, lanes, grid, block);
   const GradientSums sums = SumGradient(params, lanes, fit, v);
   const bool trusts_all = params.estimator == BlockEstimator::kRidge;
@@ -90,12 +92,10 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers RidgeGradient(const BlockParams& p
     const bool passes = trusts_all || IsTrusted(params.trusted, block.kept[slot], f);
     return passes ? GradientThroughCode(fit, sums, v[slot], f, fit.q[slot]) : 0.0f;
   });
-  auto dx = NumbersOf<Lanes>([&](int slot) {
+  if (params.is_grid_in_graph) *d_grid = SumGridGradients(lanes, grid, block, dq);
+  return NumbersOf<Lanes>([&](int slot) {
     return MulAdd(sums.k, fit.q[slot] - fit.q_mean, sums.v_mean) + dq[slot];
   });
-  if (params.is_grid_in_graph)
-    AddGridGradient(params, lanes, block, SumGridGradients(lanes, grid, block, dq), &dx);
-  return dx;
 }
 
 }  // namespace ridgeline::cuda

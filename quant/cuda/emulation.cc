@@ -8,42 +8,29 @@
 namespace ridgeline::cuda {
 namespace {
 
-// Calls function(lanes, begin) for each block.
+// Calls function(lanes, site) for each block.
 template <class Function>
 void ForEachBlock(const BlockedMatrix& matrix, const Function& function) {
   WithLayoutFor(matrix.block, [&](auto layout) {
     for (uint32_t index = 0; index < matrix.blocks; ++index) {
       const BlockPlace place = PlaceOf(matrix, index);
-      function(EmulatedLanes<decltype(layout)>(place.n), place.begin);
+      function(EmulatedLanes<decltype(layout)>(place.n), BlockSite{place.begin, matrix.by_vectors});
     }
   });
 }
 
 }  // namespace
 
-template <typename X, typename V>
-void EmulateForward(const BlockParams& params, const X* x, int64_t rows, int64_t features, V* x_hat) {
-  const BlockedMatrix matrix =
-      BlocksOf(rows, features, params.block, IsAlignedForVectors(x) && IsAlignedForVectors(x_hat));
-  ForEachBlock(matrix, [&](const auto& lanes, int64_t begin) {
-    ForwardBlock(params, lanes, x + begin, matrix.by_vectors, x_hat + begin);
-  });
+void EmulateForward(const BlockParams& params, ConstArray x, int64_t rows, int64_t features, MutableArray x_hat) {
+  const BlockedMatrix matrix = BlocksOf(rows, features, params.block, x.is_aligned() && x_hat.is_aligned());
+  ForEachBlock(matrix, [&](const auto& lanes, BlockSite site) { ForwardBlock(params, lanes, site, x, x_hat); });
 }
 
-template <typename X, typename V>
-void EmulateBackward(const BlockParams& params, const X* x, const V* v, int64_t rows, int64_t features, X* dx) {
-  const bool aligned = IsAlignedForVectors(x) && IsAlignedForVectors(v) && IsAlignedForVectors(dx);
+void EmulateBackward(const BlockParams& params, ConstArray x, ConstArray v, int64_t rows, int64_t features,
+                     MutableArray dx) {
+  const bool aligned = x.is_aligned() && v.is_aligned() && dx.is_aligned();
   const BlockedMatrix matrix = BlocksOf(rows, features, params.block, aligned);
-  ForEachBlock(matrix, [&](const auto& lanes, int64_t begin) {
-    BackwardBlock(params, lanes, x + begin, v + begin, matrix.by_vectors, dx + begin);
-  });
+  ForEachBlock(matrix, [&](const auto& lanes, BlockSite site) { BackwardBlock(params, lanes, site, x, v, dx); });
 }
-
-template void EmulateForward(const BlockParams&, const float*, int64_t, int64_t, float*);
-template void EmulateForward(const BlockParams&, const float*, int64_t, int64_t, BFloat16*);
-template void EmulateForward(const BlockParams&, const BFloat16*, int64_t, int64_t, BFloat16*);
-template void EmulateBackward(const BlockParams&, const float*, const float*, int64_t, int64_t, float*);
-template void EmulateBackward(const BlockParams&, const float*, const BFloat16*, int64_t, int64_t, float*);
-template void EmulateBackward(const BlockParams&, const BFloat16*, const BFloat16*, int64_t, int64_t, BFloat16*);
 
 }  // namespace ridgeline::cuda

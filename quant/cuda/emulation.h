@@ -6,17 +6,15 @@
 #include <cstdint>
 
 #include "quant/cuda/block_params.h"
-#include "quant/kernels/numbers.h"
+#include "quant/cuda/number_array.h"
 
 namespace ridgeline::cuda {
 
-// x_hat (rows, features) from x, both row-major and on the host. (X, V) is (float, float), (BFloat16, BFloat16) or
-// (float, BFloat16). REQUIRES: as for Forward in kernels.h.
-template <typename X, typename V>
-void EmulateForward(const BlockParams& params, const X* x, int64_t rows, int64_t features, V* x_hat);
+// x_hat (rows, features) from x, both row-major and on the host. REQUIRES: as for Forward in kernels.h.
+void EmulateForward(const BlockParams& params, ConstArray x, int64_t rows, int64_t features, MutableArray x_hat);
 
 // dx = dL/dx from v = dL/dx_hat. dx may be v.
-template <typename X, typename V>
-void EmulateBackward(const BlockParams& params, const X* x, const V* v, int64_t rows, int64_t features, X* dx);
+void EmulateBackward(const BlockParams& params, ConstArray x, ConstArray v, int64_t rows, int64_t features,
+                     MutableArray dx);
 
 }  // namespace ridgeline::cuda

@@ -16,26 +16,18 @@
 #include <cuda_runtime_api.h>
 
 #include "quant/cuda/block_params.h"
-#include "quant/kernels/numbers.h"
+#include "quant/cuda/number_array.h"
 
 namespace ridgeline::cuda {
 
 // x_hat = dequantized x. REQUIRES: params are those of ParamsOfSpec, and ValidateFeatures accepts `features` for the
 // spec. Numbers that are not finite make their block NaN, and no other (docs/methods.md).
-cudaError_t Forward(const BlockParams& params, const float* x, int64_t rows, int64_t features, float* x_hat,
-                    cudaStream_t stream);
-cudaError_t Forward(const BlockParams& params, const float* x, int64_t rows, int64_t features, BFloat16* x_hat,
-                    cudaStream_t stream);
-cudaError_t Forward(const BlockParams& params, const BFloat16* x, int64_t rows, int64_t features, BFloat16* x_hat,
+cudaError_t Forward(const BlockParams& params, ConstArray x, int64_t rows, int64_t features, MutableArray x_hat,
                     cudaStream_t stream);
 
 // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x. dx may be v. Where
 // PassesGradient(spec) is true, dx is v and the call is not needed.
-cudaError_t Backward(const BlockParams& params, const float* x, const float* v, int64_t rows, int64_t features,
-                     float* dx, cudaStream_t stream);
-cudaError_t Backward(const BlockParams& params, const float* x, const BFloat16* v, int64_t rows, int64_t features,
-                     float* dx, cudaStream_t stream);
-cudaError_t Backward(const BlockParams& params, const BFloat16* x, const BFloat16* v, int64_t rows, int64_t features,
-                     BFloat16* dx, cudaStream_t stream);
+cudaError_t Backward(const BlockParams& params, ConstArray x, ConstArray v, int64_t rows, int64_t features,
+                     MutableArray dx, cudaStream_t stream);
 
 }  // namespace ridgeline::cuda
