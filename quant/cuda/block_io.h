@@ -25,8 +25,7 @@ RIDGELINE_HOST_DEVICE void Narrow(float x, BFloat16* to) {
 template <class Lanes, typename T>
 RIDGELINE_HOST_DEVICE void LoadFrom(const T* from, const Lanes& lanes, bool by_vectors,
                                     typename Lanes::Numbers* numbers) {
-  RIDGELINE_UNROLL
-  for (int slot = 0; slot < Lanes::kSlots; slot += 4) {
+  ForEachSlot<Lanes, 4>([&](int slot) {
     const int element = lanes.ElementOf(slot);
     if (by_vectors && element + 4 <= lanes.n()) {
       const Vector<T> vector = *reinterpret_cast<const Vector<T>*>(from + element);
@@ -36,13 +35,12 @@ RIDGELINE_HOST_DEVICE void LoadFrom(const T* from, const Lanes& lanes, bool by_v
       RIDGELINE_UNROLL
       for (int i = 0; i < 4; ++i) (*numbers)[slot + i] = element + i < lanes.n() ? Widened(from[element + i]) : 0.0f;
     }
-  }
+  });
 }
 
 template <class Lanes, typename T>
 RIDGELINE_HOST_DEVICE void StoreTo(T* to, const Lanes& lanes, bool by_vectors, const typename Lanes::Numbers& numbers) {
-  RIDGELINE_UNROLL
-  for (int slot = 0; slot < Lanes::kSlots; slot += 4) {
+  ForEachSlot<Lanes, 4>([&](int slot) {
     const int element = lanes.ElementOf(slot);
     Vector<T> vector;
     RIDGELINE_UNROLL
@@ -54,7 +52,7 @@ RIDGELINE_HOST_DEVICE void StoreTo(T* to, const Lanes& lanes, bool by_vectors, c
       for (int i = 0; i < 4; ++i)
         if (element + i < lanes.n()) to[element + i] = vector.numbers[i];
     }
-  }
+  });
 }
 
 // The block that begins at number `begin`; slots behind its end hold 0.

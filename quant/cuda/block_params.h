@@ -13,9 +13,6 @@ enum class BlockEstimator { kPrune, kSte, kSteClip, kQuest, kRidge, kRidgeTrust 
 // Where the outermost levels stand: at min and max, at max |x|, at mean |x|, at so many RMS.
 enum class GridRule { kMinMax, kMaxAbs, kMeanAbs, kGaussian };
 
-// The largest block that a warp holds in registers.
-inline constexpr int kLargestBlock = 1024;
-
 // Levels of codes: one apart from lowest to highest and `shift` off the integers, or those of `elements`.
 struct CodeLevels {
   float lowest = 0;

@@ -5,7 +5,9 @@
 #if defined(__CUDACC__)
 #define RIDGELINE_HOST_DEVICE __host__ __device__ __forceinline__
 #define RIDGELINE_UNROLL _Pragma("unroll")  // Registers have no addresses: their indices must be constants.
+#define RIDGELINE_KEEP_ROLLED _Pragma("unroll 1")
 #else
 #define RIDGELINE_HOST_DEVICE inline
 #define RIDGELINE_UNROLL
+#define RIDGELINE_KEEP_ROLLED
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The block estimators on a CUDA device: one warp for each block of 128, smaller blocks share one, larger ones have
-// more numbers in each lane (lane_layout.h). A call reads and writes each number once and allocates nothing.
+// more numbers in each lane (lane_layout.h), above 256 in local memory. A call reads and writes each number once and
+// allocates nothing.
 //
 // Every array is the caller's, on the current device, row-major (rows, features), and is read and written in the
 // order of `stream`; a call returns as soon as the work is queued. Arrays need no alignment beyond their type's;

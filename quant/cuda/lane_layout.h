@@ -14,6 +14,9 @@
 
 namespace ridgeline::cuda {
 
+// The largest block that a warp holds.
+inline constexpr int kLargestBlock = 1024;
+
 constexpr int Log2(int power) { return power > 1 ? 1 + Log2(power / 2) : 0; }
 
 // Lanes hold vectors of four consecutive numbers, one after the other over the lanes, so that loads are coalesced:
@@ -41,8 +44,7 @@ auto WithLayoutFor(int block, const Function& function) {
   if (block <= 64) return function(LaneLayout<16, 4>());
   if (block <= 128) return function(LaneLayout<32, 4>());
   if (block <= 256) return function(LaneLayout<32, 8>());
-  if (block <= 512) return function(LaneLayout<32, 16>());
-  return function(LaneLayout<32, 32>());
+  return function(LaneLayout<32, kLargestBlock / 32>());
 }
 
 template <typename T, int kCount>
@@ -53,10 +55,20 @@ struct SlotArray {
   RIDGELINE_HOST_DEVICE const T& operator[](int slot) const { return values[slot]; }
 };
 
-template <class Lanes, class Function>
+// With so many numbers a lane holds them in registers. Those of larger blocks, which are rare, are in local memory:
+// their loops would fill the instruction cache, and take minutes to compile.
+inline constexpr int kRegistersPerLane = 8;
+
+// Calls function(slot) for each slot, or for the first of every kStep.
+template <class Lanes, int kStep = 1, class Function>
 RIDGELINE_HOST_DEVICE void ForEachSlot(const Function& function) {
-  RIDGELINE_UNROLL
-  for (int slot = 0; slot < Lanes::kSlots; ++slot) function(slot);
+  if constexpr (Lanes::kSlots <= kRegistersPerLane) {
+    RIDGELINE_UNROLL
+    for (int slot = 0; slot < Lanes::kSlots; slot += kStep) function(slot);
+  } else {
+    RIDGELINE_KEEP_ROLLED
+    for (int slot = 0; slot < Lanes::kSlots; slot += kStep) function(slot);
+  }
 }
 
 // Numbers with function(slot) in each slot.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "quant/cuda/lane_layout.h"
 #include "quant/spec/float_element.h"
 
 namespace ridgeline::cuda {
