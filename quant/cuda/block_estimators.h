@@ -60,11 +60,11 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers ClippedGradient(const BlockParams&
   });
 }
 
-// v where the code is trusted.
+// v where the code is trusted: quest, and ridge_trust with its fit held still.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers QuestGradient(const BlockParams& params, const BlockGrid& grid,
-                                                            const Block<Lanes>& block,
-                                                            const typename Lanes::Numbers& v) {
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers TrustedGradient(const BlockParams& params, const BlockGrid& grid,
+                                                              const Block<Lanes>& block,
+                                                              const typename Lanes::Numbers& v) {
   return NumbersOf<Lanes>([&](int slot) {
     return IsTrusted(params.trusted, block.kept[slot], GridValue(grid, block.x[slot])) ? v[slot] : 0.0f;
   });
@@ -75,10 +75,12 @@ template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers GradientOnGrid(const BlockParams& params, const Lanes& lanes,
                                                              const BlockGrid& grid, const Block<Lanes>& block,
                                                              const typename Lanes::Numbers& v, GridGradients* d_grid) {
-  if (params.estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
-  if (params.estimator == BlockEstimator::kQuest) return QuestGradient(params, grid, block, v);
-  if (params.estimator != BlockEstimator::kSte) return RidgeGradient(params, lanes, grid, block, v, d_grid);
-  *d_grid = SteGridGradients(params, lanes, grid, block, v);
+  const BlockEstimator estimator = params.estimator;
+  if (estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
+  if (FitsRidge(params) && !params.is_fit_detached) return RidgeGradient(params, lanes, grid, block, v, d_grid);
+  if (estimator == BlockEstimator::kQuest || estimator == BlockEstimator::kRidgeTrust)
+    return TrustedGradient(params, grid, block, v);
+  if (estimator == BlockEstimator::kSte) *d_grid = SteGridGradients(params, lanes, grid, block, v);
   return v;
 }
 

@@ -46,6 +46,7 @@ struct BlockParams {
   int block = 0;               // Numbers that share a grid; a row's tail is a block of fewer.
   bool is_affine = false;
   bool is_grid_in_graph = false;
+  bool is_fit_detached = false;  // ridge and ridge_trust: the gradient of ste or quest.
   bool hadamard = false;
   float gaussian_extent = 0;   // In RMS
   float lambda = 0;

@@ -13,6 +13,7 @@
 #include "quant/cuda/emulation.h"
 #include "quant/cuda/params_of_spec.h"
 #include "quant/kernels/estimator.h"
+#include "quant/spec/float_element.h"
 
 namespace ridgeline::cuda {
 namespace {
@@ -76,17 +77,33 @@ Difference Compare(const std::vector<float>& got, const std::vector<double>& exp
   return difference;
 }
 
+// Few numbers lie on several of BitMoD's grids without loss. Which of them is taken is then a matter of rounding, and
+// ridge's penalty tells them apart.
+bool IsUndecided(const QuantizerSpec& spec, double numbers) {
+  constexpr double kEnough = 16;
+  return IsBitMod(spec.format) && spec.estimator == "ridge" && numbers < kEnough;
+}
+
+// Without a tail, which would be such a block.
+Case ComparableCaseOf(const QuantizerSpec& spec) {
+  Case of = CaseOf(spec);
+  if (IsBitMod(spec.format)) of.features = 2 * spec.block;
+  return of;
+}
+
 bool HasSmallSteps(Format format) { return CodeBits(format) > 5; }
 
 class CudaBlocksTest : public ::testing::TestWithParam<std::string> {
  protected:
-  // Calls test(spec, its case) for each spec of the estimator.
+  // Calls test(spec, its case) for each spec of the estimator, or for one of every `stride`.
   template <typename Test>
-  void ForEachSpec(const Test& test) {
+  void ForEachSpec(const Test& test, size_t stride = 1) {
     const std::vector<QuantizerSpec> specs = CoveredSpecs(GetParam());
     ASSERT_FALSE(specs.empty());
-    for (const QuantizerSpec& spec : specs) {
-      const Case of = CaseOf(spec);
+    for (size_t i = 0; i < specs.size(); i += stride) {
+      const QuantizerSpec& spec = specs[i];
+      if (IsUndecided(spec, static_cast<double>(spec.block) * spec.sparsity.kept_fraction())) continue;
+      const Case of = ComparableCaseOf(spec);
       SCOPED_TRACE(of.name);
       test(spec, of);
       if (HasFatalFailure()) return;
@@ -124,31 +141,38 @@ float LargestFinite(const std::vector<float>& x) {
   return largest;
 }
 
+// A prime, so that every kind of block, format and pattern has its turn.
+constexpr size_t kStride = 11;
+
 TEST_P(CudaBlocksTest, BlocksInTroubleAreWhatTheyAreOnTheCpu) {
   ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
-    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+    if (IsUndecided(spec, 1)) return;  // One number, beside which the others are nothing.
     for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
       const std::vector<float> x = TroubledNumbers(of, trouble);
       const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
-      const size_t block = static_cast<size_t>(of.params.block);
-      for (size_t i = 0; i < block; ++i)
-        ASSERT_TRUE(IsNear(x_hat[i], expected[i], LargestFinite(expected)))
+      const float scale = LargestFinite(expected);
+      for (size_t i = 0; i < static_cast<size_t>(of.params.block); ++i)
+        ASSERT_TRUE(IsNear(x_hat[i], expected[i], scale))
             << "trouble " << trouble << " at " << i << ": " << x_hat[i] << ", on the CPU " << expected[i];
-      const std::vector<float> dx = EmulatedBackward(of, x, v);
-      for (size_t i = block; i < dx.size(); ++i) ASSERT_TRUE(std::isfinite(dx[i]) && std::isfinite(x_hat[i]));
     }
-  });
+  }, kStride);
 }
 
-TEST_P(CudaBlocksTest, WhatIsFiniteStaysFinite) {
-  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+// Of numbers about the largest float H x is infinite.
+bool IsBeyondRotation(const Case& of, unsigned trouble) { return of.params.hadamard && (trouble == 5 || trouble == 8); }
+
+TEST_P(CudaBlocksTest, WhatIsFiniteStaysFiniteAndWhatIsNotStaysInItsBlock) {
+  ForEachSpec([](const QuantizerSpec&, const Case& of) {
     const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
-    for (unsigned trouble : {0u, 1u, 2u, 3u, 4u, 6u, 12u}) {
+    for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
+      const bool is_finite = trouble < 9 || trouble == 12;
       const std::vector<float> x = TroubledNumbers(of, trouble);
-      for (float value : EmulatedForward<float>(of, x)) ASSERT_TRUE(std::isfinite(value)) << "trouble " << trouble;
-      for (float value : EmulatedBackward(of, x, v)) ASSERT_TRUE(std::isfinite(value)) << "trouble " << trouble;
+      const std::vector<float> x_hat = EmulatedForward<float>(of, x), dx = EmulatedBackward(of, x, v);
+      const bool skips_first = !is_finite || IsBeyondRotation(of, trouble);
+      for (size_t i = skips_first ? static_cast<size_t>(of.params.block) : 0; i < x.size(); ++i)
+        ASSERT_TRUE(std::isfinite(x_hat[i]) && std::isfinite(dx[i])) << "trouble " << trouble << " at " << i;
     }
-  });
+  }, kStride);
 }
 
 // To the nearest, ties to even, by arithmetic instead of bits.
@@ -182,7 +206,7 @@ TEST_P(CudaBlocksTest, BFloat16IsFloatRoundedOnce) {
     ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x_wide)), Widened(Narrowed(x_hat)));
     ASSERT_EQ(Widened(EmulatedBackward(of, x, v)), Widened(Narrowed(dx)));
     ASSERT_EQ(EmulatedBackward(of, x_wide, v), dx);
-  });
+  }, kStride);
 }
 
 // One number further in memory no vector is aligned, and features that are a multiple of four would have vectors.
@@ -198,7 +222,7 @@ TEST_P(CudaBlocksTest, AlignmentChangesNothingAndGradientsMayBeWrittenInPlace) {
     ASSERT_EQ(x_hat, EmulatedForward<float>(of, x));
     EmulateBackward(of.params, shifted.data() + 1, dx.data(), of.rows, of.features, dx.data());
     ASSERT_EQ(dx, EmulatedBackward(of, x, v));
-  });
+  }, kStride);
 }
 
 INSTANTIATE_TEST_SUITE_P(Estimators, CudaBlocksTest, ::testing::ValuesIn(CoveredEstimators()),

@@ -12,8 +12,14 @@ namespace ridgeline::cuda {
 namespace {
 
 constexpr Format kLastFormat = Format::kNvInt4;
-constexpr int64_t kBlocks[] = {2, 16, 20, 32, 64, 100, 128, 256, 512, 1024};
+constexpr int64_t kBlocks[] = {2, 16, 20, 32, 64, 128, 256, 1024};
 constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 4}, {4, 8}, {1, 2}, {3, 16}, {5, 32}};
+
+// Controls change nothing between lanes: two lengths do.
+std::vector<int64_t> LengthsOf(const QuantizerSpec& spec) {
+  if (spec.trust > 0 || spec.fit_detached) return {20, 128};
+  return {std::begin(kBlocks), std::end(kBlocks)};
+}
 
 bool IsCovered(const QuantizerSpec& spec) { return spec.enabled() && ParamsOfSpec(spec).ok(); }
 
@@ -33,6 +39,16 @@ std::vector<QuantizerSpec> GridsOf(const QuantizerSpec& quantizer) {
           specs.push_back(spec);
         }
   return specs;
+}
+
+// And with the controls of its gradient: none, a mask of another width, a fit that is held still.
+std::vector<QuantizerSpec> ControlsOf(const QuantizerSpec& grid) {
+  QuantizerSpec wide = grid, still = grid;
+  wide.trust = 1.1;
+  still.fit_detached = true;
+  if (grid.estimator == "quest") return {grid, wide};
+  if (grid.estimator == "ridge") return {grid, still};
+  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, still} : std::vector{grid};
 }
 
 std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator) {
@@ -59,18 +75,20 @@ std::vector<std::string> CoveredEstimators() { return {"none", "ste", "ste_clip"
 std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator) {
   std::vector<QuantizerSpec> specs;
   for (const QuantizerSpec& quantizer : QuantizersOf(estimator))
-    for (QuantizerSpec spec : GridsOf(quantizer))
-      for (int64_t block : kBlocks) {
-        spec.block = block;
-        if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3) spec.tensor_max = 4;
-        if (IsCovered(spec)) specs.push_back(spec);
-      }
+    for (const QuantizerSpec& grid : GridsOf(quantizer))
+      for (QuantizerSpec spec : ControlsOf(grid))
+        for (int64_t block : LengthsOf(spec)) {
+          spec.block = block;
+          if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3) spec.tensor_max = 4;
+          if (IsCovered(spec)) specs.push_back(spec);
+        }
   return specs;
 }
 
 std::string DescribeSpec(const QuantizerSpec& spec) {
-  return fmt::format("{} {} {} {}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
+  return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
                      GridStatisticsName(spec.grid), spec.grid_gradient == GridGradient::kGraph ? " graph" : "",
+                     spec.fit_detached ? " detached fit" : "", spec.trust > 0 ? " trust" : "",
                      spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m, spec.block);
 }
 
@@ -79,7 +97,7 @@ Case CaseOf(const QuantizerSpec& spec) {
   int64_t features = 2 * params.block;
   if (spec.sparsity.is_sparse() && !spec.hadamard) features += spec.sparsity.m;
   else if (!spec.hadamard) features += 5;
-  return {DescribeSpec(spec), params, 2, features};
+  return {DescribeSpec(spec), params, params.block > 128 ? 1 : 2, features};
 }
 
 std::vector<Case> EveryCase() {
@@ -141,8 +159,8 @@ std::vector<float> RandomNumbers(int64_t count, unsigned seed) {
 std::vector<float> TroubledNumbers(const Case& of, unsigned seed) {
   using Limits = std::numeric_limits<float>;
   std::vector<float> numbers = RandomNumbers(of.rows * of.features, seed);
-  const float fills[] = {0.0f, 3.5f, Limits::denorm_min(), 1e-40f, 1e30f, Limits::max()};
-  const float outliers[] = {1e30f, -1e33f, Limits::max(), Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()};
+  const float fills[] = {0.0f, 3.5f, Limits::denorm_min(), 1e-40f, 1e29f, Limits::max()};
+  const float outliers[] = {1e29f, -1e33f, Limits::max(), Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()};
   const size_t block = static_cast<size_t>(of.params.block), trouble = seed % kTroubles;
   if (trouble >= 6 && trouble < 12) numbers[block / 2] = outliers[trouble - 6];
   for (size_t i = 0; i < block; ++i) {

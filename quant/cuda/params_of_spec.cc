@@ -82,11 +82,13 @@ GridRule RuleOf(const QuantizerSpec& spec) {
   return is_mean ? GridRule::kMeanAbs : GridRule::kMaxAbs;
 }
 
-// docs/methods.md, quest: half a step beyond the outermost level, and at one bit 1.30 times that level.
-TrustedRange TrustedRangeOf(Format format, const CodeLevels& levels) {
+// docs/methods.md, quest: half a step beyond the outermost level, and at one bit 1.30 times that level, unless the spec
+// says how many times.
+TrustedRange TrustedRangeOf(const QuantizerSpec& spec, const CodeLevels& levels) {
   const float centre = (levels.highest + levels.lowest) / 2, reach = (levels.highest - levels.lowest) / 2;
-  const bool is_one_bit = format == Format::kInt1;
-  const float trusted = is_one_bit ? 1.30f * reach : reach + levels.half_last_step;
+  const bool is_one_bit = spec.format == Format::kInt1;
+  const float own = is_one_bit ? 1.30f * reach : reach + levels.half_last_step;
+  const float trusted = spec.trust > 0 ? static_cast<float>(spec.trust) * reach : own;
   return {centre - trusted, centre + trusted, is_one_bit ? reach : levels.half_last_step};
 }
 
@@ -94,11 +96,12 @@ void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
   params->rule = RuleOf(spec);
   params->is_affine = spec.scheme == Scheme::kAffine;
   params->is_grid_in_graph = spec.grid_gradient == GridGradient::kGraph;
+  params->is_fit_detached = spec.fit_detached;
   params->gaussian_extent = static_cast<float>(GaussianExtent(spec.format));
   params->lambda = static_cast<float>(spec.lambda);
   params->levels = LevelsOf(spec);
   params->stored_scale = StoredScaleOf(spec);
-  params->trusted = TrustedRangeOf(spec.format, params->levels);
+  params->trusted = TrustedRangeOf(spec, params->levels);
 }
 
 }  // namespace
