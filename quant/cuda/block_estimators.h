@@ -80,20 +80,15 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers GradientOnGrid(const BlockParams& 
   if (FitsRidge(params) && !params.is_fit_detached) return RidgeGradient(params, lanes, grid, block, v, d_grid);
   if (estimator == BlockEstimator::kQuest || estimator == BlockEstimator::kRidgeTrust)
     return TrustedGradient(params, grid, block, v);
-  if (estimator == BlockEstimator::kSte) *d_grid = SteGridGradients(params, lanes, grid, block, v);
+  if (params.is_grid_in_graph) *d_grid = SteGridGradients(params, lanes, grid, block, v);
   return v;
-}
-
-RIDGELINE_HOST_DEVICE bool PassesGradient(const BlockParams& params) {
-  return params.estimator == BlockEstimator::kPrune ||
-         (params.estimator == BlockEstimator::kSte && !params.is_grid_in_graph);
 }
 
 // dL/dx. That of a block without a grid is v, or NaN if a number of it is not finite.
 template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers Gradient(const BlockParams& params, const Lanes& lanes,
                                                        const Block<Lanes>& block, const typename Lanes::Numbers& v) {
-  if (PassesGradient(params)) return v;
+  if (params.estimator == BlockEstimator::kPrune) return v;
   const BlockGrid grid = MakeGrid(params, lanes, block);
   if (grid.inverse_scale == 0.0f)
     return NumbersOf<Lanes>([&](int slot) { return block.is_finite ? v[slot] : Nan(); });

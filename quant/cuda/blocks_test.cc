@@ -158,6 +158,18 @@ TEST_P(CudaBlocksTest, BlocksInTroubleAreWhatTheyAreOnTheCpu) {
   }, kStride);
 }
 
+TEST_P(CudaBlocksTest, GradientsAreNanWhereTheyAreOnTheCpu) {
+  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
+    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+    for (unsigned trouble = 9; trouble < 12; ++trouble) {
+      const std::vector<float> x = TroubledNumbers(of, trouble);
+      const std::vector<float> dx = EmulatedBackward(of, x, v), expected = CpuBackward(spec, x, v, of);
+      for (size_t i = 0; i < dx.size(); ++i)
+        ASSERT_EQ(std::isnan(dx[i]), std::isnan(expected[i])) << "trouble " << trouble << " at " << i;
+    }
+  }, kStride);
+}
+
 // Of numbers about the largest float H x is infinite.
 bool IsBeyondRotation(const Case& of, unsigned trouble) { return of.params.hadamard && (trouble == 5 || trouble == 8); }
 
