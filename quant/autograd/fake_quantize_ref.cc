@@ -5,6 +5,7 @@
 #include "quant/autograd/published_ref.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/spec/float_element.h"
+#include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
 namespace {
@@ -102,6 +103,13 @@ at::Tensor HadamardMatrix(int64_t n, const at::TensorOptions& options) {
   return h / std::sqrt(static_cast<double>(n));
 }
 
+// The signs of a row, (features).
+at::Tensor SignsOfRow(int64_t features, const at::TensorOptions& options) {
+  std::vector<double> signs;
+  for (int64_t i = 0; i < features; ++i) signs.push_back(HadamardSign(i));
+  return at::tensor(signs, options);
+}
+
 // Pruned codes are trusted where half the distance of two levels covers their error.
 at::Tensor TrustedPruned(const at::Tensor& f, const TensorGrid& grid, const QuantizerSpec& spec) {
   if (spec.format == Format::kInt1) return f.abs() <= grid.highest;
@@ -147,6 +155,11 @@ at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled()) return x;
   QuantizerSpec part = spec;
+  if (spec.hadamard_signs) {
+    part.hadamard_signs = false;
+    at::Tensor signs = SignsOfRow(x.size(-1), x.options().requires_grad(false));
+    return FakeQuantize_ref(x * signs, part) * signs;
+  }
   at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
   const int64_t features = rows.size(1);
   if (spec.granularity != Granularity::kBlock || (!spec.quantizes() && !spec.hadamard)) part.block = features;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "quant/autograd/torch_pch.h"
+#include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
 namespace {
@@ -17,10 +18,11 @@ std::vector<QuantizerSpec> EverySpec() {
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
           for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-            for (bool hadamard : {false, true})
+            for (auto [hadamard, signs] : {std::pair{false, false}, {true, false}, {true, true}})
               for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{1, 8}}) {
                 QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = scheme, .block = 64,
-                                   .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .sparsity = sparsity};
+                                   .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
+                                   .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
                 spec.fit_detached = true;
                 spec.trust = 1.1;
@@ -35,7 +37,7 @@ std::string Name(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse())
     name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   if (spec.fit_detached) name += " fit detached";
-  return name + (spec.hadamard ? " hadamard" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
+  return name + (spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
 at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerSpec&), const at::Tensor& x,
@@ -167,6 +169,26 @@ TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   at::Tensor h2 = at::block_diag({h, h});
   at::Tensor turned_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
   at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, h2), plain), FakeQuantize(at::matmul(w, h2), plain));
+  EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
+  EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
+}
+
+TEST(FakeQuantizeTest, SignsTurnWeightsAndInputsAlike) {
+  // The signs of HadamardSign before H make an orthogonal matrix, and what is quantized after it keeps its product.
+  QuantizerSpec turned{.estimator = "quest", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64,
+                       .grid = GridStatistics::kGaussian, .hadamard = true, .hadamard_signs = true};
+  QuantizerSpec plain = turned;
+  plain.hadamard = plain.hadamard_signs = false;
+  at::Tensor h = at::ones({1, 1}, at::kDouble);
+  for (int size = 1; size < 64; size *= 2) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0) / std::sqrt(2.0);
+  std::vector<double> signs;
+  for (int i = 0; i < 128; ++i) signs.push_back(HadamardSign(i));
+  at::Tensor turn = at::tensor(signs, at::kDouble).unsqueeze(1) * at::block_diag({h, h});
+  EXPECT_LT((at::matmul(turn, turn.t()) - at::eye(128, at::kDouble)).abs().max().item<double>(), kAgreesWithAutograd);
+  EXPECT_FALSE(at::equal(turn.slice(0, 0, 64).slice(1, 0, 64), turn.slice(0, 64).slice(1, 64)));  // Each block its own.
+  at::Tensor x = at::randn({5, 128}, at::kDouble), w = at::randn({7, 128}, at::kDouble);
+  at::Tensor turned_back = at::linear(FakeQuantize(x, turned), FakeQuantize(w, turned));
+  at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, turn), plain), FakeQuantize(at::matmul(w, turn), plain));
   EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
   EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
 }

@@ -8,6 +8,7 @@
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/hadamard.h"
 #include "quant/spec/float_element.h"
+#include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
 namespace {
@@ -28,7 +29,11 @@ double LargestOfTensor(const at::Tensor& x, const QuantizerSpec& spec) {
   std::vector<T> rotated(static_cast<size_t>(spec.block));
   double largest = 0;
   for (int64_t begin = 0; begin < x.numel(); begin += spec.block) {
-    Hadamard(numbers + begin, spec.block, rotated.data());
+    for (int64_t i = 0; i < spec.block; ++i) {
+      const bool flips = spec.hadamard_signs && HadamardSign((begin + i) % x.size(-1)) < 0;
+      rotated[static_cast<size_t>(i)] = flips ? -numbers[begin + i] : numbers[begin + i];
+    }
+    Hadamard(rotated.data(), spec.block, rotated.data());
     largest = std::max(largest, LargestFinite(rotated.data(), spec.block));
   }
   return largest;

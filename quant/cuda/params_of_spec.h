@@ -10,7 +10,7 @@ namespace ridgeline::cuda {
 
 // INVALID_ARGUMENT as ValidateQuantizerSpec's; UNIMPLEMENTED, with what to use instead, for what has no CUDA kernel:
 // estimators other than ste, ste_clip, quest, ridge and ridge_trust, grids of rows and tensors, blocks above
-// kLargestBlock, sparse groups that are no power of two. REQUIRES: spec is enabled().
+// kLargestBlock, signs before a Hadamard matrix, sparse groups that are no power of two. REQUIRES: spec is enabled().
 absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec);
 
 }  // namespace ridgeline::cuda

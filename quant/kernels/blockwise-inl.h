@@ -16,6 +16,7 @@
 #include "quant/kernels/hadamard-inl.h"
 #include "quant/kernels/prune-inl.h"
 #include "quant/kernels/scratch.h"
+#include "quant/spec/hadamard_sign.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
@@ -41,11 +42,16 @@ class Workspace {
       : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
-    numbers_ = Scratch<T>(kBuffers * room_ + 2 * kLargestSparsityGroup);
+    signs_ = kBuffers * room_ + 2 * kLargestSparsityGroup;
+    numbers_ = Scratch<T>(signs_ + (spec.hadamard_signs ? features : 0));
+    for (int64_t i = 0; spec.hadamard_signs && i < features; ++i) numbers_[signs_ + i] = static_cast<T>(HadamardSign(i));
     if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Buffer(kPlaces));
   }
 
   int64_t block() const { return block_; }
+
+  // The next block begins at this number of its row.
+  HWY_INLINE void MoveTo(int64_t column) { column_ = column; }
 
   // Of x, n numbers.
   template <typename X>
@@ -66,10 +72,10 @@ class Workspace {
   HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, T* buffer) {
     if constexpr (std::is_same_v<From, T>) {
       if (!spec_.hadamard) return from;
-      Rotate(from, n, rotation_factor_, buffer);
+      Turn(from, n, buffer);
     } else {
       ConvertNumbers<T>(from, n, buffer);
-      if (spec_.hadamard) Rotate(buffer, n, rotation_factor_, buffer);
+      if (spec_.hadamard) Turn(buffer, n, buffer);
     }
     return buffer;
   }
@@ -85,7 +91,7 @@ class Workspace {
   }
   template <typename To>
   HWY_INLINE void Give(T* result, int64_t n, To* to) {
-    if (spec_.hadamard) Rotate(result, n, rotation_factor_, result);
+    if (spec_.hadamard) TurnBack(result, n);
     if (static_cast<const void*>(result) != static_cast<const void*>(to)) ConvertNumbers<T>(result, n, to);
   }
 
@@ -93,20 +99,31 @@ class Workspace {
   enum { kX, kGradient, kResult, kCodes, kKept, kMask, kPlaces, kSizes, kBuffers };  // kSizes is longer: it is the last.
 
   T* Buffer(int which) const { return numbers_ + which * room_; }
+  const T* Signs() const { return numbers_ + signs_ + column_; }
+
+  // y = H D x, and back: x = D H y.
+  HWY_INLINE void Turn(const T* x, int64_t n, T* y) {
+    if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, y);
+    Rotate(spec_.hadamard_signs ? y : x, n, rotation_factor_, y);
+  }
+  HWY_INLINE void TurnBack(T* y, int64_t n) {
+    Rotate(y, n, rotation_factor_, y);
+    if (spec_.hadamard_signs) FlipSigns(y, Signs(), n, y);
+  }
 
   const QuantizerSpec& spec_;
-  int64_t block_, room_;
+  int64_t block_, room_, signs_, column_ = 0;  // signs_: where those of the row begin.
   T rotation_factor_;
   T* numbers_;
 };
 
-// Calls function(offset, length) for each block of a (rows, features) matrix.
+// Calls function(offset, column, length) for each block of a (rows, features) matrix.
 template <typename Function>
 HWY_INLINE void ForEachBlock(int64_t rows, int64_t features, int64_t block, const Function& function) {
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t begin = 0; begin < features; begin += block) {
       const int64_t length = features - begin < block ? features - begin : block;
-      function(row * features + begin, length);
+      function(row * features + begin, begin, length);
     }
 }
 
@@ -122,7 +139,8 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
 template <class Blocks, typename X, typename V>
 void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat) {
   Workspace<Computed<X>> workspace(spec, features);
-  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t n) HWY_ATTR {
+  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
+    workspace.MoveTo(column);
     const Block<Computed<X>> block = workspace.Take(x + at, n);
     Computed<X>* result = workspace.Result(x_hat + at, /*is_input=*/false);
     Blocks::Forward(spec, block, result);
@@ -136,7 +154,8 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t r
   Workspace<T> workspace(spec, features);
   const bool in_place = static_cast<const void*>(dx) == static_cast<const void*>(v);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
-  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t n) HWY_ATTR {
+  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
+    workspace.MoveTo(column);
     const Block<T> block = workspace.Take(x + at, n);
     T* result = workspace.Result(dx + at, in_place);
     Blocks::Backward(spec, block, workspace.TakeGradient(v + at, n), result);

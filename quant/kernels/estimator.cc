@@ -22,6 +22,9 @@ absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
 
 absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec) {
   if (!spec.quantizes()) return &PruningEstimator();
+  if (spec.learns_scale())
+    return absl::InvalidArgumentError(
+        fmt::format("estimator {} needs its scale beside the numbers: use FakeQuantizeLearned", spec.estimator));
   return FindEstimator(spec.estimator);
 }
 

@@ -26,9 +26,9 @@ using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double
 
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
 // on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates at most ten scratch blocks
-// per thread, once, dispatches to the best instruction set of the machine, and reads and writes each element once.
-// With spec.hadamard each block is rotated, quantized, and rotated back, and so is its gradient; with spec.sparsity what
-// is quantized is pruned first. docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
+// (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of the machine,
+// and reads and writes each element once. With spec.hadamard each block is rotated, quantized, and rotated back, and so
+// is its gradient; with spec.sparsity what is quantized is pruned first. docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
 class Estimator final {
  public:
   using Kernels = const KernelTable& (*)();  // Those of the machine's instruction set.
@@ -87,7 +87,8 @@ const Estimator& TorchaoEstimator();
 const Estimator& GaussWsEstimator();
 const Estimator& DiffqEstimator();
 
-// The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's.
+// The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's, and for those that learn a scale, which
+// have functions of their own (quant/kernels/learned_scale.h).
 absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec);
 
 // By the name that recipes use. INVALID_ARGUMENT lists the names.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/spec/hadamard_sign.h"
+
 namespace ridgeline {
 namespace {
 
@@ -139,6 +141,12 @@ Vector Rotate(const Vector& x) {
   return y;
 }
 
+// D x, the signs of a block at the beginning of its row.
+Vector FlipSigns(const QuantizerSpec& spec, Vector x) {
+  for (size_t i = 0; spec.hadamard_signs && i < x.size(); ++i) x[i] *= HadamardSign(static_cast<int64_t>(i));
+  return x;
+}
+
 // With the fit held still as it is at `at`, x_hat follows x itself where that is trusted.
 Vector FollowTrusted(Vector x_hat, const Vector& x, const Vector& at, const Frozen& frozen) {
   for (size_t i = 0; i < x.size(); ++i)
@@ -169,7 +177,8 @@ Vector DequantizeBlock(const QuantizerSpec& spec, const Vector& x, const Vector&
 
 Vector Dequantize_ref(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
   if (!spec.hadamard) return DequantizeBlock(spec, x, at);
-  return Rotate(DequantizeBlock(spec, Rotate(x), Rotate(at)));
+  auto turn = [&](const Vector& numbers) { return Rotate(FlipSigns(spec, numbers)); };
+  return FlipSigns(spec, Rotate(DequantizeBlock(spec, turn(x), turn(at))));
 }
 
 Vector NumericalGradient_ref(const QuantizerSpec& spec, const Vector& x, const Vector& v) {

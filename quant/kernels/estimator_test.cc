@@ -86,10 +86,11 @@ std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
   std::vector<QuantizerSpec> specs;
   for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
     for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-      for (bool hadamard : {false, true})
+      for (auto [hadamard, signs] : {std::pair{false, false}, {true, false}, {true, true}})
         for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{3, 16}}) {
           QuantizerSpec spec{.estimator = quantizer.estimator, .format = quantizer.format, .scheme = quantizer.scheme,
-                             .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .sparsity = sparsity};
+                             .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
+                             .sparsity = sparsity};
           for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
         }
   return specs;
@@ -107,7 +108,7 @@ std::vector<Quantizer> EveryQuantizer() {
 
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
+         (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
          std::to_string(spec.sparsity.m) + (spec.fit_detached ? " fit detached" : "") + ", trust " +
          std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }

@@ -124,6 +124,12 @@ HWY_NOINLINE void Rotate(const T* x, int64_t n, T factor, T* y) {
   else TransformBlock(single, x, n, factor, y);
 }
 
+// y = D x with the signs D, as numbers, of a block. y may be x.
+template <typename T>
+HWY_INLINE void FlipSigns(const T* x, const T* signs, int64_t n, T* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * signs[i];
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
 HWY_AFTER_NAMESPACE();

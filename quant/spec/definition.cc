@@ -17,6 +17,10 @@ bool IsAny(Format) { return true; }
 bool HasGaussianExtent(Format format) { return HasPlainScale(format) && !IsBitMod(format); }
 bool IsInt1(Format format) { return format == Format::kInt1; }
 bool IsInt1OrInt8(Format format) { return format == Format::kInt1 || format == Format::kInt8; }
+bool IsPlainIntegerOrTernary(Format format) { return IsPlainInteger(format) || format == Format::kTernary; }
+bool IsUpToInt4(Format format) {
+  return (format >= Format::kInt1 && format <= Format::kInt4) || format == Format::kTernary;
+}
 bool IsTernaryOrInt8(Format format) { return format == Format::kTernary || format == Format::kInt8; }
 
 // An empty optional leaves both choices open.
@@ -47,6 +51,10 @@ constexpr EstimatorDefinition kDefinitions[] = {
     {"torchao", IsIntegerAboveOneBit, "int2 to int8", {}, kMinMax, kDetached},
     {"gaussws", IsIntegerAboveOneBit, "int2 to int8", kLinear, kMinMax, kDetached},
     {"diffq", IsPlainInteger, "int1 to int8", kAffine, kMinMax, kDetached},
+    {"lsq", IsPlainIntegerOrTernary, "int1 to int8 or ternary", kLinear, kMinMax, kDetached},
+    {"paretoq", IsUpToInt4, "int1, ternary, int2, int3 or int4", kLinear, kMinMax, kDetached},
+    {"post", IsIntegerAboveOneBit, "int2 to int8", kLinear, kMinMax, kDetached},
+    {"asq", IsPlainIntegerOrTernary, "int1 to int8 or ternary", kLinear, kMinMax, kDetached},
 };
 
 // The controls of ridge: a fit that is held still leaves no path to its grid.
@@ -103,6 +111,8 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
       return Refuse("estimator", spec.estimator, "grid_gradient", GradientName(spec.grid_gradient),
                     GradientName(*definition.grid_gradient));
   }
+  if (spec.learns_scale() && spec.granularity == Granularity::kBlock)
+    return Refuse("estimator", spec.estimator, "granularity", "block", "row or tensor");
   return ValidateFitGradient(spec);
 }
 

@@ -42,6 +42,8 @@ absl::Status ValidateSparsity(const QuantizerSpec& spec) {
 }
 
 absl::Status ValidateHadamard(const QuantizerSpec& spec) {
+  if (!spec.hadamard && spec.hadamard_signs)
+    return absl::InvalidArgumentError("hadamard_signs come before a Hadamard matrix, and hadamard is false: set it to true");
   if (!spec.hadamard) return absl::OkStatus();
   if (spec.granularity != Granularity::kBlock)
     return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",
@@ -53,6 +55,10 @@ absl::Status ValidateHadamard(const QuantizerSpec& spec) {
 }
 
 }  // namespace
+
+bool QuantizerSpec::learns_scale() const {
+  return quantizes() && (estimator == "lsq" || estimator == "paretoq" || estimator == "post" || estimator == "asq");
+}
 
 absl::StatusOr<Format> ParseFormat(std::string_view name) {
   for (const auto& [text, format] : kFormats)

@@ -62,6 +62,7 @@ struct QuantizerSpec {
   // far as the method has it, 1.30 at one bit and half a step beyond the outermost level above.
   double trust = 0;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
+  bool hadamard_signs = false;  // H D x instead, with the signs D of HadamardSign along the row (hadamard_sign.h).
   Granularity granularity = Granularity::kBlock;
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
   // FakeQuantize fills it in; 0 stands for a tensor scale of 1.
@@ -77,6 +78,8 @@ struct QuantizerSpec {
 
   bool quantizes() const { return format != Format::kNone && estimator != "none"; }
   bool adds_noise() const { return estimator == "gaussws" || estimator == "diffq"; }
+  // lsq, paretoq, post and asq: the scale is a parameter of the model (quant/autograd/learned_scale.h).
+  bool learns_scale() const;
   bool enabled() const { return quantizes() || sparsity.is_sparse(); }
 };
 

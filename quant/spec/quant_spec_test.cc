@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "quant/spec/hadamard_sign.h"
+
 namespace ridgeline {
 namespace {
 
@@ -91,6 +95,19 @@ TEST(QuantSpecTest, AHadamardTurnsBlocksOnly) {
   EXPECT_FALSE(ValidateQuantizerSpec(spec).ok());
 }
 
+TEST(QuantSpecTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
+  for (std::string estimator : {"lsq", "paretoq", "post", "asq"}) {
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = Scheme::kLinear};
+    EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("use row or tensor"), std::string::npos);
+    for (Granularity granularity : {Granularity::kRow, Granularity::kTensor}) {
+      spec.granularity = granularity;
+      EXPECT_TRUE(ValidateQuantizerSpec(spec).ok()) << ValidateQuantizerSpec(spec);
+    }
+    spec.format = Format::kFp4;
+    EXPECT_FALSE(ValidateQuantizerSpec(spec).ok());
+  }
+}
+
 TEST(QuantSpecTest, OnlyRidgeOnADetachedGridHasAFitToDetach) {
   QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4, .fit_detached = true}, ste = spec, graph = spec;
   EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
@@ -103,6 +120,23 @@ TEST(QuantSpecTest, OnlyRidgeOnADetachedGridHasAFitToDetach) {
 TEST(QuantSpecTest, ANegativeTrustIsRefused) {
   QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .trust = -0.1};
   EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("trust is -0.1"), std::string::npos);
+}
+
+TEST(QuantSpecTest, SignsNeedAHadamardMatrix) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .hadamard_signs = true};
+  EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("hadamard is false"), std::string::npos);
+  spec.hadamard = true;
+  EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+}
+
+TEST(QuantSpecTest, HadamardSignsAreHalfAndHalfAndNeighboursDoNotFollowEachOther) {
+  int sum = 0, agreeing = 0;
+  for (int64_t i = 0; i < 65536; ++i) {
+    sum += HadamardSign(i);
+    agreeing += HadamardSign(i) * HadamardSign(i + 1);
+  }
+  EXPECT_LT(std::abs(sum), 4 * 256);  // Four standard deviations.
+  EXPECT_LT(std::abs(agreeing), 4 * 256);
 }
 
 TEST(QuantSpecTest, TernaryPacksFiveCodesIntoAByte) { EXPECT_DOUBLE_EQ(CodeBits(Format::kTernary) * 5, 8); }
