@@ -35,20 +35,23 @@ Gemma3::Layer Gemma3::AddLayer(int64_t index, const std::function<at::Tensor(int
   const std::string at = fmt::format("model.layers.{}.", index);
   const int64_t c = config_.dim, d = config_.head_dim, query_width = config_.n_heads * d, kv_width = config_.n_kv_heads * d;
   auto norm = [&](const char* name, int64_t size) { return AddVector(at + name, at::zeros({size})); };
-  auto linear = [&](const char* name, int64_t rows, int64_t columns) { return AddLinear(at + name, normal(rows, columns)); };
+  auto linear = [&](const char* name, int64_t rows, int64_t columns, InputQuantizer* input = nullptr) {
+    return AddLinear(at + name, normal(rows, columns), input);
+  };
+  InputQuantizer *attention_input = AddInput(), *mlp_input = AddInput();
   Layer layer;
   layer.slides = config_.slides[static_cast<size_t>(index)];
   layer.input_norm = norm("input_layernorm.weight", c);
-  layer.q = linear("self_attn.q_proj.weight", query_width, c);
-  layer.k = linear("self_attn.k_proj.weight", kv_width, c);
-  layer.v = linear("self_attn.v_proj.weight", kv_width, c);
+  layer.q = linear("self_attn.q_proj.weight", query_width, c, attention_input);
+  layer.k = linear("self_attn.k_proj.weight", kv_width, c, attention_input);
+  layer.v = linear("self_attn.v_proj.weight", kv_width, c, attention_input);
   layer.out = linear("self_attn.o_proj.weight", c, query_width);
   layer.q_norm = norm("self_attn.q_norm.weight", d);
   layer.k_norm = norm("self_attn.k_norm.weight", d);
   layer.post_attention_norm = norm("post_attention_layernorm.weight", c);
   layer.pre_mlp_norm = norm("pre_feedforward_layernorm.weight", c);
-  layer.gate = linear("mlp.gate_proj.weight", config_.mlp_dim, c);
-  layer.up = linear("mlp.up_proj.weight", config_.mlp_dim, c);
+  layer.gate = linear("mlp.gate_proj.weight", config_.mlp_dim, c, mlp_input);
+  layer.up = linear("mlp.up_proj.weight", config_.mlp_dim, c, mlp_input);
   layer.down = linear("mlp.down_proj.weight", c, config_.mlp_dim);
   layer.post_mlp_norm = norm("post_feedforward_layernorm.weight", c);
   return layer;
@@ -87,7 +90,7 @@ Gemma3::Angles Gemma3::AnglesAt(int64_t first_position, int64_t length, double b
 // x: (B, T, C)
 at::Tensor Gemma3::Attention(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {
   const int64_t batch = x.size(0), length = x.size(1), d = config_.head_dim;
-  SharedInput input(*this, x);
+  SharedInput input(x);
   auto heads = [&](Parameter* weight) { return Linear(input.For(weight), weight).view({batch, length, -1, d}); };
   const at::Tensor q = Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const at::Tensor k = Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
@@ -95,13 +98,13 @@ at::Tensor Gemma3::Attention(const Layer& layer, const at::Tensor& x, const Angl
                                  .window = layer.slides ? config_.sliding_window : 0};
   const at::Tensor mixed =
       CausalAttention(q, k, heads(layer.v), options, cache, index).reshape({batch, length, config_.n_heads * d});
-  return Linear(SharedInput(*this, mixed).For(layer.out), layer.out);
+  return Linear(SharedInput(mixed).For(layer.out), layer.out);
 }
 
 at::Tensor Gemma3::Mlp(const Layer& layer, const at::Tensor& x) {
-  SharedInput input(*this, x);
+  SharedInput input(x);
   const at::Tensor inner = Geglu(Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
-  return Linear(SharedInput(*this, inner).For(layer.down), layer.down);
+  return Linear(SharedInput(inner).For(layer.down), layer.down);
 }
 
 at::Tensor Gemma3::RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {

@@ -1,12 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/language_model.h"
 
+#include "fmt/format.h"
 #include "model/matrix_product.h"
 #include "model/model_config.h"
-#include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/kernels/learned_scale.h"
 
 namespace ridgeline {
+namespace {
+
+// Estimators whose papers define them for weights or for inputs alone, and scales that must not depend on the batch.
+absl::Status ValidateLearnedScales(const ModelOptions& options) {
+  const QuantizerSpec &weight = options.weight, &input = options.activation;
+  if (weight.learns_scale() && weight.estimator == "asq")
+    return absl::InvalidArgumentError("estimator asq has a scale for each token: weights have none, use lsq or post");
+  if (!input.learns_scale()) return absl::OkStatus();
+  if (input.estimator == "paretoq" || input.estimator == "post")
+    return absl::InvalidArgumentError(
+        fmt::format("estimator {} is defined for weights only: use lsq or asq for inputs", input.estimator));
+  const Granularity own = input.estimator == "asq" ? Granularity::kRow : Granularity::kTensor;
+  if (input.granularity == own) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("estimator {} has no granularity {} for inputs: use {}", input.estimator,
+                                                GranularityName(input.granularity), GranularityName(own)));
+}
+
+}  // namespace
+
 absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int64_t>& input_features) {
   for (const QuantizerSpec* spec : {&options.weight, &options.activation}) {
     if (!spec->enabled()) continue;
@@ -14,7 +34,7 @@ absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int6
     for (int64_t features : input_features)
       if (absl::Status status = ValidateFeatures(*spec, features); !status.ok()) return status;
   }
-  return absl::OkStatus();
+  return ValidateLearnedScales(options);
 }
 
 Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,
@@ -28,9 +48,36 @@ Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const 
 
 bool LanguageModel::IsSkipped(const std::string& name) const { return MatchesAny(options_.skip, name); }
 
-Parameter* LanguageModel::AddLinear(const std::string& name, at::Tensor master) {
-  Parameter* parameter =
-      Add(name, master, IsSkipped(name) ? QuantizerSpec{} : options_.weight, /*decays=*/true, options_.compute_dtype);
+Parameter* LanguageModel::AddOfQuantizer(const std::string& name, at::Tensor master) {
+  Parameter* parameter = AddVector(name, master);
+  parameter->of_quantizer = true;
+  return parameter;
+}
+
+Parameter* LanguageModel::AddScaleOf(const std::string& weight_name, int64_t rows) {
+  if (!options_.weight.learns_scale()) return nullptr;
+  const int64_t scales = options_.weight.granularity == Granularity::kRow ? rows : 1;
+  Parameter* scale = AddOfQuantizer(weight_name + ".scale", at::zeros({scales, 1}));
+  scale->smallest = kSmallestLearnedScale;
+  return scale;
+}
+
+InputQuantizer* LanguageModel::AddInput() { return &inputs_.emplace_back(options_.activation); }
+
+Parameter* LanguageModel::AddLinear(const std::string& name, at::Tensor master, InputQuantizer* input) {
+  Parameter *scale = nullptr, *parameter = nullptr;
+  if (IsSkipped(name)) {
+    parameter = AddMatrix(name, master);
+  } else {
+    if (input == nullptr) input = AddInput();
+    input->AddParameters([&](const std::string& suffix, const at::Tensor& numbers) {
+      return AddOfQuantizer(name + "." + suffix, numbers);
+    });
+    scale = AddScaleOf(name, master.size(0));
+    parameter = Add(name, master, options_.weight, /*decays=*/true, options_.compute_dtype);
+    parameter->input = input;
+    parameter->scale = scale;
+  }
   linears_.push_back(parameter);
   return parameter;
 }
@@ -44,8 +91,8 @@ Parameter* LanguageModel::AddVector(const std::string& name, at::Tensor master) 
 }
 
 const at::Tensor& LanguageModel::SharedInput::For(const Parameter* weight) {
-  if (model_.IsSkipped(weight->name)) return x_;
-  if (!quantized_.defined()) quantized_ = FakeQuantize(x_, model_.options_.activation);
+  if (weight->input == nullptr) return x_;
+  if (!quantized_.defined()) quantized_ = weight->input->Quantize(x_);
   return quantized_;
 }
 
@@ -96,7 +143,7 @@ ModelCost LanguageModel::Cost() const {
                        .columns = weight->master.size(1),
                        .weight = weight->quantizer,
                        .activation = IsSkipped(weight->name) ? QuantizerSpec{} : options_.activation});
-    linear_elements += weight->master.numel();
+    linear_elements += weight->master.numel() + (weight->scale == nullptr ? 0 : weight->scale->master.numel());
   }
   return CostOfModel(linears, elements - linear_elements, head().master.numel());
 }
@@ -106,7 +153,7 @@ double LanguageModel::WeightErrorRatio() const {
   for (const Parameter* weight : linears_) {
     if (!weight->quantizer.enabled()) continue;
     const double weight_energy = weight->master.square().sum().item<double>();
-    error += QuantErrorRatio(weight->master, weight->quantizer) * weight_energy;
+    error += weight->QuantizationErrorRatio() * weight_energy;
     energy += weight_energy;
   }
   return energy > 0 ? error / energy : 0;

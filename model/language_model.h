@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/input_quantizer.h"
 #include "model/parameter.h"
 #include "quant/frontier/accounting.h"
 
@@ -69,6 +70,8 @@ class LanguageModel {
 
   // Of the weights that `options().weight` is for, from now on; RefreshCompute makes it so.
   void SetSparsity(const SparsityPattern& pattern);
+  // Whether inputs have scales that are set from the first numbers they see (lsq, asq).
+  bool learns_input_scales() const { return options_.activation.learns_scale(); }
   // Names of the matrices that are quantized or pruned, and of those that could be.
   std::vector<std::string> QuantizedNames() const;
   std::vector<std::string> LinearNames() const;
@@ -80,30 +83,36 @@ class LanguageModel {
  protected:
   explicit LanguageModel(const ModelOptions& options) : options_(options) {}
 
-  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides.
-  Parameter* AddLinear(const std::string& name, at::Tensor master);
+  // For AddLinear: an input that several layers share.
+  InputQuantizer* AddInput();
+  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides. Its input is its own, or shared.
+  // What their quantizers learn is registered before it, as NAME.scale and, by the first of an input's layers,
+  // NAME.input_scale and NAME.input_beta.*.
+  Parameter* AddLinear(const std::string& name, at::Tensor master, InputQuantizer* input = nullptr);
   // A matrix that never is.
   Parameter* AddMatrix(const std::string& name, at::Tensor master);
   // A norm's weight or a bias.
   Parameter* AddVector(const std::string& name, at::Tensor master);
 
-  // What layers that share an input multiply with: quantized once, and as it is for layers that are skipped.
+  // What layers that were added with one input multiply with: quantized once, and as it is for layers that are skipped.
   class SharedInput {
    public:
-    SharedInput(const LanguageModel& model, const at::Tensor& x) : model_(model), x_(x) {}
+    explicit SharedInput(const at::Tensor& x) : x_(x) {}
     const at::Tensor& For(const Parameter* weight);
 
    private:
-    const LanguageModel& model_;
     at::Tensor x_, quantized_;
   };
 
  private:
   bool IsSkipped(const std::string& name) const;
   Parameter* Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays, at::ScalarType dtype);
+  Parameter* AddOfQuantizer(const std::string& name, at::Tensor master);
+  Parameter* AddScaleOf(const std::string& weight_name, int64_t rows);
 
   ModelOptions options_;
   std::deque<Parameter> parameters_;  // Layers point into it.
+  std::deque<InputQuantizer> inputs_;  // Layers' matrices point into it.
   std::vector<Parameter*> linears_;
 };
 

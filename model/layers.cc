@@ -48,6 +48,20 @@ void ForElementOf(const at::Tensor& x, const Function& function) {
 
 at::Tensor Flat(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
+// Where a parameter enters the graph: nothing lies before it.
+class ParameterLayer final : public Layer {
+ public:
+  explicit ParameterLayer(Parameter* parameter) : parameter_(parameter) {}
+
+ private:
+  variable_list Backward(const at::Tensor& g) override {
+    parameter_->AddGradient(g);
+    return {};
+  }
+
+  Parameter* parameter_;
+};
+
 class LinearLayer final : public Layer {
  public:
   LinearLayer(const at::Tensor& x, Parameter* weight, Parameter* bias) : x_(x), weight_(weight), bias_(bias) {}
@@ -198,6 +212,13 @@ class RecomputedSegment final : public Layer {
 };
 
 }  // namespace
+
+at::Tensor AsVariable(Parameter* parameter) {
+  if (!at::GradMode::is_enabled() || !parameter->gradient.defined()) return parameter->master;
+  at::Tensor variable = parameter->master.detach();
+  Connect(std::make_shared<ParameterLayer>(parameter), {}, &variable);
+  return variable;
+}
 
 at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias) {
   const bool records = Records(x);

@@ -11,6 +11,10 @@
 
 namespace ridgeline {
 
+// The master as a tensor of the graph, whose gradient is added to the parameter's; the master itself where gradients are
+// off or the parameter gathers none. For what is composed of LibTorch's operations.
+at::Tensor AsVariable(Parameter* parameter);
+
 // x: (..., in), weight: (out, in), bias: (out) or null -> (..., out)
 at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias = nullptr);
 

@@ -16,6 +16,7 @@ namespace {
 // Fills every master from the file.
 absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
   for (Parameter& parameter : model->parameters()) {
+    if (parameter.of_quantizer) continue;
     const StoredWeight stored = FindStoredWeight(*files.weights, files.naming, parameter.name);
     if (stored.view == nullptr)
       return absl::InvalidArgumentError(fmt::format("{}: no tensor for '{}' ({} tensors are there)", files.path,

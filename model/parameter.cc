@@ -3,6 +3,7 @@
 
 #include "model/matrix_product.h"
 #include "quant/autograd/fake_quantize.h"
+#include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -10,7 +11,20 @@ namespace ridgeline {
 void Parameter::RefreshCompute() {
   if (computes_with_master()) return;
   at::NoGradGuard no_grad;
-  QuantizeInto(master, quantizer, compute);
+  if (scale != nullptr) compute.copy_(LearnedValues());
+  else QuantizeInto(master, quantizer, compute);
+}
+
+at::Tensor Parameter::LearnedValues() {
+  if (scale->is_unset()) scale->master.copy_(InitialScale(master, quantizer));
+  return FakeQuantizeLearned(master, scale->master, quantizer, NumbersPerScale());
+}
+
+bool Parameter::is_unset() const { return master.const_data_ptr<float>()[0] == 0; }
+
+// ParetoQ's authors count the whole matrix, though a scale belongs to a row.
+int64_t Parameter::NumbersPerScale() const {
+  return quantizer.estimator == "paretoq" ? master.numel() : master.numel() / scale->master.numel();
 }
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {
@@ -35,11 +49,25 @@ at::Tensor& Parameter::ZeroedGradient() {
 
 void Parameter::PassGradientThroughQuantizer() {
   if (!quantizer.enabled()) return;
+  if (scale != nullptr) return PassGradientThroughLearnedScale();
   at::Tensor& upstream = ZeroedGradient();
   if (upstream.scalar_type() == at::kFloat) return QuantizedGradient(master, upstream, quantizer, upstream);
   at::Tensor passed = at::empty_like(master);
   QuantizedGradient(master, upstream, quantizer, passed);
   upstream.copy_(passed);
+}
+
+void Parameter::PassGradientThroughLearnedScale() {
+  at::Tensor& upstream = ZeroedGradient();
+  const LearnedGradients passed = LearnedScaleGradients(master, upstream, scale->master, quantizer, NumbersPerScale());
+  upstream.copy_(passed.x);
+  scale->AddGradient(passed.scale);
+}
+
+double Parameter::QuantizationErrorRatio() const {
+  if (scale == nullptr) return QuantErrorRatio(master, quantizer);
+  const at::Tensor exact = master.to(at::kDouble);
+  return ((compute - exact).square().sum() / exact.square().sum().clamp_min(1e-300)).item<double>();
 }
 
 }  // namespace ridgeline

@@ -4,11 +4,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <limits>
 #include <string>
 
 #include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
+
+class InputQuantizer;
 
 // Not an autograd leaf: a layer's backward pass adds to `gradient` itself, so that a matrix product ends where the
 // optimizer reads it, without another pass over memory. Owned by its model; used by one thread.
@@ -18,7 +21,12 @@ struct Parameter {
   at::Tensor compute;       // In the model's compute dtype, quantized where `quantizer` says so. The master itself where
                             // that is the same thing. Norm weights and biases are always computed in float32.
   QuantizerSpec quantizer;
-  bool decays = false;      // Matrices decay, norms and biases do not.
+  Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
+                               // has it before this parameter, so that it is stepped first.
+  InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.
+  bool decays = false;              // Matrices decay; norms, biases and scales do not.
+  bool of_quantizer = false;        // A learned scale, or what computes one: no weight of the network's own.
+  double smallest = -std::numeric_limits<double>::infinity();  // The optimizer steps no element below it.
 
   // dL/dcompute, summed over micro-batches; float32 or the compute dtype. Undefined outside of training.
   at::Tensor gradient;
@@ -26,7 +34,8 @@ struct Parameter {
 
   bool computes_with_master() const { return compute.is_same(master); }
 
-  // compute = quantized and converted master. Once per optimizer step.
+  // compute = quantized and converted master. Once per optimizer step. A learned scale of zeros is set from the
+  // master first.
   void RefreshCompute();
 
   // gradient += a @ b, of shapes (rows, k) and (k, columns).
@@ -35,8 +44,19 @@ struct Parameter {
   void AddGradient(const at::Tensor& g);
   // gradient, zeroed first if it is empty.
   at::Tensor& ZeroedGradient();
-  // dL/dcompute becomes dL/dmaster. Once per optimizer step; a no-op without a quantizer.
+  // dL/dcompute becomes dL/dmaster, and the scale receives its own. Once per optimizer step; a no-op without a
+  // quantizer.
   void PassGradientThroughQuantizer();
+  // ||compute - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.
+  double QuantizationErrorRatio() const;
+
+  // Whether a scale waits for its first numbers.
+  bool is_unset() const;
+
+ private:
+  at::Tensor LearnedValues();
+  void PassGradientThroughLearnedScale();
+  int64_t NumbersPerScale() const;
 };
 
 }  // namespace ridgeline

@@ -81,6 +81,7 @@ std::vector<Output> HuggingFaceOutputs(const LanguageModel& model, Dtype dtype) 
   const WeightNaming naming = gpt != nullptr ? WeightNaming::kHuggingFaceGpt2 : WeightNaming::kHuggingFace;
   std::vector<Output> outputs;
   for (const Parameter& parameter : model.parameters()) {
+    if (parameter.of_quantizer) continue;
     const StoredWeight stored = NameStoredWeight(naming, parameter.name);
     Output output{.declaration = {(gpt != nullptr ? "transformer." : "") + stored.name, dtype, parameter.master.sizes().vec()},
                   .parameter = &parameter,
@@ -137,6 +138,7 @@ Dtype DtypeInGguf(const Parameter& parameter, const LanguageModel& model, Dtype 
 std::vector<Output> GgufOutputs(const LanguageModel& model, Dtype dtype) {
   std::vector<Output> outputs;
   for (const Parameter& parameter : model.parameters()) {
+    if (parameter.of_quantizer) continue;
     const StoredWeight stored = NameStoredWeight(WeightNaming::kGgufGemma3, parameter.name);
     outputs.push_back({.declaration = {stored.name, DtypeInGguf(parameter, model, dtype), parameter.master.sizes().vec()},
                        .parameter = &parameter,

@@ -66,6 +66,18 @@ TEST_F(SaveModelTest, AGptWithoutBiasesIsSavedAsAGpt2ThatComputesTheSame) {
   EXPECT_TRUE(at::allclose(SomeLogits(model->get()), SomeLogits(loaded->get()), 1e-6, 1e-6));
 }
 
+TEST_F(SaveModelTest, LearnedScalesAreInTheQuantizedValuesAndNotBesideThem) {
+  ModelOptions options;
+  options.weight = {.estimator = "paretoq", .format = Format::kInt2, .scheme = Scheme::kLinear};
+  options.weight.granularity = Granularity::kRow;
+  auto model = Gpt::Create({.n_layers = 1, .dim = 16, .n_heads = 2, .vocab_size = 20, .seq_len = 16}, options, 3);
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_EQ(SaveHuggingFace(**model, {.values = SavedValues::kQuantized}, {}, {}, Path("gpt")), absl::OkStatus());
+  auto loaded = LoadModel(Path("gpt"), {});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(at::allclose(SomeLogits(model->get()), SomeLogits(loaded->get()), 1e-6, 1e-6));
+}
+
 TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWith) {
   ModelOptions options;
   options.weight = {.format = Format::kInt4, .scheme = Scheme::kAffine, .block = 8};

@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/model_files.h"
+#include "recipes/tensor_quant.h"
 #include "weights/model_store.h"
 
 namespace ridgeline {
@@ -15,18 +16,20 @@ namespace {
 
 absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   QuantizerSpec spec;
-  spec.estimator = quant.estimator();
+  spec.estimator = EstimatorOf(quant, tensor);
   ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
   ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
-  ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(quant.grid_gradient()));
-  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(quant.grid()));
+  ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(GridGradientOf(quant, tensor)));
+  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(GridOf(quant, tensor)));
   if (tensor.has_granularity()) {
     ASSIGN_OR_RETURN(spec.granularity, ParseGranularity(tensor.granularity()));
   }
   spec.hadamard = quant.hadamard();
+  spec.hadamard_signs = quant.hadamard_signs();
   spec.block = tensor.block();
   spec.lambda = quant.lambda();
-  spec.fit_detached = quant.fit_gradient() == "detached";
+  const bool has_fit = spec.estimator == "ridge" || spec.estimator == "ridge_trust";
+  spec.fit_detached = has_fit && quant.fit_gradient() == "detached";
   spec.trust = quant.trust();
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
   return spec.enabled() ? spec : QuantizerSpec{};
@@ -80,6 +83,7 @@ absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(quantizers.weight, SpecFromRecipe(recipe.quant(), recipe.quant().weight()));
   ASSIGN_OR_RETURN(quantizers.activation, SpecFromRecipe(recipe.quant(), recipe.quant().activation()));
   ASSIGN_OR_RETURN(quantizers.weight.sparsity, ParseSparsityPattern(recipe.sparsity().pattern()));
+  if (recipe.sparsity().mask_decay_kind() == "gradient") quantizers.weight.mask_decay = recipe.sparsity().mask_decay();
   quantizers.skip = {recipe.quant().skip().begin(), recipe.quant().skip().end()};
   return quantizers;
 }

@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "recipes/checks.h"
 #include "recipes/model_shapes.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
 namespace {
@@ -76,7 +77,7 @@ std::string RemedyForTail(const std::vector<int64_t>& lengths) {
 }
 
 void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
-  if (!full.quant().hadamard() || full.quant().estimator() == "none" || quant.format() == "none") return;
+  if (!full.quant().hadamard() || !IsQuantized(full.quant(), quant)) return;
   const std::string key = prefix + ".block";
   const int block = quant.block();
   if (block > 0 && (block & (block - 1)) != 0) {

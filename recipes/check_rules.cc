@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules that look at more than one key, and those that the schema's options cannot say.
 #include <algorithm>
-#include <utility>
 
 #include "fmt/format.h"
 #include "recipes/checks.h"
 #include "recipes/quantizer_rules.h"
 #include "recipes/scalar.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
 namespace {
@@ -79,43 +79,32 @@ void CheckTraining(const v1::Recipe& full, Issues* issues) {
   }
 }
 
-// Keys of the schema that the trainer does not know yet.
-void CheckComing(const v1::Recipe& full, Issues* issues) {
-  auto refuse = [issues](bool is_set, const std::string& key) {
-    if (is_set) issues->push_back({key, "this version does not have it yet", "remove the key", {key}});
-  };
-  for (const char* tensor : {"quant.weight", "quant.activation"}) {
-    const v1::TensorQuant& quant = tensor == std::string_view("quant.weight") ? full.quant().weight()
-                                                                              : full.quant().activation();
-    refuse(quant.has_estimator(), fmt::format("{}.estimator", tensor));
-    refuse(quant.has_grid(), fmt::format("{}.grid", tensor));
-    refuse(quant.has_grid_gradient(), fmt::format("{}.grid_gradient", tensor));
+// A tensor's format and estimator come together.
+void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix, Issues* issues) {
+  const std::string own = prefix + ".estimator", format = prefix + ".format";
+  const std::string& estimator = EstimatorOf(quant, tensor);
+  if (tensor.format() != "none" && estimator == "none") {
+    const std::string key = tensor.has_estimator() ? own : "quant.estimator";
+    issues->push_back({format, fmt::format("{} needs an estimator, and {} is none", tensor.format(), key),
+                       fmt::format("set {} to ridge_trust, quest, ridge or ste, or the format to none", key),
+                       {format, key}});
   }
-  refuse(full.quant().hadamard_signs(), "quant.hadamard_signs");
-  refuse(full.sparsity().mask_decay() > 0, "sparsity.mask_decay");
+  if (tensor.format() == "none" && tensor.has_estimator() && estimator != "none") {
+    issues->push_back({own, fmt::format("{} has nothing to quantize: {} is none", estimator, format),
+                       fmt::format("set {}, or remove the key", format), {own, format}});
+  }
 }
 
 void CheckEstimator(const v1::Recipe& full, Issues* issues) {
   const v1::Quant& quant = full.quant();
-  bool estimates = quant.estimator() != "none";
-  bool quantizes = false;
-  for (const auto& [tensor, format] : {std::pair<const char*, std::string>{"weight", quant.weight().format()},
-                                       {"activation", quant.activation().format()}}) {
-    if (format == "none") continue;
-    quantizes = true;
-    if (estimates) continue;
-    std::string key = fmt::format("quant.{}.format", tensor);
-    issues->push_back({key,
-                       fmt::format("{} needs an estimator, and quant.estimator is none", format),
-                       "set quant.estimator to ridge_trust, quest, ridge or ste, or the format to none", {key, "quant.estimator"}});
-  }
-  if (estimates && !quantizes) {
-    issues->push_back({"quant.estimator",
-                       fmt::format("{} has nothing to quantize: the formats of weight and activation are none",
-                                   quant.estimator()),
-                       "set quant.weight.format or quant.activation.format, or the estimator to none",
-                       {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
-  }
+  CheckEstimatorOf(quant, quant.weight(), "quant.weight", issues);
+  CheckEstimatorOf(quant, quant.activation(), "quant.activation", issues);
+  if (quant.estimator() == "none" || quant.weight().format() != "none" || quant.activation().format() != "none") return;
+  issues->push_back({"quant.estimator",
+                     fmt::format("{} has nothing to quantize: the formats of weight and activation are none",
+                                 quant.estimator()),
+                     "set quant.weight.format or quant.activation.format, or the estimator to none",
+                     {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
 }
 
 }  // namespace
@@ -129,7 +118,6 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
   CheckQuantizers(full.quant(), issues);
-  CheckComing(full, issues);
 }
 
 }  // namespace ridgeline::recipe_internal

@@ -9,6 +9,7 @@
 #include "recipes/checks.h"
 #include "recipes/model_shapes.h"
 #include "recipes/scalar.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
 namespace {
@@ -55,7 +56,7 @@ void CheckScheduleSteps(const v1::Recipe& full, Issues* issues) {
 // A pruned weight must decode to zero, and a group must not lie in two blocks.
 void CheckQuantizer(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
   const v1::TensorQuant& weight = full.quant().weight();
-  if (full.quant().estimator() == "none" || weight.format() == "none") return;
+  if (!IsQuantized(full.quant(), weight)) return;
   if (weight.scheme() == "affine") {
     issues->push_back({"quant.weight.scheme",
                        fmt::format("affine codes decode about a block's mean, and weights pruned by {} {} are zero",
@@ -70,6 +71,16 @@ void CheckQuantizer(const v1::Recipe& full, const Pattern& pattern, Issues* issu
                        fmt::format("set it to a multiple of {}", pattern.m),
                        {"quant.weight.block", kPatternKey}});
   }
+}
+
+// SR-STE moves what is pruned.
+void CheckMaskDecay(const v1::Recipe& full, Issues* issues) {
+  if (!(full.sparsity().mask_decay() > 0)) return;
+  issues->push_back({"sparsity.mask_decay",
+                     fmt::format("{} has nothing to decay: {} is {}", full.sparsity().mask_decay(), kPatternKey,
+                                 full.sparsity().pattern()),
+                     fmt::format("set {} to a pattern such as 2:4, or remove the key", kPatternKey),
+                     {"sparsity.mask_decay", kPatternKey}});
 }
 
 void CheckRows(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
@@ -95,7 +106,7 @@ void CheckSparsity(const v1::Recipe& full, Issues* issues) {
                        {kPatternKey}});
     return;
   }
-  if (pattern->n == pattern->m) return;
+  if (pattern->n == pattern->m) return CheckMaskDecay(full, issues);
   CheckQuantizer(full, *pattern, issues);
   CheckRows(full, *pattern, issues);
 }

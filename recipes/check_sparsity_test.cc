@@ -61,6 +61,13 @@ TEST(SparsityRulesTest, GroupsLieWithinBlocksAndRows) {
   EXPECT_THAT(Problems("model: {path: p}\nsparsity: {pattern: 2:3}\n"), IsEmpty()) << "only the weights know";
 }
 
+TEST(SparsityRulesTest, ADecayNeedsSomethingThatIsPruned) {
+  EXPECT_THAT(Problems("sparsity: {pattern: 2:4, mask_decay: 2e-4, mask_decay_kind: decoupled}\n"), IsEmpty());
+  EXPECT_THAT(Problems("sparsity: {mask_decay: 2e-4}\n"),
+              ElementsAre("r:2:24: sparsity.mask_decay: 0.0002 has nothing to decay: sparsity.pattern is dense (set "
+                          "sparsity.pattern to a pattern such as 2:4, or remove the key)"));
+}
+
 TEST(SparsityRulesTest, ThePatternIsReachedWithinTheRun) {
   EXPECT_THAT(Problems("training: {steps: 10}\nsparsity: {pattern: 2:4, schedule: linear, schedule_steps: 10}\n"),
               IsEmpty());

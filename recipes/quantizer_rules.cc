@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
 namespace {
@@ -20,6 +21,10 @@ bool IsAny(std::string_view) { return true; }
 bool HasPlainScale(std::string_view format) { return !HasBlockOfItsOwn(format); }
 bool HasGaussianGrid(std::string_view format) { return HasPlainScale(format) && !IsBitMod(format); }
 bool IsAboveOneBit(std::string_view format) { return IsInteger(format) && format != "int1"; }
+bool IsIntegerOrTernary(std::string_view format) { return IsInteger(format) || format == "ternary"; }
+bool IsParetoq(std::string_view format) {
+  return format == "int1" || format == "ternary" || format == "int2" || format == "int3" || format == "int4";
+}
 bool IsInt1(std::string_view format) { return format == "int1"; }
 bool IsInt1OrInt8(std::string_view format) { return format == "int1" || format == "int8"; }
 bool IsTernaryOrInt8(std::string_view format) { return format == "ternary" || format == "int8"; }
@@ -34,6 +39,8 @@ struct Rule {
   std::string_view grid_gradient;
   std::string_view weight_granularity;      // Where the recipe does not say.
   std::string_view activation_granularity;  // Where the recipe does not say.
+  std::string_view only = "";               // "weight" or "activation", for an estimator of one of them.
+  bool learns_scale = false;                // A trained scale: of a weight's rows or all of it, never of blocks.
 };
 
 constexpr Rule kRules[] = {
@@ -48,20 +55,35 @@ constexpr Rule kRules[] = {
      "tensor", "row"},
     {"torchao", IsAboveOneBit, "int2 to int8", "", "minmax", "detached", "block", "row"},
     {"bi_adapter", IsInt1, "int1", "affine", "minmax", "graph", "", ""},
-    {"gaussws", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "", ""},
-    {"diffq", IsInteger, "int1 to int8", "affine", "minmax", "detached", "", ""},
+    // Noise on activations would differ between two looks at the same ones.
+    {"gaussws", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "", "", "weight"},
+    {"diffq", IsInteger, "int1 to int8", "affine", "minmax", "detached", "", "", "weight"},
+    {"lsq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "tensor", "tensor", "", true},
+    {"paretoq", IsParetoq, "int1, ternary, int2, int3 or int4", "linear", "minmax", "detached", "row", "", "weight", true},
+    {"post", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "row", "", "weight", true},
+    {"asq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "", "row", "activation", true},
 };
 
-const Rule* RuleOf(std::string_view estimator) {
+const Rule* FindRule(std::string_view estimator) {
   for (const Rule& rule : kRules)
     if (rule.estimator == estimator) return &rule;
   return nullptr;
+}
+
+// That of an estimator that has no rules, too: one that is none, or that the schema does not know.
+const Rule& RuleOf(std::string_view estimator) {
+  static constexpr Rule kNoRule = {"", IsAny, "", "", "", "", "", ""};
+  const Rule* rule = FindRule(estimator);
+  return rule == nullptr ? kNoRule : *rule;
 }
 
 int BlockOfItsOwn(std::string_view format) {
   if (!HasBlockOfItsOwn(format)) return 0;
   return format.starts_with("mx") ? 32 : 16;
 }
+
+// Formats with a scale or an element of their own are placed by the largest number of a block alone.
+bool IsOnMinMax(std::string_view format) { return HasBlockOfItsOwn(format) || IsBitMod(format); }
 
 // torchao's weights are symmetric where nothing else is said, its activations not.
 void FillTensor(const Rule& rule, bool is_weight, v1::TensorQuant* tensor) {
@@ -74,111 +96,175 @@ void FillTensor(const Rule& rule, bool is_weight, v1::TensorQuant* tensor) {
   if (block > 0 && !tensor->has_block()) tensor->set_block(block);
 }
 
-// Their definition is one of weights; noise on activations would differ between two looks at the same ones.
-void CheckNoise(const v1::Quant& quant, Issues* issues) {
-  if (quant.estimator() != "gaussws" && quant.estimator() != "diffq") return;
-  if (quant.activation().format() == "none") return;
-  issues->push_back({"quant.activation.format", fmt::format("{} adds noise to weights only", quant.estimator()),
-                     "set it to none", {"quant.estimator", "quant.activation.format"}});
+// A tensor with an estimator of its own has that one's grid, not the one that the other tensor's needs.
+void FillOwnGrid(const Rule& rule, v1::TensorQuant* tensor) {
+  const bool on_minmax = IsOnMinMax(tensor->format());
+  const std::string grid(rule.grid.empty() && on_minmax ? "minmax" : rule.grid);
+  const std::string gradient(rule.grid_gradient.empty() && on_minmax ? "detached" : rule.grid_gradient);
+  if (!grid.empty() && !tensor->has_grid()) tensor->set_grid(grid);
+  if (!gradient.empty() && !tensor->has_grid_gradient()) tensor->set_grid_gradient(gradient);
 }
 
-void CheckTensor(const v1::Quant& quant, const Rule& rule, const v1::TensorQuant& tensor, const std::string& prefix,
-                 Issues* issues) {
-  const std::string& format = tensor.format();
-  if (format == "none") return;
-  if (!rule.accepts(format)) {
-    issues->push_back({prefix + ".format", fmt::format("{} has no {}", quant.estimator(), format),
-                       fmt::format("use {}", rule.formats), {"quant.estimator", prefix + ".format"}});
+// The checks of one tensor of a recipe.
+class TensorChecks {
+ public:
+  TensorChecks(const v1::Quant& quant, bool is_weight, Issues* issues)
+      : quant_(quant), tensor_(is_weight ? quant.weight() : quant.activation()), is_weight_(is_weight),
+        prefix_(is_weight ? "quant.weight" : "quant.activation"), estimator_(EstimatorOf(quant, tensor_)),
+        estimator_key_(tensor_.has_estimator() ? prefix_ + ".estimator" : "quant.estimator"), issues_(issues) {}
+
+  void Run() {
+    const Rule* rule = FindRule(estimator_);
+    if (rule == nullptr || tensor_.format() == "none") return;
+    CheckSharedKeys(*rule);
+    CheckSide(*rule);
+    CheckFormat(*rule);
+    CheckScheme(*rule);
+    CheckBlock();
+    CheckGranularity(*rule);
   }
-  if (!IsInteger(format) && tensor.scheme() != "linear") {
-    issues->push_back({prefix + ".scheme", fmt::format("{} has no {} scheme", format, tensor.scheme()),
-                       "set it to linear, or remove the key", {prefix + ".format", prefix + ".scheme"}});
-  } else if (!rule.scheme.empty() && tensor.scheme() != rule.scheme) {
-    issues->push_back({prefix + ".scheme", fmt::format("{} has no {} scheme", quant.estimator(), tensor.scheme()),
-                       fmt::format("set it to {}, or remove the key", rule.scheme),
-                       {"quant.estimator", prefix + ".scheme"}});
+
+ private:
+  // What follows from both keys; an issue that the other tensor has too is told once.
+  void Add(const std::string& key, const std::string& message, const std::string& remedy, const std::string& cause) {
+    for (const Issue& issue : *issues_)
+      if (issue.key == key && issue.message == message) return;
+    issues_->push_back({key, message, remedy, {cause, key}});
   }
-  const int block = BlockOfItsOwn(format);
-  if (block > 0 && tensor.block() != block) {
-    issues->push_back({prefix + ".block", fmt::format("{} has no blocks of {}", format, tensor.block()),
-                       fmt::format("set it to {}, or remove the key", block), {prefix + ".format", prefix + ".block"}});
+
+  void CheckSharedKeys(const Rule& rule) {
+    const bool on_minmax = IsOnMinMax(tensor_.format());
+    CheckShared(tensor_.has_grid() ? prefix_ + ".grid" : "quant.grid", GridOf(quant_, tensor_), "{} has no {} grid",
+                rule.grid, on_minmax ? "minmax" : "");
+    CheckShared(tensor_.has_grid_gradient() ? prefix_ + ".grid_gradient" : "quant.grid_gradient",
+                GridGradientOf(quant_, tensor_), "{} has no grid_gradient {}", rule.grid_gradient,
+                on_minmax ? "detached" : "");
   }
-  if (block > 0 && tensor.granularity() != "block") {
-    issues->push_back({prefix + ".granularity", fmt::format("{} has no granularity {}", format, tensor.granularity()),
-                       "set it to block, or remove the key", {prefix + ".format", prefix + ".granularity"}});
+
+  // `value` of `key`, against what the estimator has, or else what the format has.
+  void CheckShared(const std::string& key, const std::string& value, const char* message, std::string_view of_estimator,
+                   std::string_view of_format) {
+    const std::string wanted(of_estimator.empty() ? of_format : of_estimator);
+    if (wanted.empty() || value == wanted) return;
+    const std::string& owner = of_estimator.empty() ? tensor_.format() : estimator_;
+    Add(key, fmt::format(fmt::runtime(message), owner, value), fmt::format("set it to {}, or remove the key", wanted),
+        estimator_key_);
   }
-  if (quant.hadamard() && tensor.granularity() != "block") {
-    issues->push_back({prefix + ".granularity", fmt::format("{} has no blocks that quant.hadamard could turn",
-                                                            tensor.granularity()),
-                       "set it to block, or quant.hadamard to false", {prefix + ".granularity", "quant.hadamard"}});
+
+  void CheckSide(const Rule& rule) {
+    if (rule.only.empty() || (rule.only == "weight") == is_weight_) return;
+    Add(prefix_ + ".format", fmt::format("{} is an estimator of {}s only", estimator_, rule.only),
+        fmt::format("set it to none, or {}.estimator to another", prefix_), estimator_key_);
   }
+
+  void CheckFormat(const Rule& rule) {
+    if (rule.accepts(tensor_.format())) return;
+    Add(prefix_ + ".format", fmt::format("{} has no {}", estimator_, tensor_.format()),
+        fmt::format("use {}", rule.formats), estimator_key_);
+  }
+
+  void CheckScheme(const Rule& rule) {
+    const std::string key = prefix_ + ".scheme";
+    if (!IsInteger(tensor_.format()) && tensor_.scheme() != "linear") {
+      Add(key, fmt::format("{} has no {} scheme", tensor_.format(), tensor_.scheme()),
+          "set it to linear, or remove the key", prefix_ + ".format");
+    } else if (!rule.scheme.empty() && tensor_.scheme() != rule.scheme) {
+      Add(key, fmt::format("{} has no {} scheme", estimator_, tensor_.scheme()),
+          fmt::format("set it to {}, or remove the key", rule.scheme), estimator_key_);
+    }
+  }
+
+  void CheckBlock() {
+    const int block = BlockOfItsOwn(tensor_.format());
+    if (block == 0) return;
+    if (tensor_.block() != block)
+      Add(prefix_ + ".block", fmt::format("{} has no blocks of {}", tensor_.format(), tensor_.block()),
+          fmt::format("set it to {}, or remove the key", block), prefix_ + ".format");
+    if (tensor_.granularity() != "block") RefuseGranularity(tensor_.format(), "block", prefix_ + ".format");
+  }
+
+  void CheckGranularity(const Rule& rule) {
+    const std::string& granularity = tensor_.granularity();
+    if (rule.learns_scale && is_weight_ && granularity == "block")
+      RefuseGranularity(estimator_, "row or tensor", estimator_key_);
+    if (rule.learns_scale && !is_weight_ && granularity != rule.activation_granularity)
+      RefuseGranularity(estimator_, rule.activation_granularity, estimator_key_);
+    if (quant_.hadamard() && granularity != "block")
+      Add(prefix_ + ".granularity", fmt::format("{} has no blocks that quant.hadamard could turn", granularity),
+          rule.learns_scale ? "set quant.hadamard to false" : "set it to block, or quant.hadamard to false",
+          "quant.hadamard");
+  }
+
+  void RefuseGranularity(const std::string& owner, std::string_view wanted, const std::string& cause) {
+    Add(prefix_ + ".granularity", fmt::format("{} has no granularity {}", owner, tensor_.granularity()),
+        fmt::format("set it to {}, or remove the key", wanted), cause);
+  }
+
+  const v1::Quant& quant_;
+  const v1::TensorQuant& tensor_;
+  const bool is_weight_;
+  const std::string prefix_, estimator_, estimator_key_;
+  Issues* issues_;
+};
+
+// Whether a tensor that is quantized has one of these estimators.
+bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_view second) {
+  auto has = [&](const v1::TensorQuant& tensor) {
+    const std::string& estimator = EstimatorOf(quant, tensor);
+    return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
+  };
+  return has(quant.weight()) || has(quant.activation());
 }
 
-// Formats with a scale or an element of their own are placed by the largest number of a block alone.
-std::string_view FormatOnMinMax(const v1::Quant& quant) {
-  for (const v1::TensorQuant* tensor : {&quant.weight(), &quant.activation()})
-    if (HasBlockOfItsOwn(tensor->format()) || IsBitMod(tensor->format())) return tensor->format();
-  return "";
-}
-
-// `value` of quant.`key`, against what the estimator has, or else what the formats have.
-void CheckShared(const v1::Quant& quant, const std::string& key, const std::string& value, std::string_view of_estimator,
-                 std::string_view of_format, Issues* issues) {
-  const bool is_grid = key == "quant.grid";
-  const std::string wanted(of_estimator.empty() ? of_format : of_estimator);
-  if (wanted.empty() || value == wanted) return;
-  const std::string owner(of_estimator.empty() ? FormatOnMinMax(quant) : std::string_view(quant.estimator()));
-  issues->push_back({key, is_grid ? fmt::format("{} has no {} grid", owner, value)
-                                  : fmt::format("{} has no grid_gradient {}", owner, value),
-                     fmt::format("set it to {}, or remove the key", wanted), {"quant.estimator", key}});
-}
-
-// Refuses `key`, whose value only `estimators` have.
-void RefuseKey(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
-               Issues* issues) {
-  issues->push_back({key, fmt::format("{} has no {}", quant.estimator(), what),
+void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
+                   Issues* issues) {
+  issues->push_back({key, fmt::format("{} has no {}", EstimatorLabel(quant), what),
                      fmt::format("remove the key, or use {}", estimators), {"quant.estimator", key}});
 }
 
+// A fit that is held still leaves no path to its grid.
+void CheckDetachedFit(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix, Issues* issues) {
+  if (!IsQuantized(quant, tensor) || EstimatorOf(quant, tensor) != "ridge" || GridGradientOf(quant, tensor) == "detached")
+    return;
+  const std::string key = tensor.has_grid_gradient() ? prefix + ".grid_gradient" : "quant.grid_gradient";
+  issues->push_back({key, "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
+                     "set it to detached, or remove the key", {key, "quant.fit_gradient"}});
+}
+
 void CheckControls(const v1::Quant& quant, Issues* issues) {
-  const std::string& estimator = quant.estimator();
-  const bool has_fit = estimator == "ridge" || estimator == "ridge_trust";
-  const bool has_mask = estimator == "quest" || estimator == "ridge_trust";
-  const bool detaches = quant.fit_gradient() == "detached";
-  if (detaches && !has_fit) RefuseKey(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
-  if (quant.trust() > 0 && !has_mask) RefuseKey(quant, "quant.trust", "trust mask", "quest or ridge_trust", issues);
-  if (!detaches || !has_fit || quant.grid_gradient() == "detached") return;
-  issues->push_back({"quant.grid_gradient", "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
-                     "set it to detached, or remove the key", {"quant.grid_gradient", "quant.fit_gradient"}});
+  if (quant.hadamard_signs() && !quant.hadamard())
+    issues->push_back({"quant.hadamard_signs", "signs come before a Hadamard matrix, and quant.hadamard is false",
+                       "set quant.hadamard to true, or remove the key", {"quant.hadamard", "quant.hadamard_signs"}});
+  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
+    RefuseControl(quant, "quant.trust", "trust mask", "quest or ridge_trust", issues);
+  if (quant.fit_gradient() != "detached") return;
+  if (!AnyTensorHas(quant, "ridge", "ridge_trust"))
+    return RefuseControl(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
+  CheckDetachedFit(quant, quant.weight(), "quant.weight", issues);
+  CheckDetachedFit(quant, quant.activation(), "quant.activation", issues);
 }
 
 }  // namespace
 
 void FillQuantizerDefaults(v1::Quant* quant) {
-  const Rule* rule = RuleOf(quant->estimator());
-  static constexpr Rule kNoRule = {"", IsAny, "", "", "", "", "", ""};
-  if (rule == nullptr) rule = &kNoRule;
   for (bool is_weight : {true, false}) {
     v1::TensorQuant* tensor = is_weight ? quant->mutable_weight() : quant->mutable_activation();
-    if (tensor->has_format() && tensor->format() != "none") FillTensor(*rule, is_weight, tensor);
-    else if (rule->scheme == "linear" && !tensor->has_scheme()) tensor->set_scheme("linear");
+    const Rule& rule = RuleOf(EstimatorOf(*quant, *tensor));
+    const bool has_format = tensor->has_format() && tensor->format() != "none";
+    if (has_format) FillTensor(rule, is_weight, tensor);
+    else if (rule.scheme == "linear" && !tensor->has_scheme()) tensor->set_scheme("linear");
+    if (has_format && tensor->has_estimator()) FillOwnGrid(rule, tensor);
   }
-  if (!rule->grid.empty() && !quant->has_grid()) quant->set_grid(std::string(rule->grid));
-  if (!rule->grid_gradient.empty() && !quant->has_grid_gradient())
-    quant->set_grid_gradient(std::string(rule->grid_gradient));
+  const Rule& shared = RuleOf(quant->estimator());
+  if (!shared.grid.empty() && !quant->has_grid()) quant->set_grid(std::string(shared.grid));
+  if (!shared.grid_gradient.empty() && !quant->has_grid_gradient())
+    quant->set_grid_gradient(std::string(shared.grid_gradient));
 }
 
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {
+  TensorChecks(quant, /*is_weight=*/true, issues).Run();
+  TensorChecks(quant, /*is_weight=*/false, issues).Run();
   CheckControls(quant, issues);
-  const Rule* rule = RuleOf(quant.estimator());
-  if (rule == nullptr) return;
-  const bool on_minmax = !FormatOnMinMax(quant).empty();
-  CheckShared(quant, "quant.grid", quant.grid(), rule->grid, on_minmax ? "minmax" : "", issues);
-  CheckShared(quant, "quant.grid_gradient", quant.grid_gradient(), rule->grid_gradient, on_minmax ? "detached" : "",
-              issues);
-  CheckNoise(quant, issues);
-  CheckTensor(quant, *rule, quant.weight(), "quant.weight", issues);
-  CheckTensor(quant, *rule, quant.activation(), "quant.activation", issues);
 }
 
 }  // namespace ridgeline::recipe_internal

@@ -7,17 +7,20 @@
 #include <string>
 
 #include "recipes/recipe_reader.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline {
 namespace {
 
 using ::testing::HasSubstr;
 
-v1::Quant Filled(const std::string& estimator, const std::string& weight, const std::string& activation) {
+v1::Quant Filled(const std::string& estimator, const std::string& weight, const std::string& activation,
+                 const std::string& of_activation = "") {
   v1::Recipe recipe;
   recipe.mutable_quant()->set_estimator(estimator);
   recipe.mutable_quant()->mutable_weight()->set_format(weight);
   recipe.mutable_quant()->mutable_activation()->set_format(activation);
+  if (!of_activation.empty()) recipe.mutable_quant()->mutable_activation()->set_estimator(of_activation);
   ApplyRecipeDefaults(&recipe);
   return recipe.quant();
 }
@@ -37,7 +40,9 @@ TEST(QuantizerRulesTest, DefaultsMakeEveryEstimatorsUsualFormatsValid) {
                         {"ste", "bitmod_fp3", "int8"}, {"ste_clip", "int1", "int1"}, {"quest", "fp4", "fp6_e2m3"},
                         {"ridge_trust", "int4", "fp8_e4m3"}, {"bitnet_b1", "int1", "int8"}, {"bitnet", "ternary", "int8"},
                         {"bitnet_reloaded", "ternary", "int8"}, {"torchao", "int4", "int8"},
-                        {"bi_adapter", "int1", "none"}, {"gaussws", "int6", "none"}, {"diffq", "int4", "none"}})
+                        {"bi_adapter", "int1", "none"}, {"gaussws", "int6", "none"}, {"diffq", "int4", "none"},
+                        {"lsq", "int1", "int8"}, {"lsq", "ternary", "int4"}, {"paretoq", "int2", "none"},
+                        {"post", "int4", "none"}, {"asq", "none", "int4"}})
     EXPECT_EQ(FirstIssue(Filled(c.estimator, c.weight, c.activation)), "") << c.estimator << " " << c.weight;
 }
 
@@ -60,7 +65,11 @@ TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
 TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
   EXPECT_THAT(FirstIssue(Filled("bitnet", "int4", "int8")), HasSubstr("quant.weight.format: bitnet has no int4 (use ternary"));
   EXPECT_THAT(FirstIssue(Filled("ridge", "int4", "mxfp4")), HasSubstr("quant.activation.format: ridge has no mxfp4"));
-  EXPECT_THAT(FirstIssue(Filled("gaussws", "int4", "int8")), HasSubstr("gaussws adds noise to weights only"));
+  EXPECT_THAT(FirstIssue(Filled("gaussws", "int4", "int8")), HasSubstr("gaussws is an estimator of weights only"));
+  EXPECT_THAT(FirstIssue(Filled("paretoq", "int5", "none")), HasSubstr("paretoq has no int5 (use int1, ternary"));
+  EXPECT_THAT(FirstIssue(Filled("asq", "int4", "int4")),
+              HasSubstr("quant.weight.format: asq is an estimator of activations only (set it to none, or "
+                        "quant.weight.estimator to another)"));
   v1::Quant affine = Filled("ste", "fp4", "none");
   affine.mutable_weight()->set_scheme("affine");
   EXPECT_THAT(FirstIssue(affine), HasSubstr("fp4 has no affine scheme"));
@@ -70,6 +79,36 @@ TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
   v1::Quant rotated = Filled("bitnet", "ternary", "none");
   rotated.set_hadamard(true);
   EXPECT_THAT(FirstIssue(rotated), HasSubstr("quant.weight.granularity: tensor has no blocks"));
+}
+
+TEST(QuantizerRulesTest, EachTensorMayHaveAnEstimatorOfItsOwnAndThenItsGrid) {
+  v1::Quant post = Filled("post", "int4", "int4", "asq"), noise = Filled("gaussws", "int6", "int4", "quest");
+  EXPECT_EQ(FirstIssue(post), "");
+  EXPECT_EQ(post.weight().granularity() + " " + post.activation().granularity(), "row row");
+  EXPECT_EQ(FirstIssue(noise), "");
+  EXPECT_EQ(GridOf(noise, noise.weight()) + " " + GridOf(noise, noise.activation()), "minmax gaussian");
+  EXPECT_EQ(EstimatorLabel(noise), "gaussws+quest");
+  noise.mutable_activation()->set_grid("minmax");
+  EXPECT_THAT(FirstIssue(noise), HasSubstr("quant.activation.grid: quest has no minmax grid (set it to gaussian"));
+}
+
+TEST(QuantizerRulesTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
+  v1::Quant weight = Filled("lsq", "int4", "none"), input = Filled("lsq", "none", "int4");
+  EXPECT_EQ(weight.weight().granularity(), "tensor");
+  weight.mutable_weight()->set_granularity("row");
+  EXPECT_EQ(FirstIssue(weight), "");
+  weight.mutable_weight()->set_granularity("block");
+  EXPECT_THAT(FirstIssue(weight), HasSubstr("quant.weight.granularity: lsq has no granularity block (set it to row or"));
+  input.mutable_activation()->set_granularity("row");
+  EXPECT_THAT(FirstIssue(input), HasSubstr("quant.activation.granularity: lsq has no granularity row (set it to tensor"));
+}
+
+TEST(QuantizerRulesTest, SignsNeedAHadamardMatrix) {
+  v1::Quant quant = Filled("ste", "int4", "int4");
+  quant.set_hadamard_signs(true);
+  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.hadamard_signs: signs come before a Hadamard matrix"));
+  quant.set_hadamard(true);
+  EXPECT_EQ(FirstIssue(quant), "");
 }
 
 TEST(QuantizerRulesTest, OnlyRidgeHasAFitToDetachAndOnlyQuestAndRidgeTrustAMask) {

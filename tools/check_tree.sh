@@ -11,10 +11,10 @@ declare -A arrows=(
   [common]="" [quant]="" [weights]="common" [data]="weights common" [recipes]="common" [frontier]="common"
   [coordinator]="recipes frontier common" [cli]="recipes frontier import inference plan data weights common"
   [import]="weights common" [model]="quant weights common" [worker]="recipes model plan quant data weights common"
-  [plan]="model quant weights common" [inference]="model quant data weights common"
+  [plan]="recipes model quant weights common" [inference]="model quant data weights common"
 )
 # Tests may also use a room that makes their input.
-declare -A test_arrows=([worker]="recipes" [plan]="recipes")
+declare -A test_arrows=([worker]="recipes")
 
 for room in "${!arrows[@]}"; do
   [ -d "$room" ] || continue

@@ -9,6 +9,7 @@
 #include "coordinator/rpc/job_view.h"
 #include "coordinator/rpc/metrics.h"
 #include "frontier/pareto.h"
+#include "recipes/tensor_quant.h"
 
 namespace ridgeline {
 namespace {
@@ -26,7 +27,7 @@ std::string ModelOf(const v1::Recipe& recipe) {
 
 std::string SchemeOf(const v1::Recipe& recipe) {
   const v1::Quant& quant = recipe.quant();
-  return SchemeLabel(quant.estimator(), quant.weight().scheme(), quant.weight().format(), quant.activation().format());
+  return SchemeLabel(EstimatorLabel(quant), quant.weight().scheme(), quant.weight().format(), quant.activation().format());
 }
 
 std::string SchemeOf(const v1::FrontierPoint& point) {

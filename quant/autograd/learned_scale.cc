@@ -83,9 +83,14 @@ class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFuncti
   }
 };
 
-// The value of the scale, with the paper's factor on its gradient.
+// The paper's balance between a scale's steps and those of what it quantizes.
+double GradientFactor(const LearnedLevels& levels, int64_t numbers) {
+  return 1 / std::sqrt(static_cast<double>(numbers) * levels.gradient_q);
+}
+
+// The value of the scale, with that factor on its gradient.
 at::Tensor Balanced(const at::Tensor& scale, const LearnedLevels& levels, int64_t numbers) {
-  const double factor = 1 / std::sqrt(static_cast<double>(numbers) * levels.gradient_q);
+  const double factor = GradientFactor(levels, numbers);
   at::Tensor balanced = scale * factor + (scale * (1 - factor)).detach();
   return balanced.clamp_min(kSmallestLearnedScale);
 }
@@ -94,6 +99,11 @@ void CheckScale(const at::Tensor& x, const at::Tensor& scale, int64_t numbers) {
   TORCH_CHECK(scale.dim() == 2 && scale.size(1) == 1 && (scale.size(0) == 1 || scale.size(0) == RowsOf(x)),
               "a scale of shape ", scale.sizes(), " does not fit ", RowsOf(x), " rows: use (rows, 1) or (1, 1)");
   TORCH_CHECK(numbers > 0, "numbers is ", numbers, ": count what shares a scale");
+}
+
+// (rows), contiguous, in the kernels' dtype.
+at::Tensor OfRows(const at::Tensor& scale, const at::Tensor& x) {
+  return scale.to(KernelType(x)).expand({RowsOf(x), 1}).reshape({-1}).contiguous();
 }
 
 }  // namespace
@@ -105,7 +115,7 @@ at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec) {
   at::Tensor mean = rows.mean(1, true), largest = std::get<0>(rows.max(1, true));
   at::Tensor scale = largest;
   if (levels.kind == LevelKind::kSign) scale = mean;
-  else if (spec.estimator == "lsq") scale = 2 * mean / std::sqrt(levels.gradient_q);
+  else if (spec.estimator == "lsq" || spec.estimator == "asq") scale = 2 * mean / std::sqrt(levels.gradient_q);
   else if (levels.kind == LevelKind::kUniform) scale = largest / levels.highest;
   return scale.clamp_min(kSmallestLearnedScale);
 }
@@ -114,8 +124,22 @@ at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, con
   if (!spec.enabled()) return x;
   const LearnedLevels levels = LevelsOrThrow(spec);
   CheckScale(x, scale, numbers);
-  at::Tensor of_rows = Balanced(scale, levels, numbers).to(KernelType(x)).expand({RowsOf(x), 1}).reshape({-1});
-  return LearnedScaleFunction::apply(x, of_rows.contiguous(), levels);
+  return LearnedScaleFunction::apply(x, OfRows(Balanced(scale, levels, numbers), x), levels);
+}
+
+LearnedGradients LearnedScaleGradients(const at::Tensor& x, const at::Tensor& v, const at::Tensor& scale,
+                                       const QuantizerSpec& spec, int64_t numbers) {
+  const LearnedLevels levels = LevelsOrThrow(spec);
+  CheckScale(x, scale, numbers);
+  TORCH_CHECK(x.scalar_type() == at::kFloat && scale.scalar_type() == at::kFloat && x.is_contiguous(),
+              "weights and their scales are contiguous and float32");
+  at::NoGradGuard no_grad;
+  const at::Tensor of_rows = OfRows(scale.clamp_min(kSmallestLearnedScale), x);
+  at::Tensor dx = at::empty_like(x), d_rows = at::empty_like(of_rows);
+  BackwardInto<float>(levels, x, v.to(at::kFloat).contiguous(), of_rows, dx, d_rows);
+  const at::Tensor d_scale = scale.size(0) == 1 ? d_rows.sum().reshape({1, 1}) : d_rows.reshape({-1, 1});
+  const at::Tensor moves = (scale >= kSmallestLearnedScale).to(at::kFloat);
+  return {dx, d_scale * moves * GradientFactor(levels, numbers)};
 }
 
 // Clamp and rounding as the papers write them; only rounding is detached.

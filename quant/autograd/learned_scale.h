@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fake quantization with a scale that is trained (lsq, paretoq, post; asq with a scale that a network computes).
+// Fake quantization with a scale that is trained (lsq, paretoq, post; asq, whose scale a network moves for each token).
 //
 // A layer that uses it owns the scale as a parameter: a leaf that requires gradients, set by InitialScale from the
 // weight, or from the first batch of an activation, saved and restored with the layer, and left out of weight decay.
@@ -12,7 +12,7 @@
 namespace ridgeline {
 
 // Where training starts: (rows, 1) for granularity row, else (1, 1). x: (..., features).
-//   lsq      2 mean |x| / sqrt(Q_P); mean |x| for int1, and for ternary, whose Q_P is 1, twice that
+//   lsq, asq 2 mean |x| / sqrt(Q_P); mean |x| for int1, and for ternary, whose Q_P is 1, twice that
 //   paretoq  max |x|; mean |x| for int1; max |x| / Q_P for int3 and int4
 //   post     max |x|
 // Throws c10::Error for what LearnedLevelsOf refuses.
@@ -23,6 +23,16 @@ at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec);
 // `numbers` is what shares a scale and does not grow with the batch: for a weight its own count (for paretoq that of
 // the whole matrix, as its authors have it), for an activation its features.
 at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec, int64_t numbers);
+
+struct LearnedGradients {
+  at::Tensor x;      // The shape of x, float32.
+  at::Tensor scale;  // The shape of the scale, float32.
+};
+
+// The backward half apart from autograd, for weights that are quantized once per optimizer step: what
+// FakeQuantizeLearned passes on to x and scale of v = dL/dx_hat. x, scale: float32; v: float32 or bfloat16.
+LearnedGradients LearnedScaleGradients(const at::Tensor& x, const at::Tensor& v, const at::Tensor& scale,
+                                       const QuantizerSpec& spec, int64_t numbers);
 
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
 at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,

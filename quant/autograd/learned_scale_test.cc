@@ -50,6 +50,23 @@ TEST(FakeQuantizeLearnedTest, ClosedFormAgreesWithTheAutogradTwinInXAndScale) {
   }
 }
 
+TEST(FakeQuantizeLearnedTest, TheHalfApartFromAutogradPassesTheSameGradients) {
+  at::manual_seed(3);
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)));
+    at::Tensor x = at::randn({6, 50}), v = at::randn({6, 50}), scale = InitialScale(x, spec) * 0.8;
+    scale[0][0] = 1e-6;  // Below the smallest scale, where nothing moves it.
+    auto expected = GradientsOf(FakeQuantizeLearned, x, scale, v, spec);
+    LearnedGradients passed = LearnedScaleGradients(x, v, scale, spec, x.numel());
+    EXPECT_TRUE(at::equal(passed.x, expected[0]));
+    EXPECT_TRUE(at::allclose(passed.scale, expected[1], 1e-5, 1e-7));
+    EXPECT_EQ(passed.scale[0][0].item<float>(), 0);
+    at::Tensor rounded = v.to(at::kBFloat16);
+    EXPECT_TRUE(at::equal(LearnedScaleGradients(x, rounded, scale, spec, 50).x,
+                          LearnedScaleGradients(x, rounded.to(at::kFloat), scale, spec, 50).x));
+  }
+}
+
 // Descending the squared error in the scale alone must find a better one than the start.
 TEST(FakeQuantizeLearnedTest, TrainingTheScaleLowersTheError) {
   at::manual_seed(2);

@@ -192,11 +192,11 @@ absl::StatusOr<LearnedLevels> PostLevels(Format format) {
 }  // namespace
 
 absl::StatusOr<LearnedLevels> LearnedLevelsOf(const QuantizerSpec& spec) {
-  if (spec.estimator == "lsq") return LsqLevels(spec.format);
+  if (spec.estimator == "lsq" || spec.estimator == "asq") return LsqLevels(spec.format);
   if (spec.estimator == "paretoq") return ParetoqLevels(spec.format);
   if (spec.estimator == "post") return PostLevels(spec.format);
   return absl::InvalidArgumentError(
-      fmt::format("estimator {} learns no scale: use lsq, paretoq or post", spec.estimator));
+      fmt::format("estimator {} learns no scale: use lsq, paretoq, post or asq", spec.estimator));
 }
 
 HWY_EXPORT(LearnedForwardF32);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantizers whose scale is a trained parameter: lsq (METHODS A2), paretoq (A6) and post (A9). They differ from
+// Quantizers whose scale is a trained parameter: lsq (METHODS A2), paretoq (A6), post and asq (A9). They differ from
 // Estimator in one thing: the scale comes from outside, and a gradient goes back to it.
 #pragma once
 
@@ -28,7 +28,7 @@ struct LearnedLevels {
 };
 
 // By estimator and format:
-//   lsq      intB above 1: -2^(B-1) .. 2^(B-1) - 1. int1: signs. ternary: -1, 0, 1
+//   lsq, asq intB above 1: -2^(B-1) .. 2^(B-1) - 1. int1: signs. ternary: -1, 0, 1
 //   paretoq  int1: signs. ternary: stretched to 0, +-2/3. int2: stretched to +-1/4, +-3/4. int3, int4: as lsq
 //   post     int2 to int8: 0 and +-2^(-k/2), k = 0 .. 2^(B-1) - 2
 // INVALID_ARGUMENT names what an estimator has instead.

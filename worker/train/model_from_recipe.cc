@@ -5,14 +5,11 @@
 #include "model/load_model.h"
 #include "model/make_model.h"
 #include "plan/network.h"
+#include "recipes/tensor_quant.h"
 #include "weights/model_store.h"
 
 namespace ridgeline {
 namespace {
-
-bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor) {
-  return quant.estimator() != "none" && tensor.format() != "none";
-}
 
 absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(Quantizers quantizers, QuantizersFromRecipe(recipe));
@@ -50,7 +47,7 @@ v1::FrontierPoint PointFromRecipe(const v1::Recipe& recipe, const ModelCost& cos
   const v1::Quant& quant = recipe.quant();
   point.set_name(recipe.name());
   point.set_model(ModelLabel(recipe));
-  point.set_estimator(quant.estimator());
+  point.set_estimator(EstimatorLabel(quant));
   point.set_weight_format("none");
   point.set_activation_format("none");
   if (IsQuantized(quant, quant.weight())) {

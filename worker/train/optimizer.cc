@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "model/kernels/rows.h"
+#include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -23,8 +24,8 @@ void StepAll(const rows::AdamwStep& step, const T* gradient, int64_t n, float* w
 
 }  // namespace
 
-AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options)
-    : model_(model), options_(options), steps_(at::zeros({}, at::kLong)) {
+AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay)
+    : model_(model), options_(options), mask_decay_(mask_decay), steps_(at::zeros({}, at::kLong)) {
   for (const Parameter& parameter : model->parameters())
     moments_.push_back({at::zeros_like(parameter.master), at::zeros_like(parameter.master)});
 }
@@ -36,7 +37,17 @@ void AdamW::Step(double learning_rate, double gradient_scale) {
     StepParameter(&parameter, &moments_[i++], learning_rate, gradient_scale);
 }
 
+// SR-STE as weight_decay decays, for what the step's forward pass pruned: master and mask are still those of it.
+void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
+  if (mask_decay_ == 0 || !parameter->quantizer.sparsity.is_sparse()) return;
+  QuantizerSpec pruning = parameter->quantizer;
+  pruning.format = Format::kNone;
+  const at::Tensor kept = QuantizedValues(parameter->master, pruning, at::kFloat);
+  parameter->master.sub_(parameter->master - kept, learning_rate * mask_decay_);
+}
+
 void AdamW::StepParameter(Parameter* parameter, Moments* moments, double learning_rate, double gradient_scale) {
+  DecayPruned(parameter, learning_rate);
   const double taken = static_cast<double>(steps_.item<int64_t>());
   const rows::AdamwStep step = {.learning_rate = static_cast<float>(learning_rate),
                                 .beta1 = static_cast<float>(options_.beta1()),
@@ -55,6 +66,7 @@ void AdamW::StepParameter(Parameter* parameter, Moments* moments, double learnin
   const at::Tensor& gradient = parameter->gradient;
   if (gradient.scalar_type() == at::kFloat) StepAll(step, gradient.const_data_ptr<float>(), n, weight, first, second, copy);
   else StepAll(step, static_cast<const rows::Bfloat16*>(gradient.const_data_ptr()), n, weight, first, second, copy);
+  if (std::isfinite(parameter->smallest)) parameter->master.clamp_min_(parameter->smallest);
   if (!copies) parameter->RefreshCompute();
 }
 

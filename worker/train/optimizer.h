@@ -17,7 +17,8 @@ namespace ridgeline {
 // Owned and called by one thread; the model must outlive it.
 class AdamW {
  public:
-  AdamW(LanguageModel* model, const v1::Optimizer& options);
+  // `mask_decay` is that of sparsity.mask_decay_kind decoupled (METHODS A12), else 0.
+  AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay = 0);
 
   // Gradients are multiplied by gradient_scale first (clipping). Masters and what layers compute with are new after it.
   void Step(double learning_rate, double gradient_scale);
@@ -30,10 +31,12 @@ class AdamW {
   struct Moments {
     at::Tensor first, second;
   };
+  void DecayPruned(Parameter* parameter, double learning_rate);
   void StepParameter(Parameter* parameter, Moments* moments, double learning_rate, double gradient_scale);
 
   LanguageModel* model_;
   v1::Optimizer options_;
+  double mask_decay_;
   std::vector<Moments> moments_;  // One a parameter, in their order.
   at::Tensor steps_;              // Scalar int64: those taken.
 };

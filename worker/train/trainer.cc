@@ -20,6 +20,7 @@
 #include "worker/train/evaluate.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/gradients.h"
+#include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/schedule.h"
@@ -84,6 +85,7 @@ class Attempt {
   absl::Status TrainStep();
   void ForwardBackward();
   void AddMicroBatch(Share share);
+  std::pair<at::Tensor, at::Tensor> BatchOf(Share share) const;
   void UpdateSparsity();
   double ClippingFactor(double norm) const;
   absl::Status CheckNonfinite(bool finite, double loss, double norm);
@@ -147,6 +149,7 @@ absl::Status Attempt::SetUp() {
   ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
   RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   LogSetUp();
+  if (step_ == 0) RETURN_IF_ERROR(SetInputScales(model_.get(), BatchOf({0, 1}).first, communicator_));
   // Where a pretrained model begins once it is quantized is what training has to make good.
   if (step_ == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0) return Validate().status();
   return absl::OkStatus();
@@ -182,7 +185,9 @@ absl::Status Attempt::BuildModels() {
   }
   const bool accumulates = SplitBatch(recipe_.training(), communicator_.size()).accumulates();
   gradients_ = std::make_unique<Gradients>(model_.get(), accumulates, kExtraCount);
-  optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer());
+  const v1::Sparsity& sparsity = recipe_.sparsity();
+  optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer(),
+                                       sparsity.mask_decay_kind() == "decoupled" ? sparsity.mask_decay() : 0);
   return absl::OkStatus();
 }
 
@@ -271,14 +276,19 @@ void Attempt::ForwardBackward() {
     AddMicroBatch({begin, std::min(begin + local, share.end)});
 }
 
-// The samples [share.begin, share.end) of the step's batch.
-void Attempt::AddMicroBatch(Share share) {
+// Inputs and targets of the samples [share.begin, share.end) of the step's batch, (B, T) each.
+std::pair<at::Tensor, at::Tensor> Attempt::BatchOf(Share share) const {
   const v1::Training& training = recipe_.training();
   std::vector<int64_t> offsets;
   for (int64_t i = share.begin; i < share.end; ++i)
     offsets.push_back(SampleOffset(training.seed(), step_ * training.global_batch_size() + i,
                                    static_cast<int64_t>(dataset_->train().size()), training.seq_len()));
-  auto [inputs, targets] = GatherBatch(dataset_->train(), offsets, window_);
+  return GatherBatch(dataset_->train(), offsets, window_);
+}
+
+void Attempt::AddMicroBatch(Share share) {
+  const v1::Training& training = recipe_.training();
+  const auto [inputs, targets] = BatchOf(share);
   const double scale = 1 / static_cast<double>(tokens_per_step());
   const Teacher teacher{.model = teacher_model_.get(), .weight = training.distill().weight(),
                         .temperature = training.distill().temperature()};

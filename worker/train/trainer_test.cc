@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "data/dataset.h"
+#include "fmt/format.h"
 #include "recipes/recipe_reader.h"
 
 namespace ridgeline {
@@ -126,6 +127,70 @@ TEST_F(TrainerTest, EveryEstimatorTrainsOnRotatedBlocks) {
     EXPECT_TRUE(result->point.hadamard());
     EXPECT_EQ(result->point.weight_scheme(), estimator == "quest" ? "linear" : "affine");
   }
+}
+
+// Weights and activations of estimators whose scales are trained.
+std::vector<RecipeOverride> Learned(const std::string& weight, const std::string& activation) {
+  std::vector<RecipeOverride> changes = {{"quant.estimator", weight},
+                                         {"quant.weight.format", "int4"},
+                                         {"quant.activation.format", activation == "none" ? "none" : "int4"}};
+  if (activation != "none") changes.push_back({"quant.activation.estimator", activation});
+  return changes;
+}
+
+TEST_F(TrainerTest, LearnedScalesTrainFromRecipes) {
+  for (auto [weight, activation] : {std::pair{"lsq", "lsq"}, {"paretoq", "none"}, {"post", "asq"}, {"quest", "lsq"}}) {
+    SCOPED_TRACE(weight);
+    Recorder recorder;
+    absl::StatusOr<RunResult> result = Run(Assignment(Learned(weight, activation)), 1, recorder);
+    ASSERT_TRUE(result.ok()) << result.status();
+    std::vector<double> losses = recorder.TrainLosses();
+    EXPECT_LT(losses.back(), losses.front() - 0.3);
+    const bool differs = activation != std::string("none") && activation != std::string(weight);
+    EXPECT_EQ(result->point.estimator(), differs ? fmt::format("{}+{}", weight, activation) : weight);
+  }
+}
+
+TEST_F(TrainerTest, LearnedScalesBeginAlikeOnAnyNumberOfRanks) {
+  const v1::Assign assignment = Assignment(Learned("lsq", "asq"));
+  Recorder one;
+  Run(assignment, 1, one).value();
+  for (int ranks : {2, 8}) {  // Eight ranks share six sequences: two are idle.
+    Recorder many;
+    Run(assignment, ranks, many).value();
+    const std::vector<double> expected = one.TrainLosses(), losses = many.TrainLosses();
+    ASSERT_EQ(losses.size(), expected.size());
+    EXPECT_NEAR(losses.front() / expected.front(), 1, 1e-5);  // The same codes: sums run in another order alone.
+    EXPECT_NEAR(losses.back() / expected.back(), 1, 2e-2);    // Codes flip on rounding ties.
+  }
+}
+
+TEST_F(TrainerTest, ResumeRestoresLearnedScales) {
+  const v1::Assign assignment = Assignment(Learned("post", "asq"));
+  Recorder whole, before, after;
+  const double loss = Run(assignment, 2, whole)->point.loss();
+  before.stop_at_step = 13;
+  before.stop_with = StopRequest::kCancel;
+  ASSERT_EQ(Run(assignment, 2, before)->outcome, v1::STOPPED);
+  v1::Assign resumed = assignment;
+  *resumed.mutable_resume_from() = before.last_checkpoint;
+  EXPECT_EQ(Run(resumed, 2, after)->point.loss(), loss);
+}
+
+TEST_F(TrainerTest, PrunedWeightsDecayAsTheRecipeSays) {
+  std::vector<double> losses;
+  const std::vector<RecipeOverride> sparse = {{"sparsity.pattern", "2:4"}, {"quant.weight.scheme", "linear"}};
+  for (const auto& [decay, kind] : {std::pair{"0", "gradient"}, {"0.1", "gradient"}, {"0.9", "decoupled"}}) {
+    std::vector<RecipeOverride> changes = sparse;
+    changes.insert(changes.end(), {{"sparsity.mask_decay", decay}, {"sparsity.mask_decay_kind", kind}});
+    Recorder recorder;
+    absl::StatusOr<RunResult> result = Run(Assignment(changes), 1, recorder);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_LT(recorder.TrainLosses().back(), recorder.TrainLosses().front() - 0.3);
+    losses.push_back(recorder.TrainLosses().back());
+  }
+  EXPECT_NE(losses[0], losses[1]);
+  EXPECT_NE(losses[0], losses[2]);
 }
 
 TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/input_quantizer.h"
+
+#include "model/layers.h"
+#include "quant/autograd/fake_quantize.h"
+#include "quant/autograd/learned_scale.h"
+#include "quant/autograd/torch_pch.h"
+#include "quant/kernels/learned_scale.h"
+
+namespace ridgeline {
+namespace {
+
+constexpr int64_t kHiddenFeatures = 8;
+constexpr int64_t kStatistics = 3;  // mean, standard deviation and largest size of a token
+// The same in every layer, and apart from the generator of the weights, which are then those of other estimators.
+constexpr uint64_t kHiddenSeed = 9;
+
+at::Tensor HiddenWeight() {
+  return at::empty({kHiddenFeatures, kStatistics})
+      .normal_(0, 1 / std::sqrt(static_cast<double>(kStatistics)), at::detail::createCPUGenerator(kHiddenSeed));
+}
+
+// x: (..., features) -> (tokens, 3), in units of the scale. Held still: x passes its gradient on by its codes alone.
+at::Tensor TokenStatistics(const at::Tensor& x, const at::Tensor& scale) {
+  const at::Tensor rows = x.detach().reshape({-1, x.size(-1)}).to(at::kFloat);
+  const at::Tensor statistics = at::stack({rows.mean(1), rows.std(1, /*unbiased=*/false), rows.abs().amax(1)}, 1);
+  return statistics / scale.detach().clamp_min(kSmallestLearnedScale);
+}
+
+}  // namespace
+
+void InputQuantizer::AddParameters(const AddParameter& add) {
+  if (!spec_.learns_scale() || scale_ != nullptr) return;
+  scale_ = add("input_scale", at::zeros({1, 1}));
+  scale_->smallest = kSmallestLearnedScale;
+  if (spec_.estimator != "asq") return;
+  hidden_weight_ = add("input_beta.hidden.weight", HiddenWeight());
+  hidden_bias_ = add("input_beta.hidden.bias", at::zeros({kHiddenFeatures}));
+  out_weight_ = add("input_beta.out.weight", at::zeros({1, kHiddenFeatures}));  // beta begins at 1.
+  out_bias_ = add("input_beta.out.bias", at::zeros({1}));
+}
+
+// METHODS A9: s beta with beta = 1 + tanh(network) / 2. (tokens, 1)
+at::Tensor InputQuantizer::ScaleOfTokens(const at::Tensor& x) const {
+  const at::Tensor scale = AsVariable(scale_), statistics = TokenStatistics(x, scale);
+  const at::Tensor hidden = at::relu(at::linear(statistics, AsVariable(hidden_weight_), AsVariable(hidden_bias_)));
+  return scale * (1 + 0.5 * at::tanh(at::linear(hidden, AsVariable(out_weight_), AsVariable(out_bias_))));
+}
+
+at::Tensor InputQuantizer::Quantize(const at::Tensor& x) {
+  if (scale_ == nullptr) return FakeQuantize(x, spec_);
+  if (scale_->is_unset()) {
+    QuantizerSpec of_tensor = spec_;
+    of_tensor.granularity = Granularity::kTensor;
+    scale_->master.copy_(InitialScale(x, of_tensor));
+  }
+  const at::Tensor scale = spec_.estimator == "asq" ? ScaleOfTokens(x) : AsVariable(scale_);
+  return FakeQuantizeLearned(x, scale, spec_, x.size(-1));
+}
+
+}  // namespace ridgeline

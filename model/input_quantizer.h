@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What quantizes the input that some layers share, and the parameters that its estimator learns.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+
+#include "model/parameter.h"
+
+namespace ridgeline {
+
+// Owned by its model, whose parameters it uses; one thread. Throws c10::Error as FakeQuantize does.
+class InputQuantizer {
+ public:
+  using AddParameter = std::function<Parameter*(const std::string& suffix, const at::Tensor& master)>;
+
+  explicit InputQuantizer(const QuantizerSpec& spec) : spec_(spec) {}
+
+  // lsq has a scale, asq a scale and the network that moves it for each token, all others nothing. The first layer that
+  // quantizes its input adds them; a second call does nothing.
+  void AddParameters(const AddParameter& add);
+
+  // x: (..., features) -> the same shape and dtype, differentiable in x and in the parameters. A scale that is not set
+  // yet is set from x: whoever trains on several ranks sees to it that all of them begin with the same numbers.
+  at::Tensor Quantize(const at::Tensor& x);
+
+ private:
+  at::Tensor ScaleOfTokens(const at::Tensor& x) const;
+
+  QuantizerSpec spec_;
+  Parameter* scale_ = nullptr;  // (1, 1)
+  // asq: (8, 3), (8), (1, 8), (1)
+  Parameter *hidden_weight_ = nullptr, *hidden_bias_ = nullptr, *out_weight_ = nullptr, *out_bias_ = nullptr;
+};
+
+}  // namespace ridgeline

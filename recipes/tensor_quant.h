@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a recipe says about one of the tensors that it quantizes: its own keys, or those that both share. Pure functions.
+#pragma once
+
+#include <string>
+
+#include "ridgeline/v1/recipe.pb.h"
+
+namespace ridgeline {
+
+// `tensor` is quant.weight() or quant.activation(). REQUIRES: the recipe's defaults are filled in.
+const std::string& EstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
+const std::string& GridOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
+const std::string& GridGradientOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
+
+bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor);
+
+// What people call the recipe's estimator: "quest", or "gaussws+quest" where weights and activations have their own.
+std::string EstimatorLabel(const v1::Quant& quant);
+
+}  // namespace ridgeline
