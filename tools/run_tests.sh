@@ -18,6 +18,8 @@ export_real_weights() {
 
 export_real_weights
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+# Threads that wait by spinning keep each other from running where tests run side by side.
+export OMP_WAIT_POLICY=passive
 echo "== unit tests"
 ctest --test-dir "$build" -L unit --output-on-failure -j "$(nproc)" --quiet -O "$build/unit-tests.log" || status=1
 grep -E "tests passed|\*\*\*|FAILED" "$build/unit-tests.log" | tail -20
