@@ -29,7 +29,7 @@ build: configure ## Build everything, tests included
 demo: programs ## From real text to a measured frontier in out/demo, about 6 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
-study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study, about half an hour
+study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs
 	@tools/study.sh $(BUILD)/bin out/study small
 
 study: programs ## The whole matched study, in out/study-full: three seeds, many hours

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full
-#   small   four estimators at six precisions, one seed: about half an hour on two cores
+#   small   four estimators at six precisions, one seed: 24 runs of gpt-nano, two at a time on two cores
 #   full    three seeds, 2:4 sparsity, ablations, lambda, learning rates and the 11M shape: many hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
