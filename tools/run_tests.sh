@@ -20,12 +20,13 @@ export_real_weights
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 # Threads that wait by spinning keep each other from running where tests run side by side.
 export OMP_WAIT_POLICY=passive
+# First, so that a machine without a GPU does not end on a summary of skipped tests.
+echo "== gpu tests"
+tools/gpu_test.sh || [ "$?" = 77 ] || status=1
 echo "== unit tests"
 ctest --test-dir "$build" -L unit --output-on-failure -j "$(nproc)" --quiet -O "$build/unit-tests.log" || status=1
 grep -E "tests passed|\*\*\*|FAILED" "$build/unit-tests.log" | tail -20
 [ "$status" = 0 ] || tail -60 "$build/unit-tests.log"
 echo "== tests with real processes"
 ctest --test-dir "$build" -LE "unit|gpu" --output-on-failure || status=1
-echo "== gpu tests"
-tools/gpu_test.sh || [ "$?" = 77 ] || status=1
 exit "$status"
