@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <optional>
 
-#include "common/clock.h"
 #include "common/sha256.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
@@ -15,6 +14,7 @@
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/comm/agreement.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/evaluate.h"
@@ -23,6 +23,7 @@
 #include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/optimizer.h"
+#include "worker/train/reporter.h"
 #include "worker/train/schedule.h"
 
 namespace ridgeline {
@@ -30,11 +31,6 @@ namespace {
 
 // Steps in a row without a finite loss and gradient after which a run is given up.
 constexpr int64_t kMaxNonfiniteSteps = 20;
-// Every step is reported in runs up to this long; longer runs report as many, evenly.
-constexpr int64_t kReportedSteps = 1000;
-constexpr double kReportAtLeastEverySeconds = 1.0;
-// Of an error that one rank tells the others.
-constexpr size_t kMaxMessageBytes = 1024;
 
 // Scalars that travel behind the gradients in the step's one all-reduce.
 enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kExtraCount };
@@ -63,15 +59,12 @@ class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
       : recipe_(assignment.recipe()), assignment_(assignment), communicator_(communicator), options_(options),
-        checkpoint_root_((std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()) {}
+        checkpoint_root_((std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()),
+        reporter_(recipe_, options.observer) {}
 
   absl::StatusOr<RunResult> Run();
 
  private:
-  struct StepTimes {
-    double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
-  };
-
   absl::Status SetUp();
   absl::Status SetUpThisRank(const std::string& checkpoint_folder);
   absl::Status OpenDatasets();
@@ -80,24 +73,18 @@ class Attempt {
   absl::StatusOr<std::string> AgreeOnCheckpoint();
   absl::StatusOr<std::string> ChooseCheckpoint();
   absl::Status Resume(const std::string& checkpoint_folder);
-  absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what);
-  absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine);
   absl::Status TrainStep();
   void ForwardBackward();
   void AddMicroBatch(Share share);
   std::pair<at::Tensor, at::Tensor> BatchOf(Share share) const;
   void UpdateSparsity();
   double ClippingFactor(double norm) const;
-  absl::Status CheckNonfinite(bool finite, double loss, double norm);
+  absl::Status CheckNonfinite(const StepReport& report);
   absl::Status ValidateIfDue();
   absl::StatusOr<Validation> Validate();
   absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset);
   absl::Status CheckpointIfDue(bool force);
   absl::Status WriteCheckpointOnRoot();
-  void ReportStep(bool finite, double loss, double norm, const StepTimes& times);
-  void ReportPhase(const char* phase);
-  void Report(v1::MetricPoint point);
-  void Log(const std::string& level, const std::string& text);
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
 
@@ -111,6 +98,7 @@ class Attempt {
   Communicator& communicator_;
   const RunOptions& options_;
   const std::string checkpoint_root_;
+  Reporter reporter_;
   std::string recipe_hash_;
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Dataset> second_dataset_;  // Null without validation.second_path.
@@ -125,14 +113,12 @@ class Attempt {
   int64_t nonfinite_in_a_row_ = 0;
   StopRequest stop_ = StopRequest::kNone;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_report_ = start_;
-  int64_t last_report_step_ = 0;
 };
 
 absl::StatusOr<RunResult> Attempt::Run() {
   RETURN_IF_ERROR(SetUp());
-  last_report_ = start_ = std::chrono::steady_clock::now();
-  last_report_step_ = step_;
+  start_ = std::chrono::steady_clock::now();
+  reporter_.RestartRate(step_);
   while (step_ < recipe_.training().steps()) {
     RETURN_IF_ERROR(TrainStep());
     if (stop_ == StopRequest::kCancel) return Stopped(stop_);
@@ -144,10 +130,10 @@ absl::StatusOr<RunResult> Attempt::Run() {
 }
 
 absl::Status Attempt::SetUp() {
-  ReportPhase("starting");
+  reporter_.Phase(step_, "starting");
   recipe_hash_ = RecipeHash(recipe_);
   ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up", communicator_));
   LogSetUp();
   if (step_ == 0) RETURN_IF_ERROR(SetInputScales(model_.get(), BatchOf({0, 1}).first, communicator_));
   // Where a pretrained model begins once it is quantized is what training has to make good.
@@ -192,17 +178,18 @@ absl::Status Attempt::BuildModels() {
 }
 
 void Attempt::LogSetUp() {
-  Log("info", fmt::format("{} on {} ranks: {}, vocabulary {}, {} training tokens, starts at step {} of {}",
-                          ModelLabel(recipe_), communicator_.size(), model_->Summary(), model_->vocab_size(),
-                          dataset_->train().size(), step_, recipe_.training().steps()));
-  Log("info", fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head are not",
-                          model_->QuantizedNames().size(), model_->LinearNames().size()));
+  const std::string size = fmt::format("{} on {} ranks: {}, vocabulary {}", ModelLabel(recipe_), communicator_.size(),
+                                       model_->Summary(), model_->vocab_size());
+  reporter_.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size, dataset_->train().size(),
+                                    step_, recipe_.training().steps()));
+  reporter_.Log("info", fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
+                                    "are not", model_->QuantizedNames().size(), model_->LinearNames().size()));
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.
 absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
   absl::StatusOr<std::string> folder = is_root() ? ChooseCheckpoint() : "";
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(folder.status(), "choice of a checkpoint"));
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(folder.status(), "choice of a checkpoint", communicator_));
   RETURN_IF_ERROR(communicator_.BroadcastFromRoot(&*folder, "choice of a checkpoint"));
   return folder;
 }
@@ -238,32 +225,6 @@ absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
   model_->SetSparsity(SparsityAt(recipe_, pattern_, step_));
   model_->RefreshCompute();
   return absl::OkStatus();
-}
-
-// Ranks must leave together: one that went on alone would wait for the others in its next collective.
-absl::Status Attempt::AgreeThatAllSucceeded(const absl::Status& mine, const char* what) {
-  std::vector<double> failed(static_cast<size_t>(communicator_.size()), 0);
-  failed[static_cast<size_t>(communicator_.rank())] = mine.ok() ? 0 : 1;
-  RETURN_IF_ERROR(communicator_.AllReduceSum(std::span<double>(failed), what));
-  auto first = std::find(failed.begin(), failed.end(), 1);
-  if (first == failed.end()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(std::string message, MessageOfRank(static_cast<int>(first - failed.begin()), mine));
-  return absl::Status(mine.ok() ? absl::StatusCode::kAborted : mine.code(), message);
-}
-
-// The text of one rank's error, on all ranks: its characters summed with everybody else's zeros.
-absl::StatusOr<std::string> Attempt::MessageOfRank(int rank, const absl::Status& mine) {
-  std::vector<float> characters(kMaxMessageBytes, 0);
-  if (communicator_.rank() == rank) {
-    std::string text(mine.message());
-    for (size_t i = 0; i < std::min(text.size(), characters.size()); ++i)
-      characters[i] = static_cast<float>(static_cast<unsigned char>(text[i]));
-  }
-  RETURN_IF_ERROR(communicator_.AllReduceSum(std::span<float>(characters), "error message"));
-  std::string message = fmt::format("rank {}: ", rank);
-  for (float character : characters)
-    if (character != 0) message += static_cast<char>(static_cast<unsigned char>(character));
-  return message;
 }
 
 // Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
@@ -306,23 +267,25 @@ absl::Status Attempt::TrainStep() {
   });
   std::span<float> extras = gradients_->extras();
   if (!computed.ok()) extras[kFailedRanks] = 1;
-  StepTimes times;
-  times.forward_backward_seconds = SecondsSince(start);
+  StepReport report;
+  report.forward_backward_seconds = SecondsSince(start);
   if (options_.observer != nullptr) extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
   RETURN_IF_ERROR(gradients_->Sum(communicator_));
-  if (extras[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step");
-  times.collective_seconds = SecondsSince(start) - times.forward_backward_seconds;
+  if (extras[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step", communicator_);
+  report.collective_seconds = SecondsSince(start) - report.forward_backward_seconds;
   stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
-  const double loss = extras[kLossSum];
+  report.loss = extras[kLossSum];
+  if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
   gradients_->PassThroughQuantizers();
-  const double norm = gradients_->Norm();
-  const bool finite = std::isfinite(loss) && std::isfinite(norm);
-  if (finite) optimizer_->Step(LearningRateAt(recipe_, step_), ClippingFactor(norm));
+  report.grad_norm = gradients_->Norm();
+  report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
+  report.lr = LearningRateAt(recipe_, step_);
+  if (report.finite) optimizer_->Step(report.lr, ClippingFactor(report.grad_norm));
   ++step_;
-  times.step_seconds = SecondsSince(start);
-  times.optimizer_seconds = times.step_seconds - times.forward_backward_seconds - times.collective_seconds;
-  ReportStep(finite, loss, norm, times);
-  return CheckNonfinite(finite, loss, norm);
+  report.step_seconds = SecondsSince(start);
+  report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
+  reporter_.Step(step_, report);
+  return CheckNonfinite(report);
 }
 
 // What gradients are multiplied with so that their norm is at most training.max_norm.
@@ -339,10 +302,10 @@ void Attempt::UpdateSparsity() {
   model_->RefreshCompute();
 }
 
-absl::Status Attempt::CheckNonfinite(bool finite, double loss, double norm) {
-  nonfinite_in_a_row_ = finite ? 0 : nonfinite_in_a_row_ + 1;
-  if (finite) return absl::OkStatus();
-  Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, loss, norm));
+absl::Status Attempt::CheckNonfinite(const StepReport& report) {
+  nonfinite_in_a_row_ = report.finite ? 0 : nonfinite_in_a_row_ + 1;
+  if (report.finite) return absl::OkStatus();
+  reporter_.Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
   if (nonfinite_in_a_row_ < kMaxNonfiniteSteps) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
       "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda, "
@@ -356,7 +319,7 @@ absl::Status Attempt::ValidateIfDue() {
 }
 
 absl::StatusOr<Validation> Attempt::Validate() {
-  ReportPhase("evaluating");
+  reporter_.Phase(step_, "evaluating");
   Validation result;
   ASSIGN_OR_RETURN(result.first, EvaluateOn(*dataset_));
   v1::MetricPoint point;
@@ -371,11 +334,10 @@ absl::StatusOr<Validation> Attempt::Validate() {
     second_text = fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", result.second->loss, 100 * result.second->accuracy);
   }
   if (is_root()) point.set_quant_error_ratio(model_->WeightErrorRatio());
-  Report(std::move(point));
-  Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens{}", step_, result.first.loss,
-                          100 * result.first.accuracy, result.first.tokens, second_text));
-  last_report_ = std::chrono::steady_clock::now();  // Evaluation is not part of the training rate.
-  last_report_step_ = step_;
+  reporter_.Metrics(step_, std::move(point));
+  reporter_.Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens{}", step_,
+                                    result.first.loss, 100 * result.first.accuracy, result.first.tokens, second_text));
+  reporter_.RestartRate(step_);
   return result;
 }
 
@@ -389,14 +351,14 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
   if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
   const absl::Status written =
       ConvertExceptions([this] { return is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(); });
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(written, "checkpoint"));
+  RETURN_IF_ERROR(AgreeThatAllSucceeded(written, "checkpoint", communicator_));
   last_checkpoint_step_ = step_;
   return absl::OkStatus();
 }
 
 // Data parallelism: every rank holds the same state, so one writes it.
 absl::Status Attempt::WriteCheckpointOnRoot() {
-  ReportPhase("checkpointing");
+  reporter_.Phase(step_, "checkpointing");
   CheckpointState state{.step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
   state.tensors.tensors = optimizer_->State();
   for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
@@ -404,51 +366,8 @@ absl::Status Attempt::WriteCheckpointOnRoot() {
   options_.observer->OnCheckpoint(checkpoint);
   const absl::Status removed =
       RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), assignment_.epoch());
-  if (!removed.ok()) Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
+  if (!removed.ok()) reporter_.Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
   return absl::OkStatus();
-}
-
-void Attempt::ReportStep(bool finite, double loss, double norm, const StepTimes& times) {
-  const int64_t every = (recipe_.training().steps() + kReportedSteps - 1) / kReportedSteps;
-  const double elapsed = SecondsSince(last_report_);
-  if (step_ % every != 0 && elapsed < kReportAtLeastEverySeconds && finite) return;
-  v1::MetricPoint point;
-  point.set_phase("training");
-  if (finite) {
-    point.set_train_loss(loss);
-    point.set_grad_norm(norm);
-    if (teacher_model_ != nullptr) point.set_distill_divergence(gradients_->extras()[kDivergenceSum]);
-  } else {
-    point.set_nonfinite(true);
-  }
-  point.set_lr(LearningRateAt(recipe_, step_ - 1));
-  point.set_step_seconds(times.step_seconds);
-  point.set_forward_backward_seconds(times.forward_backward_seconds);
-  point.set_collective_seconds(times.collective_seconds);
-  point.set_optimizer_seconds(times.optimizer_seconds);
-  if (elapsed > 0)
-    point.set_tokens_per_second(static_cast<double>((step_ - last_report_step_) * tokens_per_step()) / elapsed);
-  last_report_ = std::chrono::steady_clock::now();
-  last_report_step_ = step_;
-  Report(std::move(point));
-}
-
-void Attempt::ReportPhase(const char* phase) {
-  v1::MetricPoint point;
-  point.set_phase(phase);
-  Report(std::move(point));
-}
-
-void Attempt::Report(v1::MetricPoint point) {
-  if (options_.observer == nullptr) return;
-  point.set_step(step_);
-  point.set_tokens(step_ * tokens_per_step());
-  point.set_time_unix_ms(SystemClock().WallUnixMs());
-  options_.observer->OnMetrics(point);
-}
-
-void Attempt::Log(const std::string& level, const std::string& text) {
-  if (options_.observer != nullptr) options_.observer->OnLog(level, text);
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// How ranks leave together: one that went on alone would wait for the others in its next collective.
+#pragma once
+
+#include "absl/status/status.h"
+#include "worker/comm/communicator.h"
+
+namespace ridgeline {
+
+// Called by every rank with what became of its own part of `what`. OK where all are OK; otherwise every rank gets the
+// message of the first that failed ("rank 2: ..."), under its own code where it failed itself, else as ABORTED.
+absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what, Communicator& communicator);
+
+}  // namespace ridgeline

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/comm/agreement.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace ridgeline {
+namespace {
+
+// What every rank is told when these are what became of their parts.
+std::vector<absl::Status> Told(const std::vector<absl::Status>& parts) {
+  auto ranks = MakeFakeCommunicators(static_cast<int>(parts.size()));
+  std::vector<absl::Status> told(parts.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < parts.size(); ++i)
+    threads.emplace_back([&, i] { told[i] = AgreeThatAllSucceeded(parts[i], "set-up", *ranks[i]); });
+  for (std::thread& thread : threads) thread.join();
+  return told;
+}
+
+TEST(AgreementTest, AllGoOnWhereAllSucceeded) {
+  EXPECT_THAT(Told(std::vector<absl::Status>(3)), testing::Each(absl::OkStatus()));
+}
+
+TEST(AgreementTest, EveryRankHearsTheFirstFailureAndNoneGoesOn) {
+  const std::vector<absl::Status> told =
+      Told({absl::OkStatus(), absl::DataLossError("part 7 is torn"), absl::NotFoundError("no dataset")});
+  for (const absl::Status& status : told) EXPECT_EQ(status.message(), "rank 1: part 7 is torn");
+  EXPECT_EQ(told[0].code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(told[1].code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(told[2].code(), absl::StatusCode::kNotFound);
+}
+
+TEST(AgreementTest, AnEndlessMessageIsCutNotLost) {
+  const std::vector<absl::Status> told = Told({absl::InternalError(std::string(5000, 'x')), absl::OkStatus()});
+  EXPECT_EQ(told[1].message(), "rank 0: " + std::string(1024, 'x'));
+}
+
+}  // namespace
+}  // namespace ridgeline

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/reporter.h"
+
+#include <utility>
+
+#include "common/clock.h"
+
+namespace ridgeline {
+namespace {
+
+// Every step is reported in runs up to this long; longer runs report as many, evenly.
+constexpr int64_t kReportedSteps = 1000;
+constexpr double kReportAtLeastEverySeconds = 1.0;
+
+v1::MetricPoint PointOf(const StepReport& report) {
+  v1::MetricPoint point;
+  point.set_phase("training");
+  if (report.finite) {
+    point.set_train_loss(report.loss);
+    point.set_grad_norm(report.grad_norm);
+    if (report.distill_divergence) point.set_distill_divergence(*report.distill_divergence);
+  } else {
+    point.set_nonfinite(true);
+  }
+  point.set_lr(report.lr);
+  point.set_step_seconds(report.step_seconds);
+  point.set_forward_backward_seconds(report.forward_backward_seconds);
+  point.set_collective_seconds(report.collective_seconds);
+  point.set_optimizer_seconds(report.optimizer_seconds);
+  return point;
+}
+
+}  // namespace
+
+Reporter::Reporter(const v1::Recipe& recipe, RunObserver* observer)
+    : tokens_per_step_(int64_t{recipe.training().global_batch_size()} * recipe.training().seq_len()),
+      every_steps_((recipe.training().steps() + kReportedSteps - 1) / kReportedSteps), observer_(observer) {}
+
+void Reporter::RestartRate(int64_t step) {
+  last_report_ = std::chrono::steady_clock::now();
+  last_report_step_ = step;
+}
+
+void Reporter::Step(int64_t step, const StepReport& report) {
+  const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - last_report_).count();
+  if (step % every_steps_ != 0 && elapsed < kReportAtLeastEverySeconds && report.finite) return;
+  v1::MetricPoint point = PointOf(report);
+  if (elapsed > 0) point.set_tokens_per_second(static_cast<double>((step - last_report_step_) * tokens_per_step_) / elapsed);
+  RestartRate(step);
+  Metrics(step, std::move(point));
+}
+
+void Reporter::Phase(int64_t step, const char* phase) {
+  v1::MetricPoint point;
+  point.set_phase(phase);
+  Metrics(step, std::move(point));
+}
+
+void Reporter::Metrics(int64_t step, v1::MetricPoint point) {
+  if (observer_ == nullptr) return;
+  point.set_step(step);
+  point.set_tokens(step * tokens_per_step_);
+  point.set_time_unix_ms(SystemClock().WallUnixMs());
+  observer_->OnMetrics(point);
+}
+
+void Reporter::Log(const std::string& level, const std::string& text) {
+  if (observer_ != nullptr) observer_->OnLog(level, text);
+}
+
+}  // namespace ridgeline

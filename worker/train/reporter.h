@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rank 0 tells about a run: every step of short runs, evenly spaced ones of long runs, and what is going on between.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "ridgeline/v1/recipe.pb.h"
+#include "ridgeline/v1/worker.pb.h"
+#include "worker/train/trainer.h"
+
+namespace ridgeline {
+
+// One optimizer step; loss, norm and divergence are reported where `finite`.
+struct StepReport {
+  bool finite = true;
+  double loss = 0;       // Nats per token of the whole batch.
+  double grad_norm = 0;  // Before clipping.
+  std::optional<double> distill_divergence;
+  double lr = 0;
+  double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
+};
+
+// `step` counts the optimizer steps that are done. Silent without an observer.
+class Reporter {
+ public:
+  Reporter(const v1::Recipe& recipe, RunObserver* observer);
+
+  // The training rate counts from here: after set-up, and after an evaluation, which is no part of it.
+  void RestartRate(int64_t step);
+
+  void Step(int64_t step, const StepReport& report);
+  void Phase(int64_t step, const char* phase);
+  void Metrics(int64_t step, v1::MetricPoint point);
+  void Log(const std::string& level, const std::string& text);
+
+ private:
+  const int64_t tokens_per_step_;
+  const int64_t every_steps_;
+  RunObserver* const observer_;
+  std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
+  int64_t last_report_step_ = 0;
+};
+
+}  // namespace ridgeline
