@@ -39,8 +39,10 @@ void FillScheduleSteps(v1::Recipe* recipe) {
 }  // namespace
 
 void ApplyRecipeDefaults(v1::Recipe* recipe) {
-  recipe_internal::FillQuantizerDefaults(recipe->mutable_quant());
   bool name_given = recipe->model().has_name();
+  FillFromSchema(recipe->mutable_model());
+  recipe_internal::FillDefaultEstimator(recipe);
+  recipe_internal::FillQuantizerDefaults(recipe->mutable_quant());
   bool warmup_given = recipe->lr_scheduler().has_warmup_steps();
   FillFromSchema(recipe);
   FillScheduleSteps(recipe);

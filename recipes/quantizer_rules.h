@@ -10,6 +10,10 @@
 
 namespace ridgeline::recipe_internal {
 
+// Where tensors have formats and nothing says how they are quantized: ridge_trust, in turned blocks where these fit the
+// network's rows. Not where a format has no definition of it.
+void FillDefaultEstimator(v1::Recipe* recipe);
+
 // Sets what is not set and has only one sensible value with the estimator and the formats that are.
 void FillQuantizerDefaults(v1::Quant* quant);
 

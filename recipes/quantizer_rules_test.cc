@@ -31,6 +31,35 @@ std::string FirstIssue(const v1::Quant& quant) {
   return issues.empty() ? "" : issues[0].key + ": " + issues[0].message + " (" + issues[0].remedy + ")";
 }
 
+v1::Quant FilledFrom(const std::string& yaml) {
+  RecipeReadResult read = ReadRecipe(yaml, "r", {});
+  ApplyRecipeDefaults(&read.recipe);
+  return read.recipe.quant();
+}
+
+TEST(QuantizerRulesTest, FormatsAloneMeanRidgeTrustInTurnedBlocks) {
+  const v1::Quant quant = FilledFrom("quant: {weight: {format: int1}, activation: {format: int4}}");
+  EXPECT_EQ(quant.estimator(), "ridge_trust");
+  EXPECT_EQ(quant.grid(), "gaussian");
+  EXPECT_TRUE(quant.hadamard());
+  EXPECT_EQ(FirstIssue(quant), "");
+  EXPECT_EQ(FilledFrom("quant: {lambda: 0.1}").estimator(), "none");
+}
+
+TEST(QuantizerRulesTest, TheDefaultEstimatorTurnsOnlyBlocksThatFitAndWhereNothingElseIsSaid) {
+  EXPECT_FALSE(FilledFrom("model: {name: gpt-nano}\nquant: {weight: {format: int1, block: 256}}").hadamard());
+  EXPECT_FALSE(FilledFrom("model: {name: gpt-nano, dim: 192}\nquant: {weight: {format: int1}}").hadamard());
+  EXPECT_FALSE(FilledFrom("quant: {weight: {format: int4, granularity: row}}").hadamard());
+  EXPECT_FALSE(FilledFrom("quant: {hadamard: false, weight: {format: int1}}").hadamard());
+  EXPECT_FALSE(FilledFrom("quant: {estimator: ridge_trust, weight: {format: int1}}").hadamard());
+  EXPECT_TRUE(FilledFrom("model: {path: w.gguf}\nquant: {weight: {format: int1}}").hadamard());
+}
+
+TEST(QuantizerRulesTest, WhatTheDefaultEstimatorHasNoDefinitionOfStillNeedsOne) {
+  EXPECT_EQ(FilledFrom("quant: {weight: {format: mxfp4}}").estimator(), "none");
+  EXPECT_EQ(FilledFrom("quant: {estimator: none, weight: {format: int1}}").estimator(), "none");
+}
+
 // Naming the estimator and the formats must be enough.
 TEST(QuantizerRulesTest, DefaultsMakeEveryEstimatorsUsualFormatsValid) {
   struct Case {

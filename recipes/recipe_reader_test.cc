@@ -125,8 +125,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Rules, MistakeTest,
     ::testing::Values(
-        Mistake{"FormatWithoutEstimator", With("quant:\n  weight:\n    format: int1\n"),
-                "r:4:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set "
+        Mistake{"FormatWithoutEstimator", With("quant:\n  estimator: none\n  weight:\n    format: int1\n"),
+                "r:5:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set "
                 "quant.estimator to ridge_trust, quest, ridge or ste, or the format to none)"},
         Mistake{"EstimatorWithoutFormat", With("quant: {estimator: ridge}\n"),
                 "r:2:20: quant.estimator: ridge has nothing to quantize: the formats of weight and activation are none "
