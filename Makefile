@@ -29,8 +29,8 @@ build: configure ## Build everything, tests included
 demo: programs ## From real text to a measured frontier in out/demo, about 6 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
-study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs
-	@tools/study.sh $(BUILD)/bin out/study small
+study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3"
+	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS)
 
 study: programs ## The whole matched study, in out/study-full: three seeds, many hours
 	@tools/study.sh $(BUILD)/bin out/study-full full

@@ -28,8 +28,9 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   spec.hadamard_signs = quant.hadamard_signs();
   spec.block = tensor.block();
   spec.lambda = quant.lambda();
-  const bool has_fit = spec.estimator == "ridge" || spec.estimator == "ridge_trust";
-  spec.fit_detached = has_fit && quant.fit_gradient() == "detached";
+  if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") {
+    ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
+  }
   spec.trust = quant.trust();
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
   return spec.enabled() ? spec : QuantizerSpec{};

@@ -58,7 +58,7 @@ TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
 }
 
 TEST(LibraryTest, StudiesDifferInTheirQuantizersOnly) {
-  for (const auto& [name, size] : {std::pair{"estimators", 4u}, {"ablation", 10u}, {"lambda", 8u}}) {
+  for (const auto& [name, size] : {std::pair{"estimators", 4u}, {"ablation", 11u}, {"lambda", 8u}}) {
     RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-" + name + ".yaml", {});
     absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
     ASSERT_TRUE(children.ok()) << children.status();
@@ -82,12 +82,14 @@ TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
     ApplyRecipeDefaults(&child);
     const v1::Quant& quant = child.quant();
     forms.push_back(quant.estimator() + " " + quant.weight().scheme() + " " + quant.grid() +
-                    (quant.hadamard() ? " hadamard" : "") + (quant.fit_gradient() == "detached" ? " detached" : ""));
+                    (quant.hadamard() ? " hadamard" : "") +
+                    (quant.fit_gradient() == "own" ? "" : " " + quant.fit_gradient()));
   }
   EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax detached",
                                  "ridge affine minmax hadamard", "ridge affine gaussian hadamard",
                                  "quest linear gaussian", "quest linear gaussian hadamard", "ridge_trust affine gaussian",
-                                 "ridge_trust affine gaussian hadamard detached", "ridge_trust affine gaussian hadamard"));
+                                 "ridge_trust affine gaussian hadamard graph", "ridge_trust affine gaussian hadamard detached",
+                                 "ridge_trust affine gaussian hadamard"));
 }
 
 TEST(LibraryTest, TheGemmaStudiesDifferFromTheirReferenceInQuantizationOnly) {

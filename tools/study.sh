@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full
-#   small   four estimators at six precisions, one seed: 24 runs of gpt-nano, two at a time on two cores
+# The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full [SEED...]
+#   small   four estimators at six precisions, for each seed (1337): 24 runs of gpt-nano, two at a time on two cores
 #   full    three seeds, 2:4 sparsity, ablations, lambda, learning rates and the 11M shape: many hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
@@ -10,6 +10,8 @@ set -euo pipefail
 bin=$(cd "$1" && pwd)
 mkdir -p "$2"; out=$(cd "$2" && pwd)
 extent=$3
+seeds=("${@:4}")
+[ "${#seeds[@]}" -gt 0 ] || seeds=(1337)
 root=$(cd "$(dirname "$0")/.." && pwd)
 export RIDGELINE_STATE=$out/state
 unset RIDGELINE_COORDINATOR RIDGELINE_WORK_DIR  # The study talks to its own stack, whatever the shell exports.
@@ -73,7 +75,7 @@ queue_full() {
 "$root/tools/kjv_dataset.sh" "$bin" "$out"
 start_stack
 case $extent in
-  small) estimators 1337 "" ;;
+  small) for seed in "${seeds[@]}"; do estimators "$seed" ""; done ;;
   full) queue_full ;;
   *) echo "study: '$extent' is neither small nor full" >&2; exit 2 ;;
 esac

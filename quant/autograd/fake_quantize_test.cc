@@ -24,9 +24,11 @@ std::vector<QuantizerSpec> EverySpec() {
                                    .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
                                    .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-                spec.fit_detached = true;
                 spec.trust = 1.1;
-                if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+                for (FitGradient fit_gradient : {FitGradient::kGraph, FitGradient::kDetached}) {
+                  spec.fit_gradient = fit_gradient;
+                  if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
+                }
               }
   return specs;
 }
@@ -36,7 +38,7 @@ std::string Name(const QuantizerSpec& spec) {
   name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
   if (spec.sparsity.is_sparse())
     name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
-  if (spec.fit_detached) name += " fit detached";
+  name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
   return name + (spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 

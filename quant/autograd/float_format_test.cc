@@ -26,7 +26,8 @@ std::vector<QuantizerSpec> EverySpec() {
       for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
         for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
           for (bool hadamard : {false, true}) {
-            QuantizerSpec spec{estimator, format, Scheme::kLinear, BlockOf(format), 0.01, gradient, grid, hadamard};
+            QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .block = BlockOf(format),
+                               .grid_gradient = gradient, .grid = grid, .hadamard = hadamard};
             if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
           }
   return specs;

@@ -17,7 +17,7 @@ constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 4}, {4, 8}, {1, 2}, {3,
 
 // Controls change nothing between lanes: two lengths do.
 std::vector<int64_t> LengthsOf(const QuantizerSpec& spec) {
-  if (spec.trust > 0 || spec.fit_detached) return {20, 128};
+  if (spec.trust > 0 || spec.fit_gradient != FitGradient::kOwn) return {20, 128};
   return {std::begin(kBlocks), std::end(kBlocks)};
 }
 
@@ -41,14 +41,15 @@ std::vector<QuantizerSpec> GridsOf(const QuantizerSpec& quantizer) {
   return specs;
 }
 
-// And with the controls of its gradient: none, a mask of another width, a fit that is held still.
+// And with the controls of its gradient: none, a mask of another width, a fit that is held still or all in the graph.
 std::vector<QuantizerSpec> ControlsOf(const QuantizerSpec& grid) {
-  QuantizerSpec wide = grid, still = grid;
+  QuantizerSpec wide = grid, still = grid, graph = grid;
   wide.trust = 1.1;
-  still.fit_detached = true;
+  still.fit_gradient = FitGradient::kDetached;
+  graph.fit_gradient = FitGradient::kGraph;
   if (grid.estimator == "quest") return {grid, wide};
   if (grid.estimator == "ridge") return {grid, still};
-  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, still} : std::vector{grid};
+  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, still, graph} : std::vector{grid};
 }
 
 std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator) {
@@ -88,7 +89,7 @@ std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator) {
 std::string DescribeSpec(const QuantizerSpec& spec) {
   return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
                      GridStatisticsName(spec.grid), spec.grid_gradient == GridGradient::kGraph ? " graph" : "",
-                     spec.fit_detached ? " detached fit" : "", spec.trust > 0 ? " trust" : "",
+                     spec.fit_gradient == FitGradient::kDetached ? " detached fit" : spec.fit_gradient == FitGradient::kGraph ? " fit in graph" : "", spec.trust > 0 ? " trust" : "",
                      spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m, spec.block);
 }
 

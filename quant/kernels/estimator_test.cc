@@ -71,10 +71,10 @@ bool HasTrustMask(const QuantizerSpec& spec) { return spec.estimator == "quest" 
 // The spec, with its fit held still where it has one, and with a mask that ends within the grid or beyond its own.
 std::vector<QuantizerSpec> WithControls(const QuantizerSpec& spec) {
   std::vector<QuantizerSpec> specs;
-  for (bool fit_detached : {false, true})
+  for (FitGradient fit_gradient : {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached})
     for (double trust : HasTrustMask(spec) ? std::vector<double>{0, 0.8, 1.7} : std::vector<double>{0}) {
       QuantizerSpec control = spec;
-      control.fit_detached = fit_detached;
+      control.fit_gradient = fit_gradient;
       control.trust = trust;
       if (ValidateQuantizerSpec(control).ok()) specs.push_back(control);
     }
@@ -109,7 +109,7 @@ std::vector<Quantizer> EveryQuantizer() {
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
          (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
-         std::to_string(spec.sparsity.m) + (spec.fit_detached ? " fit detached" : "") + ", trust " +
+         std::to_string(spec.sparsity.m) + " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " +
          std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
 
@@ -255,12 +255,22 @@ TEST(EstimatorTest, ADetachedFitKeepsTheValuesAndPassesTheGradientOfSteOrQuest) 
     QuantizerSpec spec{.estimator = fitted, .format = Format::kInt2, .scheme = Scheme::kLinear,
                        .grid = GridStatistics::kGaussian};
     QuantizerSpec detached = spec, other = spec;
-    detached.fit_detached = true;
+    detached.fit_gradient = FitGradient::kDetached;
     other.estimator = plain;
     EXPECT_EQ(RunForward(detached, x), RunForward(spec, x)) << fitted;
     EXPECT_EQ(RunBackward(detached, x, v), RunBackward(other, x, v)) << fitted;
     EXPECT_NE(RunBackward(detached, x, v), RunBackward(spec, x, v)) << fitted;
   }
+}
+
+// By hand for four numbers of one bit: mean 0, RMS 3.2016, so that the level is at 2.5545 and trust ends at 3.3209.
+TEST(EstimatorTest, RidgeTrustPassesTrustedElementsStraightThroughAndTheOthersByMeanAndSlope) {
+  const QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt1, .scheme = Scheme::kAffine,
+                           .lambda = 0.01, .grid = GridStatistics::kGaussian};
+  const Vector x = {-4.5, 0.5, -0.5, 4.5}, v = {1, 2, 3, 5};
+  const double v_mean = 2.75, k = (-0.5 * 1 + 0.5 * 2 - 0.5 * 3 + 0.5 * 5) / (4 * (0.25 + 0.01));
+  const Vector expected = {v_mean - 0.5 * k, 2, 3, v_mean + 0.5 * k};
+  EXPECT_LT(LargestDifference(RunBackward(spec, x, v), expected), 1e-12);
 }
 
 TEST(EstimatorTest, TrustIsInOutermostLevelsFromTheCentre) {
@@ -275,7 +285,7 @@ TEST(EstimatorTest, TrustIsInOutermostLevelsFromTheCentre) {
     for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
       for (double trust : {0.5, 1.01}) {
         QuantizerSpec spec{.estimator = "ridge_trust", .format = format, .scheme = scheme,
-                           .grid = GridStatistics::kGaussian, .fit_detached = true, .trust = trust};
+                           .grid = GridStatistics::kGaussian, .fit_gradient = FitGradient::kDetached, .trust = trust};
         const Vector dx = RunBackward(spec, x, v);
         for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(dx[i], std::abs(x[i]) <= trust * extent) << x[i];
       }

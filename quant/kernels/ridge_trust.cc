@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ridge dequantization on a Gaussian grid, whose gradient trusts only what the grid can tell apart. The forward pass is
-// that of ridge; in the backward pass f' = m / scale, where m is 1 for trusted codes and 0 for the others. The grid's
-// statistics are never differentiated, the regression's are.
+// that of ridge. In the backward pass trusted elements pass their gradient straight through; the others move x_hat as the
+// target of the regression. The grid's statistics are never differentiated.
 #include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -59,7 +59,7 @@ constexpr EstimatorDefinition kDefinitions[] = {
 
 // The controls of ridge: a fit that is held still leaves no path to its grid.
 absl::Status ValidateFitGradient(const QuantizerSpec& spec) {
-  if (!spec.fit_detached) return absl::OkStatus();
+  if (spec.fit_gradient != FitGradient::kDetached) return absl::OkStatus();
   if (spec.estimator != "ridge" && spec.estimator != "ridge_trust")
     return absl::InvalidArgumentError(
         fmt::format("estimator {} has no fit to detach: use ridge or ridge_trust", spec.estimator));
@@ -119,7 +119,7 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
 bool PassesGradient(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse() && spec.mask_decay > 0) return false;
   if (!spec.quantizes()) return true;
-  if (spec.estimator == "ridge") return spec.fit_detached;
+  if (spec.estimator == "ridge") return spec.fit_gradient == FitGradient::kDetached;
   if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;
   for (std::string_view name : {"bitnet_b1", "bitnet", "bitnet_reloaded", "gaussws", "diffq"})
     if (spec.estimator == name) return true;

@@ -87,6 +87,13 @@ absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name) {
   return absl::InvalidArgumentError(fmt::format("unknown grid_gradient '{}': use detached or graph", name));
 }
 
+absl::StatusOr<FitGradient> ParseFitGradient(std::string_view name) {
+  if (name == "own") return FitGradient::kOwn;
+  if (name == "graph") return FitGradient::kGraph;
+  if (name == "detached") return FitGradient::kDetached;
+  return absl::InvalidArgumentError(fmt::format("unknown fit_gradient '{}': use own, graph or detached", name));
+}
+
 absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name) {
   if (name == "minmax") return GridStatistics::kMinMax;
   if (name == "gaussian") return GridStatistics::kGaussian;

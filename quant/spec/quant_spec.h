@@ -29,6 +29,11 @@ enum class GridStatistics { kMinMax, kGaussian };
 // Whether gradients also flow through the statistics that set the grid (min, max, mean |x|; mean and RMS).
 enum class GridGradient { kDetached, kGraph };
 
+// How gradients pass the regression of ridge and ridge_trust. graph: through all of it, rounding noise held still (ridge's
+// own). detached: not at all, which leaves the gradient of ste or quest: a control (METHODS 0.4). own: the method's;
+// that of ridge_trust passes trusted elements straight through, and the others through the regression's target.
+enum class FitGradient { kOwn, kGraph, kDetached };
+
 // The numbers that share a grid: `block` consecutive ones of a row, a row (an output channel of a weight, a token of an
 // activation), or all of the tensor.
 enum class Granularity { kBlock, kRow, kTensor };
@@ -55,9 +60,7 @@ struct QuantizerSpec {
   double lambda = 0.01;  // Ridge penalty beside Var(q) (affine) or mean q^2 (linear): means in both, METHODS 0.3.
   GridGradient grid_gradient = GridGradient::kDetached;
   GridStatistics grid = GridStatistics::kMinMax;
-  // ridge and ridge_trust: the same values, but the regression is held still, too, and the gradient is that of ste or
-  // quest: a control (METHODS 0.4) that tells what the fit does from what its gradient does.
-  bool fit_detached = false;
+  FitGradient fit_gradient = FitGradient::kOwn;  // The values are the same in all three.
   // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: as
   // far as the method has it, 1.30 at one bit and half a step beyond the outermost level above.
   double trust = 0;
@@ -87,6 +90,7 @@ absl::StatusOr<Format> ParseFormat(std::string_view name);
 absl::StatusOr<Scheme> ParseScheme(std::string_view name);
 absl::StatusOr<Granularity> ParseGranularity(std::string_view name);
 absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name);
+absl::StatusOr<FitGradient> ParseFitGradient(std::string_view name);
 absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name);
 std::string_view FormatName(Format format);
 std::string_view SchemeName(Scheme scheme);
