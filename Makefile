@@ -32,8 +32,8 @@ demo: programs ## From real text to a measured frontier in out/demo, about 6 min
 study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3"
 	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS)
 
-study: programs ## The whole matched study, in out/study-full: three seeds, many hours
-	@tools/study.sh $(BUILD)/bin out/study-full full
+study: programs ## The whole matched study, in out/study-full: three seeds unless SEEDS says, many hours
+	@tools/study.sh $(BUILD)/bin out/study-full full $(SEEDS)
 
 gemma3: programs ## Gemma 3 270M's real weights at four bits, ridge against STE: about 25 minutes; STUDIES="a4w4 a1w1"
 	@tools/gemma3.sh $(BUILD)/bin out/gemma3 $(STUDIES)

@@ -76,7 +76,7 @@ std::string RemedyForTail(const std::vector<int64_t>& lengths) {
   return fmt::format("set it to a power of two up to {}, or quant.hadamard to false", largest);
 }
 
-void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+void CheckHadamardBlocks(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
   if (!full.quant().hadamard() || !IsQuantized(full.quant(), quant)) return;
   const std::string key = prefix + ".block";
   const int block = quant.block();
@@ -101,6 +101,11 @@ void CheckHadamard(const v1::Recipe& full, const v1::TensorQuant& quant, const s
 
 }  // namespace
 
+void CheckHadamard(const v1::Recipe& full, Issues* issues) {
+  CheckHadamardBlocks(full, full.quant().weight(), "quant.weight", issues);
+  CheckHadamardBlocks(full, full.quant().activation(), "quant.activation", issues);
+}
+
 void CheckModel(const v1::Recipe& full, Issues* issues) {
   const v1::Model& model = full.model();
   const ModelShape* shape = FindModelShape(model.name());  // Null as well for what the schema does not allow.
@@ -111,8 +116,7 @@ void CheckModel(const v1::Recipe& full, Issues* issues) {
     CheckHeads(model, *shape, issues);
     CheckLength(full, *shape, issues);
   }
-  CheckHadamard(full, full.quant().weight(), "quant.weight", issues);
-  CheckHadamard(full, full.quant().activation(), "quant.activation", issues);
+  CheckHadamard(full, issues);
 }
 
 }  // namespace ridgeline::recipe_internal

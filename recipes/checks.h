@@ -27,6 +27,9 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues);
 // Where the network's shape comes from, its length, and Hadamard blocks in its rows.
 void CheckModel(const v1::Recipe& full, std::vector<Issue>* issues);
 
+// The blocks of what is quantized, where quant.hadamard is true. Part of CheckModel.
+void CheckHadamard(const v1::Recipe& full, std::vector<Issue>* issues);
+
 // The pattern, its schedule, and whether quantizer and rows go with it.
 void CheckSparsity(const v1::Recipe& full, std::vector<Issue>* issues);
 

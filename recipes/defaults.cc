@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fills in the schema's defaults, and those that depend on other keys.
 #include <algorithm>
+#include <vector>
 
+#include "recipes/checks.h"
 #include "recipes/quantizer_rules.h"
 #include "recipes/recipe_reader.h"
 #include "recipes/scalar.h"
@@ -36,16 +38,26 @@ void FillScheduleSteps(v1::Recipe* recipe) {
   sparsity->set_schedule_steps(std::max(1, recipe->training().steps() / 2));
 }
 
+// ridge_trust is meant for turned blocks; where a rule forbids them it does without.
+void TurnBlocksIfTheyFit(v1::Recipe* recipe) {
+  recipe->mutable_quant()->set_hadamard(true);
+  std::vector<recipe_internal::Issue> issues;
+  recipe_internal::CheckHadamard(*recipe, &issues);
+  recipe_internal::CheckQuantizers(recipe->quant(), &issues);
+  recipe->mutable_quant()->set_hadamard(issues.empty());
+}
+
 }  // namespace
 
 void ApplyRecipeDefaults(v1::Recipe* recipe) {
-  bool name_given = recipe->model().has_name();
-  FillFromSchema(recipe->mutable_model());
-  recipe_internal::FillDefaultEstimator(recipe);
+  bool hadamard_given = recipe->quant().has_hadamard();
+  bool estimator_filled = recipe_internal::FillDefaultEstimator(recipe->mutable_quant());
   recipe_internal::FillQuantizerDefaults(recipe->mutable_quant());
+  bool name_given = recipe->model().has_name();
   bool warmup_given = recipe->lr_scheduler().has_warmup_steps();
   FillFromSchema(recipe);
   FillScheduleSteps(recipe);
+  if (estimator_filled && !hadamard_given) TurnBlocksIfTheyFit(recipe);
   // Weights that are given have a shape; the default of random ones is not theirs.
   if (recipe->model().has_path() && !name_given) recipe->mutable_model()->clear_name();
   // A run shorter than the usual warm-up is all warm-up, not an error.

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recipes/quantizer_rules.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "fmt/format.h"
-#include "recipes/model_shapes.h"
 #include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
@@ -246,36 +244,18 @@ void CheckControls(const v1::Quant& quant, Issues* issues) {
   CheckDetachedFit(quant, quant.activation(), "quant.activation", issues);
 }
 
-// Whether this tensor waits for quant.estimator to say how it is quantized.
-bool NeedsSharedEstimator(const v1::TensorQuant& tensor) {
-  return !tensor.has_estimator() && tensor.has_format() && tensor.format() != "none";
-}
-
-// Whether Hadamard blocks cut the network's rows without a tail. True where only the weights of model.path know.
-bool BlocksCanTurn(const v1::Model& model, const v1::TensorQuant& tensor) {
-  if (tensor.has_granularity() && tensor.granularity() != "block") return false;
-  constexpr int kDefaultBlock = 128;
-  const int block = tensor.has_block() ? tensor.block() : kDefaultBlock;
-  if (block <= 0 || (block & (block - 1)) != 0) return false;
-  const std::vector<int64_t> lengths = RowLengths(model);
-  return std::all_of(lengths.begin(), lengths.end(), [&](int64_t length) { return length % block == 0; });
-}
-
 }  // namespace
 
-void FillDefaultEstimator(v1::Recipe* recipe) {
-  v1::Quant* quant = recipe->mutable_quant();
-  if (quant->has_estimator()) return;
-  bool needs = false, turns = !quant->has_hadamard();
+bool FillDefaultEstimator(v1::Quant* quant) {
+  if (quant->has_estimator()) return false;
+  bool is_needed = false;
   for (const v1::TensorQuant* tensor : {&quant->weight(), &quant->activation()}) {
-    if (!NeedsSharedEstimator(*tensor)) continue;
-    if (!HasGaussianGrid(tensor->format())) return;
-    needs = true;
-    turns = turns && BlocksCanTurn(recipe->model(), *tensor);
+    if (tensor->has_estimator() || !tensor->has_format() || tensor->format() == "none") continue;
+    if (!HasGaussianGrid(tensor->format())) return false;
+    is_needed = true;
   }
-  if (!needs) return;
-  quant->set_estimator("ridge_trust");
-  if (turns) quant->set_hadamard(true);
+  if (is_needed) quant->set_estimator("ridge_trust");
+  return is_needed;
 }
 
 void FillQuantizerDefaults(v1::Quant* quant) {

@@ -10,9 +10,9 @@
 
 namespace ridgeline::recipe_internal {
 
-// Where tensors have formats and nothing says how they are quantized: ridge_trust, in turned blocks where these fit the
-// network's rows. Not where a format has no definition of it.
-void FillDefaultEstimator(v1::Recipe* recipe);
+// Where tensors have formats and nothing says how they are quantized: ridge_trust, unless a format has no definition of
+// it. Returns whether it was set.
+bool FillDefaultEstimator(v1::Quant* quant);
 
 // Sets what is not set and has only one sensible value with the estimator and the formats that are.
 void FillQuantizerDefaults(v1::Quant* quant);

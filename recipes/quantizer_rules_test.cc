@@ -46,17 +46,26 @@ TEST(QuantizerRulesTest, FormatsAloneMeanRidgeTrustInTurnedBlocks) {
   EXPECT_EQ(FilledFrom("quant: {lambda: 0.1}").estimator(), "none");
 }
 
+// Whether it turns the blocks of ridge_trust, which must be what the recipe gets.
+bool Turns(const std::string& yaml) {
+  const v1::Quant quant = FilledFrom(yaml);
+  EXPECT_EQ(quant.estimator(), "ridge_trust") << yaml;
+  EXPECT_TRUE(IsQuantized(quant, quant.weight())) << yaml;
+  return quant.hadamard();
+}
+
 TEST(QuantizerRulesTest, TheDefaultEstimatorTurnsOnlyBlocksThatFitAndWhereNothingElseIsSaid) {
-  EXPECT_FALSE(FilledFrom("model: {name: gpt-nano}\nquant: {weight: {format: int1, block: 256}}").hadamard());
-  EXPECT_FALSE(FilledFrom("model: {name: gpt-nano, dim: 192}\nquant: {weight: {format: int1}}").hadamard());
-  EXPECT_FALSE(FilledFrom("quant: {weight: {format: int4, granularity: row}}").hadamard());
-  EXPECT_FALSE(FilledFrom("quant: {hadamard: false, weight: {format: int1}}").hadamard());
-  EXPECT_FALSE(FilledFrom("quant: {estimator: ridge_trust, weight: {format: int1}}").hadamard());
-  EXPECT_TRUE(FilledFrom("model: {path: w.gguf}\nquant: {weight: {format: int1}}").hadamard());
+  EXPECT_FALSE(Turns("model: {name: gpt-nano}\nquant: {weight: {format: int1, block: 256}}"));
+  EXPECT_FALSE(Turns("model: {name: gpt-nano, dim: 192}\nquant: {weight: {format: int1}}"));
+  EXPECT_FALSE(Turns("quant: {weight: {format: int4, granularity: row}}"));
+  EXPECT_FALSE(Turns("quant: {hadamard: false, weight: {format: int1}}"));
+  EXPECT_FALSE(Turns("quant: {estimator: ridge_trust, weight: {format: int1}}"));
+  EXPECT_TRUE(Turns("model: {path: w.gguf}\nquant: {weight: {format: int1}}"));
 }
 
 TEST(QuantizerRulesTest, WhatTheDefaultEstimatorHasNoDefinitionOfStillNeedsOne) {
-  EXPECT_EQ(FilledFrom("quant: {weight: {format: mxfp4}}").estimator(), "none");
+  const v1::Quant mx = FilledFrom("quant: {weight: {format: mxfp4}}");
+  EXPECT_EQ(mx.estimator() + " " + mx.weight().format(), "none mxfp4");
   EXPECT_EQ(FilledFrom("quant: {estimator: none, weight: {format: int1}}").estimator(), "none");
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full [SEED...]
-#   small   four estimators at six precisions, for each seed (1337): 24 runs of gpt-nano, two at a time on two cores
-#   full    three seeds, 2:4 sparsity, ablations, lambda, learning rates and the 11M shape: many hours
+#   small   four estimators at six precisions for each seed (1337): 24 runs of gpt-nano, two at a time on two cores
+#   full    that and 2:4 sparsity, ablations and the 11M shape for each seed (1337 2 3), lambda and learning rates: many
+#           hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
 # an interruption it goes on where it was.
@@ -11,7 +12,6 @@ bin=$(cd "$1" && pwd)
 mkdir -p "$2"; out=$(cd "$2" && pwd)
 extent=$3
 seeds=("${@:4}")
-[ "${#seeds[@]}" -gt 0 ] || seeds=(1337)
 root=$(cd "$(dirname "$0")/.." && pwd)
 export RIDGELINE_STATE=$out/state
 unset RIDGELINE_COORDINATOR RIDGELINE_WORK_DIR  # The study talks to its own stack, whatever the shell exports.
@@ -64,7 +64,7 @@ queue_full() {
   submit lr-hadamard 1337 lr quant.hadamard=true
   submit lambda 1337 lambda
   submit lambda-hadamard 1337 lambda quant.hadamard=true
-  for seed in 1337 2 3; do
+  for seed in "$@"; do
     estimators "$seed" ""
     estimators "$seed" -2to4 sparsity.pattern=2:4 quant.weight.scheme=linear
     submit ablation "$seed" ablation
@@ -75,8 +75,8 @@ queue_full() {
 "$root/tools/kjv_dataset.sh" "$bin" "$out"
 start_stack
 case $extent in
-  small) for seed in "${seeds[@]}"; do estimators "$seed" ""; done ;;
-  full) queue_full ;;
+  small) for seed in "${seeds[@]:-1337}"; do estimators "$seed" ""; done ;;
+  full) [ "${#seeds[@]}" -gt 0 ] || seeds=(1337 2 3); queue_full "${seeds[@]}" ;;
   *) echo "study: '$extent' is neither small nor full" >&2; exit 2 ;;
 esac
 for i in "${!jobs[@]}"; do

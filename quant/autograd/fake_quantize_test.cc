@@ -39,7 +39,8 @@ std::string Name(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse())
     name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
-  return name + (spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
+  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "");
+  return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
 at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerSpec&), const at::Tensor& x,

@@ -86,10 +86,15 @@ std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator) {
   return specs;
 }
 
+std::string_view FitName(FitGradient fit) {
+  if (fit == FitGradient::kDetached) return " detached fit";
+  return fit == FitGradient::kGraph ? " fit in graph" : "";
+}
+
 std::string DescribeSpec(const QuantizerSpec& spec) {
   return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
                      GridStatisticsName(spec.grid), spec.grid_gradient == GridGradient::kGraph ? " graph" : "",
-                     spec.fit_gradient == FitGradient::kDetached ? " detached fit" : spec.fit_gradient == FitGradient::kGraph ? " fit in graph" : "", spec.trust > 0 ? " trust" : "",
+                     FitName(spec.fit_gradient), spec.trust > 0 ? " trust" : "",
                      spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m, spec.block);
 }
 

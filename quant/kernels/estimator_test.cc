@@ -108,9 +108,9 @@ std::vector<Quantizer> EveryQuantizer() {
 
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
-         std::to_string(spec.sparsity.m) + " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " +
-         std::to_string(spec.trust) + ", n = " + std::to_string(n);
+         (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
+         std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m) + " fit gradient " +
+         std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
 
 class EveryGridTest : public ::testing::TestWithParam<Quantizer> {

@@ -109,7 +109,8 @@ TEST(QuantSpecTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
 }
 
 TEST(QuantSpecTest, OnlyRidgeOnADetachedGridHasAFitToDetach) {
-  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4, .fit_gradient = FitGradient::kDetached}, ste = spec, graph = spec;
+  QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt4, .fit_gradient = FitGradient::kDetached};
+  QuantizerSpec ste = spec, graph = spec;
   EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
   ste.estimator = "ste";
   EXPECT_NE(std::string(ValidateQuantizerSpec(ste).message()).find("use ridge or ridge_trust"), std::string::npos);

@@ -7,8 +7,7 @@
 #include <string>
 
 #include "ridgeline/v1/recipe.pb.h"
-#include "ridgeline/v1/worker.pb.h"
-#include "worker/train/trainer.h"
+#include "worker/train/run_observer.h"
 
 namespace ridgeline {
 
