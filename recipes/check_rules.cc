@@ -86,7 +86,7 @@ void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, con
   if (tensor.format() != "none" && estimator == "none") {
     const std::string key = tensor.has_estimator() ? own : "quant.estimator";
     issues->push_back({format, fmt::format("{} needs an estimator, and {} is none", tensor.format(), key),
-                       fmt::format("set {} to ridge_trust, quest, ridge or ste, or the format to none", key),
+                       fmt::format("set {} to {}, or the format to none", key, EstimatorsFor(tensor.format())),
                        {format, key}});
   }
   if (tensor.format() == "none" && tensor.has_estimator() && estimator != "none") {

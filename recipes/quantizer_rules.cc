@@ -246,6 +246,11 @@ void CheckControls(const v1::Quant& quant, Issues* issues) {
 
 }  // namespace
 
+std::string_view EstimatorsFor(std::string_view format) {
+  if (HasGaussianGrid(format)) return "ridge_trust, quest, ridge or ste";
+  return HasPlainScale(format) ? "ridge or ste" : "ste";
+}
+
 bool FillDefaultEstimator(v1::Quant* quant) {
   if (quant->has_estimator()) return false;
   bool is_needed = false;

@@ -3,6 +3,7 @@
 // quantizers refuse the same (quant/spec/definition.cc); here the answer has a place in the recipe.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "recipes/checks.h"
@@ -13,6 +14,9 @@ namespace ridgeline::recipe_internal {
 // Where tensors have formats and nothing says how they are quantized: ridge_trust, unless a format has no definition of
 // it. Returns whether it was set.
 bool FillDefaultEstimator(v1::Quant* quant);
+
+// Estimators to choose from for a format, for a remedy.
+std::string_view EstimatorsFor(std::string_view format);
 
 // Sets what is not set and has only one sensible value with the estimator and the formats that are.
 void FillQuantizerDefaults(v1::Quant* quant);

@@ -63,6 +63,15 @@ TEST(QuantizerRulesTest, TheDefaultEstimatorTurnsOnlyBlocksThatFitAndWhereNothin
   EXPECT_TRUE(Turns("model: {path: w.gguf}\nquant: {weight: {format: int1}}"));
 }
 
+TEST(QuantizerRulesTest, TheEstimatorsThatARemedyNamesHaveTheFormat) {
+  EXPECT_EQ(recipe_internal::EstimatorsFor("int4"), "ridge_trust, quest, ridge or ste");
+  EXPECT_EQ(recipe_internal::EstimatorsFor("bitmod_fp4"), "ridge or ste");
+  EXPECT_EQ(recipe_internal::EstimatorsFor("mxfp4"), "ste");
+  for (const auto& [estimator, format] : {std::pair{"ridge_trust", "fp4"}, {"quest", "fp4"}, {"ridge", "fp4"}, {"ste", "fp4"},
+                                          {"ridge", "bitmod_fp4"}, {"ste", "bitmod_fp4"}, {"ste", "mxfp4"}})
+    EXPECT_EQ(FirstIssue(Filled(estimator, format, "none")), "") << estimator << " " << format;
+}
+
 TEST(QuantizerRulesTest, WhatTheDefaultEstimatorHasNoDefinitionOfStillNeedsOne) {
   const v1::Quant mx = FilledFrom("quant: {weight: {format: mxfp4}}");
   EXPECT_EQ(mx.estimator() + " " + mx.weight().format(), "none mxfp4");
