@@ -60,7 +60,7 @@ bench-train-step: programs ## Training steps against transformers and torchao, 5
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/train_step.py $(BUILD)/bin/train_step_bench out/bench
 
-bench-tax: programs ## Training steps with quantization over without, 7 rounds, about an hour
+bench-tax: programs ## Training steps with quantization over without
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/tax.py $(BUILD)/bin/train_step_bench out/bench
 

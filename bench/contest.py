@@ -2,7 +2,7 @@
 """Sides that run the same work, a process each and in turn (A B B A), so that a machine that speeds up or slows down
 meets all of them; medians of ratios within a round; and a note when others used the machine meanwhile.
 
-bench/train_step.py and bench/tax.py say what the sides are.
+bench/train_step.py says what the sides are; bench/tax.py runs its processes in the same way.
 """
 
 import argparse
@@ -98,10 +98,9 @@ def run(side: Side) -> Sample:
                   watch.share(usage.ru_utime + usage.ru_stime))
 
 
-def add_arguments(parser: argparse.ArgumentParser, rounds: int) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", help="the built train_step_bench")
     parser.add_argument("out", type=pathlib.Path, help="folder for the result")
-    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
     parser.add_argument("--busy", action="store_true", help="run on a machine that is not idle, and mark the result")
 

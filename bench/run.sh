@@ -18,6 +18,6 @@ elif ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --ro
 fi
 
 # The tax of quantization: the smallest model only. `make bench-tax` has all of them.
-if ! "$python" "$here/tax.py" "$build/bin/train_step_bench" "$out" --rounds 3 --model gpt-nano; then
+if ! "$python" "$here/tax.py" "$build/bin/train_step_bench" "$out" --model gpt-nano; then
   echo "bench: tax was not measured, for the reason above" >&2
 fi

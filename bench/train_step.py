@@ -73,7 +73,8 @@ def report(path: pathlib.Path, all_contests: list[StepContest], about_machine: d
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    contest.add_arguments(parser, rounds=5)
+    contest.add_arguments(parser)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one that is not")
     parser.add_argument("--seq-len", type=int, nargs="+", default=[256, 512])
     return parser.parse_args()

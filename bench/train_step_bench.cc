@@ -32,6 +32,7 @@ struct Options {
   int steps = 3;
   bool recompute = false;
   bool hadamard = false;
+  bool tax = false;
 };
 
 QuantizerSpec Spec(const Options& options, Format format) {
@@ -89,44 +90,121 @@ struct StepSeconds {
   double total() const { return pass + rest; }
 };
 
-int Run(const Options& options) {
-  UseComputeThreads(1);
-  absl::StatusOr<std::unique_ptr<LanguageModel>> built = Build(options);
-  if (!built.ok()) return std::fprintf(stderr, "%s\n", built.status().ToString().c_str()), 2;
-  LanguageModel& model = **built;
-  std::unique_ptr<Communicator> communicator = std::move(MakeFakeCommunicators(1)[0]);
-  Gradients gradients(&model, /*accumulates=*/false, 1);
-  v1::Optimizer adamw;
-  adamw.set_beta1(0.9), adamw.set_beta2(0.95), adamw.set_eps(1e-8), adamw.set_weight_decay(0.01);
-  AdamW optimizer(&model, adamw);
-  const at::Tensor tokens = at::randint(model.vocab_size(), {options.batch, options.seq_len + 1}, at::kLong);
-  const at::Tensor inputs = tokens.narrow(1, 0, options.seq_len), targets = tokens.narrow(1, 1, options.seq_len);
-  std::vector<StepSeconds> seconds;
-  double first_loss = 0;
-  for (int step = 0; step <= options.steps; ++step) {
+// A model in training on tokens that stay the same.
+class Training {
+ public:
+  static absl::StatusOr<std::unique_ptr<Training>> Create(const Options& options) {
+    absl::StatusOr<std::unique_ptr<LanguageModel>> model = Build(options);
+    if (!model.ok()) return model.status();
+    return std::unique_ptr<Training>(new Training(*std::move(model), options));
+  }
+
+  absl::StatusOr<StepSeconds> Step() {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
-    gradients.Clear();
-    const PassResult pass = AccumulateGradients(&model, inputs, targets, 1.0 / static_cast<double>(targets.numel()));
+    gradients_.Clear();
+    const PassResult pass = AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
     const Clock::time_point passed = Clock::now();
-    if (!gradients.Sum(*communicator).ok()) return 1;
-    gradients.PassThroughQuantizers();
-    const double norm = gradients.Norm();
-    optimizer.Step(1e-6, norm > 1 ? 1 / norm : 1);
+    if (absl::Status summed = gradients_.Sum(*communicator_); !summed.ok()) return summed;
+    gradients_.PassThroughQuantizers();
+    const double norm = gradients_.Norm();
+    optimizer_.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
-    if (step == 0) {  // Warms caches and allocators.
-      first_loss = pass.score.loss / static_cast<double>(targets.numel());
-      continue;
-    }
-    seconds.push_back({std::chrono::duration<double>(passed - begin).count(), std::chrono::duration<double>(end - passed).count()});
+    loss_ = pass.score.loss / static_cast<double>(token_count());
+    return StepSeconds{Seconds(passed - begin), Seconds(end - passed)};
+  }
+
+  int64_t token_count() const { return targets_.numel(); }
+  double loss() const { return loss_; }  // Of the last step.
+  const LanguageModel& model() const { return *model_; }
+
+ private:
+  Training(std::unique_ptr<LanguageModel> model, const Options& options)
+      : model_(std::move(model)), gradients_(model_.get(), /*accumulates=*/false, 1), optimizer_(model_.get(), Adamw()) {
+    const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.seq_len + 1}, at::kLong);
+    inputs_ = tokens.narrow(1, 0, options.seq_len), targets_ = tokens.narrow(1, 1, options.seq_len);
+  }
+
+  static v1::Optimizer Adamw() {
+    v1::Optimizer adamw;
+    adamw.set_beta1(0.9), adamw.set_beta2(0.95), adamw.set_eps(1e-8), adamw.set_weight_decay(0.01);
+    return adamw;
+  }
+  static double Seconds(std::chrono::steady_clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+  }
+
+  std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Communicator> communicator_ = std::move(MakeFakeCommunicators(1)[0]);
+  Gradients gradients_;
+  AdamW optimizer_;
+  at::Tensor inputs_, targets_;  // (batch, seq_len)
+  double loss_ = 0;
+};
+
+nlohmann::ordered_json About(const Training& training) {
+  return {{"peak_gib", PeakGib()}, {"tokens", training.token_count()}, {"loss", training.loss()},
+          {"parameters", ParameterCount(training.model())},
+          {"quantized_layers", training.model().QuantizedNames().size()}, {"threads", at::get_num_threads()}};
+}
+
+// The number that a share of the sorted numbers do not exceed.
+double Quantile(const std::vector<double>& sorted, double share) {
+  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5)];
+}
+
+absl::StatusOr<nlohmann::ordered_json> TimeSteps(const Options& options) {
+  absl::StatusOr<std::unique_ptr<Training>> training = Training::Create(options);
+  if (!training.ok()) return training.status();
+  std::vector<StepSeconds> seconds;
+  for (int step = 0; step <= options.steps; ++step) {
+    const absl::StatusOr<StepSeconds> taken = (*training)->Step();
+    if (!taken.ok()) return taken.status();
+    if (step > 0) seconds.push_back(*taken);  // The first one warms caches and allocators.
   }
   std::sort(seconds.begin(), seconds.end(), [](const auto& a, const auto& b) { return a.total() < b.total(); });
   const StepSeconds median = seconds[seconds.size() / 2];
-  const nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass},
-                                         {"peak_gib", PeakGib()}, {"tokens", targets.numel()},
-                                         {"loss", first_loss}, {"parameters", ParameterCount(model)},
-                                         {"quantized_layers", model.QuantizedNames().size()}, {"threads", at::get_num_threads()}};
-  std::printf("%s\n", result.dump().c_str());
+  nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass}};
+  result.update(About(**training));
+  return result;
+}
+
+// Steps with quantizers and without take turns, the first of a pair alternating: a machine whose speed changes within
+// seconds changes both of a pair.
+absl::StatusOr<nlohmann::ordered_json> TimeTax(const Options& options) {
+  Options without = options;
+  without.quant = "none";
+  absl::StatusOr<std::unique_ptr<Training>> quantized = Training::Create(options), plain = Training::Create(without);
+  if (!quantized.ok()) return quantized.status();
+  if (!plain.ok()) return plain.status();
+  std::vector<double> taxes, quantized_seconds, plain_seconds;
+  for (int pair = 0; pair <= options.steps; ++pair) {
+    double seconds[2];
+    for (int turn = 0; turn < 2; ++turn) {
+      const int side = (pair + turn) % 2;
+      const absl::StatusOr<StepSeconds> taken = (side == 0 ? *quantized : *plain)->Step();
+      if (!taken.ok()) return taken.status();
+      seconds[side] = taken->total();
+    }
+    if (pair == 0) continue;
+    taxes.push_back(seconds[0] / seconds[1]);
+    quantized_seconds.push_back(seconds[0]), plain_seconds.push_back(seconds[1]);
+  }
+  for (std::vector<double>* numbers : {&taxes, &quantized_seconds, &plain_seconds}) std::sort(numbers->begin(), numbers->end());
+  nlohmann::ordered_json result = {{"seconds", Quantile(quantized_seconds, 0.5)},
+                                   {"plain_seconds", Quantile(plain_seconds, 0.5)},
+                                   {"tax", Quantile(taxes, 0.5)},
+                                   {"tax_quartiles", {Quantile(taxes, 0.25), Quantile(taxes, 0.75)}},
+                                   {"pairs", taxes.size()}};
+  result.update(About(**quantized));
+  return result;
+}
+
+int Run(const Options& options) {
+  UseComputeThreads(1);
+  const absl::StatusOr<nlohmann::ordered_json> result = options.tax ? TimeTax(options) : TimeSteps(options);
+  if (!result.ok()) return std::fprintf(stderr, "%s\n", result.status().ToString().c_str()), 2;
+  std::printf("%s\n", result->dump().c_str());
   return 0;
 }
 
@@ -143,8 +221,9 @@ int main(int argc, char** argv) {
   app.add_option("--seq-len", options.seq_len);
   app.add_option("--batch", options.batch);
   app.add_option("--layers", options.layers, "Of a Gemma shape; 0: as the shape has");
-  app.add_option("--steps", options.steps, "Timed steps, after one that is not");
+  app.add_option("--steps", options.steps, "Timed steps (--tax: pairs of them), after one that is not");
   app.add_flag("--hadamard", options.hadamard, "Quantize rotated blocks");
+  app.add_flag("--tax", options.tax, "Each step beside one without quantization, in one process");
   app.add_flag("--recompute", options.recompute, "Activation checkpointing");
   CLI11_PARSE(app, argc, argv);
   return ridgeline::Run(options);

@@ -20,57 +20,74 @@ struct BlockBytes {
   int64_t backward = 0;  // Beside what is kept, where the MLP's backward pass needs most.
 };
 
-// How often the input of these linear layers is kept: for layers that multiply with it as it is or for the quantizer's
-// backward pass, and quantized.
-int64_t CopiesKept(const Quantizers& quantizers, const std::string& block,
-                   std::initializer_list<const char*> layers, bool is_kept_anyway = false) {
-  int64_t skipped = 0;
-  for (const char* layer : layers) skipped += MatchesAny(quantizers.skip, block + layer) ? 1 : 0;
-  const bool quantizes = quantizers.activation.enabled() && skipped < static_cast<int64_t>(layers.size());
-  const bool keeps_input =
-      is_kept_anyway || !quantizes || skipped > 0 || !PassesGradient(quantizers.activation);
-  return (keeps_input ? 1 : 0) + (quantizes ? 1 : 0);
+// What the layers of one block keep of their inputs, for quantizers and passes as they are.
+class InputCopies {
+ public:
+  InputCopies(const Quantizers& quantizers, std::string block, const PassSize& pass)
+      : quantizers_(quantizers), block_(std::move(block)), element_bits_(8 * static_cast<double>(pass.element_bytes)) {}
+
+  // How often the input of these linear layers is kept: for layers that multiply with it as it is or for the quantizer's
+  // backward pass, which may do with a bit an element, and quantized.
+  double Of(std::initializer_list<const char*> layers, bool is_kept_anyway = false) const {
+    int64_t skipped = 0;
+    for (const char* layer : layers) skipped += MatchesAny(quantizers_.skip, block_ + layer) ? 1 : 0;
+    const QuantizerSpec& spec = quantizers_.activation;
+    const bool quantizes = spec.enabled() && skipped < static_cast<int64_t>(layers.size());
+    const bool keeps_bits = quantizes && PassesTrustedGradient(spec);
+    const bool backward_needs_input = !keeps_bits && !PassesGradient(spec);
+    const bool keeps_input = is_kept_anyway || !quantizes || skipped > 0 || backward_needs_input;
+    return (keeps_input ? 1 : 0) + (quantizes ? 1 : 0) + (keeps_bits ? 1 / element_bits_ : 0);
+  }
+
+ private:
+  const Quantizers& quantizers_;
+  const std::string block_;
+  const double element_bits_;
+};
+
+int64_t KeptBytes(double elements, int64_t floats, const PassSize& pass) {
+  const double token_bytes = elements * static_cast<double>(pass.element_bytes) + static_cast<double>(floats * kFloatBytes);
+  return static_cast<int64_t>(static_cast<double>(pass.tokens()) * token_bytes);
 }
 
 // A block whose MLP keeps `inner` features of the activation function's inputs, and multiplies with `width` features
 // `copies` times kept: the gradients of both exist while the inputs still do, and the copies no longer.
-int64_t MlpBackwardBytes(int64_t dim, int64_t inner, int64_t width, int64_t copies, const PassSize& pass) {
-  return (2 * dim + inner + width - copies * width) * pass.tokens() * pass.element_bytes;
+int64_t MlpBackwardBytes(int64_t dim, int64_t inner, int64_t width, double copies, const PassSize& pass) {
+  const double elements = static_cast<double>(2 * dim + inner + width) - copies * static_cast<double>(width);
+  return static_cast<int64_t>(elements * static_cast<double>(pass.tokens() * pass.element_bytes));
 }
 
 BlockBytes BlockOf(const GptConfig& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
-  const std::string block = fmt::format("h.{}.", index);
+  const InputCopies copies(quantizers, fmt::format("h.{}.", index), pass);
   const int64_t c = config.dim;
-  const int64_t norm_outputs = CopiesKept(quantizers, block, {"attn.qkv.weight"}) +
-                               CopiesKept(quantizers, block, {"mlp.fc.weight"});
-  const int64_t mixed = CopiesKept(quantizers, block, {"attn.proj.weight"}, /*is_kept_anyway=*/true);
-  const int64_t inner = CopiesKept(quantizers, block, {"mlp.proj.weight"});
+  const double norm_outputs = copies.Of({"attn.qkv.weight"}) + copies.Of({"mlp.fc.weight"});
+  const double mixed = copies.Of({"attn.proj.weight"}, /*is_kept_anyway=*/true), inner = copies.Of({"mlp.proj.weight"});
   // Two residuals, norms' outputs, q, k and v, what attention mixed, and the MLP before and after GELU.
-  const int64_t elements = 2 * c + norm_outputs * c + 3 * c + mixed * c + 4 * c + inner * 4 * c;
+  const double elements = static_cast<double>(c) * (2 + norm_outputs + 3 + mixed + 4 + inner * 4);
   const int64_t floats = 2 * 2 + config.n_heads;  // Means and deviations of two norms; attention's log-sum-exp.
-  return {.kept = pass.tokens() * (elements * pass.element_bytes + floats * kFloatBytes),
+  return {.kept = KeptBytes(elements, floats, pass),
           .backward = MlpBackwardBytes(c, 4 * c, 4 * c, inner, pass)};
 }
 
 BlockBytes BlockOf(const Gemma3Config& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
-  const std::string block = fmt::format("model.layers.{}.", index);
+  const InputCopies copies(quantizers, fmt::format("model.layers.{}.", index), pass);
   const int64_t c = config.dim, f = config.mlp_dim;
   const int64_t query = config.n_heads * config.head_dim, key = config.n_kv_heads * config.head_dim;
-  const int64_t norm_outputs =
-      CopiesKept(quantizers, block, {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}) +
-      CopiesKept(quantizers, block, {"mlp.gate_proj.weight", "mlp.up_proj.weight"});
-  const int64_t mixed = CopiesKept(quantizers, block, {"self_attn.o_proj.weight"}, /*is_kept_anyway=*/true);
-  const int64_t inner = CopiesKept(quantizers, block, {"mlp.down_proj.weight"});
+  const double norm_outputs =
+      copies.Of({"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}) +
+      copies.Of({"mlp.gate_proj.weight", "mlp.up_proj.weight"});
+  const double mixed = copies.Of({"self_attn.o_proj.weight"}, /*is_kept_anyway=*/true);
+  const double inner = copies.Of({"mlp.down_proj.weight"});
   // Inputs of the four norms beside the two of the residual, and the norms' outputs that linear layers read.
-  const int64_t stream = 4 * c + norm_outputs * c;
+  const double stream = (4 + norm_outputs) * static_cast<double>(c);
   // q and k before their norms, q after the rotation, k and v as attention reads them, what it mixed.
   const int64_t attended_key = config.n_heads == config.n_kv_heads ? key : query;  // Repeated for each group of heads.
-  const int64_t attention = query + key + query + 2 * attended_key + mixed * query;
-  const int64_t elements = stream + attention + 2 * f + inner * f;
+  const double attention = static_cast<double>(query + key + query + 2 * attended_key) + mixed * static_cast<double>(query);
+  const double elements = stream + attention + (2 + inner) * static_cast<double>(f);
   const int64_t floats = 4 + 2 * config.n_heads + config.n_kv_heads;  // Inverse RMS of each norm; log-sum-exp.
   const bool is_masked = config.slides[static_cast<size_t>(index)] && pass.seq_len > config.sliding_window;
   const int64_t mask = is_masked ? pass.seq_len * pass.seq_len * pass.element_bytes : 0;
-  return {.kept = pass.tokens() * (elements * pass.element_bytes + floats * kFloatBytes) + mask,
+  return {.kept = KeptBytes(elements, floats, pass) + mask,
           .backward = MlpBackwardBytes(c, 2 * f, f, inner, pass)};
 }
 

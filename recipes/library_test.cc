@@ -88,7 +88,7 @@ TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
   EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax detached",
                                  "ridge affine minmax hadamard", "ridge affine gaussian hadamard",
                                  "quest linear gaussian", "quest linear gaussian hadamard", "ridge_trust affine gaussian",
-                                 "ridge_trust affine gaussian hadamard graph", "ridge_trust affine gaussian hadamard detached",
+                                 "ridge_trust affine gaussian hadamard graph", "ridge_trust linear gaussian hadamard",
                                  "ridge_trust affine gaussian hadamard"));
 }
 

@@ -2,10 +2,12 @@
 #include "quant/autograd/fake_quantize.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "quant/autograd/granularity.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/estimator.h"
+#include "quant/kernels/trust.h"
 #include "quant/spec/definition.h"
 
 namespace ridgeline {
@@ -39,13 +41,35 @@ template <typename T>
 T* MutableNumbersOf(at::Tensor& x) { return static_cast<T*>(x.mutable_data_ptr()); }
 
 template <typename X, typename V>
-void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat) {
+void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat,
+                 at::Tensor* trusted) {
   const KernelMatrix matrix = MatrixForKernels(x, spec);
   const int64_t features = matrix.features;
   const X* in = NumbersOf<X>(x);
   V* out = MutableNumbersOf<V>(x_hat);
+  uint8_t* bits = nullptr;
+  int64_t row_bytes = 0;
+  if (trusted != nullptr) {
+    row_bytes = TrustBytes(matrix.spec, features);
+    *trusted = at::empty({matrix.rows, row_bytes}, at::kByte);
+    bits = MutableNumbersOf<uint8_t>(*trusted);
+  }
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
-    estimator.Forward(matrix.spec, in + begin * features, end - begin, features, out + begin * features);
+    estimator.Forward(matrix.spec, in + begin * features, end - begin, features, out + begin * features,
+                      bits == nullptr ? nullptr : bits + begin * row_bytes);
+  });
+}
+
+template <typename V>
+void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& trusted, const at::Tensor& v, at::Tensor& dx) {
+  const KernelMatrix matrix = MatrixForKernels(v, spec);
+  const int64_t features = matrix.features, row_bytes = trusted.size(1);
+  const uint8_t* bits = NumbersOf<uint8_t>(trusted);
+  const V* grad = NumbersOf<V>(v);
+  V* out = MutableNumbersOf<V>(dx);
+  ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
+    PassTrusted(matrix.spec, bits + begin * row_bytes, grad + begin * features, end - begin, features,
+                out + begin * features);
   });
 }
 
@@ -73,25 +97,26 @@ void WithNumbers(at::ScalarType x, at::ScalarType v, const Function& function) {
   function.template operator()<float, float>();
 }
 
-// Contiguous, in a dtype that the kernels have.
-at::Tensor ForKernels(const at::Tensor& x) {
+// The dtype that the kernels compute x in.
+at::ScalarType TypeForKernels(const at::Tensor& x) {
   const at::ScalarType type = x.scalar_type();
-  const bool native = type == at::kFloat || type == at::kDouble || type == at::kBFloat16;
-  return (native ? x : x.to(at::kFloat)).contiguous();
+  return type == at::kDouble || type == at::kBFloat16 ? type : at::kFloat;
 }
+at::Tensor ForKernels(const at::Tensor& x) { return x.to(TypeForKernels(x)).contiguous(); }
 
-// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32.
-void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat) {
+// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Makes `trusted`, if that is given.
+void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted = nullptr) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), x_hat.scalar_type(),
-              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat); });
+              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat, trusted); });
 }
 
 // x_hat in `out`: x's dtype, or bfloat16 where x is float32.
-at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {
+at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out,
+                      at::Tensor* trusted = nullptr) {
   const at::Tensor in = ForKernels(x);
   at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out == at::kBFloat16 ? out : in.scalar_type()));
-  RunForwardInto(in, spec, x_hat);
+  RunForwardInto(in, spec, x_hat, trusted);
   return x_hat.to(out);
 }
 
@@ -100,6 +125,12 @@ void RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& 
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), v.scalar_type(),
               [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, v, dx); });
+}
+
+// v, dx: of one dtype, contiguous; `trusted` as RunForwardInto made it.
+void PassTrustedGradient(const at::Tensor& v, const at::Tensor& trusted, const QuantizerSpec& spec, at::Tensor& dx) {
+  WithNumbers(v.scalar_type(), v.scalar_type(),
+              [&]<typename X, typename>() { PassTrustedInto<X>(spec, trusted, v, dx); });
 }
 
 void CheckMaster(const at::Tensor& x) {
@@ -111,22 +142,33 @@ struct SavedSpec : torch::CustomClassHolder {
   QuantizerSpec spec;
 };
 
+// Whether whoever holds this may write into it: nobody else sees what it holds.
+bool IsSoleOwner(const at::Tensor& tensor) { return tensor.use_count() == 1 && tensor.storage().use_count() == 1; }
+
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
-    if (!PassesGradient(spec)) context->save_for_backward({x});
     // The graph may outlive the caller's spec, so it keeps its own copy.
     context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
-    return RunForward(x, spec, x.scalar_type());
+    at::Tensor trusted;
+    const bool records_trust = PassesTrustedGradient(spec);
+    at::Tensor x_hat = RunForward(x, spec, x.scalar_type(), records_trust ? &trusted : nullptr);
+    if (records_trust) context->save_for_backward({trusted});
+    else if (!PassesGradient(spec)) context->save_for_backward({x});
+    return x_hat;
   }
 
-  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+  // The gradient is written over that of x_hat where this pass is the last to see it.
+  static variable_list backward(AutogradContext* context, variable_list& grad_outputs) {
     const auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
     if (PassesGradient(saved->spec)) return {grad_outputs[0], at::Tensor()};
-    const at::Tensor saved_x = context->get_saved_variables()[0], x = ForKernels(saved_x);
-    at::Tensor dx = at::empty_like(x);
-    RunBackward(x, grad_outputs[0].to(x.scalar_type()).contiguous(), saved->spec, dx);
-    return {dx.to(saved_x.scalar_type()), at::Tensor()};
+    const at::ScalarType type = grad_outputs[0].scalar_type();
+    const at::Tensor v = ForKernels(std::exchange(grad_outputs[0], at::Tensor()));
+    at::Tensor dx = IsSoleOwner(v) ? v : at::empty_like(v);
+    const at::Tensor kept = context->get_saved_variables()[0];
+    if (PassesTrustedGradient(saved->spec)) PassTrustedGradient(v, kept, saved->spec, dx);
+    else RunBackward(ForKernels(kept), v, saved->spec, dx);
+    return {dx.to(type), at::Tensor()};
   }
 };
 

@@ -8,8 +8,9 @@
 
 namespace ridgeline {
 
-// x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Saves only x for the backward
-// pass, and not even that where the gradient passes as it is; shares LibTorch's threads. float64 is computed as it is,
+// x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Keeps for the backward pass
+// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x; dL/dx is written over
+// dL/dx_hat where nobody else holds that. Shares LibTorch's threads. float64 is computed as it is,
 // all else in float32; float16, unlike bfloat16, by a float32 copy of the tensor.
 // A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.

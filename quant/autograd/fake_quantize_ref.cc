@@ -129,9 +129,7 @@ at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, con
     straight = at::where(trusted, x, x.detach());
   }
   const at::Tensor moves = straight - straight.detach();
-  if (spec.fit_gradient == FitGradient::kDetached) return RidgeDequantize(x, q, spec).detach() + moves;
-  if (spec.estimator == "ridge_trust" && spec.fit_gradient == FitGradient::kOwn)
-    return RidgeDequantize(x - moves, codes.detach(), spec) + moves;
+  if (spec.detaches_fit()) return RidgeDequantize(x, q, spec).detach() + moves;
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
   return q * grid.scale + grid.offset;
 }

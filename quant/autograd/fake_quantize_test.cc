@@ -123,14 +123,37 @@ TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
   }
 }
 
-TEST(FakeQuantizeTest, AGradientThatPassesAsItIsNeedsNoInput) {
-  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4};
-  at::Tensor x = at::randn({2, 128}).requires_grad_(true), x_hat = FakeQuantize(x, spec), v = at::randn({2, 128});
-  {
-    at::NoGradGuard no_grad;
-    x.fill_(std::numeric_limits<float>::quiet_NaN());  // Would be an error if the graph had saved x.
+// Writing over x would be an error in the backward pass if that needed x.
+TEST(FakeQuantizeTest, AGradientThatPassesAsItIsOrWhereXIsTrustedNeedsNoInput) {
+  for (auto [estimator, scheme, grid] :
+       {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax},
+        std::tuple{"quest", Scheme::kLinear, GridStatistics::kGaussian},
+        std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian}}) {
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = scheme, .grid = grid};
+    at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128});
+    const at::Tensor expected = GradientOf(FakeQuantize, x, v, spec), x_hat = FakeQuantize(x, spec);
+    {
+      at::NoGradGuard no_grad;
+      x.zero_();
+    }
+    EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], expected)) << estimator;
   }
-  EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], v));
+}
+
+TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
+  QuantizerSpec spec{.estimator = "quest", .format = Format::kInt1, .scheme = Scheme::kLinear,
+                     .grid = GridStatistics::kGaussian};
+  at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128}), seen;
+  const at::Tensor v_before = v.clone();
+  at::Tensor expected = at::empty_like(v);
+  QuantizedGradient(x.detach(), v, spec, expected);
+  at::Tensor x_hat = FakeQuantize(x, spec) * 1;
+  x_hat.register_hook([&](const at::Tensor& gradient) { seen = gradient; });
+  EXPECT_TRUE(at::equal(torch::autograd::grad({FakeQuantize(x, spec)}, {x}, {v})[0], expected));
+  EXPECT_TRUE(at::equal(v, v_before));
+  EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], expected));
+  EXPECT_TRUE(at::equal(seen, v_before));
+  EXPECT_FALSE(at::equal(expected, v_before)) << "everything is trusted: this tests nothing";
 }
 
 TEST(FakeQuantizeTest, ATransposedTensorIsQuantizedAlongItsOwnLastDimension) {

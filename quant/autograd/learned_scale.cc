@@ -28,22 +28,26 @@ void ForRows(const at::Tensor& x, const Function& function) {
   at::parallel_for(0, RowsOf(x), std::max<int64_t>(1, kElementsPerThread / features), function);
 }
 
-template <typename T>
+// x, v and dx in X, scales in T: what the kernels have.
+template <typename X, typename T>
 void ForwardInto(const LearnedLevels& levels, const at::Tensor& x, const at::Tensor& scale, at::Tensor& x_hat) {
   const int64_t features = x.size(-1);
-  const T *in = x.const_data_ptr<T>(), *scales = scale.const_data_ptr<T>();
-  T* out = x_hat.mutable_data_ptr<T>();
+  const X* in = static_cast<const X*>(x.const_data_ptr());
+  const T* scales = scale.const_data_ptr<T>();
+  X* out = static_cast<X*>(x_hat.mutable_data_ptr());
   ForRows(x, [&](int64_t begin, int64_t end) {
     LearnedScaleForward(levels, in + begin * features, scales + begin, end - begin, features, out + begin * features);
   });
 }
 
-template <typename T>
+template <typename X, typename T>
 void BackwardInto(const LearnedLevels& levels, const at::Tensor& x, const at::Tensor& v, const at::Tensor& scale,
                   at::Tensor& dx, at::Tensor& d_scale) {
   const int64_t features = x.size(-1);
-  const T *in = x.const_data_ptr<T>(), *grad = v.const_data_ptr<T>(), *scales = scale.const_data_ptr<T>();
-  T *out = dx.mutable_data_ptr<T>(), *scale_out = d_scale.mutable_data_ptr<T>();
+  const X *in = static_cast<const X*>(x.const_data_ptr()), *grad = static_cast<const X*>(v.const_data_ptr());
+  const T* scales = scale.const_data_ptr<T>();
+  X* out = static_cast<X*>(dx.mutable_data_ptr());
+  T* scale_out = d_scale.mutable_data_ptr<T>();
   ForRows(x, [&](int64_t begin, int64_t end) {
     const int64_t at = begin * features;
     LearnedScaleBackward(levels, in + at, grad + at, scales + begin, end - begin, features, out + at,
@@ -51,14 +55,26 @@ void BackwardInto(const LearnedLevels& levels, const at::Tensor& x, const at::Te
   });
 }
 
-at::ScalarType KernelType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+// The dtype of the kernels' scales, and that of their numbers.
+at::ScalarType ScaleType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType KernelType(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? at::kBFloat16 : ScaleType(x);
+}
+
+// Calls function.operator()<X, T>() for the kernels' names of x's dtype and that of its scales.
+template <typename Function>
+void WithNumbers(const at::Tensor& x, const Function& function) {
+  if (x.scalar_type() == at::kDouble) return function.template operator()<double, double>();
+  if (x.scalar_type() == at::kBFloat16) return function.template operator()<BFloat16, float>();
+  function.template operator()<float, float>();
+}
 
 struct SavedLevels : torch::CustomClassHolder {
   explicit SavedLevels(const LearnedLevels& levels) : levels(levels) {}
   LearnedLevels levels;
 };
 
-// x: (..., features), scale: (rows), in the kernels' dtype.
+// x: (..., features), scale: (rows) in ScaleType(x).
 class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
@@ -66,8 +82,7 @@ class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFuncti
     context->save_for_backward({x, scale});
     context->saved_data["levels"] = c10::IValue::make_capsule(c10::make_intrusive<SavedLevels>(levels));
     at::Tensor in = x.to(KernelType(x)).contiguous(), x_hat = at::empty_like(in);
-    if (KernelType(x) == at::kDouble) ForwardInto<double>(levels, in, scale, x_hat);
-    else ForwardInto<float>(levels, in, scale, x_hat);
+    WithNumbers(in, [&]<typename X, typename T>() { ForwardInto<X, T>(levels, in, scale, x_hat); });
     return x_hat.to(x.scalar_type());
   }
 
@@ -77,8 +92,7 @@ class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFuncti
     auto levels = c10::static_intrusive_pointer_cast<SavedLevels>(context->saved_data["levels"].toCapsule());
     at::Tensor in = x.to(KernelType(x)).contiguous(), v = grad_outputs[0].to(in.scalar_type()).contiguous();
     at::Tensor dx = at::empty_like(in), d_scale = at::empty_like(scale);
-    if (KernelType(x) == at::kDouble) BackwardInto<double>(levels->levels, in, v, scale, dx, d_scale);
-    else BackwardInto<float>(levels->levels, in, v, scale, dx, d_scale);
+    WithNumbers(in, [&]<typename X, typename T>() { BackwardInto<X, T>(levels->levels, in, v, scale, dx, d_scale); });
     return {dx.to(x.scalar_type()), d_scale, at::Tensor()};
   }
 };
@@ -101,16 +115,16 @@ void CheckScale(const at::Tensor& x, const at::Tensor& scale, int64_t numbers) {
   TORCH_CHECK(numbers > 0, "numbers is ", numbers, ": count what shares a scale");
 }
 
-// (rows), contiguous, in the kernels' dtype.
+// (rows), contiguous, in ScaleType(x).
 at::Tensor OfRows(const at::Tensor& scale, const at::Tensor& x) {
-  return scale.to(KernelType(x)).expand({RowsOf(x), 1}).reshape({-1}).contiguous();
+  return scale.to(ScaleType(x)).expand({RowsOf(x), 1}).reshape({-1}).contiguous();
 }
 
 }  // namespace
 
 at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec) {
   const LearnedLevels levels = LevelsOrThrow(spec);
-  at::Tensor rows = x.detach().to(KernelType(x)).reshape({-1, x.size(-1)}).abs();
+  at::Tensor rows = x.detach().to(ScaleType(x)).reshape({-1, x.size(-1)}).abs();
   if (spec.granularity != Granularity::kRow) rows = rows.reshape({1, -1});
   at::Tensor mean = rows.mean(1, true), largest = std::get<0>(rows.max(1, true));
   at::Tensor scale = largest;
@@ -136,7 +150,7 @@ LearnedGradients LearnedScaleGradients(const at::Tensor& x, const at::Tensor& v,
   at::NoGradGuard no_grad;
   const at::Tensor of_rows = OfRows(scale.clamp_min(kSmallestLearnedScale), x);
   at::Tensor dx = at::empty_like(x), d_rows = at::empty_like(of_rows);
-  BackwardInto<float>(levels, x, v.to(at::kFloat).contiguous(), of_rows, dx, d_rows);
+  BackwardInto<float, float>(levels, x, v.to(at::kFloat).contiguous(), of_rows, dx, d_rows);
   const at::Tensor d_scale = scale.size(0) == 1 ? d_rows.sum().reshape({1, 1}) : d_rows.reshape({-1, 1});
   const at::Tensor moves = (scale >= kSmallestLearnedScale).to(at::kFloat);
   return {dx, d_scale * moves * GradientFactor(levels, numbers)};

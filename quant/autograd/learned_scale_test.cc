@@ -67,6 +67,21 @@ TEST(FakeQuantizeLearnedTest, TheHalfApartFromAutogradPassesTheSameGradients) {
   }
 }
 
+TEST(FakeQuantizeLearnedTest, BFloat16IsComputedInFloat) {
+  at::manual_seed(4);
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(spec.estimator + " " + std::string(FormatName(spec.format)));
+    const at::Tensor x = at::randn({6, 50}).to(at::kBFloat16), v = at::randn({6, 50}).to(at::kBFloat16);
+    const at::Tensor wide = x.to(at::kFloat), scale = InitialScale(wide, spec) * 0.8;
+    const at::Tensor expected = FakeQuantizeLearned(wide, scale, spec, 50).to(at::kBFloat16);
+    EXPECT_TRUE(at::equal(FakeQuantizeLearned(x, scale, spec, 50), expected));
+    auto ours = GradientsOf(FakeQuantizeLearned, x, scale, v, spec);
+    auto theirs = GradientsOf(FakeQuantizeLearned, wide, scale, v.to(at::kFloat), spec);
+    EXPECT_TRUE(at::equal(ours[0].to(at::kFloat), theirs[0]));
+    EXPECT_TRUE(at::equal(ours[1], theirs[1]));
+  }
+}
+
 // Descending the squared error in the scale alone must find a better one than the start.
 TEST(FakeQuantizeLearnedTest, TrainingTheScaleLowersTheError) {
   at::manual_seed(2);

@@ -77,7 +77,7 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers GradientOnGrid(const BlockParams& 
                                                              const typename Lanes::Numbers& v, GridGradients* d_grid) {
   const BlockEstimator estimator = params.estimator;
   if (estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
-  if (FitsRidge(params) && params.fit_path != FitPath::kDetached)
+  if (FitsRidge(params) && !params.is_fit_detached)
     return RidgeGradient(params, lanes, grid, block, v, d_grid);
   if (estimator == BlockEstimator::kQuest || estimator == BlockEstimator::kRidgeTrust)
     return TrustedGradient(params, grid, block, v);

@@ -13,10 +13,6 @@ enum class BlockEstimator { kPrune, kSte, kSteClip, kQuest, kRidge, kRidgeTrust 
 // Where the outermost levels stand: at min and max, at max |x|, at mean |x|, at so many RMS.
 enum class GridRule { kMinMax, kMaxAbs, kMeanAbs, kGaussian };
 
-// How gradients pass the regression of ridge and ridge_trust: through all of it; as the target of untrusted elements
-// alone; or not at all, which leaves the gradient of ste or quest.
-enum class FitPath { kGraph, kUntrustedTarget, kDetached };
-
 // Levels of codes: one apart from lowest to highest and `shift` off the integers, or those of `elements`.
 struct CodeLevels {
   float lowest = 0;
@@ -50,7 +46,7 @@ struct BlockParams {
   int block = 0;               // Numbers that share a grid; a row's tail is a block of fewer.
   bool is_affine = false;
   bool is_grid_in_graph = false;
-  FitPath fit_path = FitPath::kGraph;
+  bool is_fit_detached = false;  // Of ridge and ridge_trust: what is left is the gradient of ste or quest.
   bool hadamard = false;
   float gaussian_extent = 0;   // In RMS
   float lambda = 0;

@@ -77,19 +77,6 @@ RIDGELINE_HOST_DEVICE GridGradients SumGridGradients(const Lanes& lanes, const B
           Sum(lanes, [&](float sum, int slot) { return sum - dq[slot]; })};
 }
 
-// A trusted element passes v straight through; an untrusted one moves x_hat as the regression's target alone.
-template <class Lanes>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers UntrustedTargetGradient(const BlockParams& params, const BlockGrid& grid,
-                                                                      const Block<Lanes>& block,
-                                                                      const Regression<Lanes>& fit,
-                                                                      const GradientSums& sums,
-                                                                      const typename Lanes::Numbers& v) {
-  return NumbersOf<Lanes>([&](int slot) {
-    const bool passes = IsTrusted(params.trusted, block.kept[slot], GridValue(grid, block.x[slot]));
-    return passes ? v[slot] : MulAdd(sums.k, fit.q[slot] - fit.q_mean, sums.v_mean);
-  });
-}
-
 // dL/dx without that of the grid's statistics, which goes to d_grid where they are in the graph. With the whole
 // regression of ridge_trust in the graph, f' = m / scale: the grid value of an untrusted element counts as noise.
 template <class Lanes>
@@ -99,8 +86,6 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers RidgeGradient(const BlockParams& p
                                                             GridGradients* d_grid) {
   const Regression<Lanes> fit = FitRidge(params, lanes, grid, block);
   const GradientSums sums = SumGradient(params, lanes, fit, v);
-  if (params.fit_path == FitPath::kUntrustedTarget)
-    return UntrustedTargetGradient<Lanes>(params, grid, block, fit, sums, v);
   const bool trusts_all = params.estimator == BlockEstimator::kRidge;
   const auto dq = NumbersOf<Lanes>([&](int slot) {
     const float f = GridValue(grid, block.x[slot]);

@@ -41,7 +41,7 @@ std::vector<QuantizerSpec> GridsOf(const QuantizerSpec& quantizer) {
   return specs;
 }
 
-// And with the controls of its gradient: none, a mask of another width, a fit that is held still or all in the graph.
+// And with the controls of its gradient: none, a mask of another width, a fit that is held still or in the graph.
 std::vector<QuantizerSpec> ControlsOf(const QuantizerSpec& grid) {
   QuantizerSpec wide = grid, still = grid, graph = grid;
   wide.trust = 1.1;
@@ -49,7 +49,7 @@ std::vector<QuantizerSpec> ControlsOf(const QuantizerSpec& grid) {
   graph.fit_gradient = FitGradient::kGraph;
   if (grid.estimator == "quest") return {grid, wide};
   if (grid.estimator == "ridge") return {grid, still};
-  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, still, graph} : std::vector{grid};
+  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, graph} : std::vector{grid};
 }
 
 std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator) {

@@ -94,17 +94,11 @@ TrustedRange TrustedRangeOf(const QuantizerSpec& spec, const CodeLevels& levels)
   return {centre - trusted, centre + trusted, is_one_bit ? reach : levels.half_last_step};
 }
 
-FitPath FitPathOf(const QuantizerSpec& spec) {
-  if (spec.fit_gradient == FitGradient::kDetached) return FitPath::kDetached;
-  const bool has_untrusted = spec.estimator == "ridge_trust" && spec.fit_gradient == FitGradient::kOwn;
-  return has_untrusted ? FitPath::kUntrustedTarget : FitPath::kGraph;
-}
-
 void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
   params->rule = RuleOf(spec);
   params->is_affine = spec.scheme == Scheme::kAffine;
   params->is_grid_in_graph = spec.grid_gradient == GridGradient::kGraph;
-  params->fit_path = FitPathOf(spec);
+  params->is_fit_detached = spec.detaches_fit();
   params->gaussian_extent = static_cast<float>(GaussianExtent(spec.format));
   params->lambda = static_cast<float>(spec.lambda);
   params->levels = LevelsOf(spec);

@@ -24,6 +24,7 @@ struct Block {
   int64_t n;
   T kept_count;     // How many of x_kept a mean runs over.
   T* scratch;       // Room for n, for the estimator.
+  uint8_t* trusted = nullptr;  // Where the forward pass records a bit for each element, if it is asked for.
 
   bool is_sparse() const { return mask != nullptr; }
 };
@@ -37,7 +38,8 @@ template <typename T, class Function>
 HWY_INLINE void WithKnownShape(const Block<T>& block, const Function& function) {
   if constexpr (sizeof(T) == 4)
     if (block.n == kUsualBlock && !block.is_sparse())
-      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch});
+      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch,
+                               block.trusted});
   function(block);
 }
 
@@ -52,6 +54,13 @@ template <typename T>
 HWY_INLINE void ReproduceBlock(const Block<T>& block, T* x_hat) {
   if (IsFinite(block.x, block.n)) return Copy(block.x_kept, block.n, x_hat);
   Fill(x_hat, block.n, T(__builtin_nan("")));
+}
+
+// All of it is trusted.
+template <typename T>
+HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {
+  ReproduceBlock(block, x_hat);
+  if (block.trusted != nullptr) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0xFF});
 }
 
 // The same for gradients: v passes, or is NaN.

@@ -10,7 +10,7 @@
   template <typename T>                                                                                               \
   HWY_INLINE void Name##OntoGrid(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {                        \
     WithGrid(spec, block, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {                                          \
-      if (grid.inverse_scale == T(0)) ReproduceBlock(block, x_hat);                                                   \
+      if (grid.inverse_scale == T(0)) ReproduceTrustedBlock(block, x_hat);                                            \
       else ForwardBlock(spec, grid, block, x_hat);                                                                    \
     });                                                                                                               \
   }                                                                                                                   \

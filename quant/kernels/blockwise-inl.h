@@ -91,7 +91,10 @@ class Workspace {
   }
   template <typename To>
   HWY_INLINE void Give(T* result, int64_t n, To* to) {
-    if (spec_.hadamard) TurnBack(result, n);
+    if constexpr (std::is_same_v<To, T>) {
+      if (spec_.hadamard) return TurnBack(result, n, to);
+    }
+    if (spec_.hadamard) TurnBack(result, n, result);
     if (static_cast<const void*>(result) != static_cast<const void*>(to)) ConvertNumbers<T>(result, n, to);
   }
 
@@ -106,9 +109,9 @@ class Workspace {
     if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, y);
     Rotate(spec_.hadamard_signs ? y : x, n, rotation_factor_, y);
   }
-  HWY_INLINE void TurnBack(T* y, int64_t n) {
-    Rotate(y, n, rotation_factor_, y);
-    if (spec_.hadamard_signs) FlipSigns(y, Signs(), n, y);
+  HWY_INLINE void TurnBack(const T* y, int64_t n, T* x) {
+    Rotate(y, n, rotation_factor_, x);
+    if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, x);
   }
 
   const QuantizerSpec& spec_;
@@ -137,11 +140,13 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
 }
 
 template <class Blocks, typename X, typename V>
-void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat) {
+void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted) {
   Workspace<Computed<X>> workspace(spec, features);
   ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
     workspace.MoveTo(column);
-    const Block<Computed<X>> block = workspace.Take(x + at, n);
+    Block<Computed<X>> block = workspace.Take(x + at, n);
+    block.trusted = trusted;
+    if (trusted != nullptr) trusted += (n + 7) / 8;
     Computed<X>* result = workspace.Result(x_hat + at, /*is_input=*/false);
     Blocks::Forward(spec, block, result);
     workspace.Give(result, n, x_hat + at);

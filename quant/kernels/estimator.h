@@ -15,7 +15,7 @@ namespace ridgeline {
 // What an estimator does to x and dx in X, x_hat and v in V.
 template <typename X, typename V>
 struct MatrixKernels {
-  void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat);
+  void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted);
   void (*backward)(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx);
 };
 
@@ -37,11 +37,13 @@ class Estimator final {
   constexpr Estimator(std::string_view name, Kernels kernels) : name_(name), kernels_(kernels) {}
   std::string_view name() const { return name_; }
 
-  // x_hat = dequantized x. REQUIRES: spec is valid and enabled, of granularity block, and ValidateFeatures accepts
-  // `features`; (X, V) is in KernelTable.
+  // x_hat = dequantized x. `trusted`, if given, receives rows * TrustBytes(spec, features) bytes for PassTrusted
+  // (quant/kernels/trust.h). REQUIRES: spec is valid and enabled, of granularity block, and ValidateFeatures accepts
+  // `features`; (X, V) is in KernelTable; PassesTrustedGradient(spec) where trusted is given.
   template <typename X, typename V>
-  void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat) const {
-    std::get<MatrixKernels<X, V>>(kernels_()).forward(spec, x, rows, features, x_hat);
+  void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat,
+               uint8_t* trusted = nullptr) const {
+    std::get<MatrixKernels<X, V>>(kernels_()).forward(spec, x, rows, features, x_hat, trusted);
   }
 
   // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x. dx may be v.

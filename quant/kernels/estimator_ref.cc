@@ -154,14 +154,6 @@ Vector FollowTrusted(Vector x_hat, const Vector& x, const Vector& at, const Froz
   return x_hat;
 }
 
-// x where that is not trusted, and the point it moves from elsewhere.
-Vector MoveUntrusted(const Vector& x, const Vector& at, const Frozen& frozen) {
-  Vector moved = x;
-  for (size_t i = 0; i < x.size(); ++i)
-    if (frozen.trusted[i]) moved[i] = at[i];
-  return moved;
-}
-
 // One block: q = f(x) + delta where that is trusted.
 Vector DequantizeRotated(const QuantizerSpec& spec, const Vector& x, const Frozen& frozen) {
   const Vector x_kept = Sum(x, frozen.pruning);
@@ -177,9 +169,7 @@ Vector DequantizeRotated(const QuantizerSpec& spec, const Vector& x, const Froze
 
 Vector DequantizeBlock(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
   const Frozen frozen = FreezeAt(spec, at);
-  const bool has_own_gradient = spec.estimator == "ridge_trust" && spec.fit_gradient == FitGradient::kOwn;
-  if (has_own_gradient) return FollowTrusted(RidgeOf(spec, MoveUntrusted(x, at, frozen), frozen.codes), x, at, frozen);
-  if (spec.fit_gradient != FitGradient::kDetached) return DequantizeRotated(spec, x, frozen);
+  if (!spec.detaches_fit()) return DequantizeRotated(spec, x, frozen);
   return FollowTrusted(DequantizeRotated(spec, at, frozen), x, at, frozen);
 }
 

@@ -194,17 +194,38 @@ HWY_INLINE TrustedCodes<T> TrustedCodesOf(const QuantizerSpec& spec, const Grid<
   return {centre - trusted, centre + trusted, is_one_bit ? reach : grid.half_last_step};
 }
 
-// values[i] where the element is trusted, 0 elsewhere. f is the grid value of the dense x.
+// f is the grid value of the dense x.
 template <class D, typename T>
-HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const Block<T>& block, int64_t i, hn::Vec<D> f,
-                                    hn::Vec<D> values) {
+HWY_INLINE hn::Mask<D> IsTrusted(D d, const TrustedCodes<T>& trusted, const Block<T>& block, int64_t i, hn::Vec<D> f) {
   auto low = hn::Set(d, trusted.low), high = hn::Set(d, trusted.high);
   if (block.is_sparse()) {
     const auto kept = hn::Gt(hn::LoadU(d, block.mask + i), hn::Zero(d));
     low = hn::IfThenElse(kept, low, hn::Set(d, -trusted.pruned));
     high = hn::IfThenElse(kept, high, hn::Set(d, trusted.pruned));
   }
-  return hn::IfThenElseZero(hn::And(hn::Ge(f, low), hn::Le(f, high)), values);
+  return hn::And(hn::Ge(f, low), hn::Le(f, high));
+}
+
+// values[i] where the element is trusted, 0 elsewhere.
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const Block<T>& block, int64_t i, hn::Vec<D> f,
+                                    hn::Vec<D> values) {
+  return hn::IfThenElseZero(IsTrusted(d, trusted, block, i, f), values);
+}
+
+// Records is_trusted(d, i, f) of a block, if that is asked for.
+template <typename T, class Predicate>
+HWY_INLINE void RecordTrust(const Grid<T>& grid, const Block<T>& block, const Predicate& is_trusted) {
+  if (block.trusted == nullptr) return;
+  if (hn::Lanes(hn::ScalableTag<T>()) < 8 || block.n % 8 != 0) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    StoreBits(d, is_trusted(d, i, GridValue(d, grid, block.x + i)), i, block.trusted);
+  });
+}
+template <typename T>
+HWY_INLINE void RecordTrust(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block) {
+  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
+  RecordTrust(grid, block, [&](auto d, int64_t i, auto f) HWY_ATTR { return IsTrusted(d, trusted, block, i, f); });
 }
 
 // dx = v where the element is trusted, 0 elsewhere. REQUIRES: the grid has an extent.

@@ -93,6 +93,23 @@ HWY_INLINE void ConvertNumbers(const From* from, int64_t n, To* to) {
 template <typename T>
 HWY_INLINE void Copy(const T* from, int64_t n, T* to) { ConvertNumbers<T>(from, n, to); }
 
+// A bit an element, those of a vector together: element i of a block is bit i % 8 of byte i / 8. Fewer than eight lanes
+// share a byte, which has to be 0 before the first of them.
+template <class D>
+HWY_INLINE void StoreBits(D d, hn::Mask<D> mask, int64_t i, uint8_t* bits) {
+  uint8_t stored[8] = {};
+  hn::StoreMaskBits(d, mask, stored);
+  if constexpr (hn::MaxLanes(D()) < 8) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | stored[0] << (i % 8));
+  else __builtin_memcpy(bits + i / 8, stored, hn::Lanes(d) / 8);
+}
+template <class D>
+HWY_INLINE hn::Mask<D> LoadBits(D d, const uint8_t* bits, int64_t i) {
+  uint8_t stored[8] = {};
+  if constexpr (hn::MaxLanes(D()) < 8) stored[0] = static_cast<uint8_t>(bits[i / 8] >> (i % 8));
+  else __builtin_memcpy(stored, bits + i / 8, hn::Lanes(d) / 8);
+  return hn::LoadMaskBits(d, stored);
+}
+
 template <typename T>
 HWY_INLINE void Fill(T* out, int64_t n, T value) {
   for (int64_t i = 0; i < n; ++i) out[i] = value;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "quant/kernels/numbers.h"
 #include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
@@ -37,12 +38,14 @@ absl::StatusOr<LearnedLevels> LearnedLevelsOf(const QuantizerSpec& spec);
 // No scale is smaller.
 inline constexpr double kSmallestLearnedScale = 1e-5;
 
-// x: (rows, features); scale: (rows); x_hat: (rows, features). Stateless and thread-safe, one pass, no allocation. A row
-// with a NaN or an infinity becomes NaN. REQUIRES: scale[r] >= kSmallestLearnedScale.
+// x: (rows, features); scale: (rows); x_hat: (rows, features). Stateless and thread-safe, one pass, no allocation; BFloat16
+// is computed in float. A row with a NaN or an infinity becomes NaN. REQUIRES: scale[r] >= kSmallestLearnedScale.
 void LearnedScaleForward(const LearnedLevels& levels, const float* x, const float* scale, int64_t rows,
                          int64_t features, float* x_hat);
 void LearnedScaleForward(const LearnedLevels& levels, const double* x, const double* scale, int64_t rows,
                          int64_t features, double* x_hat);
+void LearnedScaleForward(const LearnedLevels& levels, const BFloat16* x, const float* scale, int64_t rows,
+                         int64_t features, BFloat16* x_hat);
 
 // From v = dL/dx_hat: dx = v where f was not clamped, else 0; d_scale[r] = sum over the row of v (level - f) where f was
 // not clamped, v level where it was, and v level throughout for signs.
@@ -50,5 +53,7 @@ void LearnedScaleBackward(const LearnedLevels& levels, const float* x, const flo
                           int64_t features, float* dx, float* d_scale);
 void LearnedScaleBackward(const LearnedLevels& levels, const double* x, const double* v, const double* scale,
                           int64_t rows, int64_t features, double* dx, double* d_scale);
+void LearnedScaleBackward(const LearnedLevels& levels, const BFloat16* x, const BFloat16* v, const float* scale,
+                          int64_t rows, int64_t features, BFloat16* dx, float* d_scale);
 
 }  // namespace ridgeline

@@ -16,7 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-RIDGELINE_GRID_FUNCTIONS(Quest, RoundOntoGrid, PassTrustedGradient)
+template <typename T>
+HWY_INLINE void QuestForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
+  RoundOntoGrid(spec, grid, block, x_hat);
+  RecordTrust(spec, grid, block);
+}
+
+RIDGELINE_GRID_FUNCTIONS(Quest, QuestForward, PassTrustedGradient)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

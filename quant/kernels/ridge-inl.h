@@ -141,34 +141,16 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
   return {sums[0], sums[1]};
 }
 
-// Rounding noise says nothing about x where the grid can follow it: a trusted element passes v straight through. An
-// untrusted one's code stands still, and it moves x_hat as the regression's target alone, by mean and slope.
-template <typename T>
-HWY_INLINE void UntrustedTargetGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
-                                        const Regression<T>& fit, const T* v, T* dx) {
-  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
-  const T base = fit.v_mean - fit.k * fit.q_mean;
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
-    const auto as_target = hn::MulAdd(hn::Set(d, fit.k), q, hn::Set(d, base));
-    const auto beyond = hn::Sub(hn::LoadU(d, v + i), as_target);
-    hn::StoreU(hn::Add(as_target, ZeroUntrusted(d, trusted, block, i, f, beyond)), d, dx + i);
-  });
-}
-
 // With a detached fit nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
 HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
                               T* dx) {
-  if (spec.fit_gradient == FitGradient::kDetached) {
+  if (spec.detaches_fit()) {
     if constexpr (kTrust) return PassTrustedGradient(spec, grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
   const Regression<T> fit = FitRidge(spec, grid, block, v);
-  if constexpr (kTrust) {
-    if (spec.fit_gradient == FitGradient::kGraph) return TrustedGradient(spec, grid, block, fit, v, dx);
-    return UntrustedTargetGradient(spec, grid, block, fit, v, dx);
-  }
+  if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
   const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, v) : GridGradients<T>{};
   TrustingGradient(grid, block, fit, v, dx);

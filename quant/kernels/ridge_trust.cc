@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ridge dequantization on a Gaussian grid, whose gradient trusts only what the grid can tell apart. The forward pass is
-// that of ridge. In the backward pass trusted elements pass their gradient straight through; the others move x_hat as the
-// target of the regression. The grid's statistics are never differentiated.
+// that of ridge. In the backward pass trusted elements pass their gradient straight through, the others none. Neither the
+// grid's statistics nor, but for fit_gradient graph, the regression are differentiated.
 #include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -16,7 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeForward, RidgeBackward</*kTrust=*/true>)
+template <typename T>
+HWY_INLINE void RidgeTrustForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
+  RidgeForward(spec, grid, block, x_hat);
+  RecordTrust(spec, grid, block);
+}
+
+RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeTrustForward, RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

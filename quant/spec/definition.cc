@@ -116,14 +116,25 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
   return ValidateFitGradient(spec);
 }
 
+namespace {
+// SR-STE moves pruned numbers by what they are.
+bool DecaysPruned(const QuantizerSpec& spec) { return spec.sparsity.is_sparse() && spec.mask_decay > 0; }
+}  // namespace
+
 bool PassesGradient(const QuantizerSpec& spec) {
-  if (spec.sparsity.is_sparse() && spec.mask_decay > 0) return false;
+  if (DecaysPruned(spec)) return false;
   if (!spec.quantizes()) return true;
-  if (spec.estimator == "ridge") return spec.fit_gradient == FitGradient::kDetached;
+  if (spec.estimator == "ridge") return spec.detaches_fit();
   if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;
   for (std::string_view name : {"bitnet_b1", "bitnet", "bitnet_reloaded", "gaussws", "diffq"})
     if (spec.estimator == name) return true;
   return false;
+}
+
+bool PassesTrustedGradient(const QuantizerSpec& spec) {
+  if (DecaysPruned(spec) || !spec.quantizes()) return false;
+  if (spec.estimator == "ridge_trust") return spec.detaches_fit();
+  return spec.estimator == "quest" || spec.estimator == "ste_clip";
 }
 
 }  // namespace ridgeline

@@ -18,4 +18,8 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec);
 // Whether dL/dx = dL/dx_hat under the spec whatever x is, so that neither x nor a backward pass is needed.
 bool PassesGradient(const QuantizerSpec& spec);
 
+// Whether dL/dx is dL/dx_hat where the forward pass trusts x and 0 elsewhere (of H x with hadamard), so that the backward
+// pass needs one bit an element instead of x (quant/kernels/trust.h).
+bool PassesTrustedGradient(const QuantizerSpec& spec);
+
 }  // namespace ridgeline

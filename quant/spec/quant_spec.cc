@@ -60,6 +60,10 @@ bool QuantizerSpec::learns_scale() const {
   return quantizes() && (estimator == "lsq" || estimator == "paretoq" || estimator == "post" || estimator == "asq");
 }
 
+bool QuantizerSpec::detaches_fit() const {
+  return fit_gradient == FitGradient::kDetached || (fit_gradient == FitGradient::kOwn && estimator == "ridge_trust");
+}
+
 absl::StatusOr<Format> ParseFormat(std::string_view name) {
   for (const auto& [text, format] : kFormats)
     if (text == name) return format;

@@ -29,9 +29,8 @@ enum class GridStatistics { kMinMax, kGaussian };
 // Whether gradients also flow through the statistics that set the grid (min, max, mean |x|; mean and RMS).
 enum class GridGradient { kDetached, kGraph };
 
-// How gradients pass the regression of ridge and ridge_trust. graph: through all of it, rounding noise held still (ridge's
-// own). detached: not at all, which leaves the gradient of ste or quest: a control (METHODS 0.4). own: the method's;
-// that of ridge_trust passes trusted elements straight through, and the others through the regression's target.
+// How gradients pass the regression of ridge and ridge_trust (METHODS 0.4). graph: through all of it, rounding noise held
+// still. detached: not at all, which leaves the gradient of ste or quest. own: ridge's is graph, ridge_trust's detached.
 enum class FitGradient { kOwn, kGraph, kDetached };
 
 // The numbers that share a grid: `block` consecutive ones of a row, a row (an output channel of a weight, a token of an
@@ -83,6 +82,8 @@ struct QuantizerSpec {
   bool adds_noise() const { return estimator == "gaussws" || estimator == "diffq"; }
   // lsq, paretoq, post and asq: the scale is a parameter of the model (quant/autograd/learned_scale.h).
   bool learns_scale() const;
+  // Of ridge and ridge_trust.
+  bool detaches_fit() const;
   bool enabled() const { return quantizes() || sparsity.is_sparse(); }
 };
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backward pass of estimators whose gradient is that of x_hat where x is trusted, and 0 elsewhere: quest, ste_clip and
+// ridge_trust. The forward pass records who is trusted, a bit an element; x need not be kept.
+#pragma once
+
+#include <cstdint>
+
+#include "quant/kernels/numbers.h"
+#include "quant/spec/quant_spec.h"
+
+namespace ridgeline {
+
+// Bytes that record the trust of one row: a bit an element, each block from a byte of its own on.
+int64_t TrustBytes(const QuantizerSpec& spec, int64_t features);
+
+// dx = v where x is trusted, 0 elsewhere, in V = float, double or BFloat16; with spec.hadamard of the rotated blocks, turned
+// back. `trusted` is what Estimator::Forward recorded with this spec on a machine of the same kind. What had no grid is
+// trusted: a block whose x_hat is NaN passes v as it is. dx may be v; thread-safe, calls on disjoint rows may run on different
+// threads. REQUIRES: as Estimator::Forward, and PassesTrustedGradient(spec).
+template <typename V>
+void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features, V* dx);
+
+}  // namespace ridgeline
