@@ -70,9 +70,12 @@ double CopyBandwidth() {
   return best;
 }
 
-// Forward reads x and writes x_hat; backward reads x and v and writes dx, or nothing where the gradient passes as it is.
+// Forward reads x and writes x_hat; backward reads v and writes dx, and reads x or the bits of who is trusted, or does
+// nothing where the gradient passes as it is.
 double BytesPerElement(const QuantizerSpec& spec, at::ScalarType type) {
-  return static_cast<double>(c10::elementSize(type)) * (PassesGradient(spec) ? 2 : 5);
+  const auto element = static_cast<double>(c10::elementSize(type));
+  if (PassesGradient(spec)) return 2 * element;
+  return PassesTrustedGradient(spec) ? 4 * element + 2.0 / 8 : 5 * element;
 }
 
 std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {

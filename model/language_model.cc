@@ -6,6 +6,7 @@
 #include "model/model_config.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {
@@ -35,6 +36,18 @@ absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int6
       if (absl::Status status = ValidateFeatures(*spec, features); !status.ok()) return status;
   }
   return ValidateLearnedScales(options);
+}
+
+// Whether both operands of each product may stay turned: (H x) . (H w) = x . w. A gradient that passes the input's
+// quantizer as it is needs no turn at all, and would now.
+bool ProductsMayStayTurned(const ModelOptions& options) {
+  const QuantizerSpec &weight = options.weight, &input = options.activation;
+  return weight.quantizes() && input.quantizes() && weight.hadamard && input.hadamard && weight.block == input.block &&
+         weight.hadamard_signs == input.hadamard_signs && !PassesGradient(input);
+}
+
+LanguageModel::LanguageModel(const ModelOptions& options) : options_(options) {
+  options_.weight.stays_turned = options_.activation.stays_turned = ProductsMayStayTurned(options);
 }
 
 Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,

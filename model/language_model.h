@@ -81,7 +81,7 @@ class LanguageModel {
   double WeightErrorRatio() const;
 
  protected:
-  explicit LanguageModel(const ModelOptions& options) : options_(options) {}
+  explicit LanguageModel(const ModelOptions& options);
 
   // For AddLinear: an input that several layers share.
   InputQuantizer* AddInput();

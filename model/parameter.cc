@@ -64,6 +64,13 @@ void Parameter::PassGradientThroughLearnedScale() {
   scale->AddGradient(passed.scale);
 }
 
+at::Tensor Parameter::Values() const {
+  if (!quantizer.stays_turned) return compute;
+  QuantizerSpec turned_back = quantizer;
+  turned_back.stays_turned = false;
+  return QuantizedValues(master, turned_back, compute.scalar_type());
+}
+
 double Parameter::QuantizationErrorRatio() const {
   if (scale == nullptr) return QuantErrorRatio(master, quantizer);
   const at::Tensor exact = master.to(at::kDouble);

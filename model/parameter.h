@@ -18,8 +18,9 @@ class InputQuantizer;
 struct Parameter {
   std::string name;         // Hugging Face's, or nanoGPT's for a GPT.
   at::Tensor master;        // float32. What checkpoints hold.
-  at::Tensor compute;       // In the model's compute dtype, quantized where `quantizer` says so. The master itself where
-                            // that is the same thing. Norm weights and biases are always computed in float32.
+  at::Tensor compute;       // In the model's compute dtype, quantized where `quantizer` says so, and left turned where it
+                            // says that. The master itself where that is the same thing. Norm weights and biases are
+                            // always computed in float32.
   QuantizerSpec quantizer;
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
@@ -47,7 +48,9 @@ struct Parameter {
   // dL/dcompute becomes dL/dmaster, and the scale receives its own. Once per optimizer step; a no-op without a
   // quantizer.
   void PassGradientThroughQuantizer();
-  // ||compute - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.
+  // What `compute` stands for, not turned, in its dtype.
+  at::Tensor Values() const;
+  // ||Values() - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.
   double QuantizationErrorRatio() const;
 
   // Whether a scale waits for its first numbers.

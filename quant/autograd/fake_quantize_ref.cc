@@ -147,8 +147,8 @@ at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec)
 // x: (rows, block) -> (rows, block)
 at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.hadamard) return QuantizeRotatedBlocks(x, spec);
-  at::Tensor h = HadamardMatrix(x.size(1), x.options());
-  return at::matmul(QuantizeRotatedBlocks(at::matmul(x, h), spec), h);
+  const at::Tensor h = HadamardMatrix(x.size(1), x.options()), x_hat = QuantizeRotatedBlocks(at::matmul(x, h), spec);
+  return spec.stays_turned ? x_hat : at::matmul(x_hat, h);
 }
 
 }  // namespace
@@ -159,7 +159,8 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   if (spec.hadamard_signs) {
     part.hadamard_signs = false;
     at::Tensor signs = SignsOfRow(x.size(-1), x.options().requires_grad(false));
-    return FakeQuantize_ref(x * signs, part) * signs;
+    const at::Tensor x_hat = FakeQuantize_ref(x * signs, part);
+    return spec.stays_turned ? x_hat : x_hat * signs;
   }
   at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
   const int64_t features = rows.size(1);

@@ -18,11 +18,12 @@ std::vector<QuantizerSpec> EverySpec() {
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
           for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-            for (auto [hadamard, signs] : {std::pair{false, false}, {true, false}, {true, true}})
+            for (auto [hadamard, signs, stays] : {std::tuple{false, false, false}, {true, false, false},
+                                                  {true, true, false}, {true, true, true}})
               for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{1, 8}}) {
                 QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = scheme, .block = 64,
                                    .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
-                                   .sparsity = sparsity};
+                                   .stays_turned = stays, .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
                 spec.trust = 1.1;
                 for (FitGradient fit_gradient : {FitGradient::kGraph, FitGradient::kDetached}) {
@@ -39,7 +40,7 @@ std::string Name(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse())
     name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
-  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "");
+  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays" : "");
   return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
@@ -195,6 +196,11 @@ TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   at::Tensor h2 = at::block_diag({h, h});
   at::Tensor turned_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
   at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, h2), plain), FakeQuantize(at::matmul(w, h2), plain));
+  QuantizerSpec stays = rotated;
+  stays.stays_turned = true;
+  EXPECT_LT((at::linear(FakeQuantize(x, stays), FakeQuantize(w, stays)) - staying).abs().max().item<double>(),
+            kAgreesWithAutograd);
+  EXPECT_GT((FakeQuantize(x, stays) - FakeQuantize(x, rotated)).abs().max().item<double>(), 0.1);
   EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
   EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
 }

@@ -56,7 +56,7 @@ class Workspace {
   // Of x, n numbers.
   template <typename X>
   HWY_INLINE Block<T> Take(const X* x, int64_t n) {
-    const T* numbers = TakeNumbers(x, n, Buffer(kX));
+    const T* numbers = TakeNumbers(x, n, spec_.hadamard, Buffer(kX));
     Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Buffer(kCodes)};
     if (!spec_.sparsity.is_sparse()) return block;
     Prune(spec_.sparsity, numbers, Buffer(kPlaces), n, Buffer(kSizes) + kLargestSparsityGroup, Buffer(kMask),
@@ -67,41 +67,58 @@ class Workspace {
     return block;
   }
 
-  // Numbers in T, rotated where the spec says so: `from` itself if nothing is to be done.
-  template <typename From>
-  HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, T* buffer) {
-    if constexpr (std::is_same_v<From, T>) {
-      if (!spec_.hadamard) return from;
-      Turn(from, n, buffer);
-    } else {
-      ConvertNumbers<T>(from, n, buffer);
-      if (spec_.hadamard) Turn(buffer, n, buffer);
-    }
-    return buffer;
-  }
   template <typename V>
-  HWY_INLINE const T* TakeGradient(const V* v, int64_t n) { return TakeNumbers(v, n, Buffer(kGradient)); }
+  HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
+    return TakeNumbers(v, n, spec_.hadamard && !spec_.stays_turned, Buffer(kGradient));
+  }
 
-  // Where a block function writes what Give hands out: `to` itself if nothing is to be done.
+  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done.
   template <typename To>
-  HWY_INLINE T* Result(To* to, bool is_input) {
-    if constexpr (std::is_same_v<To, T>)
-      if (!spec_.hadamard && !is_input) return to;
-    return Buffer(kResult);
-  }
+  HWY_INLINE T* RoomForValues(To* to) { return Room(to, TurnsValuesBack()); }
+  T* RoomBesideInput() const { return Buffer(kResult); }  // For what reads v again when it has begun to write dx.
   template <typename To>
-  HWY_INLINE void Give(T* result, int64_t n, To* to) {
-    if constexpr (std::is_same_v<To, T>) {
-      if (spec_.hadamard) return TurnBack(result, n, to);
-    }
-    if (spec_.hadamard) TurnBack(result, n, result);
-    if (static_cast<const void*>(result) != static_cast<const void*>(to)) ConvertNumbers<T>(result, n, to);
-  }
+  HWY_INLINE T* RoomForGradient(To* to) { return Room(to, spec_.hadamard); }
+  template <typename To>
+  HWY_INLINE void GiveValues(T* x_hat, int64_t n, To* to) { Give(x_hat, n, TurnsValuesBack(), to); }
+  template <typename To>
+  HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
   enum { kX, kGradient, kResult, kCodes, kKept, kMask, kPlaces, kSizes, kBuffers };  // kSizes is longer: it is the last.
 
   T* Buffer(int which) const { return numbers_ + which * room_; }
+  bool TurnsValuesBack() const { return spec_.hadamard && !spec_.stays_turned; }
+
+  // Numbers in T, rotated if that is asked for: `from` itself if nothing is to be done.
+  template <typename From>
+  HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, bool turns, T* buffer) {
+    if constexpr (std::is_same_v<From, T>) {
+      if (!turns) return from;
+      Turn(from, n, buffer);
+    } else {
+      ConvertNumbers<T>(from, n, buffer);
+      if (turns) Turn(buffer, n, buffer);
+    }
+    return buffer;
+  }
+
+  template <typename To>
+  HWY_INLINE T* Room(To* to, bool turns_back) {
+    if constexpr (std::is_same_v<To, T>)
+      if (!turns_back) return to;
+    return Buffer(kResult);
+  }
+
+  template <typename To>
+  HWY_INLINE void Give(T* result, int64_t n, bool turns_back, To* to) {
+    if constexpr (std::is_same_v<To, T>) {
+      if (turns_back) TurnBack(result, n, to);
+      else if (result != to) Copy(result, n, to);
+    } else {
+      if (turns_back) TurnBack(result, n, result);
+      ConvertNumbers<T>(result, n, to);
+    }
+  }
   const T* Signs() const { return numbers_ + signs_ + column_; }
 
   // y = H D x, and back: x = D H y.
@@ -147,9 +164,9 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
     Block<Computed<X>> block = workspace.Take(x + at, n);
     block.trusted = trusted;
     if (trusted != nullptr) trusted += (n + 7) / 8;
-    Computed<X>* result = workspace.Result(x_hat + at, /*is_input=*/false);
+    Computed<X>* result = workspace.RoomForValues(x_hat + at);
     Blocks::Forward(spec, block, result);
-    workspace.Give(result, n, x_hat + at);
+    workspace.GiveValues(result, n, x_hat + at);
   });
 }
 
@@ -162,10 +179,10 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t r
   ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
     workspace.MoveTo(column);
     const Block<T> block = workspace.Take(x + at, n);
-    T* result = workspace.Result(dx + at, in_place);
+    T* result = in_place ? workspace.RoomBesideInput() : workspace.RoomForGradient(dx + at);
     Blocks::Backward(spec, block, workspace.TakeGradient(v + at, n), result);
     if (decays) AddMaskDecay(block, static_cast<T>(spec.mask_decay), result);
-    workspace.Give(result, n, dx + at);
+    workspace.GiveGradient(result, n, dx + at);
   });
 }
 

@@ -28,7 +28,7 @@ using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double
 // on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates at most ten scratch blocks
 // (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of the machine,
 // and reads and writes each element once. With spec.hadamard each block is rotated, quantized, and rotated back, and so
-// is its gradient; with spec.sparsity what is quantized is pruned first. docs/methods.md says what becomes of blocks
+// is its gradient (with spec.stays_turned x_hat is left rotated, and v comes so); with spec.sparsity what is quantized is pruned first. docs/methods.md says what becomes of blocks
 // without a grid: finite numbers stay finite.
 class Estimator final {
  public:

@@ -86,11 +86,12 @@ std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
   std::vector<QuantizerSpec> specs;
   for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
     for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-      for (auto [hadamard, signs] : {std::pair{false, false}, {true, false}, {true, true}})
+      for (auto [hadamard, signs, stays] : {std::tuple{false, false, false}, {true, false, false}, {true, true, false},
+                                            {true, true, true}})
         for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{3, 16}}) {
           QuantizerSpec spec{.estimator = quantizer.estimator, .format = quantizer.format, .scheme = quantizer.scheme,
                              .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
-                             .sparsity = sparsity};
+                             .stays_turned = stays, .sparsity = sparsity};
           for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
         }
   return specs;
@@ -108,7 +109,7 @@ std::vector<Quantizer> EveryQuantizer() {
 
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.hadamard_signs ? " signs" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
+         (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays turned" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
          std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m) + " fit gradient " +
          std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
@@ -187,6 +188,7 @@ TEST_P(EveryGridTest, DegenerateBlocksGiveFiniteNumbers) {
 
 TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
   ForEachGrid({16}, [](const QuantizerSpec& spec, size_t n) {
+    if (spec.stays_turned) return;  // H x is not x.
     for (double value : {0.0, 1e-200, 1e200}) {
       Vector x(n, value), v = RandomVector(n, 6);
       for (size_t i = 0; i < n; i += 2) x[i] = -value;

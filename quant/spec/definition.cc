@@ -122,7 +122,7 @@ bool DecaysPruned(const QuantizerSpec& spec) { return spec.sparsity.is_sparse() 
 }  // namespace
 
 bool PassesGradient(const QuantizerSpec& spec) {
-  if (DecaysPruned(spec)) return false;
+  if (DecaysPruned(spec) || spec.stays_turned) return false;
   if (!spec.quantizes()) return true;
   if (spec.estimator == "ridge") return spec.detaches_fit();
   if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;

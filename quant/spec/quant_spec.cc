@@ -44,6 +44,8 @@ absl::Status ValidateSparsity(const QuantizerSpec& spec) {
 absl::Status ValidateHadamard(const QuantizerSpec& spec) {
   if (!spec.hadamard && spec.hadamard_signs)
     return absl::InvalidArgumentError("hadamard_signs come before a Hadamard matrix, and hadamard is false: set it to true");
+  if (!spec.hadamard && spec.stays_turned)
+    return absl::InvalidArgumentError("stays_turned is about a Hadamard matrix, and hadamard is false: set it to true");
   if (!spec.hadamard) return absl::OkStatus();
   if (spec.granularity != Granularity::kBlock)
     return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",

@@ -65,6 +65,8 @@ struct QuantizerSpec {
   double trust = 0;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
   bool hadamard_signs = false;  // H D x instead, with the signs D of HadamardSign along the row (hadamard_sign.h).
+  // With hadamard: x_hat is left turned, and dL/dx_hat comes turned. For both operands of a product, whose turns cancel.
+  bool stays_turned = false;
   Granularity granularity = Granularity::kBlock;
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
   // FakeQuantize fills it in; 0 stands for a tensor scale of 1.
