@@ -27,9 +27,9 @@ using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
 // on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates at most ten scratch blocks
 // (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of the machine,
-// and reads and writes each element once. With spec.hadamard each block is rotated, quantized, and rotated back, and so
-// is its gradient (with spec.stays_turned x_hat is left rotated, and v comes so); with spec.sparsity what is quantized is pruned first. docs/methods.md says what becomes of blocks
-// without a grid: finite numbers stay finite.
+// and reads and writes each element once. With spec.hadamard blocks are rotated, quantized and rotated back, and so are
+// gradients (spec.stays_turned leaves x_hat rotated, and v comes so); with spec.sparsity blocks are pruned first.
+// docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
 class Estimator final {
  public:
   using Kernels = const KernelTable& (*)();  // Those of the machine's instruction set.

@@ -109,7 +109,8 @@ std::vector<Quantizer> EveryQuantizer() {
 
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays turned" : "") + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
+         (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays turned" : "") +
+         (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
          std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m) + " fit gradient " +
          std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
