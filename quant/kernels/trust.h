@@ -14,9 +14,9 @@ namespace ridgeline {
 int64_t TrustBytes(const QuantizerSpec& spec, int64_t features);
 
 // dx = v where x is trusted, 0 elsewhere, in V = float, double or BFloat16; with spec.hadamard of the rotated blocks, turned
-// back. `trusted` is what Estimator::Forward recorded with this spec on a machine of the same kind. What had no grid is
-// trusted: a block whose x_hat is NaN passes v as it is. dx may be v; thread-safe, calls on disjoint rows may run on different
-// threads. REQUIRES: as Estimator::Forward, and PassesTrustedGradient(spec).
+// back. `trusted` is what Estimator::Forward recorded with this spec. What had no grid is trusted: a block whose x_hat is
+// NaN passes v as it is. dx may be v; thread-safe, calls on disjoint rows may run on different threads.
+// REQUIRES: as Estimator::Forward, and PassesTrustedGradient(spec).
 template <typename V>
 void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features, V* dx);
 
