@@ -63,7 +63,9 @@ TEST_F(WheelTest, EveryTruncationIsAnErrorOrTheWholeContent) {
   for (size_t size = 0; size < bytes.size(); size += 3) {
     ASSERT_EQ(WriteFileAtomically(wheel_, bytes.substr(0, size)), absl::OkStatus());
     const auto read = Read("p/a.txt");
-    if (read.ok()) EXPECT_EQ(*read, "the content") << size;
+    if (read.ok()) {
+      EXPECT_EQ(*read, "the content") << size;
+    }
   }
 }
 
