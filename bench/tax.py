@@ -11,10 +11,12 @@ import dataclasses
 import pathlib
 
 import contest
+import machine
 
 MOST_TAX = {"float32": 1.04, "bfloat16": 1.10}
 PRECISIONS = ("a4w4", "a1w1")
-ESTIMATORS = {"ste": (), "ridge": (), "quest": ("--hadamard",), "ridge_trust": ("--hadamard",)}  # With the options of each.
+# With the options of each.
+ESTIMATORS = {"ste": (), "ridge": (), "quest": ("--hadamard",), "ridge_trust": ("--hadamard",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     contest.require_idle(options.busy)
-    about_machine = contest.machine.description()
+    about_machine = machine.description()
     print(f"tax on {about_machine['cpu']}: medians of pairs of steps")
     print(f"{'work':<44} {'with, s':>9} {'without':>9} {'tax':>7} {'quartiles':>12} {'goal':>5}")
     rows = [measure(options.program, Case(model, dtype, precision, estimator)) for model in options.model

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times whole training steps (forward, backward, quantizers, clipping, AdamW) of one configuration, and prints one JSON
 // object. A process a configuration: peak memory is the process's own. bench/train_step.py runs it beside its peers,
-// bench/tax.py with and without quantizers.
+// bench/tax.py with --tax, in which steps with and without quantizers take turns.
 #include <CLI/CLI.hpp>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "model/gemma3.h"
 #include "model/gpt.h"
@@ -110,12 +111,12 @@ class Training {
     const double norm = gradients_.Norm();
     optimizer_.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
-    loss_ = pass.score.loss / static_cast<double>(token_count());
+    if (!first_loss_) first_loss_ = pass.score.loss / static_cast<double>(token_count());
     return StepSeconds{Seconds(passed - begin), Seconds(end - passed)};
   }
 
   int64_t token_count() const { return targets_.numel(); }
-  double loss() const { return loss_; }  // Of the last step.
+  double first_loss() const { return *first_loss_; }  // REQUIRES: a step was taken.
   const LanguageModel& model() const { return *model_; }
 
  private:
@@ -139,11 +140,11 @@ class Training {
   Gradients gradients_;
   AdamW optimizer_;
   at::Tensor inputs_, targets_;  // (batch, seq_len)
-  double loss_ = 0;
+  std::optional<double> first_loss_;
 };
 
 nlohmann::ordered_json About(const Training& training) {
-  return {{"peak_gib", PeakGib()}, {"tokens", training.token_count()}, {"loss", training.loss()},
+  return {{"tokens", training.token_count()}, {"loss", training.first_loss()},
           {"parameters", ParameterCount(training.model())},
           {"quantized_layers", training.model().QuantizedNames().size()}, {"threads", at::get_num_threads()}};
 }
@@ -164,7 +165,7 @@ absl::StatusOr<nlohmann::ordered_json> TimeSteps(const Options& options) {
   }
   std::sort(seconds.begin(), seconds.end(), [](const auto& a, const auto& b) { return a.total() < b.total(); });
   const StepSeconds median = seconds[seconds.size() / 2];
-  nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass}};
+  nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass}, {"peak_gib", PeakGib()}};
   result.update(About(**training));
   return result;
 }
@@ -221,10 +222,13 @@ int main(int argc, char** argv) {
   app.add_option("--seq-len", options.seq_len);
   app.add_option("--batch", options.batch);
   app.add_option("--layers", options.layers, "Of a Gemma shape; 0: as the shape has");
-  app.add_option("--steps", options.steps, "Timed steps (--tax: pairs of them), after one that is not");
+  app.add_option("--steps", options.steps, "Timed steps (--tax: pairs of them), after one that is not")
+      ->check(CLI::Range(1, 1000000));
   app.add_flag("--hadamard", options.hadamard, "Quantize rotated blocks");
   app.add_flag("--tax", options.tax, "Each step beside one without quantization, in one process");
   app.add_flag("--recompute", options.recompute, "Activation checkpointing");
   CLI11_PARSE(app, argc, argv);
+  if (options.tax && options.quant == "none")
+    return std::fprintf(stderr, "train_step_bench: --tax is what --quant costs, and --quant is none: set it\n"), 2;
   return ridgeline::Run(options);
 }

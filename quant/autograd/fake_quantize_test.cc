@@ -157,6 +157,17 @@ TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
   EXPECT_FALSE(at::equal(expected, v_before)) << "everything is trusted: this tests nothing";
 }
 
+// A product between passes v on in a tensor of its own, which the quantizer is then alone to hold.
+TEST(FakeQuantizeTest, AGradientThatNobodyElseHoldsGivesTheSame) {
+  for (const QuantizerSpec& spec : EverySpec()) {
+    SCOPED_TRACE(Name(spec));
+    at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), expected = at::empty_like(x);
+    QuantizedGradient(x, 2 * v, spec, expected);
+    x.requires_grad_(true);
+    EXPECT_TRUE(at::equal(torch::autograd::grad({FakeQuantize(x, spec) * 2}, {x}, {v})[0], expected));
+  }
+}
+
 TEST(FakeQuantizeTest, ATransposedTensorIsQuantizedAlongItsOwnLastDimension) {
   QuantizerSpec spec{.estimator = "ste", .format = Format::kInt2};
   at::Tensor x = at::randn({128, 4}).t();

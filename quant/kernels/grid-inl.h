@@ -213,26 +213,20 @@ HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const B
   return hn::IfThenElseZero(IsTrusted(d, trusted, block, i, f), values);
 }
 
-// Records is_trusted(d, i, f) of a block, if that is asked for.
-template <typename T, class Predicate>
-HWY_INLINE void RecordTrust(const Grid<T>& grid, const Block<T>& block, const Predicate& is_trusted) {
+// Records who is trusted, if the block asks for it.
+template <typename T>
+HWY_INLINE void RecordTrust(const TrustedCodes<T>& trusted, const Grid<T>& grid, const Block<T>& block) {
   if (block.trusted == nullptr) return;
   if (hn::Lanes(hn::ScalableTag<T>()) < 8 || block.n % 8 != 0) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    StoreBits(d, is_trusted(d, i, GridValue(d, grid, block.x + i)), i, block.trusted);
+    StoreBits(d, IsTrusted(d, trusted, block, i, GridValue(d, grid, block.x + i)), i, block.trusted);
   });
-}
-template <typename T>
-HWY_INLINE void RecordTrust(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block) {
-  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
-  RecordTrust(grid, block, [&](auto d, int64_t i, auto f) HWY_ATTR { return IsTrusted(d, trusted, block, i, f); });
 }
 
 // dx = v where the element is trusted, 0 elsewhere. REQUIRES: the grid has an extent.
 template <typename T>
-HWY_INLINE void PassTrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
-                                    T* dx) {
-  const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
+HWY_INLINE void PassTrustedGradient(const TrustedCodes<T>& trusted, const Grid<T>& grid, const Block<T>& block,
+                                    const T* v, T* dx) {
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto f = GridValue(d, grid, block.x + i);
     hn::StoreU(ZeroUntrusted(d, trusted, block, i, f, hn::LoadU(d, v + i)), d, dx + i);

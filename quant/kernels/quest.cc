@@ -19,10 +19,16 @@ namespace HWY_NAMESPACE {
 template <typename T>
 HWY_INLINE void QuestForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   RoundOntoGrid(spec, grid, block, x_hat);
-  RecordTrust(spec, grid, block);
+  RecordTrust(TrustedCodesOf(spec, grid), grid, block);
 }
 
-RIDGELINE_GRID_FUNCTIONS(Quest, QuestForward, PassTrustedGradient)
+template <typename T>
+HWY_INLINE void QuestBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
+                              T* dx) {
+  PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
+}
+
+RIDGELINE_GRID_FUNCTIONS(Quest, QuestForward, QuestBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

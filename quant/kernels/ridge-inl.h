@@ -146,7 +146,7 @@ template <bool kTrust, typename T>
 HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
                               T* dx) {
   if (spec.detaches_fit()) {
-    if constexpr (kTrust) return PassTrustedGradient(spec, grid, block, v, dx);
+    if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
   const Regression<T> fit = FitRidge(spec, grid, block, v);

@@ -19,7 +19,7 @@ namespace HWY_NAMESPACE {
 template <typename T>
 HWY_INLINE void RidgeTrustForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   RidgeForward(spec, grid, block, x_hat);
-  RecordTrust(spec, grid, block);
+  RecordTrust(TrustedCodesOf(spec, grid), grid, block);
 }
 
 RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeTrustForward, RidgeBackward</*kTrust=*/true>)

@@ -15,37 +15,22 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-// Where the grid does not clip.
+// Where the grid does not clip. It has no sparse form.
 template <typename T>
-class Inside {
- public:
-  HWY_INLINE explicit Inside(const Grid<T>& grid) {
-    const T beyond = grid.is_sign ? T(0) : grid.half_last_step;
-    low_ = Min(grid.lowest, grid.extra) - beyond;
-    high_ = Max(grid.highest, grid.extra) + beyond;
-  }
-  template <class D>
-  HWY_INLINE hn::Mask<D> operator()(D d, int64_t, hn::Vec<D> f) const {
-    return hn::And(hn::Ge(f, hn::Set(d, low_)), hn::Le(f, hn::Set(d, high_)));
-  }
-
- private:
-  T low_, high_;
-};
+HWY_INLINE TrustedCodes<T> UnclippedCodes(const Grid<T>& grid) {
+  const T beyond = grid.is_sign ? T(0) : grid.half_last_step;
+  return {Min(grid.lowest, grid.extra) - beyond, Max(grid.highest, grid.extra) + beyond, T(0)};
+}
 
 template <typename T>
 HWY_INLINE void SteClipForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   RoundOntoGrid(spec, grid, block, x_hat);
-  RecordTrust(grid, block, Inside<T>(grid));
+  RecordTrust(UnclippedCodes(grid), grid, block);
 }
 
 template <typename T>
 HWY_INLINE void SteClipBackward(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
-  const Inside<T> is_inside(grid);
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    const auto f = GridValue(d, grid, block.x + i);
-    hn::StoreU(hn::IfThenElseZero(is_inside(d, i, f), hn::LoadU(d, v + i)), d, dx + i);
-  });
+  PassTrustedGradient(UnclippedCodes(grid), grid, block, v, dx);
 }
 
 RIDGELINE_GRID_FUNCTIONS(SteClip, SteClipForward, SteClipBackward)

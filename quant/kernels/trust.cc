@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/kernels/trust.h"
 
+#include <tuple>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/trust.cc"
 #include <hwy/foreach_target.h>
 
 #include "quant/kernels/blockwise-inl.h"
+
+#ifndef RIDGELINE_QUANT_KERNELS_TRUST_TABLE_  // Once for all instruction sets.
+#define RIDGELINE_QUANT_KERNELS_TRUST_TABLE_
+namespace ridgeline {
+template <typename V>
+using PassFunction = void (*)(const QuantizerSpec&, const uint8_t*, const V*, int64_t, int64_t, V*);
+using PassTable = std::tuple<PassFunction<float>, PassFunction<double>, PassFunction<BFloat16>>;
+}  // namespace ridgeline
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
@@ -37,17 +48,10 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
   });
 }
 
-void PassTrustedF32(const QuantizerSpec& spec, const uint8_t* trusted, const float* v, int64_t rows, int64_t features,
-                    float* dx) {
-  PassTrustedMatrix(spec, trusted, v, rows, features, dx);
-}
-void PassTrustedF64(const QuantizerSpec& spec, const uint8_t* trusted, const double* v, int64_t rows, int64_t features,
-                    double* dx) {
-  PassTrustedMatrix(spec, trusted, v, rows, features, dx);
-}
-void PassTrustedBf16(const QuantizerSpec& spec, const uint8_t* trusted, const BFloat16* v, int64_t rows,
-                     int64_t features, BFloat16* dx) {
-  PassTrustedMatrix(spec, trusted, v, rows, features, dx);
+const PassTable& PassFunctions() {
+  static constexpr PassTable functions = {&PassTrustedMatrix<float>, &PassTrustedMatrix<double>,
+                                          &PassTrustedMatrix<BFloat16>};
+  return functions;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -58,29 +62,19 @@ HWY_AFTER_NAMESPACE();
 namespace ridgeline {
 
 HWY_EXPORT(TrustBytesOfRow);
-HWY_EXPORT(PassTrustedF32);
-HWY_EXPORT(PassTrustedF64);
-HWY_EXPORT(PassTrustedBf16);
+HWY_EXPORT(PassFunctions);
 
 int64_t TrustBytes(const QuantizerSpec& spec, int64_t features) {
   return HWY_DYNAMIC_DISPATCH(TrustBytesOfRow)(spec, features);
 }
 
-template <>
-void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const float* v, int64_t rows, int64_t features,
-                 float* dx) {
-  HWY_DYNAMIC_DISPATCH(PassTrustedF32)(spec, trusted, v, rows, features, dx);
+template <typename V>
+void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features, V* dx) {
+  std::get<PassFunction<V>>(HWY_DYNAMIC_DISPATCH(PassFunctions)())(spec, trusted, v, rows, features, dx);
 }
-template <>
-void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const double* v, int64_t rows, int64_t features,
-                 double* dx) {
-  HWY_DYNAMIC_DISPATCH(PassTrustedF64)(spec, trusted, v, rows, features, dx);
-}
-template <>
-void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const BFloat16* v, int64_t rows, int64_t features,
-                 BFloat16* dx) {
-  HWY_DYNAMIC_DISPATCH(PassTrustedBf16)(spec, trusted, v, rows, features, dx);
-}
+template void PassTrusted(const QuantizerSpec&, const uint8_t*, const float*, int64_t, int64_t, float*);
+template void PassTrusted(const QuantizerSpec&, const uint8_t*, const double*, int64_t, int64_t, double*);
+template void PassTrusted(const QuantizerSpec&, const uint8_t*, const BFloat16*, int64_t, int64_t, BFloat16*);
 
 }  // namespace ridgeline
 #endif  // HWY_ONCE

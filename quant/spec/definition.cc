@@ -72,6 +72,9 @@ absl::Status Refuse(std::string_view kind, std::string_view name, std::string_vi
   return absl::InvalidArgumentError(fmt::format("{} {} has no {} {}: use {}", kind, name, key, got, remedy));
 }
 
+// SR-STE moves pruned numbers by what they are.
+bool DecaysPruned(const QuantizerSpec& spec) { return spec.sparsity.is_sparse() && spec.mask_decay > 0; }
+
 std::string_view GradientName(GridGradient gradient) { return gradient == kGraph ? "graph" : "detached"; }
 
 }  // namespace
@@ -115,11 +118,6 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
     return Refuse("estimator", spec.estimator, "granularity", "block", "row or tensor");
   return ValidateFitGradient(spec);
 }
-
-namespace {
-// SR-STE moves pruned numbers by what they are.
-bool DecaysPruned(const QuantizerSpec& spec) { return spec.sparsity.is_sparse() && spec.mask_decay > 0; }
-}  // namespace
 
 bool PassesGradient(const QuantizerSpec& spec) {
   if (DecaysPruned(spec) || spec.stays_turned) return false;

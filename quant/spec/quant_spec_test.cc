@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "quant/spec/definition.h"
 #include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
@@ -128,6 +129,16 @@ TEST(QuantSpecTest, SignsNeedAHadamardMatrix) {
   EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("hadamard is false"), std::string::npos);
   spec.hadamard = true;
   EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+}
+
+TEST(QuantSpecTest, OnlyWhatIsTurnedStaysTurnedAndItsGradientIsNotThatOfTheValues) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .stays_turned = true};
+  EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("hadamard is false"), std::string::npos);
+  spec.hadamard = true;
+  EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
+  EXPECT_FALSE(PassesGradient(spec));
+  spec.stays_turned = false;
+  EXPECT_TRUE(PassesGradient(spec));
 }
 
 TEST(QuantSpecTest, HadamardSignsAreHalfAndHalfAndNeighboursDoNotFollowEachOther) {

@@ -140,6 +140,8 @@ std::vector<RecipeOverride> With(std::vector<RecipeOverride> set, const std::vec
 
 const std::vector<RecipeOverride> kA4W4 = {
     {"quant.estimator", "ridge"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "int4"}};
+// Which keeps a bit an element of its inputs, where ridge keeps them whole.
+const std::vector<RecipeOverride> kTrusting = {{"quant.estimator", "ridge_trust"}, {"quant.hadamard", "true"}};
 const std::vector<RecipeOverride> kBfloat16 = {{"training.dtype", "bfloat16"}};
 
 INSTANTIATE_TEST_SUITE_P(
@@ -147,6 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"gpt-11m", Elevenm(256), kShortBatch},
         Case{"gpt-11m a4w4", Elevenm(256), With(kShortBatch, kA4W4)},
+        Case{"gpt-11m a4w4 ridge_trust", Elevenm(256), With(With(kShortBatch, kA4W4), kTrusting)},
         Case{"gemma3 of 4 layers", FewLayers(4, 16384), kShortBatch},
         Case{"gemma3 of 4 layers, a4w4 in bfloat16", FewLayers(4, 16384), With(With(kShortBatch, kA4W4), kBfloat16)},
         Case{"gemma3 of 6 layers, recomputed", FewLayers(6, 16384),
