@@ -2,6 +2,7 @@
 #include "model/gemma3.h"
 
 #include <cmath>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
@@ -88,23 +89,23 @@ Gemma3::Angles Gemma3::AnglesAt(int64_t first_position, int64_t length, double b
 }
 
 // x: (B, T, C)
-at::Tensor Gemma3::Attention(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {
+at::Tensor Gemma3::Attention(const Layer& layer, at::Tensor x, const Angles& angles, KvCache* cache, size_t index) {
   const int64_t batch = x.size(0), length = x.size(1), d = config_.head_dim;
-  SharedInput input(x);
+  const SharedInput input(std::move(x), {layer.q, layer.k, layer.v});
   auto heads = [&](Parameter* weight) { return Linear(input.For(weight), weight).view({batch, length, -1, d}); };
   const at::Tensor q = Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const at::Tensor k = Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const AttentionOptions options{.scale = 1 / std::sqrt(config_.query_scale),
                                  .window = layer.slides ? config_.sliding_window : 0};
-  const at::Tensor mixed =
+  at::Tensor mixed =
       CausalAttention(q, k, heads(layer.v), options, cache, index).reshape({batch, length, config_.n_heads * d});
-  return Linear(SharedInput(mixed).For(layer.out), layer.out);
+  return Linear(QuantizedInput(std::move(mixed), layer.out), layer.out);
 }
 
-at::Tensor Gemma3::Mlp(const Layer& layer, const at::Tensor& x) {
-  SharedInput input(x);
-  const at::Tensor inner = Geglu(Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
-  return Linear(SharedInput(inner).For(layer.down), layer.down);
+at::Tensor Gemma3::Mlp(const Layer& layer, at::Tensor x) {
+  const SharedInput input(std::move(x), {layer.gate, layer.up});
+  at::Tensor inner = Geglu(Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
+  return Linear(QuantizedInput(std::move(inner), layer.down), layer.down);
 }
 
 at::Tensor Gemma3::RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {

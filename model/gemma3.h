@@ -47,8 +47,8 @@ class Gemma3 final : public LanguageModel {
   Layer AddLayer(int64_t index, const std::function<at::Tensor(int64_t, int64_t)>& normal);
   Angles AnglesAt(int64_t first_position, int64_t length, double base, double factor) const;
   at::Tensor RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index);
-  at::Tensor Attention(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index);
-  at::Tensor Mlp(const Layer& layer, const at::Tensor& x);
+  at::Tensor Attention(const Layer& layer, at::Tensor x, const Angles& angles, KvCache* cache, size_t index);
+  at::Tensor Mlp(const Layer& layer, at::Tensor x);
 
   Gemma3Config config_;
   Parameter* embedding_;  // (V, C), also the head

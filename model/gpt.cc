@@ -2,6 +2,7 @@
 #include "model/gpt.h"
 
 #include <cmath>
+#include <utility>
 
 #include "fmt/format.h"
 #include "model/attention.h"
@@ -87,21 +88,21 @@ void Gpt::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
 }
 
 // x: (B, T, C)
-at::Tensor Gpt::Attention(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer) {
+at::Tensor Gpt::Attention(const Block& block, at::Tensor x, KvCache* cache, size_t layer) {
   const int64_t batch = x.size(0), length = x.size(1), head_dim = config_.dim / config_.n_heads;
-  const at::Tensor qkv = Linear(SharedInput(x).For(block.qkv), block.qkv, block.qkv_bias)
+  const at::Tensor qkv = Linear(QuantizedInput(std::move(x), block.qkv), block.qkv, block.qkv_bias)
                              .view({batch, length, 3, config_.n_heads, head_dim});
   const AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_dim))};
-  const at::Tensor mixed =
+  at::Tensor mixed =
       CausalAttention(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
           .reshape({batch, length, config_.dim});
-  return Linear(SharedInput(mixed).For(block.attention_out), block.attention_out, block.attention_bias);
+  return Linear(QuantizedInput(std::move(mixed), block.attention_out), block.attention_out, block.attention_bias);
 }
 
-at::Tensor Gpt::Mlp(const Block& block, const at::Tensor& x) {
-  const at::Tensor inner = at::gelu(Linear(SharedInput(x).For(block.mlp_in), block.mlp_in, block.mlp_in_bias),
-                                    config_.gelu_tanh ? "tanh" : "none");
-  return Linear(SharedInput(inner).For(block.mlp_out), block.mlp_out, block.mlp_out_bias);
+at::Tensor Gpt::Mlp(const Block& block, at::Tensor x) {
+  at::Tensor inner = at::gelu(Linear(QuantizedInput(std::move(x), block.mlp_in), block.mlp_in, block.mlp_in_bias),
+                              config_.gelu_tanh ? "tanh" : "none");
+  return Linear(QuantizedInput(std::move(inner), block.mlp_out), block.mlp_out, block.mlp_out_bias);
 }
 
 at::Tensor Gpt::RunBlock(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer) {

@@ -39,8 +39,8 @@ class Gpt final : public LanguageModel {
 
   Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed);
   at::Tensor RunBlock(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer);
-  at::Tensor Attention(const Block& block, const at::Tensor& x, KvCache* cache, size_t layer);
-  at::Tensor Mlp(const Block& block, const at::Tensor& x);
+  at::Tensor Attention(const Block& block, at::Tensor x, KvCache* cache, size_t layer);
+  at::Tensor Mlp(const Block& block, at::Tensor x);
 
   GptConfig config_;
   Parameter* token_embedding_;     // (V, C), also the head

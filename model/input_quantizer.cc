@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/input_quantizer.h"
 
+#include <utility>
+
 #include "model/layers.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
@@ -47,8 +49,8 @@ at::Tensor InputQuantizer::ScaleOfTokens(const at::Tensor& x) const {
   return scale * (1 + 0.5 * at::tanh(at::linear(hidden, AsVariable(out_weight_), AsVariable(out_bias_))));
 }
 
-at::Tensor InputQuantizer::Quantize(const at::Tensor& x) {
-  if (scale_ == nullptr) return FakeQuantize(x, spec_);
+at::Tensor InputQuantizer::Quantize(at::Tensor x) {
+  if (scale_ == nullptr) return FakeQuantize(std::move(x), spec_);
   if (scale_->is_unset()) {
     QuantizerSpec of_tensor = spec_;
     of_tensor.granularity = Granularity::kTensor;

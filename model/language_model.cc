@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/language_model.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "fmt/format.h"
 #include "model/matrix_product.h"
 #include "model/model_config.h"
@@ -103,10 +106,15 @@ Parameter* LanguageModel::AddVector(const std::string& name, at::Tensor master) 
   return Add(name, master, {}, /*decays=*/false, at::kFloat);
 }
 
-const at::Tensor& LanguageModel::SharedInput::For(const Parameter* weight) {
-  if (weight->input == nullptr) return x_;
-  if (!quantized_.defined()) quantized_ = weight->input->Quantize(x_);
-  return quantized_;
+LanguageModel::SharedInput::SharedInput(at::Tensor x, std::initializer_list<const Parameter*> weights) {
+  auto is_skipped = [](const Parameter* weight) { return weight->input == nullptr; };
+  if (std::any_of(weights.begin(), weights.end(), is_skipped)) x_ = x;
+  const auto quantized = std::find_if_not(weights.begin(), weights.end(), is_skipped);
+  if (quantized != weights.end()) quantized_ = (*quantized)->input->Quantize(std::move(x));
+}
+
+at::Tensor LanguageModel::QuantizedInput(at::Tensor x, const Parameter* weight) {
+  return weight->input == nullptr ? x : weight->input->Quantize(std::move(x));
 }
 
 at::Tensor LanguageModel::Logits(const at::Tensor& tokens, KvCache* cache) {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <deque>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -95,14 +96,17 @@ class LanguageModel {
   Parameter* AddVector(const std::string& name, at::Tensor master);
 
   // What layers that were added with one input multiply with: quantized once, and as it is for layers that are skipped.
+  // Move x in, and no second copy of it is made where all of them quantize it.
   class SharedInput {
    public:
-    explicit SharedInput(const at::Tensor& x) : x_(x) {}
-    const at::Tensor& For(const Parameter* weight);
+    SharedInput(at::Tensor x, std::initializer_list<const Parameter*> weights);
+    const at::Tensor& For(const Parameter* weight) const { return weight->input == nullptr ? x_ : quantized_; }
 
    private:
     at::Tensor x_, quantized_;
   };
+  // The same for the only layer that x goes to.
+  static at::Tensor QuantizedInput(at::Tensor x, const Parameter* weight);
 
  private:
   bool IsSkipped(const std::string& name) const;

@@ -142,44 +142,61 @@ struct SavedSpec : torch::CustomClassHolder {
   QuantizerSpec spec;
 };
 
-// Whether whoever holds this may write into it: nobody else sees what it holds.
+// Whether whoever holds this may write into it: nobody else sees what it holds, views and saved variables included.
 bool IsSoleOwner(const at::Tensor& tensor) { return tensor.use_count() == 1 && tensor.storage().use_count() == 1; }
+
+// Whether the kernels may leave x_hat where x is.
+bool FitsKernels(const at::Tensor& x) { return x.scalar_type() == TypeForKernels(x) && x.is_contiguous(); }
+bool NeedsInputForGradient(const QuantizerSpec& spec) { return !PassesGradient(spec) && !PassesTrustedGradient(spec); }
 
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec) {
+  // x_hat is written over x where the caller says so; x itself then goes on as x_hat.
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec, bool overwrites) {
     // The graph may outlive the caller's spec, so it keeps its own copy.
     context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
     at::Tensor trusted;
     const bool records_trust = PassesTrustedGradient(spec);
-    at::Tensor x_hat = RunForward(x, spec, x.scalar_type(), records_trust ? &trusted : nullptr);
+    at::Tensor x_hat = x;
+    if (overwrites) {
+      RunForwardInto(x, spec, x_hat, records_trust ? &trusted : nullptr);
+      context->mark_dirty({x});
+    } else {
+      x_hat = RunForward(x, spec, x.scalar_type(), records_trust ? &trusted : nullptr);
+    }
     if (records_trust) context->save_for_backward({trusted});
-    else if (!PassesGradient(spec)) context->save_for_backward({x});
+    else if (NeedsInputForGradient(spec)) context->save_for_backward({x});
     return x_hat;
   }
 
   // The gradient is written over that of x_hat where this pass is the last to see it.
   static variable_list backward(AutogradContext* context, variable_list& grad_outputs) {
     const auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
-    if (PassesGradient(saved->spec)) return {grad_outputs[0], at::Tensor()};
+    if (PassesGradient(saved->spec)) return {grad_outputs[0], at::Tensor(), at::Tensor()};
     const at::ScalarType type = grad_outputs[0].scalar_type();
     const at::Tensor v = ForKernels(std::exchange(grad_outputs[0], at::Tensor()));
     at::Tensor dx = IsSoleOwner(v) ? v : at::empty_like(v);
     const at::Tensor kept = context->get_saved_variables()[0];
     if (PassesTrustedGradient(saved->spec)) PassTrustedGradient(v, kept, saved->spec, dx);
     else RunBackward(ForKernels(kept), v, saved->spec, dx);
-    return {dx.to(type), at::Tensor()};
+    return {dx.to(type), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec) {
+at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec) {
   if (!spec.enabled()) return x;
-  if (at::GradMode::is_enabled()) return FakeQuantizeFunction::apply(x, spec);
+  const bool may_overwrite = IsSoleOwner(x) && FitsKernels(x);
+  if (at::GradMode::is_enabled()) {
+    const bool is_trained = x.is_leaf() && x.requires_grad();
+    return FakeQuantizeFunction::apply(x, spec, may_overwrite && !is_trained && !NeedsInputForGradient(spec));
+  }
   QuantizerSpec in_use = spec;
   in_use.hard_rounding = true;
-  return RunForward(x, in_use, x.scalar_type());
+  if (!may_overwrite) return RunForward(x, in_use, x.scalar_type());
+  RunForwardInto(x, in_use, x);
+  return x;
 }
 
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out) {

@@ -9,12 +9,13 @@
 namespace ridgeline {
 
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Keeps for the backward pass
-// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x; dL/dx is written over
-// dL/dx_hat where nobody else holds that. Shares LibTorch's threads. float64 is computed as it is,
-// all else in float32; float16, unlike bfloat16, by a float32 copy of the tensor.
+// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x. x_hat is written
+// over x where nobody else holds that (move it in), it is contiguous and the backward pass does not need it; dL/dx over
+// dL/dx_hat in the same way. Shares LibTorch's threads. float64 is computed as it is, all else in float32; float16, unlike
+// bfloat16, by a float32 copy of the tensor.
 // A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
-at::Tensor FakeQuantize(const at::Tensor& x, const QuantizerSpec& spec);
+at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec);
 
 // The two halves apart from autograd, for weights that are quantized once per optimizer step: the micro-batches share
 // x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still (but for mask_decay, which

@@ -44,8 +44,8 @@ std::string Name(const QuantizerSpec& spec) {
   return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
-at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerSpec&), const at::Tensor& x,
-                      const at::Tensor& v, const QuantizerSpec& spec) {
+template <typename Function>
+at::Tensor GradientOf(const Function& function, const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
   at::Tensor leaf = x.detach().clone().requires_grad_(true);
   return torch::autograd::grad({function(leaf, spec)}, {leaf}, {v})[0];
 }
@@ -165,6 +165,43 @@ TEST(FakeQuantizeTest, AGradientThatNobodyElseHoldsGivesTheSame) {
     QuantizedGradient(x, 2 * v, spec, expected);
     x.requires_grad_(true);
     EXPECT_TRUE(at::equal(torch::autograd::grad({FakeQuantize(x, spec) * 2}, {x}, {v})[0], expected));
+  }
+}
+
+// A sum makes a tensor of its own, which keeps neither its inputs nor itself for its backward pass.
+TEST(FakeQuantizeTest, AnInputThatNobodyElseHoldsGivesTheSameValuesAndGradients) {
+  for (at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble})
+    for (const QuantizerSpec& spec : EverySpec()) {
+      SCOPED_TRACE(Name(spec));
+      at::Tensor leaf = at::randn({3, 192}, type).requires_grad_(true), v = at::randn({3, 192}, type);
+      const at::Tensor held = leaf + 1, expected = FakeQuantize(held, spec), moved = FakeQuantize(leaf + 1, spec);
+      EXPECT_TRUE(at::equal(moved, expected));
+      EXPECT_TRUE(at::equal(torch::autograd::grad({moved}, {leaf}, {v})[0],
+                            torch::autograd::grad({expected}, {leaf}, {v})[0]));
+      at::NoGradGuard no_grad;
+      EXPECT_TRUE(at::equal(FakeQuantize(leaf + 1, spec), FakeQuantize(held, spec)));
+    }
+}
+
+TEST(FakeQuantizeTest, AnInputIsWrittenOverWhereNeitherTheGradientNorAnyoneElseNeedsIt) {
+  for (auto [estimator, scheme, grid, may_overwrite] :
+       {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax, true},
+        std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian, true},
+        std::tuple{"ridge", Scheme::kAffine, GridStatistics::kMinMax, false}}) {
+    SCOPED_TRACE(estimator);
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt2, .scheme = scheme, .grid = grid};
+    const at::Tensor leaf = at::randn({2, 128}).requires_grad_(true);
+    at::Tensor sum = leaf + 1, view = leaf + 1, saved = at::tanh(leaf);  // tanh keeps its result for its backward pass.
+    const void *place = sum.data_ptr(), *place_of_saved = saved.data_ptr();
+    EXPECT_EQ(FakeQuantize(std::move(sum), spec).data_ptr() == place, may_overwrite);
+    const at::Tensor before = view.detach().clone(), first_row = view.slice(0, 0, 1);
+    FakeQuantize(std::move(view), spec);
+    EXPECT_TRUE(at::equal(first_row, before.slice(0, 0, 1)));
+    EXPECT_NE(FakeQuantize(std::move(saved), spec).data_ptr(), place_of_saved);
+    const at::Tensor kept = leaf.detach().clone();
+    FakeQuantize(leaf, spec);
+    EXPECT_TRUE(at::equal(leaf, kept));
+    EXPECT_NO_THROW(FakeQuantize(at::randn({2, 128}).requires_grad_(true), spec));
   }
 }
 

@@ -37,8 +37,8 @@ std::string Name(const QuantizerSpec& spec) {
          (spec.hadamard ? " hadamard" : "") + (spec.hard_rounding ? " hard" : "");
 }
 
-at::Tensor GradientOf(at::Tensor (*function)(const at::Tensor&, const QuantizerSpec&), const at::Tensor& x,
-                      const at::Tensor& v, const QuantizerSpec& spec) {
+template <typename Function>
+at::Tensor GradientOf(const Function& function, const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
   at::Tensor leaf = x.detach().clone().requires_grad_(true);
   return torch::autograd::grad({function(leaf, spec)}, {leaf}, {v})[0];
 }

@@ -72,9 +72,12 @@ class Workspace {
     return TakeNumbers(v, n, spec_.hadamard && !spec_.stays_turned, Buffer(kGradient));
   }
 
-  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done.
+  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
+  // that is not what it still reads.
   template <typename To>
-  HWY_INLINE T* RoomForValues(To* to) { return Room(to, TurnsValuesBack()); }
+  HWY_INLINE T* RoomForValues(const Block<T>& block, To* to) {
+    return static_cast<const void*>(to) == block.x ? Buffer(kResult) : Room(to, TurnsValuesBack());
+  }
   T* RoomBesideInput() const { return Buffer(kResult); }  // For what reads v again when it has begun to write dx.
   template <typename To>
   HWY_INLINE T* RoomForGradient(To* to) { return Room(to, spec_.hadamard); }
@@ -164,7 +167,7 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
     Block<Computed<X>> block = workspace.Take(x + at, n);
     block.trusted = trusted;
     if (trusted != nullptr) trusted += (n + 7) / 8;
-    Computed<X>* result = workspace.RoomForValues(x_hat + at);
+    Computed<X>* result = workspace.RoomForValues(block, x_hat + at);
     Blocks::Forward(spec, block, result);
     workspace.GiveValues(result, n, x_hat + at);
   });
