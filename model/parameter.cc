@@ -5,14 +5,20 @@
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 
 void Parameter::RefreshCompute() {
   if (computes_with_master()) return;
   at::NoGradGuard no_grad;
-  if (scale != nullptr) compute.copy_(LearnedValues());
-  else QuantizeInto(master, quantizer, compute);
+  if (scale != nullptr) {
+    compute.copy_(LearnedValues());
+    return;
+  }
+  const bool records_trust = PassesTrustedGradient(quantizer);
+  if (!records_trust) trusted.reset();
+  QuantizeInto(master, quantizer, compute, records_trust ? &trusted : nullptr);
 }
 
 at::Tensor Parameter::LearnedValues() {
@@ -51,6 +57,7 @@ void Parameter::PassGradientThroughQuantizer() {
   if (!quantizer.enabled()) return;
   if (scale != nullptr) return PassGradientThroughLearnedScale();
   at::Tensor& upstream = ZeroedGradient();
+  if (trusted.defined()) return TrustedGradient(trusted, upstream, quantizer, upstream);
   if (upstream.scalar_type() == at::kFloat) return QuantizedGradient(master, upstream, quantizer, upstream);
   at::Tensor passed = at::empty_like(master);
   QuantizedGradient(master, upstream, quantizer, passed);

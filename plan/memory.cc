@@ -4,21 +4,25 @@
 #include <algorithm>
 
 #include "plan/activations.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr int64_t kFloatBytes = 4;
 
-// Embeddings have a copy in bfloat16 alone; norms and biases never have one.
+// Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes a bit an element for who is
+// trusted, where the quantizer's backward pass needs that.
 int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers, int64_t element_bytes) {
-  int64_t elements = 0;
+  int64_t elements = 0, trust_bytes = 0;
   for (const ParameterShape& parameter : parameters) {
     const bool is_matrix = parameter.kind != ParameterKind::kVector;
-    const bool has_copy = WeightQuantizerOf(parameter, quantizers).enabled() || (is_matrix && element_bytes != kFloatBytes);
+    const QuantizerSpec quantizer = WeightQuantizerOf(parameter, quantizers);
+    const bool has_copy = quantizer.enabled() || (is_matrix && element_bytes != kFloatBytes);
+    trust_bytes += PassesTrustedGradient(quantizer) ? parameter.elements() / 8 : 0;
     elements += has_copy ? parameter.elements() : 0;
   }
-  return elements * element_bytes;
+  return elements * element_bytes + trust_bytes;
 }
 
 }  // namespace
@@ -44,8 +48,8 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
                      .recomputes = recipe.activation_checkpoint().mode() == "full",
                      .distills = distills});
   memory.activations_bytes = activations.kept;
-  // A quantized weight's bfloat16 gradient is widened on its way through the quantizer, when activations are gone.
-  const bool widens = memory.gradients_bytes < memory.masters_bytes;
+  // A quantized weight's bfloat16 gradient is widened on its way through most quantizers, when activations are gone.
+  const bool widens = memory.gradients_bytes < memory.masters_bytes && !PassesTrustedGradient(quantizers.weight);
   const int64_t update_bytes = widens ? counts.largest_quantized * kFloatBytes : 0;
   memory.working_bytes = std::max(activations.working, update_bytes - activations.kept);
   return memory;

@@ -51,7 +51,8 @@ void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at
   int64_t row_bytes = 0;
   if (trusted != nullptr) {
     row_bytes = TrustBytes(matrix.spec, features);
-    *trusted = at::empty({matrix.rows, row_bytes}, at::kByte);
+    if (!trusted->defined()) *trusted = at::empty({0}, at::kByte);
+    trusted->resize_({matrix.rows, row_bytes});
     bits = MutableNumbersOf<uint8_t>(*trusted);
   }
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
@@ -63,7 +64,8 @@ void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at
 template <typename V>
 void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& trusted, const at::Tensor& v, at::Tensor& dx) {
   const KernelMatrix matrix = MatrixForKernels(v, spec);
-  const int64_t features = matrix.features, row_bytes = trusted.size(1);
+  const int64_t features = matrix.features, row_bytes = TrustBytes(matrix.spec, features);
+  TORCH_CHECK(trusted.numel() == matrix.rows * row_bytes, "trust was recorded of another shape or by another spec");
   const uint8_t* bits = NumbersOf<uint8_t>(trusted);
   const V* grad = NumbersOf<V>(v);
   V* out = MutableNumbersOf<V>(dx);
@@ -104,7 +106,8 @@ at::ScalarType TypeForKernels(const at::Tensor& x) {
 }
 at::Tensor ForKernels(const at::Tensor& x) { return x.to(TypeForKernels(x)).contiguous(); }
 
-// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Makes `trusted`, if that is given.
+// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Fills `trusted`, if that is
+// given, and makes it if it is undefined.
 void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted = nullptr) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), x_hat.scalar_type(),
@@ -125,12 +128,6 @@ void RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& 
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), v.scalar_type(),
               [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, v, dx); });
-}
-
-// v, dx: of one dtype, contiguous; `trusted` as RunForwardInto made it.
-void PassTrustedGradient(const at::Tensor& v, const at::Tensor& trusted, const QuantizerSpec& spec, at::Tensor& dx) {
-  WithNumbers(v.scalar_type(), v.scalar_type(),
-              [&]<typename X, typename>() { PassTrustedInto<X>(spec, trusted, v, dx); });
 }
 
 void CheckMaster(const at::Tensor& x) {
@@ -177,7 +174,7 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     const at::Tensor v = ForKernels(std::exchange(grad_outputs[0], at::Tensor()));
     at::Tensor dx = IsSoleOwner(v) ? v : at::empty_like(v);
     const at::Tensor kept = context->get_saved_variables()[0];
-    if (PassesTrustedGradient(saved->spec)) PassTrustedGradient(v, kept, saved->spec, dx);
+    if (PassesTrustedGradient(saved->spec)) TrustedGradient(kept, v, saved->spec, dx);
     else RunBackward(ForKernels(kept), v, saved->spec, dx);
     return {dx.to(type), at::Tensor(), at::Tensor()};
   }
@@ -205,14 +202,14 @@ at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::S
   return x_hat;
 }
 
-void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat) {
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted) {
   CheckMaster(x);
   const at::ScalarType out = x_hat.scalar_type();
   TORCH_CHECK(out == at::kFloat || out == at::kBFloat16, "quantized values come in float32 or bfloat16, not ", out);
   TORCH_CHECK(x_hat.sizes() == x.sizes() && x_hat.is_contiguous(), "x_hat is ", x_hat.sizes(), ", x is ", x.sizes(),
               ": use a contiguous tensor of the same shape");
   at::NoGradGuard no_grad;
-  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat);
+  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat, trusted);
   else x_hat.copy_(x);
 }
 
@@ -227,6 +224,13 @@ void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const Quantizer
   at::NoGradGuard no_grad;
   if (!spec.enabled() || PassesGradient(spec)) dx.copy_(v);
   else RunBackward(x, v, spec, dx);
+}
+
+void TrustedGradient(const at::Tensor& trusted, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
+  TORCH_CHECK(v.sizes() == dx.sizes() && v.scalar_type() == dx.scalar_type() && v.is_contiguous() && dx.is_contiguous(),
+              "v ", v.sizes(), " and dx ", dx.sizes(), " must be contiguous and of one shape and dtype");
+  WithNumbers(v.scalar_type(), v.scalar_type(),
+              [&]<typename X, typename>() { PassTrustedInto<X>(spec, trusted, v, dx); });
 }
 
 double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {

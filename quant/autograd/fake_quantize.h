@@ -25,12 +25,16 @@ at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec);
 // x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
 
-// The same into the caller's x_hat, contiguous, kBFloat16 or kFloat.
-void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat);
+// The same into the caller's x_hat, contiguous, kBFloat16 or kFloat. `trusted`, if given, becomes what TrustedGradient
+// needs instead of x, a bit an element. REQUIRES: PassesTrustedGradient(spec) where it is given.
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted = nullptr);
 
 // dx = dL/dx, float32, from v = dL/dx_hat, kBFloat16 or kFloat. x, v, dx: one shape, contiguous; the caller owns dx,
 // which may be v itself where dtypes are equal.
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
+
+// The same from what QuantizeInto recorded with this spec. v, dx: of x's shape and of one dtype, contiguous; dx may be v.
+void TrustedGradient(const at::Tensor& trusted, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
 
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "quant/autograd/torch_pch.h"
+#include "quant/spec/definition.h"
 #include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
@@ -293,6 +294,15 @@ TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
     QuantizedGradient(x, rounded, spec, dx);
     EXPECT_TRUE(at::equal(dx, GradientOf(FakeQuantize, x, rounded.to(at::kFloat), spec)));
     at::Tensor expected = GradientOf(FakeQuantize, x, v, spec);
+    if (PassesTrustedGradient(spec)) {
+      at::Tensor trusted, x_hat = at::empty_like(x), of_trust = rounded.clone();
+      QuantizeInto(x, spec, x_hat, &trusted);
+      TrustedGradient(trusted, rounded, spec, of_trust);
+      EXPECT_TRUE(at::equal(of_trust, dx.to(at::kBFloat16)));
+      TrustedGradient(trusted, v, spec, of_trust = at::empty_like(v));
+      EXPECT_TRUE(at::equal(of_trust, expected));
+      EXPECT_THROW(TrustedGradient(trusted, v.slice(0, 0, 1), spec, of_trust), c10::Error);
+    }
     QuantizedGradient(x, v, spec, v);  // In place.
     EXPECT_TRUE(at::equal(v, expected));
   }
