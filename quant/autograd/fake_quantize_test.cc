@@ -212,6 +212,18 @@ TEST(FakeQuantizeTest, ATransposedTensorIsQuantizedAlongItsOwnLastDimension) {
   EXPECT_TRUE(at::equal(FakeQuantize(x, spec), FakeQuantize(x.contiguous(), spec)));
 }
 
+// at::parallel_for is compiled here, not in LibTorch.
+TEST(FakeQuantizeTest, LoopsRunOnAllOfLibTorchsThreads) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  std::vector<int> thread_of(2, -1);
+  at::parallel_for(0, 2, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) thread_of[static_cast<size_t>(i)] = at::get_thread_num();
+  });
+  at::set_num_threads(before);
+  EXPECT_EQ(thread_of, (std::vector<int>{0, 1}));
+}
+
 TEST(FakeQuantizeTest, ThreadsDoNotChangeTheResult) {
   QuantizerSpec spec{.estimator = "ridge", .format = Format::kInt1};
   at::Tensor x = at::randn({1024, 256});
