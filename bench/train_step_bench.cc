@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -149,9 +150,11 @@ nlohmann::ordered_json About(const Training& training) {
           {"quantized_layers", training.model().QuantizedNames().size()}, {"threads", at::get_num_threads()}};
 }
 
-// The number that a share of the sorted numbers do not exceed.
+// The number that a share of the sorted numbers do not exceed, between two of them where that falls there.
 double Quantile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5)];
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const size_t below = static_cast<size_t>(place), above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
 }
 
 absl::StatusOr<nlohmann::ordered_json> TimeSteps(const Options& options) {
