@@ -65,7 +65,9 @@ template <typename V>
 void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& trusted, const at::Tensor& v, at::Tensor& dx) {
   const KernelMatrix matrix = MatrixForKernels(v, spec);
   const int64_t features = matrix.features, row_bytes = TrustBytes(matrix.spec, features);
-  TORCH_CHECK(trusted.numel() == matrix.rows * row_bytes, "trust was recorded of another shape or by another spec");
+  TORCH_CHECK(trusted.numel() == matrix.rows * row_bytes, "a gradient of ", v.sizes(), " needs ",
+              matrix.rows * row_bytes, " bytes of trust, and ", trusted.numel(),
+              " were recorded: quantize what it is the gradient of with this spec first (QuantizeInto)");
   const uint8_t* bits = NumbersOf<uint8_t>(trusted);
   const V* grad = NumbersOf<V>(v);
   V* out = MutableNumbersOf<V>(dx);
@@ -228,7 +230,8 @@ void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const Quantizer
 
 void TrustedGradient(const at::Tensor& trusted, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
   TORCH_CHECK(v.sizes() == dx.sizes() && v.scalar_type() == dx.scalar_type() && v.is_contiguous() && dx.is_contiguous(),
-              "v ", v.sizes(), " and dx ", dx.sizes(), " must be contiguous and of one shape and dtype");
+              "v ", v.sizes(), " ", v.scalar_type(), " and dx ", dx.sizes(), " ", dx.scalar_type(),
+              " must be contiguous and of one shape and dtype");
   WithNumbers(v.scalar_type(), v.scalar_type(),
               [&]<typename X, typename>() { PassTrustedInto<X>(spec, trusted, v, dx); });
 }

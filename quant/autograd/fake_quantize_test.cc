@@ -314,6 +314,8 @@ TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
       TrustedGradient(trusted, v, spec, of_trust = at::empty_like(v));
       EXPECT_TRUE(at::equal(of_trust, expected));
       EXPECT_THROW(TrustedGradient(trusted, v.slice(0, 0, 1), spec, of_trust), c10::Error);
+      at::Tensor of_one_row = at::empty({1, 192});
+      EXPECT_THROW(TrustedGradient(trusted, v.slice(0, 0, 1), spec, of_one_row), c10::Error);
     }
     QuantizedGradient(x, v, spec, v);  // In place.
     EXPECT_TRUE(at::equal(v, expected));

@@ -73,14 +73,11 @@ class Workspace {
   }
 
   // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
-  // that is not what it still reads.
+  // that is not what the function still `reads` when it has begun to write.
   template <typename To>
-  HWY_INLINE T* RoomForValues(const Block<T>& block, To* to) {
-    return static_cast<const void*>(to) == block.x ? Buffer(kResult) : Room(to, TurnsValuesBack());
-  }
-  T* RoomBesideInput() const { return Buffer(kResult); }  // For what reads v again when it has begun to write dx.
+  HWY_INLINE T* RoomForValues(const T* reads, To* to) { return Room(reads, to, TurnsValuesBack()); }
   template <typename To>
-  HWY_INLINE T* RoomForGradient(To* to) { return Room(to, spec_.hadamard); }
+  HWY_INLINE T* RoomForGradient(const T* reads, To* to) { return Room(reads, to, spec_.hadamard); }
   template <typename To>
   HWY_INLINE void GiveValues(T* x_hat, int64_t n, To* to) { Give(x_hat, n, TurnsValuesBack(), to); }
   template <typename To>
@@ -106,9 +103,9 @@ class Workspace {
   }
 
   template <typename To>
-  HWY_INLINE T* Room(To* to, bool turns_back) {
+  HWY_INLINE T* Room(const T* reads, To* to, bool turns_back) {
     if constexpr (std::is_same_v<To, T>)
-      if (!turns_back) return to;
+      if (!turns_back && to != reads) return to;
     return Buffer(kResult);
   }
 
@@ -167,7 +164,7 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
     Block<Computed<X>> block = workspace.Take(x + at, n);
     block.trusted = trusted;
     if (trusted != nullptr) trusted += (n + 7) / 8;
-    Computed<X>* result = workspace.RoomForValues(block, x_hat + at);
+    Computed<X>* result = workspace.RoomForValues(block.x, x_hat + at);
     Blocks::Forward(spec, block, result);
     workspace.GiveValues(result, n, x_hat + at);
   });
@@ -177,13 +174,13 @@ template <class Blocks, typename X, typename V>
 void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
-  const bool in_place = static_cast<const void*>(dx) == static_cast<const void*>(v);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
   ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
     workspace.MoveTo(column);
     const Block<T> block = workspace.Take(x + at, n);
-    T* result = in_place ? workspace.RoomBesideInput() : workspace.RoomForGradient(dx + at);
-    Blocks::Backward(spec, block, workspace.TakeGradient(v + at, n), result);
+    const T* gradient = workspace.TakeGradient(v + at, n);
+    T* result = workspace.RoomForGradient(gradient, dx + at);
+    Blocks::Backward(spec, block, gradient, result);
     if (decays) AddMaskDecay(block, static_cast<T>(spec.mask_decay), result);
     workspace.GiveGradient(result, n, dx + at);
   });

@@ -41,7 +41,7 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
   Workspace<T> workspace(spec, features);
   ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
     workspace.MoveTo(column);
-    T* result = workspace.RoomForGradient(dx + at);  // Element by element: dx may be v.
+    T* result = workspace.RoomForGradient(nullptr, dx + at);  // Element by element: dx may be v.
     ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
     workspace.GiveGradient(result, n, dx + at);
     trusted += (n + 7) / 8;

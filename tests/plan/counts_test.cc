@@ -25,6 +25,7 @@ const std::vector<RecipeOverride> kPlain = {};
 const std::vector<RecipeOverride> kA4W1Sparse = {
     {"quant.estimator", "ridge"},       {"quant.weight.format", "int1"},  {"quant.weight.scheme", "linear"},
     {"quant.activation.format", "int4"}, {"sparsity.pattern", "2:4"},     {"training.dtype", "bfloat16"}};
+const std::vector<RecipeOverride> kTrusting = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "int4"}};
 const std::vector<RecipeOverride> kNvFp4 = {
     {"quant.estimator", "ste"}, {"quant.weight.format", "nvfp4"}, {"training.local_batch_size", "1"},
     {"training.dtype", "bfloat16"}};
@@ -103,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CountsTest,
                                            Case{"gemma3-4b", kPlain}, Case{"gemma3-4b", kA4W1Sparse}));
 INSTANTIATE_TEST_SUITE_P(Shapes, StateTest,
                          ::testing::Values(Case{"gpt-nano", kPlain}, Case{"gpt2", kNvFp4}, Case{"gemma3-270m", kNvFp4},
-                                           Case{"gemma3-1b", kA4W1Sparse}));
+                                           Case{"gemma3-270m", kTrusting}, Case{"gemma3-1b", kA4W1Sparse}));
 
 TEST(ModelPathTest, FilesStateTheShapeOfTheNetworkThatLoads) {
   for (const char* name : {"gemma3-270m-like", "gemma3-4b-like", "gpt2-like"}) {

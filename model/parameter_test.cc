@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/parameter.h"
+
+#include <gtest/gtest.h>
+
+#include "quant/autograd/fake_quantize.h"
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+Parameter QuantizedWeight(at::ScalarType type) {
+  Parameter weight{.name = "weight", .master = at::randn({4, 128})};
+  weight.quantizer = {.estimator = "quest", .format = Format::kInt2, .scheme = Scheme::kLinear,
+                      .grid = GridStatistics::kGaussian, .hadamard = true};
+  weight.compute = at::empty({4, 128}, type);
+  return weight;
+}
+
+// What passes from `upstream` to the master.
+at::Tensor PassedBy(Parameter* weight, const at::Tensor& upstream) {
+  weight->gradient = upstream.clone();
+  weight->gradient_is_empty = false;
+  weight->PassGradientThroughQuantizer();
+  return weight->gradient;
+}
+
+at::Tensor PassedByTheMaster(const Parameter& weight, const at::Tensor& upstream) {
+  at::Tensor passed = at::empty_like(weight.master);
+  QuantizedGradient(weight.master, upstream, weight.quantizer, passed);
+  return passed.to(upstream.scalar_type());
+}
+
+TEST(ParameterTest, RecordedTrustPassesTheGradientThatTheMasterWould) {
+  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    Parameter weight = QuantizedWeight(type);
+    weight.RefreshCompute();
+    const at::Tensor upstream = at::randn({4, 128}).to(type), expected = PassedByTheMaster(weight, upstream);
+    EXPECT_TRUE(weight.trusted.defined());
+    EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), expected));
+    EXPECT_FALSE(at::equal(upstream, expected)) << "everything is trusted: this tests nothing";
+  }
+}
+
+TEST(ParameterTest, TrustIsForgottenWherePrunedNumbersBeginToDecay) {
+  Parameter weight = QuantizedWeight(at::kFloat);
+  weight.RefreshCompute();
+  weight.quantizer.sparsity = {2, 4};
+  weight.quantizer.mask_decay = 0.1;
+  weight.RefreshCompute();
+  const at::Tensor upstream = at::randn({4, 128});
+  EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), PassedByTheMaster(weight, upstream)));
+}
+
+}  // namespace
+}  // namespace ridgeline
