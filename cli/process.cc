@@ -70,6 +70,22 @@ std::string ReadAll(const fs::path& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+// The environment of the process whose folder in /proc this is. While a process turns into another program (execve),
+// its environment reads as empty: such a one is looked at again, for up to kMaxExecMs. Kernel threads, zombies and
+// other users' processes show no program and are not waited for.
+std::string EnvironmentOf(const fs::path& process) {
+  constexpr int kMaxExecMs = 50;
+  std::string environment = ReadAll(process / "environ");
+  for (int waited_ms = 0; environment.empty() && waited_ms < kMaxExecMs; ++waited_ms) {
+    std::error_code no_program;
+    fs::read_symlink(process / "exe", no_program);
+    if (no_program) break;
+    usleep(1'000);
+    environment = ReadAll(process / "environ");
+  }
+  return environment;
+}
+
 }  // namespace
 
 std::string ProgramPath() {
@@ -134,7 +150,7 @@ std::vector<pid_t> FindByCookie(const std::string& cookie) {
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const pid_t pid = static_cast<pid_t>(std::atoi(entry.path().filename().c_str()));
     if (pid <= 1 || pid == getpid()) continue;
-    const std::string environment = '\0' + ReadAll(entry.path() / "environ");
+    const std::string environment = '\0' + EnvironmentOf(entry.path());
     if (environment.find('\0' + wanted) != std::string::npos) found.push_back(pid);
   }
   return found;

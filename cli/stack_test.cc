@@ -100,6 +100,23 @@ TEST_F(StackTest, ProcessesAreFoundByCookieAlsoAfterTheirParentDied) {
   while (!FindByCookie(cookie).empty()) usleep(1'000);
 }
 
+TEST_F(StackTest, AProcessIsFoundAlsoWhileItTurnsIntoAnotherProgram) {
+  const std::string cookie = dir_ + "#worker";
+  SpawnSpec spec;
+  // Turns into itself, again and again.
+  spec.argv = {"/bin/sh", "-c", R"(exec /bin/sh -c "$0" "$0")", R"(exec /bin/sh -c "$0" "$0")"};
+  spec.environment = {{kCookieVariable, cookie}};
+  spec.log_path = dir_ + "/log";
+  const auto pid = Spawn(spec);
+  ASSERT_TRUE(pid.ok());
+  while (FindByCookie(cookie).empty()) usleep(1'000);  // It carries the cookie from its first program on.
+  int missed = 0;
+  for (int look = 0; look < 200; ++look) missed += FindByCookie(cookie).empty();
+  EXPECT_EQ(missed, 0);
+  EXPECT_GE(KillByCookie(cookie), 1);
+  EXPECT_EQ(waitpid(*pid, nullptr, 0), *pid);
+}
+
 TEST_F(StackTest, OutputOfAChildGoesToItsLog) {
   SpawnSpec spec;
   spec.argv = {"/bin/sh", "-c", "echo $GREETING; echo two >&2"};
