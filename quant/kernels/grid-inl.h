@@ -217,7 +217,8 @@ HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const B
 template <typename T>
 HWY_INLINE void RecordTrust(const TrustedCodes<T>& trusted, const Grid<T>& grid, const Block<T>& block) {
   if (block.trusted == nullptr) return;
-  if (hn::Lanes(hn::ScalableTag<T>()) < 8 || block.n % 8 != 0) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (lanes < 8 || block.n % lanes != 0) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     StoreBits(d, IsTrusted(d, trusted, block, i, GridValue(d, grid, block.x + i)), i, block.trusted);
   });
