@@ -8,6 +8,7 @@
 #include "quant/kernels/estimator.h"
 
 #include <bit>
+#include <limits>
 #include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
@@ -39,24 +40,58 @@ HWY_INLINE void Int8Activations(const T* HWY_RESTRICT x, int64_t n, T divisor, T
 
 template <typename T>
 HWY_INLINE int64_t CountBelow(const T* x, int64_t n, T limit) {
-  T count[1];
-  SumVectors(n, count, [&](auto d, int64_t i, auto& sums) HWY_ATTR {
-    const auto below = hn::Lt(hn::LoadU(d, x + i), hn::Set(d, limit));
-    sums[0] = hn::Add(sums[0], hn::IfThenElseZero(below, hn::Set(d, T(1))));
+  size_t count = 0;
+  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR {
+    count += hn::CountTrue(d, hn::Lt(hn::LoadU(d, x + i), hn::Set(d, limit)));
   });
-  return static_cast<int64_t>(count[0]);
+  return static_cast<int64_t>(count);
 }
 
-// Of an even count the lower of the two in the middle: the largest number that no more than half of the others are below.
-// Numbers without a sign are ordered like their bits, which are found from the highest down.
+// Infinity if there is none.
+template <typename T>
+HWY_INLINE T SmallestNotBelow(const T* x, int64_t n, T limit) {
+  const hn::ScalableTag<T> d;
+  const auto none = hn::Set(d, std::numeric_limits<T>::infinity());
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto smallest = none;
+  T rest = std::numeric_limits<T>::infinity();
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto numbers = hn::LoadU(d, x + i);
+    smallest = hn::Min(smallest, hn::IfThenElse(hn::Lt(numbers, hn::Set(d, limit)), none, numbers));
+  }
+  for (; i < n; ++i)
+    if (x[i] >= limit) rest = Min(rest, x[i]);
+  return Min(rest, hn::GetLane(hn::MinOfLanes(d, smallest)));
+}
+
+// The number that `rank` numbers sort before. Limits are tried until exactly that many are below one of them: first such
+// as the numbers' density would have it if they were Gaussian before they lost their signs, then, bit by bit, halves of
+// what is left. Numbers without a sign are ordered like their bits, so that ties end there, too.
+template <typename T>
+HWY_INLINE T NumberOfRank(const T* HWY_RESTRICT sizes, int64_t n, int64_t rank, T mean) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  constexpr int kGaussianTries = 6;
+  const T per_number = mean / (T(0.507) * static_cast<T>(n));  // 1 / the density at the median, of which 0.845 is the mean.
+  Bits low = 0, high = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());  // [low, high) has it.
+  T limit = T(0.845) * mean;
+  for (int tries = 0; high - low > 1; ++tries) {
+    Bits middle = std::bit_cast<Bits>(limit);
+    if (tries >= kGaussianTries || middle <= low || middle >= high) middle = low + (high - low) / 2;
+    limit = std::bit_cast<T>(middle);
+    const int64_t below = CountBelow(sizes, n, limit);
+    if (below == rank) return SmallestNotBelow(sizes, n, limit);
+    (below < rank ? low : high) = middle;
+    limit += (static_cast<T>(rank - below) + T(0.5)) * per_number;
+  }
+  return std::bit_cast<T>(low);
+}
+
+// Of an even count the lower of the two in the middle.
 template <typename T>
 HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT sizes) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::Abs(hn::LoadU(d, x + i)), d, sizes + i); });
-  Bits found = 0;
-  for (Bits bit = Bits{1} << (8 * sizeof(T) - 2); bit != 0; bit >>= 1)
-    if (CountBelow(sizes, n, std::bit_cast<T>(found | bit)) <= (n - 1) / 2) found |= bit;
-  return std::bit_cast<T>(found);
+  return NumberOfRank(sizes, n, (n - 1) / 2, MeanAbs(x, n));
 }
 
 template <typename T>

@@ -56,6 +56,14 @@ HWY_INLINE void ReproduceBlock(const Block<T>& block, T* x_hat) {
   Fill(x_hat, block.n, T(__builtin_nan("")));
 }
 
+// Before trust is recorded, if it is: bytes that vectors fill only in part begin as 0.
+template <typename T>
+HWY_INLINE void ClearTrust(const Block<T>& block) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (block.trusted != nullptr && (lanes < 8 || block.n % lanes != 0))
+    Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
+}
+
 // All of it is trusted.
 template <typename T>
 HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {

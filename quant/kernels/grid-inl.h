@@ -164,12 +164,20 @@ class Encoder {
   const Block<T> block_;
 };
 
-// x_hat = scale q + offset.
-template <typename T>
-HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
+// What to do with a vector of a block on its way, beside what is done anyway: nothing.
+struct NothingMore {
+  template <class D>
+  HWY_INLINE void operator()(D, int64_t) const {}
+};
+
+// x_hat = scale q + offset, and each(d, i) for its vectors.
+template <typename T, class Each = NothingMore>
+HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat,
+                              const Each& each = {}) {
   const Encoder<T> encoder(grid, block);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     hn::StoreU(hn::MulAdd(encoder.Codes(d, i), hn::Set(d, grid.scale), hn::Set(d, grid.offset)), d, x_hat + i);
+    each(d, i);
   });
 }
 
@@ -213,16 +221,25 @@ HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const B
   return hn::IfThenElseZero(IsTrusted(d, trusted, block, i, f), values);
 }
 
-// Records who is trusted, if the block asks for it.
+// Records who is trusted of a block, vector by vector, if the block asks for it.
 template <typename T>
-HWY_INLINE void RecordTrust(const TrustedCodes<T>& trusted, const Grid<T>& grid, const Block<T>& block) {
-  if (block.trusted == nullptr) return;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  if (lanes < 8 || block.n % lanes != 0) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    StoreBits(d, IsTrusted(d, trusted, block, i, GridValue(d, grid, block.x + i)), i, block.trusted);
-  });
-}
+class TrustRecorder {
+ public:
+  HWY_INLINE TrustRecorder(const TrustedCodes<T>& trusted, const Grid<T>& grid, const Block<T>& block)
+      : trusted_(trusted), grid_(grid), block_(block) {
+    ClearTrust(block);
+  }
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i) const {
+    if (block_.trusted == nullptr) return;
+    StoreBits(d, IsTrusted(d, trusted_, block_, i, GridValue(d, grid_, block_.x + i)), i, block_.trusted);
+  }
+
+ private:
+  const TrustedCodes<T> trusted_;
+  const Grid<T>& grid_;
+  const Block<T>& block_;
+};
 
 // dx = v where the element is trusted, 0 elsewhere. REQUIRES: the grid has an extent.
 template <typename T>

@@ -3,6 +3,7 @@
 // where it came from, float as double; and the adapter's gradient against differences.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -73,6 +74,37 @@ TEST(EverySpecTest, DegenerateBlocksGiveFiniteNumbers) {
         for (float value : Forward(spec, x)) EXPECT_TRUE(std::isfinite(value)) << Name(spec) << " of " << x.back();
         for (float value : Backward(spec, x, v)) EXPECT_TRUE(std::isfinite(value)) << Name(spec) << " of " << x.back();
       }
+}
+
+// Of Gaussian numbers, of such with many ties, and of such whose density is nothing like it.
+std::vector<std::vector<float>> RowsForMedians() {
+  std::vector<std::vector<float>> rows;
+  for (unsigned n = 1; n <= 200; ++n) {
+    const std::vector<double> numbers = RandomVector(n, n);
+    std::vector<float> gaussian, tied, heavy;
+    for (double number : numbers) {
+      gaussian.push_back(static_cast<float>(number));
+      tied.push_back(static_cast<float>(std::round(2 * number)));
+      heavy.push_back(static_cast<float>(std::exp(9 * number)));
+    }
+    rows.insert(rows.end(), {gaussian, tied, heavy});
+  }
+  rows.push_back({1e30f, 1e-30f, 3e38f, 3e38f, 3e38f});  // Whose mean is infinite.
+  return rows;
+}
+
+TEST(BitnetReloadedTest, ItsScaleIsTheLowerMedianOfTheSizes) {
+  const QuantizerSpec spec{.estimator = "bitnet_reloaded", .format = Format::kTernary, .scheme = Scheme::kLinear,
+                           .block = 256};
+  for (const std::vector<float>& x : RowsForMedians()) {
+    std::vector<float> sizes;
+    for (float number : x) sizes.push_back(std::abs(number));
+    std::sort(sizes.begin(), sizes.end());
+    const float median = std::max(sizes[(sizes.size() - 1) / 2], 1e-5f);
+    float scale = 0;  // Any number of at least the median has the code +-1.
+    for (float value : Forward(spec, x)) scale = std::max(scale, std::abs(value));
+    EXPECT_EQ(scale, sizes.back() >= median ? median : 0.0f) << x.size() << " numbers, the first is " << x[0];
+  }
 }
 
 TEST(EverySpecTest, ANanMakesItsBlockNanAndLeavesTheOthersAlone) {

@@ -18,8 +18,7 @@ namespace HWY_NAMESPACE {
 
 template <typename T>
 HWY_INLINE void QuestForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
-  RoundOntoGrid(spec, grid, block, x_hat);
-  RecordTrust(TrustedCodesOf(spec, grid), grid, block);
+  RoundOntoGrid(spec, grid, block, x_hat, TrustRecorder<T>(TrustedCodesOf(spec, grid), grid, block));
 }
 
 template <typename T>

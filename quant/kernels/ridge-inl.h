@@ -48,9 +48,10 @@ HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const 
   return fit;
 }
 
-// Writes the codes to the block's scratch.
-template <typename T>
-HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block) {
+// Writes the codes to the block's scratch, and calls each(d, i) for its vectors.
+template <typename T, class Each>
+HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+                                  const Each& each) {
   const Encoder<T> encoder(grid, block);
   T sums[4];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
@@ -60,13 +61,15 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
     sum[1] = hn::MulAdd(q, q, sum[1]);
     sum[2] = hn::Add(sum[2], delta);
     sum[3] = hn::MulAdd(delta, q, sum[3]);
+    each(d, i);
   });
   return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], T(0), T(0)});
 }
 
 // The same with the sums of v = dL/dx_hat.
 template <typename T>
-HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v) {
+HWY_INLINE Regression<T> FitRidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+                                          const T* v) {
   const Encoder<T> encoder(grid, block);
   T sums[6];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
@@ -83,9 +86,10 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
   return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
 }
 
-template <typename T>
-HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
-  const Regression<T> fit = FitRidge(spec, grid, block);
+template <typename T, class Each = NothingMore>
+HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat,
+                             const Each& each = {}) {
+  const Regression<T> fit = FitRidge(spec, grid, block, each);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
@@ -149,7 +153,7 @@ HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, co
     if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
-  const Regression<T> fit = FitRidge(spec, grid, block, v);
+  const Regression<T> fit = FitRidgeBackward(spec, grid, block, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
   const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, v) : GridGradients<T>{};

@@ -18,8 +18,7 @@ namespace HWY_NAMESPACE {
 
 template <typename T>
 HWY_INLINE void RidgeTrustForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
-  RidgeForward(spec, grid, block, x_hat);
-  RecordTrust(TrustedCodesOf(spec, grid), grid, block);
+  RidgeForward(spec, grid, block, x_hat, TrustRecorder<T>(TrustedCodesOf(spec, grid), grid, block));
 }
 
 RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeTrustForward, RidgeBackward</*kTrust=*/true>)

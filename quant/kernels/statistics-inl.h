@@ -112,6 +112,24 @@ HWY_INLINE T SumOfSquares(const T* x, int64_t n, T mean, T unit) {
   return sum[0];
 }
 
+// The mean of x and the sum of (x - mean)^2, by sums about a number of the block. False where little would be left of
+// them: where that number lies far from the others.
+template <typename T>
+HWY_INLINE bool SumsInOnePass(const T* x, int64_t n, T* mean, T* squares) {
+  constexpr T kLeastLeft = T(1) / T(16);
+  const T pivot = x[n - 1];
+  T sums[2];
+  SumVectors(n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto moved = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, pivot));
+    sum[0] = hn::Add(sum[0], moved);
+    sum[1] = hn::MulAdd(moved, moved, sum[1]);
+  });
+  const T mean_moved = sums[0] / static_cast<T>(n);
+  *mean = pivot + mean_moved;
+  *squares = sums[1] - mean_moved * sums[0];
+  return *squares > kLeastLeft * sums[1] && sums[1] < kLargestScale<T>;
+}
+
 // The mean, and the RMS about it.
 template <typename T>
 struct Moments {
@@ -122,8 +140,11 @@ struct Moments {
 // About zero where not `centred`. `count` is n, or less where the rest of x are zeros that do not count.
 template <typename T>
 HWY_INLINE Moments<T> MomentsAbout(bool centred, const T* x, int64_t n, T count) {
-  const T mean = centred ? Sum(x, n) / count : T(0);
-  const T sum = SumOfSquares(x, n, mean, T(1));
+  T mean = 0, sum = 0;
+  if (!centred || !SumsInOnePass(x, n, &mean, &sum)) {
+    mean = centred ? Sum(x, n) / count : T(0);
+    sum = SumOfSquares(x, n, mean, T(1));
+  }
   if (sum > kSmallestScale<T> && sum < kLargestScale<T>) return {mean, SquareRoot(sum / count)};
   T largest = 0;  // Squares leave the range of T: measure in units of the largest number.
   for (int64_t i = 0; i < n; ++i) largest = Max(largest, Abs(x[i] - mean));

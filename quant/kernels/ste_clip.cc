@@ -24,8 +24,7 @@ HWY_INLINE TrustedCodes<T> UnclippedCodes(const Grid<T>& grid) {
 
 template <typename T>
 HWY_INLINE void SteClipForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
-  RoundOntoGrid(spec, grid, block, x_hat);
-  RecordTrust(UnclippedCodes(grid), grid, block);
+  RoundOntoGrid(spec, grid, block, x_hat, TrustRecorder<T>(UnclippedCodes(grid), grid, block));
 }
 
 template <typename T>

@@ -50,30 +50,40 @@ HWY_INLINE ZeroPointGrid<T> ZeroPointGridOf(const QuantizerSpec& spec, const T* 
   return grid;
 }
 
-template <typename T>
-HWY_INLINE void TorchaoForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
-                               T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, x, n);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const T code = RoundHalfToEven(x[i] * grid.inverse_scale) + grid.zero;
-    x_hat[i] = (Min(Max(code, grid.lowest), grid.highest) - grid.zero) * grid.scale;
-  }
+// Not clamped yet.
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> FreeCode(D d, const ZeroPointGrid<T>& grid, const T* x) {
+  return hn::Add(hn::Round(hn::Mul(hn::LoadU(d, x), hn::Set(d, grid.inverse_scale))), hn::Set(d, grid.zero));
+}
+
+template <class D, typename T>
+HWY_INLINE hn::Mask<D> IsOnGrid(D d, const ZeroPointGrid<T>& grid, hn::Vec<D> code) {
+  return hn::And(hn::Ge(code, hn::Set(d, grid.lowest)), hn::Le(code, hn::Set(d, grid.highest)));
 }
 
 template <typename T>
-HWY_INLINE void TorchaoBackward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, const T* HWY_RESTRICT v, int64_t n,
-                                T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
-  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, x, n);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const T code = RoundHalfToEven(x[i] * grid.inverse_scale) + grid.zero;
-    dx[i] = code >= grid.lowest && code <= grid.highest ? v[i] : T(0);
-  }
+HWY_INLINE void TorchaoForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
+  if (!IsFinite(block.x, block.n)) return ReproduceTrustedBlock(block, x_hat);
+  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, block.x, block.n);
+  ClearTrust(block);
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    const auto code = FreeCode(d, grid, block.x + i);
+    const auto clamped = hn::Min(hn::Max(code, hn::Set(d, grid.lowest)), hn::Set(d, grid.highest));
+    hn::StoreU(hn::Mul(hn::Sub(clamped, hn::Set(d, grid.zero)), hn::Set(d, grid.scale)), d, x_hat + i);
+    if (block.trusted != nullptr) StoreBits(d, IsOnGrid(d, grid, code), i, block.trusted);
+  });
 }
 
-RIDGELINE_BLOCK_FUNCTIONS(Torchao, TorchaoForward, TorchaoBackward)
+template <typename T>
+HWY_INLINE void TorchaoBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
+  if (!IsFinite(block.x, block.n)) return PassGradient(block, v, dx);
+  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, block.x, block.n);
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::IfThenElseZero(IsOnGrid(d, grid, FreeCode(d, grid, block.x + i)), hn::LoadU(d, v + i)), d, dx + i);
+  });
+}
+
+RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Torchao, TorchaoForward, TorchaoBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backward pass of estimators whose gradient is that of x_hat where x is trusted, and 0 elsewhere: quest, ste_clip and
-// ridge_trust. The forward pass records who is trusted, a bit an element; x need not be kept.
+// The backward pass of estimators whose gradient is that of x_hat where x is trusted, and 0 elsewhere: quest, ste_clip,
+// torchao and ridge_trust. The forward pass records who is trusted, a bit an element; x need not be kept.
 #pragma once
 
 #include <cstdint>

@@ -39,6 +39,8 @@ std::vector<Case> Cases() {
     each.spec.hadamard = each.spec.hadamard_signs = true;
     cases.push_back(each);
   }
+  // Its affine grid hardly ever clamps.
+  cases.push_back({"torchao_int4", {.estimator = "torchao", .format = Format::kInt4, .scheme = Scheme::kLinear}});
   Case sparse{"quest_int4_2of4", Gaussian("quest", Format::kInt4, Scheme::kLinear)};
   sparse.spec.sparsity = {2, 4};
   cases.push_back(sparse);

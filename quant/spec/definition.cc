@@ -132,7 +132,9 @@ bool PassesGradient(const QuantizerSpec& spec) {
 bool PassesTrustedGradient(const QuantizerSpec& spec) {
   if (DecaysPruned(spec) || !spec.quantizes()) return false;
   if (spec.estimator == "ridge_trust") return spec.detaches_fit();
-  return spec.estimator == "quest" || spec.estimator == "ste_clip";
+  for (std::string_view name : {"quest", "ste_clip", "torchao"})
+    if (spec.estimator == name) return true;
+  return false;
 }
 
 }  // namespace ridgeline
