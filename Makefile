@@ -29,7 +29,7 @@ build: configure ## Build everything, tests included
 demo: programs ## From real text to a measured frontier in out/demo, 6 to 10 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
-study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3"
+study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3" LR=6e-3
 	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS)
 
 study: programs ## The whole matched study, in out/study-full: three seeds unless SEEDS says, many hours

@@ -6,7 +6,7 @@
 #           hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
-# an interruption it goes on where it was.
+# an interruption it goes on where it was. LR=6e-3 in the environment trains with that rate instead of the recipes'.
 set -euo pipefail
 bin=$(cd "$1" && pwd)
 mkdir -p "$2"; out=$(cd "$2" && pwd)
@@ -42,7 +42,8 @@ stop_stack() {
 
 # submit NAME SEED RECIPE KEY=VALUE...: the same request twice is the same job.
 submit() {
-  local name=$1 seed=$2 recipe=$3 overrides=(); shift 3
+  local name=$1${LR:+-lr$LR} seed=$2 recipe=$3 overrides=(); shift 3
+  [ -z "${LR:-}" ] || set -- "$@" "optimizer.lr=$LR"
   for override in "$@"; do overrides+=(--set "$override"); done
   jobs+=("$("$ridgeline" submit -f "$root/recipes/library/study-$recipe.yaml" --name "$name" --request-id "$name-seed$seed" \
     --set "dataset.path=$out/data" --set "training.seed=$seed" --set labels.study=study "${overrides[@]}" -o name)")
@@ -71,6 +72,8 @@ queue_full() {
     estimators "$seed" -11m model.name=gpt-11m
   done
 }
+
+if [ "$extent" = full ] && [ -n "${LR:-}" ]; then echo "study: LR is for small; full sweeps rates itself" >&2; exit 2; fi
 
 "$root/tools/kjv_dataset.sh" "$bin" "$out"
 start_stack
