@@ -99,8 +99,8 @@ BenchRow Measure(const QuantizerSpec& spec, at::ScalarType type, double copy_ban
 void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
   fmt::print("a copy moves {:.1f} GB/s\n", copy_bandwidth / 1e9);
   for (const BenchRow& row : rows)
-    fmt::print("{:<44} {:>6.1f} GB/s, {:>3.0f}% of a copy\n", row.work, copy_bandwidth / 1e9 * row.limit / row.ours,
-               100 * row.limit / row.ours);
+    fmt::print("{:<44} {:>6.1f} GB/s, {:>3.0f}% of a copy, whose speed would be {:.0f}x\n", row.work,
+               copy_bandwidth / 1e9 * row.limit / row.ours, 100 * row.limit / row.ours, row.peer / row.limit);
 }
 
 // The matched study's.
