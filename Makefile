@@ -35,7 +35,7 @@ study-small: programs ## Four estimators at six precisions on gpt-nano, in out/s
 study: programs ## The whole matched study, in out/study-full: three seeds unless SEEDS says, many hours
 	@tools/study.sh $(BUILD)/bin out/study-full full $(SEEDS)
 
-gemma3: programs ## Gemma 3 270M's real weights at four bits, ridge against STE: about 25 minutes; STUDIES="a4w4 a1w1"
+gemma3: programs ## Gemma 3 270M's real weights at four bits through four estimators: about 25 minutes; STUDIES="a4w4 a1w1"
 	@tools/gemma3.sh $(BUILD)/bin out/gemma3 $(STUDIES)
 
 test: test-deps configure ## Set up, build and run every test

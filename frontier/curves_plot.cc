@@ -68,7 +68,8 @@ std::string CurvesPlotScript(const std::vector<JobCurve>& curves, const CurvesPl
   std::string script = fmt::format(
       "set terminal {} size {},{} font 'DejaVu Sans,13' background rgb '#ffffff'\nset output '{}'\n"
       "set multiplot layout 1,{} title {} noenhanced font ',16'\nset border 3 lc rgb '#6b7280'\nset tics nomirror\n"
-      "set grid lc rgb '#e5e7eb' lt 1\nset key top right opaque\nset xlabel 'Optimizer steps'\nset format y '%.2f'\n",
+      "set grid lc rgb '#e5e7eb' lt 1\nset key below left Left reverse samplen 2 horizontal\n"
+      "set xlabel 'Optimizer steps' offset 0,0.4\nset format y '%.2f'\n",
       terminal, options.width_px, options.height_px, kGnuplotOutput, panels.size(), GnuplotString(options.title));
   for (const std::string& panel : panels) script += panel;
   return script + "unset multiplot\n";

@@ -37,6 +37,11 @@ TEST(CurvesPlotTest, DrawsALineAJobAndThePanelOfTheSecondTextWhereThereIsOne) {
   EXPECT_THAT(CurvesPlotScript({Curve("ridge", true)}, {}, "svg"), HasSubstr("layout 1,2"));
 }
 
+// Within it the names lie over curves.
+TEST(CurvesPlotTest, NamesStandBelowTheGraph) {
+  EXPECT_THAT(CurvesPlotScript({Curve("ridge", true)}, {}, "svg"), HasSubstr("set key below"));
+}
+
 TEST(CurvesPlotTest, AHostileNameStaysText) {
   const std::string script = CurvesPlotScript({Curve("a'; system('x'); '", false)}, {}, "svg");
   EXPECT_THAT(script, Not(HasSubstr("; system('")));
