@@ -65,16 +65,17 @@ HWY_INLINE T SmallestNotBelow(const T* x, int64_t n, T limit) {
   return Min(rest, hn::GetLane(hn::MinOfLanes(d, smallest)));
 }
 
-// The number that `rank` numbers sort before. Limits are tried until exactly that many are below one of them: first such
-// as the numbers' density would have it if they were Gaussian before they lost their signs, then, bit by bit, halves of
-// what is left. Numbers without a sign are ordered like their bits, so that ties end there, too.
+// The number that `rank` numbers sort before, about half of them. Limits are tried until exactly that many are below one
+// of them: first where the median of sizes of Gaussian numbers is, and as far from there as their density suggests; then,
+// bit by bit, halves of what is left. Numbers without a sign are ordered like their bits, so that ties end there, too.
 template <typename T>
 HWY_INLINE T NumberOfRank(const T* HWY_RESTRICT sizes, int64_t n, int64_t rank, T mean) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   constexpr int kGaussianTries = 6;
-  const T per_number = mean / (T(0.507) * static_cast<T>(n));  // 1 / the density at the median, of which 0.845 is the mean.
+  constexpr T kMedian = T(0.845), kDensity = T(0.507);  // The median of |N(0, 1)| and the density there, in means.
+  const T per_number = mean / (kDensity * static_cast<T>(n));
   Bits low = 0, high = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());  // [low, high) has it.
-  T limit = T(0.845) * mean;
+  T limit = kMedian * mean;
   for (int tries = 0; high - low > 1; ++tries) {
     Bits middle = std::bit_cast<Bits>(limit);
     if (tries >= kGaussianTries || middle <= low || middle >= high) middle = low + (high - low) / 2;

@@ -64,6 +64,12 @@ HWY_INLINE void ClearTrust(const Block<T>& block) {
     Fill(block.trusted, (block.n + 7) / 8, uint8_t{0});
 }
 
+// Records who of a vector is trusted, if the block asks for it. REQUIRES: ClearTrust.
+template <class D, typename T>
+HWY_INLINE void RecordTrust(D d, hn::Mask<D> is_trusted, int64_t i, const Block<T>& block) {
+  if (block.trusted != nullptr) StoreBits(d, is_trusted, i, block.trusted);
+}
+
 // All of it is trusted.
 template <typename T>
 HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {

@@ -69,6 +69,23 @@ TEST(GaussianGridTest, AffineAndLinearAgreeOnCentredNumbers) {
   }
 }
 
+// The moments of a block are sums about its last number, unless that lies too far out for them.
+TEST(GaussianGridTest, ALastNumberFarFromTheOthersLeavesTheGridOfDoubles) {
+  constexpr double kFloatGridTolerance = 1e-4;
+  std::vector<double> x = StandardNormal();
+  for (double last : {0.0, 30.0, 1e4}) {
+    x.back() = last;
+    const std::vector<float> x_float(x.begin(), x.end());
+    std::vector<float> x_hat_float(x.size());
+    std::vector<double> x_hat(x.size());
+    const QuantizerSpec spec = GaussianSpec("ste", Scheme::kAffine, Format::kInt1);
+    FindEstimator(spec.estimator).value()->Forward(spec, x.data(), 1, kQuantiles, x_hat.data());
+    FindEstimator(spec.estimator).value()->Forward(spec, x_float.data(), 1, kQuantiles, x_hat_float.data());
+    EXPECT_NEAR(x_hat_float.back() / x_hat.back(), 1, kFloatGridTolerance) << last;
+    EXPECT_NEAR(x_hat_float.front() / x_hat.front(), 1, kFloatGridTolerance) << last;
+  }
+}
+
 // Where the extent is optimal, no regression improves on the grid's own scale: <x, x_hat> = <x_hat, x_hat>.
 TEST(GaussianGridTest, NoFormatsExtentCanBeImproved) {
   for (Format format : {Format::kInt1, Format::kTernary, Format::kInt2, Format::kInt3, Format::kInt4, Format::kInt5,

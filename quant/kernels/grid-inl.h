@@ -221,7 +221,7 @@ HWY_INLINE hn::Vec<D> ZeroUntrusted(D d, const TrustedCodes<T>& trusted, const B
   return hn::IfThenElseZero(IsTrusted(d, trusted, block, i, f), values);
 }
 
-// Records who is trusted of a block, vector by vector, if the block asks for it.
+// Records who is trusted of a block that has this grid, vector by vector.
 template <typename T>
 class TrustRecorder {
  public:
@@ -231,8 +231,7 @@ class TrustRecorder {
   }
   template <class D>
   HWY_INLINE void operator()(D d, int64_t i) const {
-    if (block_.trusted == nullptr) return;
-    StoreBits(d, IsTrusted(d, trusted_, block_, i, GridValue(d, grid_, block_.x + i)), i, block_.trusted);
+    RecordTrust(d, IsTrusted(d, trusted_, block_, i, GridValue(d, grid_, block_.x + i)), i, block_);
   }
 
  private:

@@ -112,8 +112,8 @@ HWY_INLINE T SumOfSquares(const T* x, int64_t n, T mean, T unit) {
   return sum[0];
 }
 
-// The mean of x and the sum of (x - mean)^2, by sums about a number of the block. False where little would be left of
-// them: where that number lies far from the others.
+// The mean of x and the sum of (x - mean)^2, by sums about a number of the block. False where rounding would leave little
+// of the difference of two such sums: where that number lies far from the others.
 template <typename T>
 HWY_INLINE bool SumsInOnePass(const T* x, int64_t n, T* mean, T* squares) {
   constexpr T kLeastLeft = T(1) / T(16);

@@ -70,7 +70,7 @@ HWY_INLINE void TorchaoForward(const QuantizerSpec& spec, const Block<T>& block,
     const auto code = FreeCode(d, grid, block.x + i);
     const auto clamped = hn::Min(hn::Max(code, hn::Set(d, grid.lowest)), hn::Set(d, grid.highest));
     hn::StoreU(hn::Mul(hn::Sub(clamped, hn::Set(d, grid.zero)), hn::Set(d, grid.scale)), d, x_hat + i);
-    if (block.trusted != nullptr) StoreBits(d, IsOnGrid(d, grid, code), i, block.trusted);
+    RecordTrust(d, IsOnGrid(d, grid, code), i, block);
   });
 }
 
