@@ -26,7 +26,7 @@ programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-work
 build: configure ## Build everything, tests included
 	@tools/build.sh $(BUILD) $(JOBS) all
 
-demo: programs ## From real text to a measured frontier in out/demo, 6 to 10 minutes of training
+demo: programs ## From real text to a measured frontier in out/demo, 5 to 10 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
 study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3" LR=6e-3
