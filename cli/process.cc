@@ -78,8 +78,7 @@ std::string EnvironmentOf(const fs::path& process) {
   std::string environment = ReadAll(process / "environ");
   for (int waited_ms = 0; environment.empty() && waited_ms < kMaxExecMs; ++waited_ms) {
     std::error_code no_program;
-    fs::read_symlink(process / "exe", no_program);
-    if (no_program) break;
+    if (fs::read_symlink(process / "exe", no_program).empty()) break;
     usleep(1'000);
     environment = ReadAll(process / "environ");
   }

@@ -26,34 +26,33 @@ constexpr double kDeviationGuard = 1e-5;
 template <typename T>
 struct Spread {
   T mean;
-  T deviation;  // Unbiased; 0 for a block without extent.
+  T deviation;  // Unbiased; 0 for a block without extent, or with a number that is not finite.
 };
 
 template <typename T>
-HWY_INLINE Spread<T> SpreadOf(const T* HWY_RESTRICT x, int64_t n) {
-  QuantizerSpec about_mean;
-  about_mean.scheme = Scheme::kAffine;
-  const Moments<T> moments = MomentsOf(about_mean, x, n);
-  if (n < 2 || !(moments.rms > kSmallestScale<T>)) return {moments.mean, T(0)};
-  return {moments.mean, moments.rms * SquareRoot(static_cast<T>(n) / static_cast<T>(n - 1))};
+HWY_INLINE Spread<T> SpreadOf(const QuantizerSpec&, const Block<T>& block) {
+  const T n = static_cast<T>(block.n);
+  const Moments<T> moments = MomentsAbout(/*centred=*/true, block.x, block.n, n);
+  if (block.n < 2 || !(moments.rms > kSmallestScale<T>) || !IsFinite(block.x, block.n)) return {moments.mean, T(0)};
+  return {moments.mean, moments.rms * SquareRoot(n / (n - T(1)))};
 }
 
 template <typename T>
-HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
+HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
                                  T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  const Spread<T> spread = SpreadOf(x, n);
-  if (spread.deviation == T(0)) return Copy(x, n, x_hat);
+  if (spread.deviation == T(0)) return ReproduceBlock(block, x_hat);
+  const T* HWY_RESTRICT x = block.x;
   const T mean = spread.mean, level = static_cast<T>(kMedianOfHalfNormal) * spread.deviation;
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = mean + (x[i] < mean ? -level : level);
+  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = mean + (x[i] < mean ? -level : level);
 }
 
 template <typename T>
-HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const T* HWY_RESTRICT x, const T* HWY_RESTRICT v, int64_t n,
-                                  T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
-  const Spread<T> spread = SpreadOf(x, n);
-  if (spread.deviation == T(0)) return Copy(v, n, dx);
+HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
+                                  const T* HWY_RESTRICT v, T* HWY_RESTRICT dx) {
+  if (spread.deviation == T(0)) return Copy(v, block.n, dx);
+  const T* HWY_RESTRICT x = block.x;
+  const int64_t n = block.n;
   const T mean = spread.mean, deviation = spread.deviation, guard = static_cast<T>(kDeviationGuard);
   const T inverse = T(1) / (deviation + guard), code = static_cast<T>(kMedianOfHalfNormal);
   const T v_mean = Sum(v, n) / static_cast<T>(n);
@@ -71,7 +70,7 @@ HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const T* HWY_RESTRICT x,
     dx[i] = r * (v[i] - v_mean) + v_mean + k * ((x[i] - mean) * inverse_deviation);
 }
 
-RIDGELINE_BLOCK_FUNCTIONS(BiAdapter, BiAdapterForward, BiAdapterBackward)
+RIDGELINE_BLOCK_FUNCTIONS(BiAdapter, SpreadOf, BiAdapterForward, BiAdapterBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

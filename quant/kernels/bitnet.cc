@@ -27,18 +27,6 @@ template <typename T>
 HWY_INLINE T AtLeastSmallestMeasure(T measure) { return Max(measure, static_cast<T>(1e-5)); }
 
 template <typename T>
-HWY_INLINE void RoundWithScale(const T* HWY_RESTRICT x, int64_t n, T scale, T lowest, T highest, T* HWY_RESTRICT x_hat) {
-  const T inverse = T(1) / scale;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), lowest), highest) * scale;
-}
-
-template <typename T>
-HWY_INLINE void Int8Activations(const T* HWY_RESTRICT x, int64_t n, T divisor, T* HWY_RESTRICT x_hat) {
-  RoundWithScale(x, n, AtLeastSmallestMeasure(MaxAbs(x, n)) / divisor, T(-128), T(127), x_hat);
-}
-
-template <typename T>
 HWY_INLINE int64_t CountBelow(const T* x, int64_t n, T limit) {
   size_t count = 0;
   ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR {
@@ -95,41 +83,70 @@ HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT sizes
   return NumberOfRank(sizes, n, (n - 1) / 2, MeanAbs(x, n));
 }
 
+// What a block is rounded with. Not a number where one of the block is not finite: x_hat then is not either.
 template <typename T>
-HWY_INLINE void BitnetB1Forward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
-                                T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(127), x_hat);
-  const T mean = Sum(x, n) / static_cast<T>(n), level = MeanAbs(x, n);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = x[i] < mean ? -level : level;
+struct BitnetScale {
+  T scale;
+  T mean;  // That b1 centres its signs by.
+};
+
+template <typename T>
+HWY_INLINE BitnetScale<T> ScaleOf(const Block<T>& block, T measure) { return {measure + Poison(block.x, block.n), T(0)}; }
+
+template <typename T>
+HWY_INLINE T Int8Measure(const Block<T>& block, T divisor) {
+  return AtLeastSmallestMeasure(MaxAbs(block.x, block.n)) / divisor;
 }
 
 template <typename T>
-HWY_INLINE void BitnetForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT,
+HWY_INLINE BitnetScale<T> MeasureBitnet(const QuantizerSpec& spec, const Block<T>& block) {
+  if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(127)));
+  return ScaleOf(block, AtLeastSmallestMeasure(MeanAbs(block.x, block.n)));
+}
+
+template <typename T>
+HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const QuantizerSpec& spec, const Block<T>& block) {
+  if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(128)));
+  return ScaleOf(block, AtLeastSmallestMeasure(MedianAbs(block.x, block.n, block.scratch)));
+}
+
+template <typename T>
+HWY_INLINE BitnetScale<T> MeasureBitnetB1(const QuantizerSpec& spec, const Block<T>& block) {
+  if (spec.format == Format::kInt8) return MeasureBitnet(spec, block);
+  BitnetScale<T> measured = ScaleOf(block, MeanAbs(block.x, block.n));
+  measured.mean = Sum(block.x, block.n) / static_cast<T>(block.n);
+  return measured;
+}
+
+template <typename T>
+HWY_INLINE void BitnetForward(const QuantizerSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
                               T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(127), x_hat);
-  RoundWithScale(x, n, AtLeastSmallestMeasure(MeanAbs(x, n)), T(-1), T(1), x_hat);
+  const bool is_int8 = spec.format == Format::kInt8;
+  const T lowest = is_int8 ? T(-128) : T(-1), highest = is_int8 ? T(127) : T(1);
+  const T scale = measured.scale, inverse = T(1) / scale;
+  const T* HWY_RESTRICT x = block.x;
+#pragma omp simd
+  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), lowest), highest) * scale;
 }
 
 template <typename T>
-HWY_INLINE void BitnetReloadedForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n,
-                                      T* HWY_RESTRICT scratch, T* HWY_RESTRICT x_hat) {
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
-  if (spec.format == Format::kInt8) return Int8Activations(x, n, T(128), x_hat);
-  RoundWithScale(x, n, AtLeastSmallestMeasure(MedianAbs(x, n, scratch)), T(-1), T(1), x_hat);
+HWY_INLINE void BitnetB1Forward(const QuantizerSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
+                                T* HWY_RESTRICT x_hat) {
+  if (spec.format == Format::kInt8) return BitnetForward(spec, measured, block, x_hat);
+  const T level = measured.scale, mean = measured.mean;
+  const T* HWY_RESTRICT x = block.x;
+#pragma omp simd
+  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = x[i] < mean ? -level : level;
 }
 
 template <typename T>
-HWY_INLINE void BitnetBackward(const QuantizerSpec&, const T* HWY_RESTRICT, const T* HWY_RESTRICT v, int64_t n,
-                               T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
-  Copy(v, n, dx);
+HWY_INLINE void BitnetBackward(const QuantizerSpec&, const BitnetScale<T>&, const Block<T>& block, const T* v, T* dx) {
+  Copy(v, block.n, dx);
 }
 
-RIDGELINE_BLOCK_FUNCTIONS(BitnetB1, BitnetB1Forward, BitnetBackward)
-RIDGELINE_BLOCK_FUNCTIONS(Bitnet, BitnetForward, BitnetBackward)
-RIDGELINE_BLOCK_FUNCTIONS(BitnetReloaded, BitnetReloadedForward, BitnetBackward)
+RIDGELINE_BLOCK_FUNCTIONS(BitnetB1, MeasureBitnetB1, BitnetB1Forward, BitnetBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Bitnet, MeasureBitnet, BitnetForward, BitnetBackward)
+RIDGELINE_BLOCK_FUNCTIONS(BitnetReloaded, MeasureBitnetReloaded, BitnetForward, BitnetBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -35,13 +35,18 @@ inline constexpr int64_t kUsualBlock = 128;
 // Calls function(block), for dense float blocks of the usual length with both as constants: loops then have no ends to
 // check, and no masks.
 template <typename T, class Function>
-HWY_INLINE void WithKnownShape(const Block<T>& block, const Function& function) {
+HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) {
   if constexpr (sizeof(T) == 4)
     if (block.n == kUsualBlock && !block.is_sparse())
       return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch,
                                block.trusted});
-  function(block);
+  return function(block);
 }
+
+// Of a block that is only gone through once.
+struct NothingMeasured {};
+template <typename T>
+HWY_INLINE NothingMeasured MeasureNothing(const QuantizerSpec&, const Block<T>&) { return {}; }
 
 // values[i] = 0 where pruned.
 template <class D, typename T>

@@ -3,59 +3,51 @@
 // Estimator that dispatches to them. A block is one call, so that element types share its code.
 #pragma once
 
-// Within HWY_NAMESPACE, for block templates that have a grid (grid-inl.h) and know sparsity:
+// Within HWY_NAMESPACE, for block templates:
+//   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
+// What Measure finds out about a block is handed to the other two. Some blocks are measured before the first of them goes
+// on: a sum over a block is waited for, and those of others can be made meanwhile.
+#define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                             \
+  struct Name##Blocks {                                                                                               \
+    template <typename T>                                                                                             \
+    static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
+      return WithKnownShape(                                                                                          \
+          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return MeasureBlock(spec, known); });           \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,      \
+                                     T* x_hat) {                                                                      \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, measured, known, x_hat); });             \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,     \
+                                      const T* v, T* dx) {                                                            \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, measured, known, v, dx); });            \
+    }                                                                                                                 \
+  };                                                                                                                  \
+  RIDGELINE_KERNEL_TABLE(Name)
+
+// For those that are measured by their grid (grid-inl.h):
 //   Forward(spec, grid, block, x_hat) and Backward(spec, grid, block, v, dx).
 // Blocks without a grid are reproduced, and pass their gradient.
 #define RIDGELINE_GRID_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                                                   \
   template <typename T>                                                                                               \
-  HWY_INLINE void Name##OntoGrid(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {                        \
-    WithGrid(spec, block, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {                                          \
-      if (grid.inverse_scale == T(0)) ReproduceTrustedBlock(block, x_hat);                                            \
-      else ForwardBlock(spec, grid, block, x_hat);                                                                    \
-    });                                                                                                               \
+  HWY_INLINE void Name##OntoGrid(const QuantizerSpec& spec, const Grid<T>& measured, const Block<T>& block,           \
+                                 T* x_hat) {                                                                          \
+    if (measured.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);                                   \
+    WithGridKind(measured, [&](const Grid<T>& grid)                                                                   \
+                               RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, grid, block, x_hat); });                  \
   }                                                                                                                   \
   template <typename T>                                                                                               \
-  HWY_INLINE void Name##FromGrid(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {               \
-    WithGrid(spec, block, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {                                          \
-      if (grid.inverse_scale == T(0)) PassGradient(block, v, dx);                                                     \
-      else BackwardBlock(spec, grid, block, v, dx);                                                                   \
-    });                                                                                                               \
+  HWY_INLINE void Name##FromGrid(const QuantizerSpec& spec, const Grid<T>& measured, const Block<T>& block,           \
+                                 const T* v, T* dx) {                                                                 \
+    if (measured.inverse_scale == T(0)) return PassGradient(block, v, dx);                                            \
+    WithGridKind(measured, [&](const Grid<T>& grid)                                                                   \
+                               RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, grid, block, v, dx); });                 \
   }                                                                                                                   \
-  RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Name, Name##OntoGrid, Name##FromGrid)
-
-// For block templates that know sparsity:
-//   Forward(spec, block, x_hat) and Backward(spec, block, v, dx).
-#define RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                                           \
-  struct Name##Blocks {                                                                                               \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {                    \
-      WithKnownShape(block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, known, x_hat); }); \
-    }                                                                                                                 \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {          \
-      WithKnownShape(block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, known, v, dx); }); \
-    }                                                                                                                 \
-  };                                                                                                                  \
-  RIDGELINE_KERNEL_TABLE(Name)
-
-// For those that do not, which ValidateQuantizerSpec keeps dense:
-//   Forward(spec, x, n, scratch, x_hat) and Backward(spec, x, v, n, scratch, dx), with n numbers of scratch.
-#define RIDGELINE_BLOCK_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                                                  \
-  struct Name##Blocks {                                                                                               \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {                    \
-      WithKnownShape(block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE {                                      \
-        ForwardBlock(spec, known.x, known.n, known.scratch, x_hat);                                                   \
-      });                                                                                                             \
-    }                                                                                                                 \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {          \
-      WithKnownShape(block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE {                                      \
-        BackwardBlock(spec, known.x, v, known.n, known.scratch, dx);                                                  \
-      });                                                                                                             \
-    }                                                                                                                 \
-  };                                                                                                                  \
-  RIDGELINE_KERNEL_TABLE(Name)
+  RIDGELINE_BLOCK_FUNCTIONS(Name, GridOf, Name##OntoGrid, Name##FromGrid)
 
 #define RIDGELINE_KERNEL_TABLE(Name)                                                                                  \
   const KernelTable& Name##Kernels() {                                                                                \

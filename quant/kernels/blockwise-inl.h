@@ -9,7 +9,9 @@
 #define RIDGELINE_QUANT_KERNELS_BLOCKWISE_INL_H_
 #endif
 
+#include <new>
 #include <type_traits>
+#include <utility>
 
 #include "quant/kernels/block-inl.h"
 #include "quant/kernels/estimator.h"
@@ -34,6 +36,17 @@ HWY_INLINE int64_t BlockLength(const QuantizerSpec& spec, int64_t features) {
   return Min(block, features);
 }
 
+// Blocks are worked on a few at a time, as long as all of them fit into the innermost cache.
+inline constexpr int kMostBlocksAtOnce = 4;
+HWY_INLINE int BlocksAtOnce(int64_t block) { return block <= 256 ? kMostBlocksAtOnce : 1; }
+
+// A block's place in a matrix (rows, features).
+struct Place {
+  int64_t at;      // Of its first number.
+  int64_t column;  // Of that within its row.
+  int64_t n;
+};
+
 // The scratch of one call, and the way of its blocks in and out.
 template <typename T>
 class Workspace {
@@ -42,34 +55,37 @@ class Workspace {
       : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
-    signs_ = kBuffers * room_ + 2 * kLargestSparsityGroup;
+    shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
+    signs_ = shared_ + kSharedBuffers * room_ + 2 * kLargestSparsityGroup;
     numbers_ = Scratch<T>(signs_ + (spec.hadamard_signs ? features : 0));
     for (int64_t i = 0; spec.hadamard_signs && i < features; ++i) numbers_[signs_ + i] = static_cast<T>(HadamardSign(i));
-    if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Buffer(kPlaces));
+    if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Shared(kPlaces));
   }
 
   int64_t block() const { return block_; }
 
-  // The next block begins at this number of its row.
-  HWY_INLINE void MoveTo(int64_t column) { column_ = column; }
+  // To the block here, which is the `slot`-th of those that are worked on at once.
+  HWY_INLINE void MoveTo(int slot, const Place& place) {
+    own_ = slot * kOwnBuffers * room_;
+    column_ = place.column;
+  }
 
   // Of x, n numbers.
   template <typename X>
   HWY_INLINE Block<T> Take(const X* x, int64_t n) {
-    const T* numbers = TakeNumbers(x, n, spec_.hadamard, Buffer(kX));
-    Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Buffer(kCodes)};
+    const T* numbers = TakeNumbers(x, n, spec_.hadamard, Own(kX));
+    Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Own(kCodes)};
     if (!spec_.sparsity.is_sparse()) return block;
-    Prune(spec_.sparsity, numbers, Buffer(kPlaces), n, Buffer(kSizes) + kLargestSparsityGroup, Buffer(kMask),
-          Buffer(kKept));
-    block.x_kept = Buffer(kKept);
-    block.mask = Buffer(kMask);
+    Prune(spec_.sparsity, numbers, Shared(kPlaces), n, Shared(kSizes) + kLargestSparsityGroup, Own(kMask), Own(kKept));
+    block.x_kept = Own(kKept);
+    block.mask = Own(kMask);
     block.kept_count = static_cast<T>(n / spec_.sparsity.m * spec_.sparsity.n);
     return block;
   }
 
   template <typename V>
   HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
-    return TakeNumbers(v, n, spec_.hadamard && !spec_.stays_turned, Buffer(kGradient));
+    return TakeNumbers(v, n, spec_.hadamard && !spec_.stays_turned, Shared(kGradient));
   }
 
   // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
@@ -84,9 +100,11 @@ class Workspace {
   HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
-  enum { kX, kGradient, kResult, kCodes, kKept, kMask, kPlaces, kSizes, kBuffers };  // kSizes is longer: it is the last.
+  enum { kX, kCodes, kKept, kMask, kOwnBuffers };                   // Of each block that is worked on.
+  enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
 
-  T* Buffer(int which) const { return numbers_ + which * room_; }
+  T* Own(int which) const { return numbers_ + own_ + which * room_; }
+  T* Shared(int which) const { return numbers_ + shared_ + which * room_; }
   bool TurnsValuesBack() const { return spec_.hadamard && !spec_.stays_turned; }
 
   // Numbers in T, rotated if that is asked for: `from` itself if nothing is to be done.
@@ -106,7 +124,7 @@ class Workspace {
   HWY_INLINE T* Room(const T* reads, To* to, bool turns_back) {
     if constexpr (std::is_same_v<To, T>)
       if (!turns_back && to != reads) return to;
-    return Buffer(kResult);
+    return Shared(kResult);
   }
 
   template <typename To>
@@ -132,19 +150,27 @@ class Workspace {
   }
 
   const QuantizerSpec& spec_;
-  int64_t block_, room_, signs_, column_ = 0;  // signs_: where those of the row begin.
+  int64_t block_, room_;
+  int64_t own_ = 0, shared_, signs_;  // Where in numbers_ they begin; signs_ are those of a row.
+  int64_t column_ = 0;
   T rotation_factor_;
   T* numbers_;
 };
 
-// Calls function(offset, column, length) for each block of a (rows, features) matrix.
+// Calls function(places, count) for the blocks of a (rows, features) matrix, a few at a time, in their order.
 template <typename Function>
-HWY_INLINE void ForEachBlock(int64_t rows, int64_t features, int64_t block, const Function& function) {
+HWY_INLINE void ForEachBlocks(int64_t rows, int64_t features, int64_t block, const Function& function) {
+  Place places[kMostBlocksAtOnce];
+  const int at_once = BlocksAtOnce(block);
+  int count = 0;
   for (int64_t row = 0; row < rows; ++row)
-    for (int64_t begin = 0; begin < features; begin += block) {
-      const int64_t length = features - begin < block ? features - begin : block;
-      function(row * features + begin, begin, length);
+    for (int64_t column = 0; column < features; column += block) {
+      places[count++] = {row * features + column, column, Min(block, features - column)};
+      if (count < at_once) continue;
+      function(places, count);
+      count = 0;
     }
+  if (count > 0) function(places, count);
 }
 
 // SR-STE: pruned numbers decay.
@@ -156,17 +182,41 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
   });
 }
 
+// A few blocks and what was measured of them. Both are made in their places: copies in vectors would wait until the
+// numbers they consist of have left for the cache.
+template <class Blocks, typename T>
+struct MeasuredBlocks {
+  using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
+
+  Block<T> blocks[kMostBlocksAtOnce];
+  Measured measured[kMostBlocksAtOnce];
+
+  template <typename X>
+  HWY_INLINE void Take(const QuantizerSpec& spec, const X* x, const Place* places, int count, uint8_t** trusted,
+                       Workspace<T>* workspace) {
+    for (int i = 0; i < count; ++i) {
+      workspace->MoveTo(i, places[i]);
+      new (&blocks[i]) Block<T>(workspace->Take(x + places[i].at, places[i].n));
+      blocks[i].trusted = *trusted;
+      if (*trusted != nullptr) *trusted += (places[i].n + 7) / 8;
+      new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
+    }
+  }
+};
+
 template <class Blocks, typename X, typename V>
 void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted) {
-  Workspace<Computed<X>> workspace(spec, features);
-  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
-    workspace.MoveTo(column);
-    Block<Computed<X>> block = workspace.Take(x + at, n);
-    block.trusted = trusted;
-    if (trusted != nullptr) trusted += (n + 7) / 8;
-    Computed<X>* result = workspace.RoomForValues(block.x, x_hat + at);
-    Blocks::Forward(spec, block, result);
-    workspace.GiveValues(result, n, x_hat + at);
+  using T = Computed<X>;
+  Workspace<T> workspace(spec, features);
+  ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
+    MeasuredBlocks<Blocks, T> taken;
+    taken.Take(spec, x, places, count, &trusted, &workspace);
+    for (int i = 0; i < count; ++i) {
+      workspace.MoveTo(i, places[i]);
+      T* result = workspace.RoomForValues(taken.blocks[i].x, x_hat + places[i].at);
+      Blocks::Forward(spec, taken.measured[i], taken.blocks[i], result);
+      workspace.GiveValues(result, places[i].n, x_hat + places[i].at);
+    }
   });
 }
 
@@ -175,19 +225,24 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t r
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
-  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
-    workspace.MoveTo(column);
-    const Block<T> block = workspace.Take(x + at, n);
-    const T* gradient = workspace.TakeGradient(v + at, n);
-    T* result = workspace.RoomForGradient(gradient, dx + at);
-    Blocks::Backward(spec, block, gradient, result);
-    if (decays) AddMaskDecay(block, static_cast<T>(spec.mask_decay), result);
-    workspace.GiveGradient(result, n, dx + at);
+  uint8_t* no_trust = nullptr;
+  ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
+    MeasuredBlocks<Blocks, T> taken;
+    taken.Take(spec, x, places, count, &no_trust, &workspace);
+    for (int i = 0; i < count; ++i) {
+      const auto [at, column, n] = places[i];
+      workspace.MoveTo(i, places[i]);
+      const T* gradient = workspace.TakeGradient(v + at, n);
+      T* result = workspace.RoomForGradient(gradient, dx + at);
+      Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradient, result);
+      if (decays) AddMaskDecay(taken.blocks[i], static_cast<T>(spec.mask_decay), result);
+      workspace.GiveGradient(result, n, dx + at);
+    }
   });
 }
 
 // Of `Blocks`, which has the static templates
-//   Forward(spec, block, x_hat) and Backward(spec, block, v, dx).
+//   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
 template <class Blocks, typename X, typename V>
 constexpr MatrixKernels<X, V> MatrixKernelsOf() {
   return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};

@@ -64,10 +64,6 @@ template <typename T>
 HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
   return MomentsAbout(spec.scheme == Scheme::kAffine, x, n, count);
 }
-template <typename T>
-HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const T* x, int64_t n) {
-  return MomentsOf(spec, x, n, static_cast<T>(n));
-}
 
 // Least mean square error for Gaussian numbers: the outermost levels at +-GaussianExtent RMS.
 template <typename T>
@@ -104,15 +100,21 @@ HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const T* x, int64_t n, T
   return LinearGrid(x, n, count, spec.format);
 }
 
-// Calls function(grid) with the grid of what is kept. The call is compiled once for each kind of levels: loops over a
-// block do not ask for it, and plain grids stay in registers.
+// That of what is kept.
+template <typename T>
+HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
+  if (HasOwnElement(spec.format)) return FloatGrid(spec, block.x_kept, block.n, block.kept_count);
+  return PlainGrid(spec, block.x_kept, block.n, block.kept_count);
+}
+
+// Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids stay
+// in registers.
 template <typename T, class Function>
-HWY_INLINE void WithGrid(const QuantizerSpec& spec, const Block<T>& block, const Function& function) {
-  if (HasOwnElement(spec.format)) return function(FloatGrid(spec, block.x_kept, block.n, block.kept_count));
-  const Grid<T> plain = PlainGrid(spec, block.x_kept, block.n, block.kept_count);
-  const T scale = plain.scale, inverse = plain.inverse_scale;
-  if (plain.is_sign) function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
-  else function(Grid<T>{scale, inverse, plain.offset, plain.lowest, plain.highest, plain.shift, false});
+HWY_INLINE void WithGridKind(const Grid<T>& grid, const Function& function) {
+  if (grid.levels.magnet != T(0)) return function(grid);
+  const T scale = grid.scale, inverse = grid.inverse_scale;
+  if (grid.is_sign) function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
+  else function(Grid<T>{scale, inverse, grid.offset, grid.lowest, grid.highest, grid.shift, false});
 }
 
 template <class D, typename T>

@@ -108,8 +108,10 @@ HWY_INLINE void AddNoise(const T* HWY_RESTRICT x, const T* HWY_RESTRICT noise, i
 }
 
 template <typename T>
-HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch,
-                               T* HWY_RESTRICT x_hat) {
+HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
+  const T* HWY_RESTRICT x = block.x;
+  T* HWY_RESTRICT scratch = block.scratch;
+  const int64_t n = block.n;
   if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
   const T half = static_cast<T>(1 << (IntegerBits(spec.format) - 1)), step = MaxAbs(x, n) / half;
   const T inverse = InverseOrZero(step);
@@ -123,8 +125,10 @@ HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, const T* HWY_RESTRICT 
 }
 
 template <typename T>
-HWY_INLINE void DiffqForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT scratch,
-                             T* HWY_RESTRICT x_hat) {
+HWY_INLINE void DiffqForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
+  const T* HWY_RESTRICT x = block.x;
+  T* HWY_RESTRICT scratch = block.scratch;
+  const int64_t n = block.n;
   if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
   const Grid<T> grid = AffineGrid(x, n, IntegerBits(spec.format));
   if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
@@ -138,13 +142,12 @@ HWY_INLINE void DiffqForward(const QuantizerSpec& spec, const T* HWY_RESTRICT x,
 }
 
 template <typename T>
-HWY_INLINE void NoiseBackward(const QuantizerSpec&, const T* HWY_RESTRICT, const T* HWY_RESTRICT v, int64_t n,
-                              T* HWY_RESTRICT, T* HWY_RESTRICT dx) {
-  Copy(v, n, dx);
+HWY_INLINE void NoiseBackward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
+  Copy(v, block.n, dx);
 }
 
-RIDGELINE_BLOCK_FUNCTIONS(GaussWs, GaussWsForward, NoiseBackward)
-RIDGELINE_BLOCK_FUNCTIONS(Diffq, DiffqForward, NoiseBackward)
+RIDGELINE_BLOCK_FUNCTIONS(GaussWs, MeasureNothing, GaussWsForward, NoiseBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Diffq, MeasureNothing, DiffqForward, NoiseBackward)
 
 void SampledNoiseF32(const float* x, int64_t n, float* noise) { SampledNoise(x, n, noise); }
 void SampledNoiseF64(const double* x, int64_t n, double* noise) { SampledNoise(x, n, noise); }

@@ -14,12 +14,16 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void PruneForward(const QuantizerSpec&, const Block<T>& block, T* x_hat) { Copy(block.x_kept, block.n, x_hat); }
+HWY_INLINE void PruneForward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, T* x_hat) {
+  Copy(block.x_kept, block.n, x_hat);
+}
 
 template <typename T>
-HWY_INLINE void PruneBackward(const QuantizerSpec&, const Block<T>& block, const T* v, T* dx) { Copy(v, block.n, dx); }
+HWY_INLINE void PruneBackward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
+  Copy(v, block.n, dx);
+}
 
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Pruning, PruneForward, PruneBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Pruning, MeasureNothing, PruneForward, PruneBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -24,14 +24,17 @@ namespace HWY_NAMESPACE {
 template <typename T>
 struct ZeroPointGrid {
   T scale;
-  T inverse_scale;
+  T inverse_scale;  // 0 where a number is not finite.
   T zero;
   T lowest;
   T highest;
 };
 
 template <typename T>
-HWY_INLINE ZeroPointGrid<T> ZeroPointGridOf(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n) {
+HWY_INLINE ZeroPointGrid<T> ZeroPointGridOf(const QuantizerSpec& spec, const Block<T>& block) {
+  const T* HWY_RESTRICT x = block.x;
+  const int64_t n = block.n;
+  if (!IsFinite(x, n)) return {};
   const T half = static_cast<T>(1 << (IntegerBits(spec.format) - 1));
   ZeroPointGrid<T> grid{T(0), T(0), T(0), -half, half - T(1)};
   if (spec.scheme == Scheme::kLinear) {
@@ -62,9 +65,8 @@ HWY_INLINE hn::Mask<D> IsOnGrid(D d, const ZeroPointGrid<T>& grid, hn::Vec<D> co
 }
 
 template <typename T>
-HWY_INLINE void TorchaoForward(const QuantizerSpec& spec, const Block<T>& block, T* x_hat) {
-  if (!IsFinite(block.x, block.n)) return ReproduceTrustedBlock(block, x_hat);
-  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, block.x, block.n);
+HWY_INLINE void TorchaoForward(const QuantizerSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, T* x_hat) {
+  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   ClearTrust(block);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto code = FreeCode(d, grid, block.x + i);
@@ -75,15 +77,15 @@ HWY_INLINE void TorchaoForward(const QuantizerSpec& spec, const Block<T>& block,
 }
 
 template <typename T>
-HWY_INLINE void TorchaoBackward(const QuantizerSpec& spec, const Block<T>& block, const T* v, T* dx) {
-  if (!IsFinite(block.x, block.n)) return PassGradient(block, v, dx);
-  const ZeroPointGrid<T> grid = ZeroPointGridOf(spec, block.x, block.n);
+HWY_INLINE void TorchaoBackward(const QuantizerSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, const T* v,
+                                T* dx) {
+  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     hn::StoreU(hn::IfThenElseZero(IsOnGrid(d, grid, FreeCode(d, grid, block.x + i)), hn::LoadU(d, v + i)), d, dx + i);
   });
 }
 
-RIDGELINE_SPARSE_BLOCK_FUNCTIONS(Torchao, TorchaoForward, TorchaoBackward)
+RIDGELINE_BLOCK_FUNCTIONS(Torchao, ZeroPointGridOf, TorchaoForward, TorchaoBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

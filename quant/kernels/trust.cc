@@ -39,12 +39,15 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
                        V* dx) {
   using T = Computed<V>;
   Workspace<T> workspace(spec, features);
-  ForEachBlock(rows, features, workspace.block(), [&](int64_t at, int64_t column, int64_t n) HWY_ATTR {
-    workspace.MoveTo(column);
-    T* result = workspace.RoomForGradient(nullptr, dx + at);  // Element by element: dx may be v.
-    ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
-    workspace.GiveGradient(result, n, dx + at);
-    trusted += (n + 7) / 8;
+  ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
+    for (int i = 0; i < count; ++i) {
+      const auto [at, column, n] = places[i];
+      workspace.MoveTo(i, places[i]);
+      T* result = workspace.RoomForGradient(nullptr, dx + at);  // Element by element: dx may be v.
+      ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
+      workspace.GiveGradient(result, n, dx + at);
+      trusted += (n + 7) / 8;
+    }
   });
 }
 
