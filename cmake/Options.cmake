@@ -7,7 +7,7 @@ target_include_directories(ridgeline_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(ridgeline_options INTERFACE RIDGELINE_VERSION="${PROJECT_VERSION}")
 if(RIDGELINE_SANITIZE)
   list(JOIN RIDGELINE_SANITIZE "," sanitizers)
-  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -g1 -O1)
   add_link_options(-fsanitize=${sanitizers})
 endif()
 
