@@ -58,7 +58,7 @@ TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
 }
 
 TEST(LibraryTest, StudiesDifferInTheirQuantizersOnly) {
-  for (const auto& [name, size] : {std::pair{"estimators", 4u}, {"ablation", 11u}, {"lambda", 8u}}) {
+  for (const auto& [name, size] : {std::pair{"estimators", 4u}, {"ablation", 11u}, {"lambda", 10u}}) {
     RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-" + name + ".yaml", {});
     absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
     ASSERT_TRUE(children.ok()) << children.status();

@@ -105,6 +105,21 @@ void FillOwnGrid(const Rule& rule, v1::TensorQuant* tensor) {
   if (!gradient.empty() && !tensor->has_grid_gradient()) tensor->set_grid_gradient(gradient);
 }
 
+// Whether gradients pass the regression: of ridge as its own, of ridge_trust where the recipe says so.
+bool PassesFit(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  const std::string& estimator = EstimatorOf(quant, tensor);
+  return (estimator == "ridge" && quant.fit_gradient() != "detached") ||
+         (estimator == "ridge_trust" && quant.fit_gradient() == "graph");
+}
+
+// A gradient through the regression needs a penalty to stay small; values alone want next to none (docs/results.md).
+void FillLambda(v1::Quant* quant) {
+  constexpr double kOfGradientsThroughTheFit = 0.01, kOfValues = 1e-4;
+  if (quant->has_lambda()) return;
+  const bool passes = PassesFit(*quant, quant->weight()) || PassesFit(*quant, quant->activation());
+  quant->set_lambda(passes ? kOfGradientsThroughTheFit : kOfValues);
+}
+
 // The checks of one tensor of a recipe.
 class TensorChecks {
  public:
@@ -276,6 +291,7 @@ void FillQuantizerDefaults(v1::Quant* quant) {
   if (!shared.grid.empty() && !quant->has_grid()) quant->set_grid(std::string(shared.grid));
   if (!shared.grid_gradient.empty() && !quant->has_grid_gradient())
     quant->set_grid_gradient(std::string(shared.grid_gradient));
+  FillLambda(quant);
 }
 
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {

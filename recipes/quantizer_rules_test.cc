@@ -101,6 +101,16 @@ TEST(QuantizerRulesTest, BitnetAndTorchaoHaveTheGranularityOfTheirPapers) {
   EXPECT_EQ(torchao.activation().scheme() + " " + torchao.activation().granularity(), "affine row");
 }
 
+TEST(QuantizerRulesTest, ThePenaltyIsNextToNoneUnlessGradientsPassTheFit) {
+  EXPECT_EQ(Filled("ridge", "int4", "int4").lambda(), 0.01);
+  EXPECT_EQ(Filled("ridge_trust", "int4", "int4").lambda(), 1e-4);
+  EXPECT_EQ(Filled("ridge", "int4", "int4", "ridge_trust").lambda(), 0.01);
+  EXPECT_EQ(FilledFrom("quant: {weight: {format: int1}}").lambda(), 1e-4);
+  EXPECT_EQ(FilledFrom("quant: {estimator: ridge, fit_gradient: detached, weight: {format: int1}}").lambda(), 1e-4);
+  EXPECT_EQ(FilledFrom("quant: {estimator: ridge_trust, fit_gradient: graph, weight: {format: int1}}").lambda(), 0.01);
+  EXPECT_EQ(FilledFrom("quant: {estimator: ridge_trust, lambda: 0.1, weight: {format: int1}}").lambda(), 0.1);
+}
+
 TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
   v1::Quant quant = Filled("ste", "mxfp4", "nvfp4");
   EXPECT_EQ(quant.weight().block(), 32);
