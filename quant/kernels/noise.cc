@@ -73,21 +73,22 @@ HWY_INLINE void SampledNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT
   for (int64_t i = 0; i < n; ++i) noise[i] = static_cast<T>(SampledStep(Draw(key, static_cast<uint32_t>(i))));
 }
 
-constexpr int64_t kNormalsAtOnce = 64;
+constexpr int64_t kPairsAtOnce = 32, kNormalsAtOnce = 2 * kPairsAtOnce;
 
-// Numbers first .. first + kNormalsAtOnce - 1 of N(0, 1) / 2: Box and Muller's transform of two draws each, halved.
+// Numbers first .. first + kNormalsAtOnce - 1 of N(0, 1) / 2: Box and Muller's transform makes two of two draws, halved.
 HWY_INLINE void HalfNormals(NoiseKey key, uint32_t first, float* HWY_RESTRICT normals) {
-  HWY_ALIGN float turns[kNormalsAtOnce];
+  float *HWY_RESTRICT sizes = normals, *HWY_RESTRICT turns = normals + kPairsAtOnce;
 #pragma omp simd
-  for (int64_t i = 0; i < kNormalsAtOnce; ++i) {
-    const uint32_t counter = 2 * (first + static_cast<uint32_t>(i));
-    normals[i] = (static_cast<float>(static_cast<int32_t>(Draw(key, counter) >> 8)) + 0.5f) * 0x1p-24f;
+  for (int64_t i = 0; i < kPairsAtOnce; ++i) {
+    const uint32_t counter = first + 2 * static_cast<uint32_t>(i);
+    sizes[i] = (static_cast<float>(static_cast<int32_t>(Draw(key, counter) >> 8)) + 0.5f) * 0x1p-24f;
     turns[i] = static_cast<float>(static_cast<int32_t>(Draw(key, counter + 1) >> 8)) * 0x1p-24f;
   }
-  ForEachVector<float>(kNormalsAtOnce, [&](auto d, int64_t i) HWY_ATTR {
-    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -0.5f), hn::Log(d, hn::LoadU(d, normals + i))));
+  ForEachVector<float>(kPairsAtOnce, [&](auto d, int64_t i) HWY_ATTR {
+    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -0.5f), hn::Log(d, hn::LoadU(d, sizes + i))));
     const auto angle = hn::Mul(hn::Set(d, 2 * std::numbers::pi_v<float>), hn::LoadU(d, turns + i));
-    hn::StoreU(hn::Mul(radius, hn::Cos(d, angle)), d, normals + i);
+    hn::StoreU(hn::Mul(radius, hn::Cos(d, angle)), d, sizes + i);
+    hn::StoreU(hn::Mul(radius, hn::Sin(d, angle)), d, turns + i);
   });
 }
 

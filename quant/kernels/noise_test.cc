@@ -56,16 +56,22 @@ TEST(NoiseTest, TheSameNumbersDrawTheSameNoise) {
   EXPECT_EQ(first, second);
 }
 
-// Neighbouring places, and the same place before and after the smallest step of one number, are uncorrelated.
+// The same place before and after the smallest step of one number is uncorrelated, and so are neighbours and numbers 32
+// apart, which come of the same two draws. Nor are the sizes of those.
 TEST(NoiseTest, PlacesAndStepsAreIndependent) {
   const std::vector<float> noise = Drawn(DiffqNoise);
-  double places = 0, steps = 0;
+  double places = 0, pairs = 0, pair_sizes = 0, steps = 0;
   for (size_t i = 0; i + kBlock < noise.size(); ++i) {
-    places += static_cast<double>(noise[i]) * noise[i + 1] / kNumbers;
+    const double one = noise[i], other = noise[i + 32];
+    places += one * noise[i + 1] / kNumbers;
+    pairs += one * other / kNumbers;
+    pair_sizes += (one * one - 0.25) * (other * other - 0.25) / kNumbers;
     steps += static_cast<double>(noise[i]) * noise[i + kBlock] / kNumbers;
   }
   const double five_deviations = 5 * 0.25 / std::sqrt(kNumbers);
   EXPECT_NEAR(places, 0, five_deviations);
+  EXPECT_NEAR(pairs, 0, five_deviations);
+  EXPECT_NEAR(pair_sizes, 0, 5 * 0.125 / std::sqrt(kNumbers));
   EXPECT_NEAR(steps, 0, five_deviations);
 }
 
