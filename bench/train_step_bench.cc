@@ -16,6 +16,7 @@
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/comm/communicator.h"
+#include "worker/train/freed_memory.h"
 #include "worker/train/gradients.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/threads.h"
@@ -216,6 +217,7 @@ int Run(const Options& options) {
 }  // namespace ridgeline
 
 int main(int argc, char** argv) {
+  ridgeline::KeepFreedMemory();  // As the worker does.
   CLI::App app("Times training steps of one configuration");
   ridgeline::Options options;
   app.add_option("--model", options.model, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");

@@ -20,6 +20,7 @@
 #include "spdlog/spdlog.h"
 #include "worker/comm/communicator.h"
 #include "worker/rpc/coordinator_link.h"
+#include "worker/train/freed_memory.h"
 #include "worker/train/threads.h"
 #include "worker/train/trainer.h"
 
@@ -137,6 +138,7 @@ int Serve(const Flags& flags, Communicator& communicator) {
     absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator, options);
     if (result.status().code() == absl::StatusCode::kDeadlineExceeded) AbandonGroup(result.status());
     if (link) ReportOutcome(result, *observer, *link);
+    ReturnFreedMemory();
   }
   if (link) HandBackAssignments(*link);
   if (link && !link->Flush(/*wait_ms=*/5'000))
@@ -145,6 +147,7 @@ int Serve(const Flags& flags, Communicator& communicator) {
 }
 
 int Run(int argc, char** argv) {
+  KeepFreedMemory();
   Flags flags;
   CLI::App app("One rank of a Ridgeline worker group; start N of them with mpirun -n N or srun --mpi=pmix -n N.",
                "ridgeline-worker");
