@@ -73,6 +73,17 @@ TEST(LibraryTest, StudiesDifferInTheirQuantizersOnly) {
   }
 }
 
+TEST(LibraryTest, EachMethodOfTheStudyHasItsOwnPenalty) {
+  absl::StatusOr<std::vector<v1::Recipe>> children =
+      ExpandSweep(ReadRecipeFile(std::string(kLibrary) + "/study-estimators.yaml", {}).recipe);
+  ASSERT_TRUE(children.ok()) << children.status();
+  for (const v1::Recipe& child : *children) {
+    const std::string& estimator = child.quant().estimator();
+    if (estimator == "ridge") EXPECT_EQ(child.quant().lambda(), 0.01);
+    if (estimator == "ridge_trust") EXPECT_EQ(child.quant().lambda(), 1e-4);
+  }
+}
+
 TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
   RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/study-ablation.yaml", {});
   absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
