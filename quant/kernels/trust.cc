@@ -27,12 +27,19 @@ int64_t TrustBytesOfRow(const QuantizerSpec& spec, int64_t features) {
   return features / block * ((block + 7) / 8) + (features % block + 7) / 8;
 }
 
-template <typename T>
-HWY_INLINE void ZeroUntrustedBlock(const uint8_t* trusted, const T* v, int64_t n, T* dx) {
+// dx in T, of v in T or in a type that LoadAs converts.
+template <typename T, typename V>
+HWY_INLINE void ZeroUntrustedBlock(const uint8_t* trusted, const V* v, int64_t n, T* dx) {
   ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR {
-    hn::StoreU(hn::IfThenElseZero(LoadBits(d, trusted, i), hn::LoadU(d, v + i)), d, dx + i);
+    hn::StoreU(hn::IfThenElseZero(LoadBits(d, trusted, i), LoadAs(d, v + i)), d, dx + i);
   });
 }
+
+// Whether a bit says so is all that happens to a number that is not turned: it stays what it is stored as.
+HWY_INLINE const uint16_t* AsStored(const BFloat16* v) { return reinterpret_cast<const uint16_t*>(v); }
+HWY_INLINE uint16_t* AsStored(BFloat16* v) { return reinterpret_cast<uint16_t*>(v); }
+template <typename V>
+HWY_INLINE V* AsStored(V* v) { return v; }
 
 template <typename V>
 void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features,
@@ -42,10 +49,15 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
-      workspace.MoveTo(i, places[i]);
-      T* result = workspace.RoomForGradient(nullptr, dx + at);  // Element by element: dx may be v.
-      ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
-      workspace.GiveGradient(result, n, dx + at);
+      if (spec.hadamard) {
+        workspace.MoveTo(i, places[i]);
+        T* result = workspace.RoomForGradient(nullptr, dx + at);
+        if (spec.stays_turned) ZeroUntrustedBlock(trusted, v + at, n, result);
+        else ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
+        workspace.GiveGradient(result, n, dx + at);
+      } else {
+        ZeroUntrustedBlock(trusted, AsStored(v + at), n, AsStored(dx + at));  // Element by element: dx may be v.
+      }
       trusted += (n + 7) / 8;
     }
   });
