@@ -7,7 +7,7 @@
 //   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
 // What Measure finds out about a block is handed to the other two. Some blocks are measured before the first of them goes
 // on: a sum over a block is waited for, and those of others can be made meanwhile.
-#define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                             \
+#define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                                    \
   struct Name##Blocks {                                                                                               \
     template <typename T>                                                                                             \
     static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
