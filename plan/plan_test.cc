@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "plan/network.h"
 #include "plan/plan.h"
 
 #include <gmock/gmock.h>
@@ -107,6 +108,18 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
   EXPECT_EQ(most.parameters.quantized * 12, all.parameters.quantized * 11);
   EXPECT_EQ(most.memory.copies_bytes * 12, all.memory.copies_bytes * 11);
   EXPECT_GT(most.cost.storage_bytes, all.cost.storage_bytes);
+}
+
+TEST(PlanTest, RidgeTrustTrustsTernaryNumbersUpToTheirLevelUnlessTheRecipeSaysHowFar) {
+  std::vector<RecipeOverride> set = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"},
+                                     {"quant.activation.format", "int4"}};
+  const Quantizers own = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
+  EXPECT_EQ(own.weight.trust, 1);
+  EXPECT_EQ(own.activation.trust, 0);
+  set.push_back({"quant.trust", "1.5"});
+  EXPECT_EQ(QuantizersFromRecipe(RecipeOf("gpt2", set)).value().weight.trust, 1.5);
+  set = {{"quant.estimator", "quest"}, {"quant.weight.format", "ternary"}};
+  EXPECT_EQ(QuantizersFromRecipe(RecipeOf("gpt2", set)).value().weight.trust, 0);
 }
 
 TEST(PlanTest, ARingSendsNearlyTwiceTheGradientsHoweverManyRanks) {

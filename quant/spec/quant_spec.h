@@ -61,7 +61,7 @@ struct QuantizerSpec {
   GridStatistics grid = GridStatistics::kMinMax;
   FitGradient fit_gradient = FitGradient::kOwn;  // The values are the same in all three.
   // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: as
-  // far as the method has it, 1.30 at one bit and half a step beyond the outermost level above.
+  // far as QuEST has it, 1.30 at one bit and half a step beyond the outermost level above.
   double trust = 0;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
   bool hadamard_signs = false;  // H D x instead, with the signs D of HadamardSign along the row (hadamard_sign.h).
