@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recipes that we ship.
 #include <filesystem>
+#include <map>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -16,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 const char kLibrary[] = RIDGELINE_SOURCE_DIR "/recipes/library";
 
@@ -77,11 +79,9 @@ TEST(LibraryTest, EachMethodOfTheStudyHasItsOwnPenalty) {
   absl::StatusOr<std::vector<v1::Recipe>> children =
       ExpandSweep(ReadRecipeFile(std::string(kLibrary) + "/study-estimators.yaml", {}).recipe);
   ASSERT_TRUE(children.ok()) << children.status();
-  for (const v1::Recipe& child : *children) {
-    const std::string& estimator = child.quant().estimator();
-    if (estimator == "ridge") EXPECT_EQ(child.quant().lambda(), 0.01);
-    if (estimator == "ridge_trust") EXPECT_EQ(child.quant().lambda(), 1e-4);
-  }
+  std::map<std::string, double> penalties;
+  for (const v1::Recipe& child : *children) penalties[child.quant().estimator()] = child.quant().lambda();
+  EXPECT_THAT(penalties, ElementsAre(Pair("quest", 1e-4), Pair("ridge", 0.01), Pair("ridge_trust", 1e-4), Pair("ste", 1e-4)));
 }
 
 TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {

@@ -100,7 +100,7 @@ class Workspace {
   HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
-  enum { kX, kCodes, kKept, kMask, kOwnBuffers };                   // Of each block that is worked on.
+  enum { kX, kCodes, kKept, kMask, kOwnBuffers };                // Of each block that is worked on.
   enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
 
   T* Own(int which) const { return numbers_ + own_ + which * room_; }

@@ -2,28 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table that a study ends with, from the points that its jobs exported."""
 import json
-import os
-import pathlib
 import subprocess
 import sys
-import tempfile
-import unittest
+from pathlib import Path
 
-TOOL = pathlib.Path(os.environ["RIDGELINE_SOURCE"]) / "tools" / "study_table.py"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from process_test import SOURCE, ProcessTest, main  # noqa: E402
+
+TOOL = SOURCE / "tools" / "study_table.py"
 
 
-class StudyTableTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-
+class StudyTableTest(ProcessTest):
     def table_of(self, losses):
         """losses: {NAME-seedN: {case: loss}}."""
         for name, cases in losses.items():
             points = [{"name": case, "loss": loss} for case, loss in cases.items()]
-            pathlib.Path(self.folder.name, f"{name}.json").write_text(json.dumps({"points": points}), encoding="utf-8")
-        done = subprocess.run([sys.executable, TOOL, self.folder.name, *losses], capture_output=True, text=True, check=True)
-        written = pathlib.Path(self.folder.name, "study.md").read_text(encoding="utf-8")
+            (self.folder / f"{name}.json").write_text(json.dumps({"points": points}), encoding="utf-8")
+        done = subprocess.run([sys.executable, TOOL, self.folder, *losses], capture_output=True, text=True, check=True)
+        written = (self.folder / "study.md").read_text(encoding="utf-8")
         self.assertTrue(done.stdout.startswith(written))
         return written.splitlines()
 
@@ -47,4 +43,4 @@ class StudyTableTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
