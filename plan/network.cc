@@ -14,14 +14,6 @@
 namespace ridgeline {
 namespace {
 
-// The recipe's mask, or that of the method where it leaves that open: ternary numbers train better where ridge_trust
-// trusts none beyond the outermost level (docs/results.md). 0: as the kernels have it.
-double TrustOf(const v1::Quant& quant, const QuantizerSpec& spec) {
-  constexpr double kOfTernary = 1;
-  if (quant.trust() > 0) return quant.trust();
-  return spec.estimator == "ridge_trust" && spec.format == Format::kTernary ? kOfTernary : 0;
-}
-
 absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   QuantizerSpec spec;
   spec.estimator = EstimatorOf(quant, tensor);
@@ -39,7 +31,7 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") {
     ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
   }
-  spec.trust = TrustOf(quant, spec);
+  spec.trust = quant.trust();
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
   return spec.enabled() ? spec : QuantizerSpec{};
 }

@@ -110,18 +110,6 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
   EXPECT_GT(most.cost.storage_bytes, all.cost.storage_bytes);
 }
 
-TEST(PlanTest, RidgeTrustTrustsTernaryNumbersUpToTheirLevelUnlessTheRecipeSaysHowFar) {
-  std::vector<RecipeOverride> set = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"},
-                                     {"quant.activation.format", "int4"}};
-  const Quantizers own = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
-  EXPECT_EQ(own.weight.trust, 1);
-  EXPECT_EQ(own.activation.trust, 0);
-  set.push_back({"quant.trust", "1.5"});
-  EXPECT_EQ(QuantizersFromRecipe(RecipeOf("gpt2", set)).value().weight.trust, 1.5);
-  set = {{"quant.estimator", "quest"}, {"quant.weight.format", "ternary"}};
-  EXPECT_EQ(QuantizersFromRecipe(RecipeOf("gpt2", set)).value().weight.trust, 0);
-}
-
 TEST(PlanTest, ARingSendsNearlyTwiceTheGradientsHoweverManyRanks) {
   const v1::Recipe recipe = RecipeOf("gpt2");
   EXPECT_EQ(PlanOf(recipe, 1).work.wire_bytes, 0);

@@ -82,15 +82,14 @@ at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const Quant
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// Where the rounding error is at most half a step; at one bit, where x is at most 1.30 levels from the centre; with
-// spec.trust that many levels in any format; for clipped signs one level.
+// Where x is at most TrustOf levels from the centre, or else where the rounding error is at most half a step; for clipped
+// signs one level.
 at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
-  const bool is_clip = spec.estimator == "ste_clip", is_one_bit = spec.format == Format::kInt1;
-  if (is_clip && is_one_bit && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
-  if (spec.trust > 0 && !is_clip) return (f - centre).abs() <= spec.trust * (grid.highest - centre);
-  if (is_one_bit && !is_clip) return (f - centre).abs() <= 1.30 * (grid.highest - centre);
+  const bool is_clip = spec.estimator == "ste_clip";
+  if (is_clip && spec.format == Format::kInt1 && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
+  if (!is_clip && TrustOf(spec) > 0) return (f - centre).abs() <= TrustOf(spec) * (grid.highest - centre);
   if (HasOwnElement(spec.format))
     return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
   return (codes - f).abs() <= 0.5;

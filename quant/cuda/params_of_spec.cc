@@ -86,14 +86,10 @@ GridRule RuleOf(const QuantizerSpec& spec) {
   return is_mean ? GridRule::kMeanAbs : GridRule::kMaxAbs;
 }
 
-// docs/methods.md, quest: half a step beyond the outermost level, and at one bit 1.30 times that level, unless the spec
-// says how many times.
 TrustedRange TrustedRangeOf(const QuantizerSpec& spec, const CodeLevels& levels) {
   const float centre = (levels.highest + levels.lowest) / 2, reach = (levels.highest - levels.lowest) / 2;
-  const bool is_one_bit = spec.format == Format::kInt1;
-  const float own = is_one_bit ? 1.30f * reach : reach + levels.half_last_step;
-  const float trusted = spec.trust > 0 ? static_cast<float>(spec.trust) * reach : own;
-  return {centre - trusted, centre + trusted, is_one_bit ? reach : levels.half_last_step};
+  const float trusted = TrustOf(spec) > 0 ? static_cast<float>(TrustOf(spec)) * reach : reach + levels.half_last_step;
+  return {centre - trusted, centre + trusted, spec.format == Format::kInt1 ? reach : levels.half_last_step};
 }
 
 void SetGrid(const QuantizerSpec& spec, BlockParams* params) {

@@ -12,7 +12,7 @@
 
 namespace ridgeline {
 
-// What an estimator does to x and dx in X, x_hat and v in V.
+// What an estimator does to x and dx in X, x_hat and v in V. REQUIRES: spec comes from ResolveDefaults.
 template <typename X, typename V>
 struct MatrixKernels {
   void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted);
@@ -43,13 +43,13 @@ class Estimator final {
   template <typename X, typename V>
   void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat,
                uint8_t* trusted = nullptr) const {
-    std::get<MatrixKernels<X, V>>(kernels_()).forward(spec, x, rows, features, x_hat, trusted);
+    std::get<MatrixKernels<X, V>>(kernels_()).forward(ResolveDefaults(spec), x, rows, features, x_hat, trusted);
   }
 
   // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x. dx may be v.
   template <typename X, typename V>
   void Backward(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) const {
-    std::get<MatrixKernels<X, V>>(kernels_()).backward(spec, x, v, rows, features, dx);
+    std::get<MatrixKernels<X, V>>(kernels_()).backward(ResolveDefaults(spec), x, v, rows, features, dx);
   }
 
  private:

@@ -124,7 +124,7 @@ Frozen FreezeAt(const QuantizerSpec& spec, const Vector& x) {
     double f = (x[i] - frozen.grid.offset) / frozen.grid.scale;
     frozen.delta.push_back(frozen.codes[i] - (kept[i] ? f : 0));
     double half_step = spec.format == Format::kInt1 ? frozen.grid.highest - centre : 0.5;
-    const double width = spec.trust > 0 ? spec.trust : spec.format == Format::kInt1 ? 1.30 : 0;
+    const double width = TrustOf(spec);
     bool is_near = width > 0 && kept[i] ? std::abs(f - centre) <= width * (frozen.grid.highest - centre)
                                         : std::abs(frozen.codes[i] - f) <= half_step;
     frozen.trusted.push_back(trusts_all || is_near);

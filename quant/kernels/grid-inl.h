@@ -72,7 +72,7 @@ HWY_INLINE Grid<T> GaussianGrid(const QuantizerSpec& spec, const T* x, int64_t n
   const T extent = static_cast<T>(GaussianExtent(spec.format)) * moments.rms;
   if (spec.scheme == Scheme::kAffine) {
     const T levels = static_cast<T>((1 << IntegerBits(spec.format)) - 1);
-    const T scale = T(2) * extent / levels;
+    const T scale = extent * (T(2) / levels);  // A quotient that need not wait for the moments.
     return {scale, InverseOrZero(scale), moments.mean - extent, T(0), levels, T(0), false};
   }
   const bool is_integer = spec.format == Format::kInt1 || spec.format == Format::kTernary;
@@ -183,10 +183,8 @@ HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const B
   });
 }
 
-// An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre. Where
-// the spec leaves that open, it is above one bit where the rounding error is at most half a step, which is to say where
-// the grid does not clip; at one bit, where that would trust out to twice the level, it is 1.30 times the level
-// (METHODS A7), and three in ten of a Gaussian block are beyond.
+// An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre, or up to
+// half a step beyond the outermost level (TrustOf).
 // The zero of a pruned element is a code with an error, too: trusted where that is at most half the distance of two levels.
 template <typename T>
 struct TrustedCodes {
@@ -198,10 +196,8 @@ struct TrustedCodes {
 template <typename T>
 HWY_INLINE TrustedCodes<T> TrustedCodesOf(const QuantizerSpec& spec, const Grid<T>& grid) {
   const T centre = (grid.highest + grid.lowest) / T(2), reach = (grid.highest - grid.lowest) / T(2);
-  const bool is_one_bit = spec.format == Format::kInt1;
-  const T own = is_one_bit ? T(1.30) * reach : reach + grid.half_last_step;
-  const T trusted = spec.trust > 0 ? static_cast<T>(spec.trust) * reach : own;
-  return {centre - trusted, centre + trusted, is_one_bit ? reach : grid.half_last_step};
+  const T trusted = spec.trust > 0 ? static_cast<T>(spec.trust) * reach : reach + grid.half_last_step;
+  return {centre - trusted, centre + trusted, spec.format == Format::kInt1 ? reach : grid.half_last_step};
 }
 
 // f is the grid value of the dense x.

@@ -149,7 +149,7 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
 template <bool kTrust, typename T>
 HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
                               T* dx) {
-  if (spec.detaches_fit()) {
+  if (spec.fit_gradient == FitGradient::kDetached) {
     if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }

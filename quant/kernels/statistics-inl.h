@@ -145,7 +145,7 @@ HWY_INLINE Moments<T> MomentsAbout(bool centred, const T* x, int64_t n, T count)
     mean = centred ? Sum(x, n) / count : T(0);
     sum = SumOfSquares(x, n, mean, T(1));
   }
-  if (sum > kSmallestScale<T> && sum < kLargestScale<T>) return {mean, SquareRoot(sum / count)};
+  if (sum > kSmallestScale<T> && sum < kLargestScale<T>) return {mean, SquareRoot(sum * (T(1) / count))};
   T largest = 0;  // Squares leave the range of T: measure in units of the largest number.
   for (int64_t i = 0; i < n; ++i) largest = Max(largest, Abs(x[i] - mean));
   return {mean, SquareRoot(SumOfSquares(x, n, mean, InverseOrZero(largest)) / count) * largest};

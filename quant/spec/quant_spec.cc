@@ -66,6 +66,19 @@ bool QuantizerSpec::detaches_fit() const {
   return fit_gradient == FitGradient::kDetached || (fit_gradient == FitGradient::kOwn && estimator == "ridge_trust");
 }
 
+double TrustOf(const QuantizerSpec& spec) {
+  if (spec.trust > 0) return spec.trust;
+  if (spec.format == Format::kInt1) return 1.30;
+  return spec.estimator == "ridge_trust" && spec.format == Format::kTernary ? 1 : 0;
+}
+
+QuantizerSpec ResolveDefaults(const QuantizerSpec& spec) {
+  QuantizerSpec resolved = spec;
+  resolved.trust = TrustOf(spec);
+  resolved.fit_gradient = spec.detaches_fit() ? FitGradient::kDetached : FitGradient::kGraph;
+  return resolved;
+}
+
 absl::StatusOr<Format> ParseFormat(std::string_view name) {
   for (const auto& [text, format] : kFormats)
     if (text == name) return format;
@@ -147,41 +160,6 @@ absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features) {
   return absl::InvalidArgumentError(
       fmt::format("{} features leave a tail of {} behind Hadamard blocks of {}: use a block that divides the features",
                   features, features % spec.block, spec.block));
-}
-
-double GaussianExtent(Format format) {
-  switch (format) {
-    case Format::kInt1: return 0.7978845608028654;  // sqrt(2 / pi)
-    case Format::kTernary: return 1.2240090;
-    case Format::kInt2: return 1.4935346;
-    case Format::kInt3: return 2.0510684;
-    case Format::kInt4: return 2.5139306;
-    case Format::kInt5: return 2.9160938;
-    case Format::kInt6: return 3.2765973;
-    case Format::kInt7: return 3.6010497;
-    case Format::kInt8: return 3.8849387;
-    case Format::kFp4: return 2.9224750;
-    case Format::kFp6E2M3: return 3.7475405;
-    case Format::kFp6E3M2: return 4.5417580;
-    // Nearly the same at every doubling, up to where subnormal numbers begin to count.
-    case Format::kFp8E4M3: return 18.257973;
-    case Format::kFp8E5M2: return 72.296061;
-    default: return 0;
-  }
-}
-
-int IntegerBits(Format format) {
-  switch (format) {
-    case Format::kInt1: return 1;
-    case Format::kInt2: return 2;
-    case Format::kInt3: return 3;
-    case Format::kInt4: case Format::kNvInt4: return 4;
-    case Format::kInt5: return 5;
-    case Format::kInt6: return 6;
-    case Format::kInt7: return 7;
-    case Format::kInt8: case Format::kMxInt8: return 8;
-    default: return 0;
-  }
 }
 
 double CodeBits(Format format) {

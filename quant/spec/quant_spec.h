@@ -60,8 +60,8 @@ struct QuantizerSpec {
   GridGradient grid_gradient = GridGradient::kDetached;
   GridStatistics grid = GridStatistics::kMinMax;
   FitGradient fit_gradient = FitGradient::kOwn;  // The values are the same in all three.
-  // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: as
-  // far as QuEST has it, 1.30 at one bit and half a step beyond the outermost level above.
+  // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: the
+  // estimator's own, TrustOf.
   double trust = 0;
   bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
   bool hadamard_signs = false;  // H D x instead, with the signs D of HadamardSign along the row (hadamard_sign.h).
@@ -109,12 +109,53 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
 // group have no tail.
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features);
 
+// Of quest and ridge_trust: spec.trust, or what the estimator has of its own. One bit: 1.30 (METHODS A7; three in ten of a
+// Gaussian block are beyond). Ternary with ridge_trust: 1 (docs/results.md). Others: 0, which stands for half a step
+// beyond the outermost level, where the grid begins to clip.
+double TrustOf(const QuantizerSpec& spec);
+
+// The spec with what it leaves to its estimator filled in: `trust` as TrustOf, `fit_gradient` graph or detached. Kernels
+// compute with it, and need not look at names for each block.
+QuantizerSpec ResolveDefaults(const QuantizerSpec& spec);
+
 // The outermost level of the format's symmetric grid that loses least of N(0, 1) in mean square, in standard deviations
-// (METHODS A7). REQUIRES: a format whose scale is stored as it is (ScaleEncoding::kFloat16), other than none and BitMoD.
-double GaussianExtent(Format format);
+// (METHODS A7). A constant expression, as IntegerBits: kernels ask for each block. REQUIRES: a format whose scale is
+// stored as it is (ScaleEncoding::kFloat16), other than none and BitMoD.
+constexpr double GaussianExtent(Format format) {
+  switch (format) {
+    case Format::kInt1: return 0.7978845608028654;  // sqrt(2 / pi)
+    case Format::kTernary: return 1.2240090;
+    case Format::kInt2: return 1.4935346;
+    case Format::kInt3: return 2.0510684;
+    case Format::kInt4: return 2.5139306;
+    case Format::kInt5: return 2.9160938;
+    case Format::kInt6: return 3.2765973;
+    case Format::kInt7: return 3.6010497;
+    case Format::kInt8: return 3.8849387;
+    case Format::kFp4: return 2.9224750;
+    case Format::kFp6E2M3: return 3.7475405;
+    case Format::kFp6E3M2: return 4.5417580;
+    // Nearly the same at every doubling, up to where subnormal numbers begin to count.
+    case Format::kFp8E4M3: return 18.257973;
+    case Format::kFp8E5M2: return 72.296061;
+    default: return 0;
+  }
+}
 
 // Bits of an integer format. REQUIRES: an int format, mxint8 or nvint4.
-int IntegerBits(Format format);
+constexpr int IntegerBits(Format format) {
+  switch (format) {
+    case Format::kInt1: return 1;
+    case Format::kInt2: return 2;
+    case Format::kInt3: return 3;
+    case Format::kInt4: case Format::kNvInt4: return 4;
+    case Format::kInt5: return 5;
+    case Format::kInt6: return 6;
+    case Format::kInt7: return 7;
+    case Format::kInt8: case Format::kMxInt8: return 8;
+    default: return 0;
+  }
+}
 
 // Stored bits of one code. Ternary packs five codes into a byte.
 double CodeBits(Format format);

@@ -124,6 +124,24 @@ TEST(QuantSpecTest, ANegativeTrustIsRefused) {
   EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("trust is -0.1"), std::string::npos);
 }
 
+TEST(QuantSpecTest, WhatASpecLeavesOpenIsItsEstimatorsOwnAndWhatItSaysStays) {
+  QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt1};
+  EXPECT_EQ(ResolveDefaults(spec).trust, 1.30);
+  EXPECT_EQ(ResolveDefaults(spec).fit_gradient, FitGradient::kDetached);
+  spec.format = Format::kTernary;
+  EXPECT_EQ(ResolveDefaults(spec).trust, 1);
+  spec.format = Format::kInt2;
+  EXPECT_EQ(ResolveDefaults(spec).trust, 0);
+  spec.trust = 0.7;
+  spec.fit_gradient = FitGradient::kGraph;
+  EXPECT_EQ(ResolveDefaults(spec).trust, 0.7);
+  EXPECT_EQ(ResolveDefaults(spec).fit_gradient, FitGradient::kGraph);
+  spec = {.estimator = "quest", .format = Format::kTernary};
+  EXPECT_EQ(ResolveDefaults(spec).trust, 0);
+  spec.estimator = "ridge";
+  EXPECT_EQ(ResolveDefaults(spec).fit_gradient, FitGradient::kGraph);
+}
+
 TEST(QuantSpecTest, SignsNeedAHadamardMatrix) {
   QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .hadamard_signs = true};
   EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("hadamard is false"), std::string::npos);

@@ -308,8 +308,8 @@ absl::Status Attempt::CheckNonfinite(const StepReport& report) {
   reporter_.Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
   if (nonfinite_in_a_row_ < kMaxNonfiniteSteps) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
-      "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda, "
-      "and start again", nonfinite_in_a_row_, step_));
+      "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda "
+      "(which helps estimator ridge), and start again", nonfinite_in_a_row_, step_));
 }
 
 absl::Status Attempt::ValidateIfDue() {
