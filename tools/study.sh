@@ -59,6 +59,17 @@ estimators() {
   done
 }
 
+# Pruned numbers and the pieces of ridge_trust, for a seed, at the rate that it is best at.
+at_high_rate() {
+  local seed=$1 LR=6e-3 precision name weight activation
+  estimators "$seed" ""
+  estimators "$seed" -2to4 sparsity.pattern=2:4 quant.weight.scheme=linear
+  for precision in a1w1:int1:int1 a4w4:int4:int4; do
+    IFS=: read -r name weight activation <<< "$precision"
+    submit "ablation-$name" "$seed" ablation "quant.weight.format=$weight" "quant.activation.format=$activation"
+  done
+}
+
 queue_full() {
   local seed
   submit lr 1337 lr
@@ -67,8 +78,7 @@ queue_full() {
   submit lambda-hadamard 1337 lambda quant.hadamard=true
   for seed in "$@"; do
     estimators "$seed" ""
-    estimators "$seed" -2to4 sparsity.pattern=2:4 quant.weight.scheme=linear
-    submit ablation "$seed" ablation
+    at_high_rate "$seed"
     estimators "$seed" -11m model.name=gpt-11m
   done
 }
@@ -84,7 +94,7 @@ case $extent in
 esac
 for i in "${!jobs[@]}"; do
   echo "== ${names[i]} ($((i + 1)) of ${#jobs[@]})" >&2
-  "$ridgeline" watch "${jobs[i]}" || { echo "study: ${names[i]} did not succeed: \`ridgeline --state $RIDGELINE_STATE logs ${jobs[i]}\` says why" >&2; exit 1; }
+  "$ridgeline" watch "${jobs[i]}" || { echo "study: ${names[i]} is not finished: call again to go on; if it failed, \`ridgeline --state $RIDGELINE_STATE logs ${jobs[i]}\` says why" >&2; exit 1; }
   "$ridgeline" frontier export --job "${jobs[i]}" -o csv --out "$out/${names[i]}.csv" > /dev/null
   "$ridgeline" frontier export --job "${jobs[i]}" -o json --out "$out/${names[i]}.json" > /dev/null
 done
