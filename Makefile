@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test sanitize bench bench-train-step bench-tax clean distclean
+.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ test-fast: build ## Only the unit tests
 
 gpu-test: ## Compile the CUDA kernels and run their test on this machine's GPU (needs nvcc; not LibTorch or gRPC)
 	@tools/gpu_test.sh
+
+torchao-test: configure ## Our torchao estimator against the package, which this installs into .deps/torchao (5 GB)
+	@tools/build.sh $(BUILD) $(JOBS) quant_kernels_test
+	@tools/torchao_test.sh $(BUILD)
 
 sanitize: deps ## Unit tests of everything without LibTorch under asan+ubsan and tsan
 	@for preset in asan tsan; do cmake --preset $$preset > /dev/null && cmake --build --preset $$preset -j $(JOBS) && \
