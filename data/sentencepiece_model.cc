@@ -8,8 +8,8 @@
 namespace ridgeline {
 namespace {
 
-// DEEPBIND makes the module prefer its own symbols; the address sanitizer cannot live with it.
-#ifdef __SANITIZE_ADDRESS__
+// DEEPBIND makes the module prefer its own symbols; sanitizers cannot live with it.
+#ifdef RIDGELINE_SANITIZED
 constexpr int kOpenFlags = RTLD_NOW | RTLD_LOCAL;
 #else
 constexpr int kOpenFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
