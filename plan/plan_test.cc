@@ -110,6 +110,18 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
   EXPECT_GT(most.cost.storage_bytes, all.cost.storage_bytes);
 }
 
+TEST(PlanTest, TheMaskThatTheRecipeSaysIsThatOfBothQuantizersAndIsOtherwiseLeftToTheEstimator) {
+  std::vector<RecipeOverride> set = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"},
+                                     {"quant.activation.format", "int4"}};
+  const Quantizers own = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
+  EXPECT_EQ(own.weight.trust, 0);
+  EXPECT_EQ(own.activation.trust, 0);
+  set.push_back({"quant.trust", "1.5"});
+  const Quantizers said = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
+  EXPECT_EQ(said.weight.trust, 1.5);
+  EXPECT_EQ(said.activation.trust, 1.5);
+}
+
 TEST(PlanTest, ARingSendsNearlyTwiceTheGradientsHoweverManyRanks) {
   const v1::Recipe recipe = RecipeOf("gpt2");
   EXPECT_EQ(PlanOf(recipe, 1).work.wire_bytes, 0);
