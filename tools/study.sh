@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full [SEED...]
 #   small   four estimators at six precisions for each seed (1337): 24 runs of gpt-nano, two at a time on two cores
-#   full    that and 2:4 sparsity, ablations and the 11M shape for each seed (1337 2 3), lambda and learning rates: many
-#           hours
+#   full    that at 3e-3 and at 6e-3, there with 2:4 sparsity and ablations as well, and the 11M shape for each seed
+#           (1337 2 3), lambda and learning rates: many hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
 # an interruption it goes on where it was. LR=6e-3 in the environment trains with that rate instead of the recipes'.

@@ -19,8 +19,9 @@ fi
 fresh=$(mktemp) errors=$(mktemp); trap 'rm -f "$fresh" "$errors"' EXIT
 "$python" "$golden/make_torchao_golden.py" > "$fresh" 2> "$errors" || { cat "$errors" >&2; exit 1; }
 # The first line names the versions.
-if ! diff <(tail -n +2 "$golden/torchao.txt") <(tail -n +2 "$fresh") > /dev/null; then
-  echo "torchao_test: $(head -1 "$fresh") computes something else than $golden/torchao.txt ($(head -1 "$golden/torchao.txt"))" >&2
+if ! difference=$(diff <(sed 1d "$golden/torchao.txt") <(sed 1d "$fresh")); then
+  echo "torchao_test: $(head -1 "$fresh" | cut -c3-) computes something else than $golden/torchao.txt, in $(grep -c '^<' <<< "$difference") of its lines;" \
+    "if the package changed on purpose, write the file again: $python $golden/make_torchao_golden.py > $golden/torchao.txt" >&2
   exit 1
 fi
 echo "torchao_test: $(head -1 "$fresh" | cut -c3-) computes testdata/torchao.txt, $(grep -c '^case' "$fresh") cases, bit for bit; ours:"
