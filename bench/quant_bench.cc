@@ -70,12 +70,13 @@ double CopyBandwidth() {
   return best;
 }
 
-// Forward reads x and writes x_hat; backward reads v and writes dx, and reads x or the bits of who is trusted, or does
-// nothing where the gradient passes as it is.
+// Forward reads x and writes x_hat, and what it saves; backward reads that and v, and x where it needs that, and writes dx,
+// or does nothing where the gradient passes as it is.
 double BytesPerElement(const QuantizerSpec& spec, at::ScalarType type) {
   const auto element = static_cast<double>(c10::elementSize(type));
   if (PassesGradient(spec)) return 2 * element;
-  return PassesTrustedGradient(spec) ? 4 * element + 2.0 / 8 : 5 * element;
+  const double saved = 2 * static_cast<double>(SavedBytes(spec, kFeatures)) / kFeatures;
+  return (PassesTrustedGradient(spec) ? 4 : 5) * element + saved;
 }
 
 std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {

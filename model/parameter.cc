@@ -16,9 +16,8 @@ void Parameter::RefreshCompute() {
     compute.copy_(LearnedValues());
     return;
   }
-  const bool records_trust = PassesTrustedGradient(quantizer);
-  if (!records_trust) trusted.reset();
-  QuantizeInto(master, quantizer, compute, records_trust ? &trusted : nullptr);
+  if (!PassesTrustedGradient(quantizer) && !PassesFit(quantizer)) saved.reset();
+  QuantizeInto(master, quantizer, compute, &saved);
 }
 
 at::Tensor Parameter::LearnedValues() {
@@ -57,10 +56,10 @@ void Parameter::PassGradientThroughQuantizer() {
   if (!quantizer.enabled()) return;
   if (scale != nullptr) return PassGradientThroughLearnedScale();
   at::Tensor& upstream = ZeroedGradient();
-  if (trusted.defined()) return TrustedGradient(trusted, upstream, quantizer, upstream);
-  if (upstream.scalar_type() == at::kFloat) return QuantizedGradient(master, upstream, quantizer, upstream);
+  if (upstream.scalar_type() == at::kFloat || PassesTrustedGradient(quantizer))
+    return QuantizedGradient(master, saved, upstream, quantizer, upstream);
   at::Tensor passed = at::empty_like(master);
-  QuantizedGradient(master, upstream, quantizer, passed);
+  QuantizedGradient(master, saved, upstream, quantizer, passed);
   upstream.copy_(passed);
 }
 

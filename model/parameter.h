@@ -22,7 +22,7 @@ struct Parameter {
                             // says that. The master itself where that is the same thing. Norm weights and biases are
                             // always computed in float32.
   QuantizerSpec quantizer;
-  at::Tensor trusted;       // Where PassesTrustedGradient(quantizer): which elements of compute are, a bit each.
+  at::Tensor saved;         // What PassGradientThroughQuantizer needs of RefreshCompute beside the master, if anything.
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
   InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.

@@ -26,23 +26,22 @@ at::Tensor PassedBy(Parameter* weight, const at::Tensor& upstream) {
 }
 
 at::Tensor PassedByTheMaster(const Parameter& weight, const at::Tensor& upstream) {
-  at::Tensor passed = at::empty_like(weight.master);
-  QuantizedGradient(weight.master, upstream, weight.quantizer, passed);
-  return passed.to(upstream.scalar_type());
+  const at::Tensor master = weight.master.clone().requires_grad_(true), x_hat = FakeQuantize(master, weight.quantizer);
+  return torch::autograd::grad({x_hat}, {master}, {upstream.to(at::kFloat)})[0].to(upstream.scalar_type());
 }
 
-TEST(ParameterTest, RecordedTrustPassesTheGradientThatTheMasterWould) {
+TEST(ParameterTest, WhatIsSavedPassesTheGradientThatTheMasterWould) {
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     Parameter weight = QuantizedWeight(type);
     weight.RefreshCompute();
     const at::Tensor upstream = at::randn({4, 128}).to(type), expected = PassedByTheMaster(weight, upstream);
-    EXPECT_TRUE(weight.trusted.defined());
+    EXPECT_TRUE(weight.saved.defined());
     EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), expected));
     EXPECT_FALSE(at::equal(upstream, expected)) << "everything is trusted: this tests nothing";
   }
 }
 
-TEST(ParameterTest, TrustIsForgottenWherePrunedNumbersBeginToDecay) {
+TEST(ParameterTest, WhatIsSavedIsForgottenWherePrunedNumbersBeginToDecay) {
   Parameter weight = QuantizedWeight(at::kFloat);
   weight.RefreshCompute();
   weight.quantizer.sparsity = {2, 4};

@@ -27,16 +27,16 @@ class InputCopies {
       : quantizers_(quantizers), block_(std::move(block)), element_bits_(8 * static_cast<double>(pass.element_bytes)) {}
 
   // How often the input of these linear layers is kept: for layers that multiply with it as it is or for the quantizer's
-  // backward pass, which may do with a bit an element, and quantized.
+  // backward pass, which may do with less, and quantized.
   double Of(std::initializer_list<const char*> layers, bool is_kept_anyway = false) const {
     int64_t skipped = 0;
     for (const char* layer : layers) skipped += MatchesAny(quantizers_.skip, block_ + layer) ? 1 : 0;
     const QuantizerSpec& spec = quantizers_.activation;
     const bool quantizes = spec.enabled() && skipped < static_cast<int64_t>(layers.size());
-    const bool keeps_bits = quantizes && PassesTrustedGradient(spec);
-    const bool backward_needs_input = !keeps_bits && !PassesGradient(spec);
+    const bool backward_needs_input = !PassesTrustedGradient(spec) && !PassesGradient(spec);
     const bool keeps_input = is_kept_anyway || !quantizes || skipped > 0 || backward_needs_input;
-    return (keeps_input ? 1 : 0) + (quantizes ? 1 : 0) + (keeps_bits ? 1 / element_bits_ : 0);
+    const double saved_bits = 8.0 * static_cast<double>(SavedBytes(spec, spec.block)) / static_cast<double>(spec.block);
+    return (keeps_input ? 1 : 0) + (quantizes ? 1 + saved_bits / element_bits_ : 0);
   }
 
  private:

@@ -11,18 +11,18 @@ namespace {
 
 constexpr int64_t kFloatBytes = 4;
 
-// Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes a bit an element for who is
-// trusted, where the quantizer's backward pass needs that.
+// Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes what the quantizer saves for its
+// backward pass.
 int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers, int64_t element_bytes) {
-  int64_t elements = 0, trust_bytes = 0;
+  int64_t elements = 0, saved_bytes = 0;
   for (const ParameterShape& parameter : parameters) {
     const bool is_matrix = parameter.kind != ParameterKind::kVector;
     const QuantizerSpec quantizer = WeightQuantizerOf(parameter, quantizers);
     const bool has_copy = quantizer.enabled() || (is_matrix && element_bytes != kFloatBytes);
-    trust_bytes += PassesTrustedGradient(quantizer) ? parameter.elements() / 8 : 0;
+    if (is_matrix) saved_bytes += parameter.rows * SavedBytes(quantizer, parameter.columns);
     elements += has_copy ? parameter.elements() : 0;
   }
-  return elements * element_bytes + trust_bytes;
+  return elements * element_bytes + saved_bytes;
 }
 
 }  // namespace

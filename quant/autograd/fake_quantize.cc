@@ -2,6 +2,7 @@
 #include "quant/autograd/fake_quantize.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "quant/autograd/granularity.h"
@@ -28,6 +29,10 @@ const Estimator& EstimatorOf(const QuantizerSpec& spec, int64_t features) {
   return **estimator;
 }
 
+// Of the numbers that the forward pass of X saves.
+template <typename X>
+constexpr int64_t kNumberBytes = std::is_same_v<X, double> ? sizeof(double) : sizeof(float);
+
 // Calls rows(begin, end) on LibTorch's threads.
 template <typename Function>
 void ForRows(int64_t rows, int64_t features, const Function& function) {
@@ -42,33 +47,39 @@ T* MutableNumbersOf(at::Tensor& x) { return static_cast<T*>(x.mutable_data_ptr()
 
 template <typename X, typename V>
 void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat,
-                 at::Tensor* trusted) {
+                 at::Tensor* saved) {
   const KernelMatrix matrix = MatrixForKernels(x, spec);
   const int64_t features = matrix.features;
   const X* in = NumbersOf<X>(x);
   V* out = MutableNumbersOf<V>(x_hat);
-  uint8_t* bits = nullptr;
+  uint8_t* bytes = nullptr;
   int64_t row_bytes = 0;
-  if (trusted != nullptr) {
-    row_bytes = TrustBytes(matrix.spec, features);
-    if (!trusted->defined()) *trusted = at::empty({0}, at::kByte);
-    trusted->resize_({matrix.rows, row_bytes});
-    bits = MutableNumbersOf<uint8_t>(*trusted);
+  if (saved != nullptr) {
+    row_bytes = SavedBytes(matrix.spec, features, kNumberBytes<X>);
+    if (!saved->defined()) *saved = at::empty({0}, at::kByte);
+    saved->resize_({matrix.rows, row_bytes});
+    bytes = MutableNumbersOf<uint8_t>(*saved);
   }
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
     estimator.Forward(matrix.spec, in + begin * features, end - begin, features, out + begin * features,
-                      bits == nullptr ? nullptr : bits + begin * row_bytes);
+                      bytes == nullptr ? nullptr : bytes + begin * row_bytes);
   });
 }
 
+template <typename X>
+const uint8_t* SavedRows(const KernelMatrix& matrix, const at::Tensor& saved) {
+  const int64_t row_bytes = SavedBytes(matrix.spec, matrix.features, kNumberBytes<X>);
+  TORCH_CHECK(saved.numel() == matrix.rows * row_bytes, "a gradient of ", matrix.rows, " rows needs ",
+              matrix.rows * row_bytes, " bytes that the forward pass saves, and there are ", saved.numel(),
+              ": quantize what it is the gradient of with this spec first (QuantizeInto)");
+  return NumbersOf<uint8_t>(saved);
+}
+
 template <typename V>
-void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& trusted, const at::Tensor& v, at::Tensor& dx) {
+void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& saved, const at::Tensor& v, at::Tensor& dx) {
   const KernelMatrix matrix = MatrixForKernels(v, spec);
-  const int64_t features = matrix.features, row_bytes = TrustBytes(matrix.spec, features);
-  TORCH_CHECK(trusted.numel() == matrix.rows * row_bytes, "a gradient of ", v.sizes(), " needs ",
-              matrix.rows * row_bytes, " bytes of trust, and ", trusted.numel(),
-              " were recorded: quantize what it is the gradient of with this spec first (QuantizeInto)");
-  const uint8_t* bits = NumbersOf<uint8_t>(trusted);
+  const int64_t features = matrix.features, row_bytes = SavedBytes(matrix.spec, features, kNumberBytes<V>);
+  const uint8_t* bits = SavedRows<V>(matrix, saved);
   const V* grad = NumbersOf<V>(v);
   V* out = MutableNumbersOf<V>(dx);
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
@@ -78,16 +89,17 @@ void PassTrustedInto(const QuantizerSpec& spec, const at::Tensor& trusted, const
 }
 
 template <typename X, typename V>
-void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v,
-                  at::Tensor& dx) {
+void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& saved,
+                  const at::Tensor& v, at::Tensor& dx) {
   const KernelMatrix matrix = MatrixForKernels(x, spec);
-  const int64_t features = matrix.features;
+  const int64_t features = matrix.features, row_bytes = SavedBytes(matrix.spec, features, kNumberBytes<X>);
   const X* in = NumbersOf<X>(x);
+  const uint8_t* bytes = PassesFit(spec) ? SavedRows<X>(matrix, saved) : nullptr;
   const V* grad = NumbersOf<V>(v);
   X* out = MutableNumbersOf<X>(dx);
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
-    estimator.Backward(matrix.spec, in + begin * features, grad + begin * features, end - begin, features,
-                       out + begin * features);
+    estimator.Backward(matrix.spec, in + begin * features, bytes == nullptr ? nullptr : bytes + begin * row_bytes,
+                       grad + begin * features, end - begin, features, out + begin * features);
   });
 }
 
@@ -108,28 +120,38 @@ at::ScalarType TypeForKernels(const at::Tensor& x) {
 }
 at::Tensor ForKernels(const at::Tensor& x) { return x.to(TypeForKernels(x)).contiguous(); }
 
-// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Fills `trusted`, if that is
-// given, and makes it if it is undefined.
-void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted = nullptr) {
+// Whether the forward pass saves anything for the backward pass.
+bool Saves(const QuantizerSpec& spec) { return PassesTrustedGradient(spec) || PassesFit(spec); }
+
+// x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Fills `saved`, if that is given, and
+// makes it if it is undefined.
+void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), x_hat.scalar_type(),
-              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat, trusted); });
+              [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat, saved); });
 }
 
 // x_hat in `out`: x's dtype, or bfloat16 where x is float32.
 at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out,
-                      at::Tensor* trusted = nullptr) {
+                      at::Tensor* saved = nullptr) {
   const at::Tensor in = ForKernels(x);
   at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out == at::kBFloat16 ? out : in.scalar_type()));
-  RunForwardInto(in, spec, x_hat, trusted);
+  RunForwardInto(in, spec, x_hat, saved);
   return x_hat.to(out);
 }
 
 // dx: x's dtype, contiguous. v: that, or bfloat16 where x is float32.
-void RunBackward(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
+void RunBackward(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
+                 at::Tensor& dx) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
   WithNumbers(x.scalar_type(), v.scalar_type(),
-              [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, v, dx); });
+              [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, saved, v, dx); });
+}
+
+// v, dx: of one dtype, contiguous.
+void RunPassTrusted(const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
+  WithNumbers(v.scalar_type(), v.scalar_type(),
+              [&]<typename X, typename>() { PassTrustedInto<X>(spec, saved, v, dx); });
 }
 
 void CheckMaster(const at::Tensor& x) {
@@ -154,30 +176,29 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const QuantizerSpec& spec, bool overwrites) {
     // The graph may outlive the caller's spec, so it keeps its own copy.
     context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
-    at::Tensor trusted;
-    const bool records_trust = PassesTrustedGradient(spec);
-    at::Tensor x_hat = x;
+    at::Tensor saved, x_hat = x;
+    at::Tensor* wanted = Saves(spec) ? &saved : nullptr;
     if (overwrites) {
-      RunForwardInto(x, spec, x_hat, records_trust ? &trusted : nullptr);
+      RunForwardInto(x, spec, x_hat, wanted);
       context->mark_dirty({x});
     } else {
-      x_hat = RunForward(x, spec, x.scalar_type(), records_trust ? &trusted : nullptr);
+      x_hat = RunForward(x, spec, x.scalar_type(), wanted);
     }
-    if (records_trust) context->save_for_backward({trusted});
-    else if (NeedsInputForGradient(spec)) context->save_for_backward({x});
+    if (!PassesGradient(spec)) context->save_for_backward({NeedsInputForGradient(spec) ? x : at::Tensor(), saved});
     return x_hat;
   }
 
   // The gradient is written over that of x_hat where this pass is the last to see it.
   static variable_list backward(AutogradContext* context, variable_list& grad_outputs) {
-    const auto saved = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
-    if (PassesGradient(saved->spec)) return {grad_outputs[0], at::Tensor(), at::Tensor()};
+    const auto kept = c10::static_intrusive_pointer_cast<SavedSpec>(context->saved_data["spec"].toCapsule());
+    const QuantizerSpec& spec = kept->spec;
+    if (PassesGradient(spec)) return {grad_outputs[0], at::Tensor(), at::Tensor()};
     const at::ScalarType type = grad_outputs[0].scalar_type();
     const at::Tensor v = ForKernels(std::exchange(grad_outputs[0], at::Tensor()));
     at::Tensor dx = IsSoleOwner(v) ? v : at::empty_like(v);
-    const at::Tensor kept = context->get_saved_variables()[0];
-    if (PassesTrustedGradient(saved->spec)) TrustedGradient(kept, v, saved->spec, dx);
-    else RunBackward(ForKernels(kept), v, saved->spec, dx);
+    const variable_list x_and_saved = context->get_saved_variables();
+    if (PassesTrustedGradient(spec)) RunPassTrusted(x_and_saved[1], v, spec, dx);
+    else RunBackward(ForKernels(x_and_saved[0]), x_and_saved[1], v, spec, dx);
     return {dx.to(type), at::Tensor(), at::Tensor()};
   }
 };
@@ -204,36 +225,36 @@ at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::S
   return x_hat;
 }
 
-void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted) {
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved) {
   CheckMaster(x);
   const at::ScalarType out = x_hat.scalar_type();
   TORCH_CHECK(out == at::kFloat || out == at::kBFloat16, "quantized values come in float32 or bfloat16, not ", out);
   TORCH_CHECK(x_hat.sizes() == x.sizes() && x_hat.is_contiguous(), "x_hat is ", x_hat.sizes(), ", x is ", x.sizes(),
               ": use a contiguous tensor of the same shape");
   at::NoGradGuard no_grad;
-  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat, trusted);
+  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat, Saves(spec) ? saved : nullptr);
   else x_hat.copy_(x);
 }
 
-void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
-  CheckMaster(x);
-  CheckMaster(dx);
+void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
+                       at::Tensor& dx) {
   TORCH_CHECK(v.sizes() == x.sizes() && dx.sizes() == x.sizes(), "x ", x.sizes(), ", v ", v.sizes(), " and dx ",
               dx.sizes(), " differ in shape");
   TORCH_CHECK(v.scalar_type() == at::kFloat || v.scalar_type() == at::kBFloat16,
               "gradients of quantized values come in float32 or bfloat16, not ", v.scalar_type());
   TORCH_CHECK(x.is_contiguous() && v.is_contiguous() && dx.is_contiguous(), "x, v and dx must be contiguous");
   at::NoGradGuard no_grad;
-  if (!spec.enabled() || PassesGradient(spec)) dx.copy_(v);
-  else RunBackward(x, v, spec, dx);
-}
-
-void TrustedGradient(const at::Tensor& trusted, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
-  TORCH_CHECK(v.sizes() == dx.sizes() && v.scalar_type() == dx.scalar_type() && v.is_contiguous() && dx.is_contiguous(),
-              "v ", v.sizes(), " ", v.scalar_type(), " and dx ", dx.sizes(), " ", dx.scalar_type(),
-              " must be contiguous and of one shape and dtype");
-  WithNumbers(v.scalar_type(), v.scalar_type(),
-              [&]<typename X, typename>() { PassTrustedInto<X>(spec, trusted, v, dx); });
+  if (!spec.enabled() || PassesGradient(spec)) {
+    dx.copy_(v);
+  } else if (PassesTrustedGradient(spec)) {
+    TORCH_CHECK(v.scalar_type() == dx.scalar_type(), "v is ", v.scalar_type(), " and dx ", dx.scalar_type(),
+                ": a gradient of trusted elements keeps its dtype");
+    RunPassTrusted(saved, v, spec, dx);
+  } else {
+    CheckMaster(x);
+    CheckMaster(dx);
+    RunBackward(x, saved, v, spec, dx);
+  }
 }
 
 double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {

@@ -9,7 +9,8 @@
 namespace ridgeline {
 
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Keeps for the backward pass
-// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x. x_hat is written
+// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x, and six numbers a
+// block where it passes a regression. x_hat is written
 // over x where nobody else holds that (move it in), it is contiguous and the backward pass does not need it; dL/dx over
 // dL/dx_hat in the same way. Shares LibTorch's threads. float64 is computed as it is, all else in float32; float16, unlike
 // bfloat16, by a float32 copy of the tensor.
@@ -25,16 +26,15 @@ at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec);
 // x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
 
-// The same into the caller's x_hat, contiguous, kBFloat16 or kFloat. `trusted`, if given, becomes what TrustedGradient
-// needs instead of x, a bit an element. REQUIRES: PassesTrustedGradient(spec) where it is given.
-void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* trusted = nullptr);
+// The same into the caller's x_hat, contiguous, kBFloat16 or kFloat. `saved`, if given, becomes what QuantizedGradient
+// needs beside x (SavedBytes); undefined where that is nothing.
+void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr);
 
-// dx = dL/dx, float32, from v = dL/dx_hat, kBFloat16 or kFloat. x, v, dx: one shape, contiguous; the caller owns dx,
-// which may be v itself where dtypes are equal.
-void QuantizedGradient(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
-
-// The same from what QuantizeInto recorded with this spec. v, dx: of x's shape and of one dtype, contiguous; dx may be v.
-void TrustedGradient(const at::Tensor& trusted, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx);
+// dx = dL/dx from v = dL/dx_hat, kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec. x, v, dx:
+// one shape, contiguous; the caller owns dx, which may be v itself where dtypes are equal. dx is float32, or of v's dtype
+// where PassesTrustedGradient(spec), which does not look at x's numbers.
+void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
+                       at::Tensor& dx);
 
 // The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec);

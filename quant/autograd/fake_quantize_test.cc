@@ -125,6 +125,13 @@ TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
   }
 }
 
+// What comes from QuantizeInto and QuantizedGradient.
+void PassThrough(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec, at::Tensor& dx) {
+  at::Tensor saved, x_hat = at::empty_like(x);
+  QuantizeInto(x, spec, x_hat, &saved);
+  QuantizedGradient(x, saved, v, spec, dx);
+}
+
 // Writing over x would be an error in the backward pass if that needed x.
 TEST(FakeQuantizeTest, AGradientThatPassesAsItIsOrWhereXIsTrustedNeedsNoInput) {
   for (auto [estimator, scheme, grid] :
@@ -148,7 +155,7 @@ TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
   at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128}), seen;
   const at::Tensor v_before = v.clone();
   at::Tensor expected = at::empty_like(v);
-  QuantizedGradient(x.detach(), v, spec, expected);
+  PassThrough(x.detach(), v, spec, expected);
   at::Tensor x_hat = FakeQuantize(x, spec) * 1;
   x_hat.register_hook([&](const at::Tensor& gradient) { seen = gradient; });
   EXPECT_TRUE(at::equal(torch::autograd::grad({FakeQuantize(x, spec)}, {x}, {v})[0], expected));
@@ -163,7 +170,7 @@ TEST(FakeQuantizeTest, AGradientThatNobodyElseHoldsGivesTheSame) {
   for (const QuantizerSpec& spec : EverySpec()) {
     SCOPED_TRACE(Name(spec));
     at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), expected = at::empty_like(x);
-    QuantizedGradient(x, 2 * v, spec, expected);
+    PassThrough(x, 2 * v, spec, expected);
     x.requires_grad_(true);
     EXPECT_TRUE(at::equal(torch::autograd::grad({FakeQuantize(x, spec) * 2}, {x}, {v})[0], expected));
   }
@@ -302,22 +309,15 @@ TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
     at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), dx = at::empty_like(x);
     EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kFloat), FakeQuantize(x, spec)));
     EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kBFloat16), FakeQuantize(x, spec).to(at::kBFloat16)));
-    at::Tensor rounded = v.to(at::kBFloat16);
-    QuantizedGradient(x, rounded, spec, dx);
-    EXPECT_TRUE(at::equal(dx, GradientOf(FakeQuantize, x, rounded.to(at::kFloat), spec)));
+    // What passes trusted elements keeps its dtype.
+    at::Tensor rounded = v.to(at::kBFloat16), passed = PassesTrustedGradient(spec) ? at::empty_like(rounded) : dx;
+    PassThrough(x, rounded, spec, passed);
+    const at::Tensor of_rounded = GradientOf(FakeQuantize, x, rounded.to(at::kFloat), spec);
+    EXPECT_TRUE(at::equal(passed, of_rounded.to(passed.scalar_type())));
     at::Tensor expected = GradientOf(FakeQuantize, x, v, spec);
-    if (PassesTrustedGradient(spec)) {
-      at::Tensor trusted, x_hat = at::empty_like(x), of_trust = rounded.clone();
-      QuantizeInto(x, spec, x_hat, &trusted);
-      TrustedGradient(trusted, rounded, spec, of_trust);
-      EXPECT_TRUE(at::equal(of_trust, dx.to(at::kBFloat16)));
-      TrustedGradient(trusted, v, spec, of_trust = at::empty_like(v));
-      EXPECT_TRUE(at::equal(of_trust, expected));
-      EXPECT_THROW(TrustedGradient(trusted, v.slice(0, 0, 1), spec, of_trust), c10::Error);
-      at::Tensor of_one_row = at::empty({1, 192});
-      EXPECT_THROW(TrustedGradient(trusted, v.slice(0, 0, 1), spec, of_one_row), c10::Error);
-    }
-    QuantizedGradient(x, v, spec, v);  // In place.
+    PassThrough(x, v, spec, dx);
+    EXPECT_TRUE(at::equal(dx, expected));
+    PassThrough(x, v, spec, v);  // In place.
     EXPECT_TRUE(at::equal(v, expected));
   }
 }
@@ -325,7 +325,7 @@ TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
 TEST(FakeQuantizeTest, TheHalvesPassOnWhereTheSpecIsOff) {
   at::Tensor x = at::randn({2, 8}), v = at::randn({2, 8}).to(at::kBFloat16), dx = at::empty_like(x);
   EXPECT_TRUE(at::equal(QuantizedValues(x, {}, at::kBFloat16), x.to(at::kBFloat16)));
-  QuantizedGradient(x, v, {}, dx);
+  QuantizedGradient(x, at::Tensor(), v, {}, dx);
   EXPECT_TRUE(at::equal(dx, v.to(at::kFloat)));
 }
 
@@ -334,8 +334,25 @@ TEST(FakeQuantizeTest, TheHalvesRefuseOtherDtypesAndShapes) {
   at::Tensor x = at::randn({2, 8}), dx = at::empty_like(x), half = x.to(at::kHalf);
   EXPECT_THROW(QuantizedValues(half, spec, at::kFloat), c10::Error);
   EXPECT_THROW(QuantizedValues(x, spec, at::kHalf), c10::Error);
-  EXPECT_THROW(QuantizedGradient(x, at::randn({2, 4}), spec, dx), c10::Error);
-  EXPECT_THROW(QuantizedGradient(x, x, spec, half), c10::Error);
+  EXPECT_THROW(PassThrough(x, at::randn({2, 4}), spec, dx), c10::Error);
+  EXPECT_THROW(PassThrough(x, x, spec, half), c10::Error);
+}
+
+TEST(FakeQuantizeTest, AGradientWithoutWhatItsForwardPassSavedIsAnErrorThatSaysSo) {
+  at::Tensor x = at::randn({2, 128}), dx = at::empty_like(x), x_hat = at::empty_like(x);
+  for (const char* estimator : {"ridge", "ridge_trust"}) {
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .grid = GridStatistics::kGaussian};
+    at::Tensor saved;
+    QuantizeInto(x.slice(0, 0, 1), spec, x_hat = at::empty({1, 128}), &saved);
+    for (const at::Tensor& wrong : {saved, at::empty({0}, at::kByte)}) {
+      try {
+        QuantizedGradient(x, wrong, x, spec, dx);
+        FAIL() << estimator << " passed a gradient of two rows by " << wrong.numel() << " bytes";
+      } catch (const c10::Error& error) {
+        EXPECT_NE(std::string(error.what()).find("QuantizeInto"), std::string::npos) << error.what();
+      }
+    }
+  }
 }
 
 TEST(FakeQuantizeTest, AnImpossibleSpecIsAnErrorThatSaysWhy) {

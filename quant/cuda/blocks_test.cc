@@ -13,6 +13,7 @@
 #include "quant/cuda/emulation.h"
 #include "quant/cuda/params_of_spec.h"
 #include "quant/kernels/estimator.h"
+#include "quant/spec/definition.h"
 #include "quant/spec/float_element.h"
 
 namespace ridgeline::cuda {
@@ -37,8 +38,11 @@ std::vector<T> CpuForward(const QuantizerSpec& spec, const std::vector<T>& x, co
 template <typename T>
 std::vector<T> CpuBackward(const QuantizerSpec& spec, const std::vector<T>& x, const std::vector<T>& v,
                            const Case& of) {
-  std::vector<T> dx(x.size());
-  EstimatorFor(spec).value()->Backward(spec, x.data(), v.data(), of.rows, of.features, dx.data());
+  std::vector<T> x_hat(x.size()), dx(x.size());
+  std::vector<uint8_t> saved(static_cast<size_t>(of.rows * SavedBytes(spec, of.features, sizeof(T))));
+  const Estimator& estimator = **EstimatorFor(spec);
+  estimator.Forward(spec, x.data(), of.rows, of.features, x_hat.data(), saved.data());
+  estimator.Backward(spec, x.data(), saved.data(), v.data(), of.rows, of.features, dx.data());
   return dx;
 }
 

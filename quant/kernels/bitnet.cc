@@ -91,7 +91,9 @@ struct BitnetScale {
 };
 
 template <typename T>
-HWY_INLINE BitnetScale<T> ScaleOf(const Block<T>& block, T measure) { return {measure + Poison(block.x, block.n), T(0)}; }
+HWY_INLINE BitnetScale<T> ScaleOf(const Block<T>& block, T measure) {
+  return {IsFinite(block.x, block.n) ? measure : static_cast<T>(__builtin_nan("")), T(0)};
+}
 
 template <typename T>
 HWY_INLINE T Int8Measure(const Block<T>& block, T divisor) {

@@ -9,6 +9,7 @@
 #endif
 
 #include "quant/kernels/statistics-inl.h"
+#include "quant/spec/definition.h"
 #include "quant/spec/quant_spec.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,7 +25,10 @@ struct Block {
   int64_t n;
   T kept_count;     // How many of x_kept a mean runs over.
   T* scratch;       // Room for n, for the estimator.
-  uint8_t* trusted = nullptr;  // Where the forward pass records a bit for each element, if it is asked for.
+  const T* unturned = nullptr;  // What x is turned from by the Hadamard matrix; null where x was not turned.
+  // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression (kNumbersOfFit).
+  uint8_t* trusted = nullptr;
+  T* fit = nullptr;
 
   bool is_sparse() const { return mask != nullptr; }
 };
@@ -38,8 +42,8 @@ template <typename T, class Function>
 HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) {
   if constexpr (sizeof(T) == 4)
     if (block.n == kUsualBlock && !block.is_sparse())
-      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch,
-                               block.trusted});
+      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch, block.unturned,
+                               block.trusted, block.fit});
   return function(block);
 }
 
@@ -75,11 +79,12 @@ HWY_INLINE void RecordTrust(D d, hn::Mask<D> is_trusted, int64_t i, const Block<
   if (block.trusted != nullptr) StoreBits(d, is_trusted, i, block.trusted);
 }
 
-// All of it is trusted.
+// All of it is trusted, and what is saved of its grid has no inverse scale.
 template <typename T>
 HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {
   ReproduceBlock(block, x_hat);
   if (block.trusted != nullptr) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0xFF});
+  if (block.fit != nullptr) Fill(block.fit, kNumbersOfFit, T(0));
 }
 
 // The same for gradients: v passes, or is NaN.

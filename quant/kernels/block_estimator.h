@@ -5,14 +5,23 @@
 
 // Within HWY_NAMESPACE, for block templates:
 //   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
-// What Measure finds out about a block is handed to the other two. Some blocks are measured before the first of them goes
+// What Measure finds out about a block is handed to Forward, and to Backward what Recall finds of what Forward saved (the
+// same as Measure, unless RIDGELINE_RECALLING_BLOCK_FUNCTIONS says otherwise). Some blocks are measured before the first of them goes
 // on: a sum over a block is waited for, and those of others can be made meanwhile.
 #define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                                    \
+  RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, MeasureBlock, MeasureBlock, ForwardBlock, BackwardBlock)
+
+#define RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, MeasureBlock, RecallBlock, ForwardBlock, BackwardBlock)             \
   struct Name##Blocks {                                                                                               \
     template <typename T>                                                                                             \
     static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
       return WithKnownShape(                                                                                          \
           block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return MeasureBlock(spec, known); });           \
+    }                                                                                                                 \
+    template <typename T>                                                                                             \
+    static HWY_NOINLINE auto Recall(const QuantizerSpec& spec, const Block<T>& block) {                               \
+      return WithKnownShape(                                                                                          \
+          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RecallBlock(spec, known); });            \
     }                                                                                                                 \
     template <typename T, class Measured>                                                                             \
     static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,      \
@@ -47,7 +56,7 @@
     WithGridKind(measured, [&](const Grid<T>& grid)                                                                   \
                                RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, grid, block, v, dx); });                 \
   }                                                                                                                   \
-  RIDGELINE_BLOCK_FUNCTIONS(Name, GridOf, Name##OntoGrid, Name##FromGrid)
+  RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, GridOf, RecallGrid, Name##OntoGrid, Name##FromGrid)
 
 #define RIDGELINE_KERNEL_TABLE(Name)                                                                                  \
   const KernelTable& Name##Kernels() {                                                                                \

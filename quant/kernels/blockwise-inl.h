@@ -16,6 +16,7 @@
 #include "quant/kernels/block-inl.h"
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/hadamard-inl.h"
+#include "quant/kernels/narrow.h"
 #include "quant/kernels/prune-inl.h"
 #include "quant/kernels/scratch.h"
 #include "quant/spec/hadamard_sign.h"
@@ -27,14 +28,6 @@ namespace HWY_NAMESPACE {
 // What blocks of X are computed in.
 template <typename X>
 using Computed = std::conditional_t<std::is_same_v<X, double>, double, float>;
-
-// Numbers that are only pruned share no grid: their blocks are whole groups, as many as fit spec.block.
-HWY_INLINE int64_t BlockLength(const QuantizerSpec& spec, int64_t features) {
-  int64_t block = spec.block;
-  if (spec.sparsity.is_sparse() && block % spec.sparsity.m != 0)
-    block = Max<int64_t>(spec.sparsity.m, block - block % spec.sparsity.m);
-  return Min(block, features);
-}
 
 // Blocks are worked on a few at a time, as long as all of them fit into the innermost cache.
 inline constexpr int kMostBlocksAtOnce = 4;
@@ -52,7 +45,7 @@ template <typename T>
 class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
-      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)) {
+      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)), narrow_(NarrowByInstruction()) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
@@ -73,8 +66,13 @@ class Workspace {
   // Of x, n numbers.
   template <typename X>
   HWY_INLINE Block<T> Take(const X* x, int64_t n) {
-    const T* numbers = TakeNumbers(x, n, spec_.hadamard, Own(kX));
+    const T* numbers = Widened(x, n, Own(kX));
     Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Own(kCodes)};
+    if (spec_.hadamard) {
+      block.unturned = WithSigns(numbers, n, Own(kX));
+      block.x = block.x_kept = numbers = Own(kTurned);
+      Rotate(block.unturned, n, rotation_factor_, Own(kTurned));
+    }
     if (!spec_.sparsity.is_sparse()) return block;
     Prune(spec_.sparsity, numbers, Shared(kPlaces), n, Shared(kSizes) + kLargestSparsityGroup, Own(kMask), Own(kKept));
     block.x_kept = Own(kKept);
@@ -85,7 +83,10 @@ class Workspace {
 
   template <typename V>
   HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
-    return TakeNumbers(v, n, spec_.hadamard && !spec_.stays_turned, Shared(kGradient));
+    const T* numbers = Widened(v, n, Shared(kGradient));
+    if (!spec_.hadamard || spec_.stays_turned) return numbers;
+    Rotate(WithSigns(numbers, n, Shared(kGradient)), n, rotation_factor_, Shared(kGradient));
+    return Shared(kGradient);
   }
 
   // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
@@ -100,23 +101,24 @@ class Workspace {
   HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
-  enum { kX, kCodes, kKept, kMask, kOwnBuffers };                // Of each block that is worked on.
+  enum { kX, kTurned, kCodes, kKept, kMask, kOwnBuffers };       // Of each block that is worked on.
   enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
 
   T* Own(int which) const { return numbers_ + own_ + which * room_; }
   T* Shared(int which) const { return numbers_ + shared_ + which * room_; }
   bool TurnsValuesBack() const { return spec_.hadamard && !spec_.stays_turned; }
 
-  // Numbers in T, rotated if that is asked for: `from` itself if nothing is to be done.
+  // Numbers in T: `from` itself if nothing is to be done.
   template <typename From>
-  HWY_INLINE const T* TakeNumbers(const From* from, int64_t n, bool turns, T* buffer) {
-    if constexpr (std::is_same_v<From, T>) {
-      if (!turns) return from;
-      Turn(from, n, buffer);
-    } else {
-      ConvertNumbers<T>(from, n, buffer);
-      if (turns) Turn(buffer, n, buffer);
-    }
+  HWY_INLINE const T* Widened(const From* from, int64_t n, T* buffer) {
+    if constexpr (std::is_same_v<From, T>) return from;
+    else ConvertNumbers<T>(from, n, buffer);
+    return buffer;
+  }
+  // D x for the signs D of a turn, H D x: x itself without signs.
+  HWY_INLINE const T* WithSigns(const T* x, int64_t n, T* buffer) {
+    if (!spec_.hadamard_signs) return x;
+    FlipSigns(x, Signs(), n, buffer);
     return buffer;
   }
 
@@ -134,16 +136,13 @@ class Workspace {
       else if (result != to) Copy(result, n, to);
     } else {
       if (turns_back) TurnBack(result, n, result);
-      ConvertNumbers<T>(result, n, to);
+      if (narrow_ != nullptr) narrow_(result, n, to);
+      else ConvertNumbers<T>(result, n, to);
     }
   }
   const T* Signs() const { return numbers_ + signs_ + column_; }
 
-  // y = H D x, and back: x = D H y.
-  HWY_INLINE void Turn(const T* x, int64_t n, T* y) {
-    if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, y);
-    Rotate(spec_.hadamard_signs ? y : x, n, rotation_factor_, y);
-  }
+  // x = D H y.
   HWY_INLINE void TurnBack(const T* y, int64_t n, T* x) {
     Rotate(y, n, rotation_factor_, x);
     if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, x);
@@ -154,6 +153,7 @@ class Workspace {
   int64_t own_ = 0, shared_, signs_;  // Where in numbers_ they begin; signs_ are those of a row.
   int64_t column_ = 0;
   T rotation_factor_;
+  NarrowFunction narrow_;
   T* numbers_;
 };
 
@@ -182,8 +182,27 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
   });
 }
 
-// A few blocks and what was measured of them. Both are made in their places: copies in vectors would wait until the
-// numbers they consist of have left for the cache.
+// What the forward pass saves of blocks for the backward pass, one after the other.
+template <typename T>
+class SavedOfBlocks {
+ public:
+  // `saved` may be null.
+  HWY_INLINE SavedOfBlocks(const QuantizerSpec& spec, uint8_t* saved) : passes_fit_(PassesFit(spec)), next_(saved) {}
+
+  HWY_INLINE void TellNext(Block<T>* block) {
+    if (next_ == nullptr) return;
+    if (passes_fit_) block->fit = reinterpret_cast<T*>(next_);
+    else block->trusted = next_;
+    next_ += passes_fit_ ? kNumbersOfFit * static_cast<int64_t>(sizeof(T)) : (block->n + 7) / 8;
+  }
+
+ private:
+  const bool passes_fit_;
+  uint8_t* next_;
+};
+
+// A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
+// places: copies in vectors would wait until the numbers they consist of have left for the cache.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
   using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
@@ -191,26 +210,27 @@ struct MeasuredBlocks {
   Block<T> blocks[kMostBlocksAtOnce];
   Measured measured[kMostBlocksAtOnce];
 
-  template <typename X>
-  HWY_INLINE void Take(const QuantizerSpec& spec, const X* x, const Place* places, int count, uint8_t** trusted,
+  template <bool kRecalls, typename X>
+  HWY_INLINE void Take(const QuantizerSpec& spec, const X* x, const Place* places, int count, SavedOfBlocks<T>* saved,
                        Workspace<T>* workspace) {
     for (int i = 0; i < count; ++i) {
       workspace->MoveTo(i, places[i]);
       new (&blocks[i]) Block<T>(workspace->Take(x + places[i].at, places[i].n));
-      blocks[i].trusted = *trusted;
-      if (*trusted != nullptr) *trusted += (places[i].n + 7) / 8;
-      new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
+      saved->TellNext(&blocks[i]);
+      if constexpr (kRecalls) new (&measured[i]) Measured(Blocks::Recall(spec, blocks[i]));
+      else new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
     }
   }
 };
 
 template <class Blocks, typename X, typename V>
-void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted) {
+void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* saved) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
+  SavedOfBlocks<T> saved_of_blocks(spec, saved);
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
-    taken.Take(spec, x, places, count, &trusted, &workspace);
+    taken.template Take</*kRecalls=*/false>(spec, x, places, count, &saved_of_blocks, &workspace);
     for (int i = 0; i < count; ++i) {
       workspace.MoveTo(i, places[i]);
       T* result = workspace.RoomForValues(taken.blocks[i].x, x_hat + places[i].at);
@@ -221,14 +241,15 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
 }
 
 template <class Blocks, typename X, typename V>
-void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) {
+void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
+                    int64_t features, X* dx) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
-  uint8_t* no_trust = nullptr;
+  SavedOfBlocks<T> saved_of_blocks(spec, PassesFit(spec) ? const_cast<uint8_t*>(saved) : nullptr);  // Only read.
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
-    taken.Take(spec, x, places, count, &no_trust, &workspace);
+    taken.template Take</*kRecalls=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
       workspace.MoveTo(i, places[i]);
@@ -242,7 +263,8 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const V* v, int64_t r
 }
 
 // Of `Blocks`, which has the static templates
-//   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
+//   Measure(spec, block), Recall(spec, block), Forward(spec, measured, block, x_hat) and
+//   Backward(spec, measured, block, v, dx).
 template <class Blocks, typename X, typename V>
 constexpr MatrixKernels<X, V> MatrixKernelsOf() {
   return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};

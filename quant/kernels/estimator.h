@@ -15,8 +15,9 @@ namespace ridgeline {
 // What an estimator does to x and dx in X, x_hat and v in V. REQUIRES: spec comes from ResolveDefaults.
 template <typename X, typename V>
 struct MatrixKernels {
-  void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* trusted);
-  void (*backward)(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx);
+  void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* saved);
+  void (*backward)(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
+                   int64_t features, X* dx);
 };
 
 // Activations keep their type; master weights are float and their quantized values float or bfloat16. Block math is in
@@ -37,19 +38,21 @@ class Estimator final {
   constexpr Estimator(std::string_view name, Kernels kernels) : name_(name), kernels_(kernels) {}
   std::string_view name() const { return name_; }
 
-  // x_hat = dequantized x. `trusted`, if given, receives rows * TrustBytes(spec, features) bytes for PassTrusted
-  // (quant/kernels/trust.h). REQUIRES: spec is valid and enabled, of granularity block, and ValidateFeatures accepts
-  // `features`; (X, V) is in KernelTable; PassesTrustedGradient(spec) where trusted is given.
+  // x_hat = dequantized x. `saved`, if given, receives SavedBytes (quant/spec/definition.h) of each row for Backward or
+  // PassTrusted (quant/kernels/trust.h); it is aligned for float, or for X = double. REQUIRES: spec is valid and enabled, of
+  // granularity block, and ValidateFeatures accepts `features`; (X, V) is in KernelTable.
   template <typename X, typename V>
   void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat,
-               uint8_t* trusted = nullptr) const {
-    std::get<MatrixKernels<X, V>>(kernels_()).forward(ResolveDefaults(spec), x, rows, features, x_hat, trusted);
+               uint8_t* saved = nullptr) const {
+    std::get<MatrixKernels<X, V>>(kernels_()).forward(ResolveDefaults(spec), x, rows, features, x_hat, saved);
   }
 
-  // dx = dL/dx from v = dL/dx_hat, in closed form; codes and statistics are computed again from x. dx may be v.
+  // dx = dL/dx from v = dL/dx_hat, in closed form; codes, and statistics that Forward did not save, are computed again
+  // from x. dx may be v. REQUIRES: as Forward; where PassesFit(spec), `saved` is what Forward saved of this x.
   template <typename X, typename V>
-  void Backward(const QuantizerSpec& spec, const X* x, const V* v, int64_t rows, int64_t features, X* dx) const {
-    std::get<MatrixKernels<X, V>>(kernels_()).backward(ResolveDefaults(spec), x, v, rows, features, dx);
+  void Backward(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows, int64_t features,
+                X* dx) const {
+    std::get<MatrixKernels<X, V>>(kernels_()).backward(ResolveDefaults(spec), x, saved, v, rows, features, dx);
   }
 
  private:

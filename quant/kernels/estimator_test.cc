@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "quant/kernels/estimator_ref.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {
@@ -43,9 +44,12 @@ std::vector<T> RunForward(const QuantizerSpec& spec, const std::vector<T>& x, in
 
 template <typename T>
 std::vector<T> RunBackward(const QuantizerSpec& spec, const std::vector<T>& x, const std::vector<T>& v) {
-  std::vector<T> dx(x.size());
+  std::vector<T> x_hat(x.size()), dx(x.size());
   int64_t features = static_cast<int64_t>(x.size());
-  EstimatorFor(spec).value()->Backward(spec, x.data(), v.data(), 1, features, dx.data());
+  std::vector<uint8_t> saved(static_cast<size_t>(SavedBytes(spec, features, sizeof(T))));
+  const Estimator& estimator = **EstimatorFor(spec);
+  estimator.Forward(spec, x.data(), 1, features, x_hat.data(), saved.data());
+  estimator.Backward(spec, x.data(), saved.data(), v.data(), 1, features, dx.data());
   return dx;
 }
 
@@ -205,12 +209,13 @@ TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
 TEST_P(EveryGridTest, WhatIsNotFiniteMakesItsBlockNanAndLeavesTheOthersAlone) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (QuantizerSpec spec : GridsOf(GetParam()))
-    for (float poison : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
-      SCOPED_TRACE(Describe(spec, 16));
+    for (auto [poison, at] : {std::pair{std::numeric_limits<float>::quiet_NaN(), size_t{18}}, {infinity, size_t{18}},
+                              {-infinity, size_t{18}}, {infinity, size_t{16}}}) {
+      SCOPED_TRACE(Describe(spec, 16) + " at " + std::to_string(at));
       spec.block = 16;
       std::vector<float> x, v(48, 1.0f);
       for (double value : RandomVector(48, 10)) x.push_back(static_cast<float>(value));
-      x[18] = poison;
+      x[at] = poison;
       const std::vector<float> x_hat = RunForward(spec, x), dx = RunBackward(spec, x, v);
       for (size_t i = 0; i < 48; ++i) {
         EXPECT_EQ(std::isnan(x_hat[i]), i / 16 == 1);

@@ -93,12 +93,13 @@ HWY_INLINE Grid<T> BitModGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x
   return best;
 }
 
-// Without an inverse scale where a number is not finite, which an encoded scale would hide.
+// Without an inverse scale where a number is not finite, which an encoded scale would hide. `rms` is asked for by Gaussian
+// grids alone.
 template <typename T>
-HWY_NOINLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T count) {
+HWY_NOINLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T rms) {
   if (!IsFinite(x, n)) return {};
   if (spec.grid == GridStatistics::kGaussian) {
-    const T extent = static_cast<T>(GaussianExtent(spec.format)) * MomentsOf(spec, x, n, count).rms;
+    const T extent = static_cast<T>(GaussianExtent(spec.format)) * rms;
     return GridWithExtent(spec, extent, static_cast<T>(LargestElement(spec.format)));
   }
   const T extent = MaxAbs(x, n);

@@ -106,7 +106,7 @@ TEST(GaussianGridTest, OneBitTrustsSevenTenthsAndFourBitsNearlyAll) {
   for (auto [format, share] : {std::pair{Format::kInt1, std::erf(1.30 * 0.7978845608 / std::sqrt(2.0))},
                                {Format::kInt4, std::erf(2.5139306 * 16 / 15 / std::sqrt(2.0))}}) {
     QuantizerSpec spec = GaussianSpec("quest", Scheme::kLinear, format);
-    FindEstimator("quest").value()->Backward(spec, StandardNormal().data(), v.data(), 1, kQuantiles, dx.data());
+    FindEstimator("quest").value()->Backward(spec, StandardNormal().data(), nullptr, v.data(), 1, kQuantiles, dx.data());
     double trusted = 0;
     for (double value : dx) trusted += value;
     EXPECT_NEAR(trusted / kQuantiles, share, 1e-4) << FormatName(format);

@@ -32,13 +32,16 @@ struct Grid {
   T half_last_step = T(0.5);
 };
 
-// Levels 0 .. 2^bits - 1 from the smallest number to the largest. Comparisons lose a NaN: Poison passes it on.
+template <typename T>
+HWY_INLINE T AffineHighest(int bits) { return static_cast<T>((1 << bits) - 1); }
+
+// Levels 0 .. 2^bits - 1 from the smallest number to the largest.
 template <typename T>
 HWY_INLINE Grid<T> AffineGrid(const T* x, int64_t n, int bits) {
   const Extent<T> extent = ExtentOf(x, n);
-  const T levels = static_cast<T>((1 << bits) - 1);
-  const T scale = (extent.largest - extent.smallest + Poison(x, n)) / levels;
-  return {scale, InverseOrZero(scale), extent.smallest, T(0), levels, T(0), false};
+  if (HWY_UNLIKELY(!extent.is_finite)) return {};
+  const T highest = AffineHighest<T>(bits), scale = (extent.largest - extent.smallest) / highest;
+  return {scale, InverseOrZero(scale), extent.smallest, T(0), highest, T(0), false};
 }
 
 template <typename T>
@@ -48,37 +51,47 @@ HWY_INLINE T LinearHighest(Format format) {
   return static_cast<T>(1 << (IntegerBits(format) - 1)) - T(0.5);
 }
 
-// int1: mean |x| times the sign. ternary: mean |x|. intB: 2^B levels in symmetry about zero, half-integers, the outermost
-// at max |x|. `count` numbers make up a mean.
+// Of plain integers, signs and ternary numbers.
 template <typename T>
-HWY_INLINE Grid<T> LinearGrid(const T* x, int64_t n, T count, Format format) {
-  if (format == Format::kInt1 || format == Format::kTernary) {
-    const T scale = SumAbs(x, n) / count;
-    return {scale, InverseOrZero(scale), T(0), T(-1), T(1), T(0), format == Format::kInt1};
-  }
-  const T highest = LinearHighest<T>(format), scale = (MaxAbs(x, n) + Poison(x, n)) / highest;
-  return {scale, InverseOrZero(scale), T(0), -highest, highest, T(0.5), false};
+HWY_INLINE Grid<T> GridWithScale(const QuantizerSpec& spec, T scale, T inverse_scale, T offset) {
+  if (spec.scheme == Scheme::kAffine)
+    return {scale, inverse_scale, offset, T(0), AffineHighest<T>(IntegerBits(spec.format)), T(0), false};
+  const bool is_integer = spec.format == Format::kInt1 || spec.format == Format::kTernary;
+  const T highest = LinearHighest<T>(spec.format), shift = is_integer ? T(0) : T(0.5);
+  return {scale, inverse_scale, T(0), -highest, highest, shift, spec.format == Format::kInt1};
 }
 
+// int1: mean |x| times the sign. ternary: mean |x|. intB: 2^B levels in symmetry about zero, half-integers, the outermost
+// at max |x|. A mean is that of what is kept.
 template <typename T>
-HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
-  return MomentsAbout(spec.scheme == Scheme::kAffine, x, n, count);
+HWY_INLINE Grid<T> LinearGrid(const QuantizerSpec& spec, const Block<T>& block) {
+  const T* x = block.x_kept;
+  const bool is_mean = spec.format == Format::kInt1 || spec.format == Format::kTernary;
+  if (HWY_UNLIKELY(!is_mean && !IsFinite(x, block.n))) return {};
+  const T scale = is_mean ? SumAbs(x, block.n) / block.kept_count : MaxAbs(x, block.n) / LinearHighest<T>(spec.format);
+  return GridWithScale(spec, scale, InverseOrZero(scale), T(0));
+}
+
+// Of what is kept: about the mean in the affine scheme, else about zero.
+template <typename T>
+HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const Block<T>& block) {
+  const bool centred = spec.scheme == Scheme::kAffine;
+  Moments<T> moments;
+  if (block.unturned != nullptr && !block.is_sparse() && MomentsOfTurned(centred, block.unturned, block.n, &moments))
+    return moments;
+  return MomentsAbout(centred, block.x_kept, block.n, block.kept_count);
 }
 
 // Least mean square error for Gaussian numbers: the outermost levels at +-GaussianExtent RMS.
 template <typename T>
-HWY_INLINE Grid<T> GaussianGrid(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
-  const Moments<T> moments = MomentsOf(spec, x, n, count);
+HWY_INLINE Grid<T> GaussianGrid(const QuantizerSpec& spec, const Block<T>& block) {
+  const Moments<T> moments = MomentsOf(spec, block);
   const T extent = static_cast<T>(GaussianExtent(spec.format)) * moments.rms;
-  if (spec.scheme == Scheme::kAffine) {
-    const T levels = static_cast<T>((1 << IntegerBits(spec.format)) - 1);
-    const T scale = extent * (T(2) / levels);  // A quotient that need not wait for the moments.
-    return {scale, InverseOrZero(scale), moments.mean - extent, T(0), levels, T(0), false};
-  }
-  const bool is_integer = spec.format == Format::kInt1 || spec.format == Format::kTernary;
-  const T highest = LinearHighest<T>(spec.format), scale = extent / highest;
-  const T shift = is_integer ? T(0) : T(0.5);
-  return {scale, InverseOrZero(scale), T(0), -highest, highest, shift, spec.format == Format::kInt1};
+  // Quotients that need not wait for the moments.
+  const T steps_of_extent = spec.scheme == Scheme::kAffine ? T(2) / AffineHighest<T>(IntegerBits(spec.format))
+                                                           : T(1) / LinearHighest<T>(spec.format);
+  const T scale = extent * steps_of_extent;
+  return GridWithScale(spec, scale, InverseOrZero(scale), moments.mean - extent);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -94,17 +107,26 @@ namespace HWY_NAMESPACE {
 // Of plain integers, signs and ternary numbers. Without an inverse scale, too, where a number is not finite: extents are
 // told, means are not finite themselves.
 template <typename T>
-HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const T* x, int64_t n, T count) {
-  if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, x, n, count);
-  if (spec.scheme == Scheme::kAffine) return AffineGrid(x, n, IntegerBits(spec.format));
-  return LinearGrid(x, n, count, spec.format);
+HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const Block<T>& block) {
+  if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, block);
+  if (spec.scheme == Scheme::kAffine) return AffineGrid(block.x_kept, block.n, IntegerBits(spec.format));
+  return LinearGrid(spec, block);
 }
 
 // That of what is kept.
 template <typename T>
 HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
-  if (HasOwnElement(spec.format)) return FloatGrid(spec, block.x_kept, block.n, block.kept_count);
-  return PlainGrid(spec, block.x_kept, block.n, block.kept_count);
+  if (!HasOwnElement(spec.format)) return PlainGrid(spec, block);
+  const T rms = spec.grid == GridStatistics::kGaussian ? MomentsOf(spec, block).rms : T(0);
+  return FloatGrid(spec, block.x_kept, block.n, rms);  // Not the block, which would have to go to memory for it.
+}
+
+// That of the forward pass, of which this block's inverse scale and offset were saved if its regression was.
+template <typename T>
+HWY_INLINE Grid<T> RecallGrid(const QuantizerSpec& spec, const Block<T>& block) {
+  if (block.fit == nullptr || HasOwnElement(spec.format)) return GridOf(spec, block);
+  const T inverse_scale = block.fit[0];
+  return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit[1]);
 }
 
 // Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids stay

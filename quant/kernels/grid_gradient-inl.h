@@ -24,9 +24,9 @@ struct GridGradients {
 // d mean: its share to each element. d RMS: in proportion to the distance from the mean.
 template <typename T>
 HWY_INLINE void AddGaussianGridGradient(const QuantizerSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
-  const Moments<T> moments = MomentsOf(spec, block.x_kept, block.n, block.kept_count);
+  const Moments<T> moments = MomentsOf(spec, block);
   const bool affine = spec.scheme == Scheme::kAffine;
-  const T levels = affine ? static_cast<T>((1 << IntegerBits(spec.format)) - 1) : T(0);
+  const T levels = affine ? AffineHighest<T>(IntegerBits(spec.format)) : T(0);
   const T d_extent = affine ? T(2) / levels * d.scale - d.offset : d.scale / LinearHighest<T>(spec.format);
   const T d_rms = static_cast<T>(GaussianExtent(spec.format)) * d_extent / block.kept_count;
   const T d_mean = affine ? d.offset / block.kept_count : T(0);
@@ -53,7 +53,7 @@ HWY_INLINE void AddMinMaxGradient(const QuantizerSpec& spec, const Block<T>& blo
     if (x[i] < x[at_smallest]) at_smallest = i;
     if (x[i] > x[at_largest]) at_largest = i;
   }
-  const T share = d.scale / static_cast<T>((1 << IntegerBits(spec.format)) - 1);
+  const T share = d.scale / AffineHighest<T>(IntegerBits(spec.format));
   dx[at_largest] += share;
   dx[at_smallest] += d.offset - share;
 }

@@ -75,13 +75,11 @@ template <class D>
 HWY_INLINE void StoreAs(hn::Vec<D> v, D d, BFloat16* to) {
   const hn::Rebind<uint16_t, D> d16;
   const hn::Rebind<uint32_t, D> d32;
-  const hn::Rebind<int32_t, D> d32_signed;
   const auto bits = hn::BitCast(d32, v);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
   const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFFu)));
-  const auto nan = hn::MaskFromVec(hn::BitCast(d32, hn::VecFromMask(d, hn::Ne(v, v))));
-  const auto kept = hn::ShiftRight<16>(hn::IfThenElse(nan, hn::Set(d32, 0x7FC00000u), rounded));
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(d32_signed, kept)), d16, reinterpret_cast<uint16_t*>(to));
+  const auto kept = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), hn::Set(d32, 0x7FC00000u), rounded);
+  hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(kept)), d16, reinterpret_cast<uint16_t*>(to));
 }
 
 // to[i] = from[i], converted where the types differ.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "quant/kernels/estimator.h"
+#include "quant/spec/definition.h"
 #include "quant/spec/float_element.h"
 
 namespace ridgeline {
@@ -47,8 +48,12 @@ std::vector<T> Forward(const QuantizerSpec& spec, const std::vector<T>& x) {
 
 template <typename T>
 std::vector<T> Backward(const QuantizerSpec& spec, const std::vector<T>& x, const std::vector<T>& v) {
-  std::vector<T> dx(x.size());
-  FindEstimator(spec.estimator).value()->Backward(spec, x.data(), v.data(), 1, static_cast<int64_t>(x.size()), dx.data());
+  std::vector<T> x_hat(x.size()), dx(x.size());
+  const auto features = static_cast<int64_t>(x.size());
+  std::vector<uint8_t> saved(static_cast<size_t>(SavedBytes(spec, features, sizeof(T))));
+  const Estimator& estimator = **FindEstimator(spec.estimator);
+  estimator.Forward(spec, x.data(), 1, features, x_hat.data(), saved.data());
+  estimator.Backward(spec, x.data(), saved.data(), v.data(), 1, features, dx.data());
   return dx;
 }
 

@@ -21,17 +21,23 @@ namespace HWY_NAMESPACE {
 // x_hat = offset + scale (gain (q - q_mean) + f_mean); the means are 0 in the linear scheme, whose offset is 0.
 template <typename T>
 struct Regression {
-  T gain;         // Cov(f, q) / (Var q + lambda), or mean(f q) / (mean(q^2) + lambda)
+  T gain;  // Cov(f, q) / (Var q + lambda), or mean(f q) / (mean(q^2) + lambda)
   T q_mean;
   T f_mean;
-  T v_mean;       // Backward only, as is
-  T k;            // <v, q - q_mean> / (n (Var q + lambda)).
+  T denominator;  // n (Var q + lambda), or n (mean(q^2) + lambda); 0 where x_hat does not follow q.
 };
 
-// Sums over a block; the last two are of the backward pass.
+// What becomes of v = dL/dx_hat on its way to the block's numbers.
+template <typename T>
+struct Upstream {
+  T mean;
+  T k;  // <v, q - q_mean> / denominator
+};
+
+// Sums over a block.
 template <typename T>
 struct RidgeSums {
-  T q, q_squared, delta, delta_q, v, v_q;
+  T q, q_squared, delta, delta_q;
 };
 
 template <typename T>
@@ -39,13 +45,11 @@ HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const 
   const T count = static_cast<T>(n), inverse = T(1) / count;
   const bool affine = spec.scheme == Scheme::kAffine;
   const T q_mean = affine ? sums.q * inverse : T(0), delta_mean = affine ? sums.delta * inverse : T(0);
-  Regression<T> fit{T(0), q_mean, q_mean - delta_mean, affine ? sums.v * inverse : T(0), T(0)};
   const T penalty = count * static_cast<T>(spec.lambda);
   const T denominator = sums.q_squared - q_mean * sums.q + penalty;
-  if (!(denominator > T(0))) return fit;
-  fit.gain = T(1) - (penalty + sums.delta_q - delta_mean * sums.q) / denominator;
-  fit.k = (sums.v_q - q_mean * sums.v) / denominator;
-  return fit;
+  if (!(denominator > T(0))) return {T(0), q_mean, q_mean - delta_mean, T(0)};
+  const T gain = T(1) - (penalty + sums.delta_q - delta_mean * sums.q) / denominator;
+  return {gain, q_mean, q_mean - delta_mean, denominator};
 }
 
 // Writes the codes to the block's scratch, and calls each(d, i) for its vectors.
@@ -63,56 +67,67 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
     sum[3] = hn::MulAdd(delta, q, sum[3]);
     each(d, i);
   });
-  return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], T(0), T(0)});
+  return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3]});
 }
 
-// The same with the sums of v = dL/dx_hat.
+// For the backward pass, if it wants them (RecallGrid reads the first two).
 template <typename T>
-HWY_INLINE Regression<T> FitRidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
-                                          const T* v) {
-  const Encoder<T> encoder(grid, block);
-  T sums[6];
-  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
-    const auto f = GridValue(d, grid, block.x_kept + i), q = encoder.Codes(d, i, f), delta = hn::Sub(q, f);
-    const auto gradient = hn::LoadU(d, v + i);
-    hn::StoreU(q, d, block.scratch + i);
-    sum[0] = hn::Add(sum[0], q);
-    sum[1] = hn::MulAdd(q, q, sum[1]);
-    sum[2] = hn::Add(sum[2], delta);
-    sum[3] = hn::MulAdd(delta, q, sum[3]);
-    sum[4] = hn::Add(sum[4], gradient);
-    sum[5] = hn::MulAdd(gradient, q, sum[5]);
-  });
-  return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
+HWY_INLINE void SaveFit(const Grid<T>& grid, const Regression<T>& fit, const Block<T>& block) {
+  if (block.fit == nullptr) return;
+  const T numbers[kNumbersOfFit] = {grid.inverse_scale, grid.offset, fit.gain, fit.q_mean, fit.f_mean, fit.denominator};
+  for (int i = 0; i < kNumbersOfFit; ++i) block.fit[i] = numbers[i];
+}
+template <typename T>
+HWY_INLINE Regression<T> RecallFit(const Block<T>& block) {
+  return {block.fit[2], block.fit[3], block.fit[4], block.fit[5]};
 }
 
 template <typename T, class Each = NothingMore>
 HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat,
                              const Each& each = {}) {
   const Regression<T> fit = FitRidge(spec, grid, block, each);
+  SaveFit(grid, fit, block);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
   });
 }
 
+// Writes the codes to the block's scratch once more.
+template <typename T>
+HWY_INLINE Upstream<T> MeetCodes(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+                                 const Regression<T>& fit, const T* v) {
+  const Encoder<T> encoder(grid, block);
+  T sums[2];
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto gradient = hn::LoadU(d, v + i), q = encoder.Codes(d, i);
+    hn::StoreU(q, d, block.scratch + i);
+    sum[0] = hn::Add(sum[0], gradient);
+    sum[1] = hn::MulAdd(gradient, q, sum[1]);
+  });
+  const T mean = spec.scheme == Scheme::kAffine ? sums[0] / static_cast<T>(block.n) : T(0);
+  return {mean, fit.denominator == T(0) ? T(0) : (sums[1] - fit.q_mean * sums[0]) / fit.denominator};
+}
+
 // dL/dq f', the part of the gradient that passes f. f is the grid value of the dense x: the regression aims at that.
 template <class D, typename T>
-HWY_INLINE hn::Vec<D> GradientThroughCodes(D d, const Regression<T>& fit, hn::Vec<D> v, hn::Vec<D> f, hn::Vec<D> q) {
+HWY_INLINE hn::Vec<D> GradientThroughCodes(D d, const Regression<T>& fit, const Upstream<T>& upstream, hn::Vec<D> v,
+                                        hn::Vec<D> f, hn::Vec<D> q) {
   const auto f_centred = hn::Sub(f, hn::Set(d, fit.f_mean)), q_centred = hn::Sub(q, hn::Set(d, fit.q_mean));
   const auto residual = hn::MulAdd(q_centred, hn::Set(d, T(-2) * fit.gain), f_centred);
-  return hn::MulAdd(hn::Set(d, fit.k), residual, hn::Mul(hn::Set(d, fit.gain), hn::Sub(v, hn::Set(d, fit.v_mean))));
+  return hn::MulAdd(hn::Set(d, upstream.k), residual,
+                    hn::Mul(hn::Set(d, fit.gain), hn::Sub(v, hn::Set(d, upstream.mean))));
 }
 
 // Where all codes are trusted:
 //   dL/dx = gain v + k (1 - 2 gain) q + k f + [ (1 - gain) mean v - k ((1 - 2 gain) mean q + mean f) ].
 template <typename T>
-HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit, const T* v,
-                                 T* dx) {
-  const T of_q = fit.k * (T(1) - T(2) * fit.gain);
-  const T base = (T(1) - fit.gain) * fit.v_mean - of_q * fit.q_mean - fit.k * fit.f_mean;
+HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit,
+                                 const Upstream<T>& upstream, const T* v, T* dx) {
+  const T of_q = upstream.k * (T(1) - T(2) * fit.gain);
+  const T base = (T(1) - fit.gain) * upstream.mean - of_q * fit.q_mean - upstream.k * fit.f_mean;
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    const auto of_f = hn::MulAdd(GridValue(d, grid, block.x + i), hn::Set(d, fit.k), hn::Set(d, base));
+    const auto of_f = hn::MulAdd(GridValue(d, grid, block.x + i), hn::Set(d, upstream.k), hn::Set(d, base));
     const auto of_codes = hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, of_q), of_f);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, v + i), hn::Set(d, fit.gain), of_codes), d, dx + i);
   });
@@ -121,12 +136,12 @@ HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, con
 // The whole regression in the graph, with f' = m / scale: the grid value of an untrusted element counts as noise.
 template <typename T>
 HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
-                                const Regression<T>& fit, const T* v, T* dx) {
+                                const Regression<T>& fit, const Upstream<T>& upstream, const T* v, T* dx) {
   const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
-    const auto dq = GradientThroughCodes(d, fit, hn::LoadU(d, v + i), f, q);
-    const auto direct = hn::MulAdd(hn::Set(d, fit.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, fit.v_mean));
+    const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, q);
+    const auto direct = hn::MulAdd(hn::Set(d, upstream.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, upstream.mean));
     hn::StoreU(hn::Add(direct, ZeroUntrusted(d, trusted, block, i, f, dq)), d, dx + i);
   });
 }
@@ -134,11 +149,11 @@ HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, 
 // q = (x_kept - offset) / scale + delta: dq/dscale = -f / scale and dq/doffset = -1 / scale.
 template <typename T>
 HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit,
-                                            const T* v) {
+                                            const Upstream<T>& upstream, const T* v) {
   T sums[2];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
     const auto f = GridValue(d, grid, block.x + i), f_kept = GridValue(d, grid, block.x_kept + i);
-    const auto dq = GradientThroughCodes(d, fit, hn::LoadU(d, v + i), f, hn::LoadU(d, block.scratch + i));
+    const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, hn::LoadU(d, block.scratch + i));
     sum[0] = hn::NegMulAdd(dq, f_kept, sum[0]);
     sum[1] = hn::Sub(sum[1], dq);
   });
@@ -153,11 +168,12 @@ HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, co
     if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
-  const Regression<T> fit = FitRidgeBackward(spec, grid, block, v);
-  if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, v, dx);
+  const Regression<T> fit = RecallFit(block);
+  const Upstream<T> upstream = MeetCodes(spec, grid, block, fit, v);
+  if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, upstream, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
-  const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, v) : GridGradients<T>{};
-  TrustingGradient(grid, block, fit, v, dx);
+  const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, upstream, v) : GridGradients<T>{};
+  TrustingGradient(grid, block, fit, upstream, v, dx);
   if (in_graph) AddGridGradient(spec, block, d_grid, dx);
 }
 

@@ -92,7 +92,7 @@ TEST(TorchaoTest, ValuesAreThePackagesBitForBitAndGradientsPassWhereItsDo) {
       const int64_t features = static_cast<int64_t>(want.x.size());
       const Estimator& estimator = **FindEstimator("torchao");
       estimator.Forward(golden.spec, want.x.data(), 1, features, x_hat.data());
-      estimator.Backward(golden.spec, want.x.data(), v.data(), 1, features, dx.data());
+      estimator.Backward(golden.spec, want.x.data(), nullptr, v.data(), 1, features, dx.data());
       for (size_t i = 0; i < x_hat.size(); ++i) {
         EXPECT_EQ(Bits(x_hat[i]), Bits(want.x_hat[i])) << want.x[i] << " at " << i;
         EXPECT_EQ(dx[i], want.gradient[i]) << want.x[i] << " at " << i;

@@ -22,11 +22,6 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-int64_t TrustBytesOfRow(const QuantizerSpec& spec, int64_t features) {
-  const int64_t block = BlockLength(spec, features);
-  return features / block * ((block + 7) / 8) + (features % block + 7) / 8;
-}
-
 // dx in T, of v in T or in a type that LoadAs converts.
 template <typename T, typename V>
 HWY_INLINE void ZeroUntrustedBlock(const uint8_t* trusted, const V* v, int64_t n, T* dx) {
@@ -76,12 +71,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ridgeline {
 
-HWY_EXPORT(TrustBytesOfRow);
 HWY_EXPORT(PassFunctions);
-
-int64_t TrustBytes(const QuantizerSpec& spec, int64_t features) {
-  return HWY_DYNAMIC_DISPATCH(TrustBytesOfRow)(spec, features);
-}
 
 template <typename V>
 void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features, V* dx) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The backward pass of estimators whose gradient is that of x_hat where x is trusted, and 0 elsewhere: quest, ste_clip,
-// torchao and ridge_trust. The forward pass records who is trusted, a bit an element; x need not be kept.
+// torchao and ridge_trust. The forward pass saves who is trusted, a bit an element; x need not be kept.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,8 @@
 
 namespace ridgeline {
 
-// Bytes that record the trust of one row: a bit an element, each block from a byte of its own on.
-int64_t TrustBytes(const QuantizerSpec& spec, int64_t features);
-
 // dx = v where x is trusted, 0 elsewhere, in V = float, double or BFloat16; with spec.hadamard of the rotated blocks, turned
-// back. `trusted` is what Estimator::Forward recorded with this spec. What had no grid is trusted: a block whose x_hat is
+// back. `trusted` is what Estimator::Forward saved with this spec. What had no grid is trusted: a block whose x_hat is
 // NaN passes v as it is. dx may be v; thread-safe, calls on disjoint rows may run on different threads.
 // REQUIRES: as Estimator::Forward, and PassesTrustedGradient(spec).
 template <typename V>

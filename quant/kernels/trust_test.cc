@@ -80,18 +80,18 @@ bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// The backward pass from x and that from what the forward pass recorded, in place.
+// The backward pass from x and that from what the forward pass saved, in place.
 template <typename T>
 void ExpectTheSameGradient(const QuantizerSpec& spec) {
   const Estimator& estimator = **EstimatorFor(spec);
   const std::vector<T> x = Numbers<T>(1), v = Numbers<T>(2);
   std::vector<T> plain(x.size()), x_hat(x.size()), from_x(x.size()), from_trust = v;
-  std::vector<uint8_t> trusted(static_cast<size_t>(kRows * TrustBytes(spec, kFeatures)) + 1, 0xA5);
+  std::vector<uint8_t> trusted(static_cast<size_t>(kRows * SavedBytes(spec, kFeatures)) + 1, 0xA5);
   estimator.Forward(spec, x.data(), kRows, kFeatures, plain.data());
   estimator.Forward(spec, x.data(), kRows, kFeatures, x_hat.data(), trusted.data());
-  EXPECT_TRUE(SameBits(plain, x_hat)) << "recording changes values";
+  EXPECT_TRUE(SameBits(plain, x_hat)) << "saving changes values";
   EXPECT_EQ(trusted.back(), 0xA5) << "written beyond the end";
-  estimator.Backward(spec, x.data(), v.data(), kRows, kFeatures, from_x.data());
+  estimator.Backward(spec, x.data(), nullptr, v.data(), kRows, kFeatures, from_x.data());
   PassTrusted(spec, trusted.data(), from_trust.data(), kRows, kFeatures, from_trust.data());
   EXPECT_TRUE(SameBits(from_x, from_trust));
   EXPECT_FALSE(SameBits(v, from_trust)) << "everything is trusted: this tests nothing";
@@ -99,7 +99,7 @@ void ExpectTheSameGradient(const QuantizerSpec& spec) {
 
 class TrustTest : public ::testing::TestWithParam<Case> {};
 
-TEST_P(TrustTest, WhatTheForwardPassRecordsGivesTheGradientThatXGives) {
+TEST_P(TrustTest, WhatTheForwardPassSavesGivesTheGradientThatXGives) {
   const QuantizerSpec& spec = GetParam().spec;
   ASSERT_TRUE(ValidateQuantizerSpec(spec).ok()) << ValidateQuantizerSpec(spec);
   ASSERT_TRUE(PassesTrustedGradient(spec));
@@ -116,7 +116,7 @@ TEST(TrustTest, ABlockWithoutAGridPassesItsGradient) {
   for (float fill : {0.0f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const std::vector<float> x(64, fill), numbers = Numbers<float>(3), v(numbers.begin(), numbers.begin() + 64);
     std::vector<float> x_hat(64), dx(64);
-    std::vector<uint8_t> trusted(static_cast<size_t>(TrustBytes(spec, 64)));
+    std::vector<uint8_t> trusted(static_cast<size_t>(SavedBytes(spec, 64)));
     FindEstimator("quest").value()->Forward(spec, x.data(), 1, 64, x_hat.data(), trusted.data());
     PassTrusted(spec, trusted.data(), v.data(), 1, 64, dx.data());
     EXPECT_EQ(dx, v) << fill;
@@ -126,13 +126,13 @@ TEST(TrustTest, ABlockWithoutAGridPassesItsGradient) {
 TEST(TrustTest, EachBlockOfARowBeginsWithAByteOfItsOwn) {
   QuantizerSpec spec = Gaussian("quest", Format::kInt4, Scheme::kLinear);
   spec.block = 20;
-  EXPECT_EQ(TrustBytes(spec, 40), 6);
-  EXPECT_EQ(TrustBytes(spec, 41), 7);
-  EXPECT_EQ(TrustBytes(spec, 8), 1);
+  EXPECT_EQ(SavedBytes(spec, 40), 6);
+  EXPECT_EQ(SavedBytes(spec, 41), 7);
+  EXPECT_EQ(SavedBytes(spec, 8), 1);
 }
 
 // What moves pruned numbers, or the regression's target, has to see x.
-TEST(TrustTest, OnlyGradientsWithoutXAreRecorded) {
+TEST(TrustTest, OnlyGradientsWithoutXAreSaved) {
   QuantizerSpec spec = Gaussian("ridge_trust", Format::kInt4, Scheme::kLinear);
   EXPECT_TRUE(PassesTrustedGradient(spec));
   spec.fit_gradient = FitGradient::kGraph;

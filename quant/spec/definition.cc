@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/spec/definition.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "fmt/format.h"
@@ -135,6 +136,24 @@ bool PassesTrustedGradient(const QuantizerSpec& spec) {
   for (std::string_view name : {"quest", "ste_clip", "torchao"})
     if (spec.estimator == name) return true;
   return false;
+}
+
+bool PassesFit(const QuantizerSpec& spec) {
+  return spec.quantizes() && (spec.estimator == "ridge" || spec.estimator == "ridge_trust") && !spec.detaches_fit();
+}
+
+int64_t BlockLength(const QuantizerSpec& spec, int64_t features) {
+  if (spec.granularity != Granularity::kBlock) return features;
+  int64_t block = spec.block;
+  if (spec.sparsity.is_sparse() && block % spec.sparsity.m != 0)
+    block = std::max<int64_t>(spec.sparsity.m, block - block % spec.sparsity.m);
+  return std::min(block, features);
+}
+
+int64_t SavedBytes(const QuantizerSpec& spec, int64_t features, int64_t number_bytes) {
+  const int64_t block = BlockLength(spec, features), whole = features / block, rest = features % block;
+  if (PassesTrustedGradient(spec)) return whole * ((block + 7) / 8) + (rest + 7) / 8;
+  return PassesFit(spec) ? (whole + (rest > 0 ? 1 : 0)) * kNumbersOfFit * number_bytes : 0;
 }
 
 }  // namespace ridgeline

@@ -2,6 +2,8 @@
 // Which formats, schemes, grids and gradients a format or an estimator is defined for: one table, from docs/methods.md.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "quant/spec/quant_spec.h"
 
@@ -21,5 +23,20 @@ bool PassesGradient(const QuantizerSpec& spec);
 // Whether dL/dx is dL/dx_hat where the forward pass trusts x and 0 elsewhere (of H x with hadamard), so that the backward
 // pass needs one bit an element instead of x (quant/kernels/trust.h).
 bool PassesTrustedGradient(const QuantizerSpec& spec);
+
+// Whether the gradient passes a regression, so that the backward pass needs that of each block, and its grid, beside x.
+bool PassesFit(const QuantizerSpec& spec);
+
+// How many numbers share a grid in rows of `features`, but for what is left at their ends. Numbers that are only pruned
+// share none: their blocks are whole groups, as many as fit spec.block.
+int64_t BlockLength(const QuantizerSpec& spec, int64_t features);
+
+// What the forward pass saves of a block where PassesFit(spec): its grid and its regression.
+inline constexpr int kNumbersOfFit = 6;
+
+// Bytes that the forward pass saves of one row beside x. Where PassesTrustedGradient(spec): who is trusted, a bit an
+// element, each block from a byte of its own on. Where PassesFit(spec): kNumbersOfFit numbers for each block, double ones for
+// x in double, else float. Else none.
+int64_t SavedBytes(const QuantizerSpec& spec, int64_t features, int64_t number_bytes = 4);
 
 }  // namespace ridgeline

@@ -7,7 +7,6 @@
 #include "model/make_model.h"
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/kernels/trust.h"
 #include "quant/spec/definition.h"
 #include "recipes/recipe_reader.h"
 #include "worker/train/gradients.h"
@@ -82,8 +81,8 @@ TEST_P(StateTest, HasExactlyThePlannedBytes) {
   for (const Parameter& parameter : model_->parameters()) {
     masters += static_cast<int64_t>(parameter.master.nbytes());
     copies += parameter.computes_with_master() ? 0 : static_cast<int64_t>(parameter.compute.nbytes());
-    if (PassesTrustedGradient(parameter.quantizer))
-      copies += parameter.master.size(0) * TrustBytes(parameter.quantizer, parameter.master.size(1));
+    if (parameter.master.dim() == 2)
+      copies += parameter.master.size(0) * SavedBytes(parameter.quantizer, parameter.master.size(1));
     gradient += static_cast<int64_t>(parameter.gradient.nbytes());
   }
   EXPECT_EQ(planned.masters_bytes, masters);
