@@ -56,11 +56,7 @@ void Parameter::PassGradientThroughQuantizer() {
   if (!quantizer.enabled()) return;
   if (scale != nullptr) return PassGradientThroughLearnedScale();
   at::Tensor& upstream = ZeroedGradient();
-  if (upstream.scalar_type() == at::kFloat || PassesTrustedGradient(quantizer))
-    return QuantizedGradient(master, saved, upstream, quantizer, upstream);
-  at::Tensor passed = at::empty_like(master);
-  QuantizedGradient(master, saved, upstream, quantizer, passed);
-  upstream.copy_(passed);
+  QuantizedGradient(master, saved, upstream, quantizer, upstream);
 }
 
 void Parameter::PassGradientThroughLearnedScale() {

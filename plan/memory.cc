@@ -48,8 +48,8 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
                      .recomputes = recipe.activation_checkpoint().mode() == "full",
                      .distills = distills});
   memory.activations_bytes = activations.kept;
-  // A quantized weight's bfloat16 gradient is widened on its way through most quantizers, when activations are gone.
-  const bool widens = memory.gradients_bytes < memory.masters_bytes && !PassesTrustedGradient(quantizers.weight);
+  // A weight's bfloat16 gradient is widened on its way to a learned scale, when activations are gone.
+  const bool widens = memory.gradients_bytes < memory.masters_bytes && quantizers.weight.learns_scale();
   const int64_t update_bytes = widens ? counts.largest_quantized * kFloatBytes : 0;
   memory.working_bytes = std::max(activations.working, update_bytes - activations.kept);
   return memory;

@@ -96,7 +96,7 @@ void BackwardInto(const Estimator& estimator, const QuantizerSpec& spec, const a
   const X* in = NumbersOf<X>(x);
   const uint8_t* bytes = PassesFit(spec) ? SavedRows<X>(matrix, saved) : nullptr;
   const V* grad = NumbersOf<V>(v);
-  X* out = MutableNumbersOf<X>(dx);
+  V* out = MutableNumbersOf<V>(dx);
   ForRows(matrix.rows, features, [&](int64_t begin, int64_t end) {
     estimator.Backward(matrix.spec, in + begin * features, bytes == nullptr ? nullptr : bytes + begin * row_bytes,
                        grad + begin * features, end - begin, features, out + begin * features);
@@ -140,7 +140,7 @@ at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::Scalar
   return x_hat.to(out);
 }
 
-// dx: x's dtype, contiguous. v: that, or bfloat16 where x is float32.
+// v, dx: x's dtype, or both bfloat16 where x is float32; contiguous.
 void RunBackward(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
                  at::Tensor& dx) {
   const Estimator& estimator = EstimatorOf(spec, x.size(-1));
@@ -155,7 +155,7 @@ void RunPassTrusted(const at::Tensor& saved, const at::Tensor& v, const Quantize
 }
 
 void CheckMaster(const at::Tensor& x) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat, "master weights and their gradients are float32, not ", x.scalar_type());
+  TORCH_CHECK(x.scalar_type() == at::kFloat, "master weights are float32, not ", x.scalar_type());
 }
 
 struct SavedSpec : torch::CustomClassHolder {
@@ -242,17 +242,16 @@ void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::T
               dx.sizes(), " differ in shape");
   TORCH_CHECK(v.scalar_type() == at::kFloat || v.scalar_type() == at::kBFloat16,
               "gradients of quantized values come in float32 or bfloat16, not ", v.scalar_type());
+  TORCH_CHECK(dx.scalar_type() == v.scalar_type(), "v is ", v.scalar_type(), " and dx ", dx.scalar_type(),
+              ": a gradient keeps its dtype");
   TORCH_CHECK(x.is_contiguous() && v.is_contiguous() && dx.is_contiguous(), "x, v and dx must be contiguous");
   at::NoGradGuard no_grad;
   if (!spec.enabled() || PassesGradient(spec)) {
     dx.copy_(v);
   } else if (PassesTrustedGradient(spec)) {
-    TORCH_CHECK(v.scalar_type() == dx.scalar_type(), "v is ", v.scalar_type(), " and dx ", dx.scalar_type(),
-                ": a gradient of trusted elements keeps its dtype");
     RunPassTrusted(saved, v, spec, dx);
   } else {
     CheckMaster(x);
-    CheckMaster(dx);
     RunBackward(x, saved, v, spec, dx);
   }
 }

@@ -30,9 +30,8 @@ at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::S
 // needs beside x (SavedBytes); undefined where that is nothing.
 void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr);
 
-// dx = dL/dx from v = dL/dx_hat, kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec. x, v, dx:
-// one shape, contiguous; the caller owns dx, which may be v itself where dtypes are equal. dx is float32, or of v's dtype
-// where PassesTrustedGradient(spec), which does not look at x's numbers.
+// dx = dL/dx from v = dL/dx_hat, both kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec. x, v,
+// dx: one shape, contiguous; the caller owns dx, which may be v itself.
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
                        at::Tensor& dx);
 

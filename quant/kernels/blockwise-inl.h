@@ -242,7 +242,7 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
 
 template <class Blocks, typename X, typename V>
 void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
-                    int64_t features, X* dx) {
+                    int64_t features, V* dx) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;

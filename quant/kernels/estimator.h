@@ -12,16 +12,16 @@
 
 namespace ridgeline {
 
-// What an estimator does to x and dx in X, x_hat and v in V. REQUIRES: spec comes from ResolveDefaults.
+// What an estimator does to x in X, and to x_hat, v and dx in V. REQUIRES: spec comes from ResolveDefaults.
 template <typename X, typename V>
 struct MatrixKernels {
   void (*forward)(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* saved);
   void (*backward)(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
-                   int64_t features, X* dx);
+                   int64_t features, V* dx);
 };
 
-// Activations keep their type; master weights are float and their quantized values float or bfloat16. Block math is in
-// double for double, else in float.
+// Activations keep their type; master weights are float, and their quantized values and the gradients of those float or
+// bfloat16. Block math is in double for double, else in float.
 using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double, double>,
                                MatrixKernels<BFloat16, BFloat16>, MatrixKernels<float, BFloat16>>;
 
@@ -51,7 +51,7 @@ class Estimator final {
   // from x. dx may be v. REQUIRES: as Forward; where PassesFit(spec), `saved` is what Forward saved of this x.
   template <typename X, typename V>
   void Backward(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows, int64_t features,
-                X* dx) const {
+                V* dx) const {
     std::get<MatrixKernels<X, V>>(kernels_()).backward(ResolveDefaults(spec), x, saved, v, rows, features, dx);
   }
 

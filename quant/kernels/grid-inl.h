@@ -130,18 +130,20 @@ HWY_INLINE Grid<T> RecallGrid(const QuantizerSpec& spec, const Block<T>& block) 
 }
 
 // Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids stay
-// in registers.
+// in registers. Half-integers are linear and have no offset.
 template <typename T, class Function>
 HWY_INLINE void WithGridKind(const Grid<T>& grid, const Function& function) {
   if (grid.levels.magnet != T(0)) return function(grid);
   const T scale = grid.scale, inverse = grid.inverse_scale;
   if (grid.is_sign) function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
-  else function(Grid<T>{scale, inverse, grid.offset, grid.lowest, grid.highest, grid.shift, false});
+  else if (grid.shift == T(0)) function(Grid<T>{scale, inverse, grid.offset, grid.lowest, grid.highest, T(0), false});
+  else function(Grid<T>{scale, inverse, T(0), grid.lowest, grid.highest, T(0.5), false});
 }
 
+// One rounding more than (x - offset) inverse_scale, of the offset in steps, which is less than half that of x itself.
 template <class D, typename T>
 HWY_INLINE hn::Vec<D> GridValue(D d, const Grid<T>& grid, const T* x) {
-  return hn::Mul(hn::Sub(hn::LoadU(d, x), hn::Set(d, grid.offset)), hn::Set(d, grid.inverse_scale));
+  return hn::MulAdd(hn::LoadU(d, x), hn::Set(d, grid.inverse_scale), hn::Set(d, -grid.offset * grid.inverse_scale));
 }
 
 // The level nearest to f. REQUIRES: the grid is not floating-point.
@@ -149,7 +151,7 @@ template <class D, typename T>
 HWY_INLINE hn::Vec<D> NearestLevel(D d, const Grid<T>& grid, hn::Vec<D> f) {
   if (grid.is_sign) return hn::IfThenElse(hn::Lt(f, hn::Zero(d)), hn::Set(d, T(-1)), hn::Set(d, T(1)));
   const auto shift = hn::Set(d, grid.shift);
-  const auto level = hn::Add(hn::Round(hn::Sub(f, shift)), shift);
+  const auto level = grid.shift == T(0) ? hn::Round(f) : hn::Add(hn::Round(hn::Sub(f, shift)), shift);
   return hn::Min(hn::Max(level, hn::Set(d, grid.lowest)), hn::Set(d, grid.highest));
 }
 
@@ -199,7 +201,7 @@ template <typename T, class Each = NothingMore>
 HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat,
                               const Each& each = {}) {
   const Encoder<T> encoder(grid, block);
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     hn::StoreU(hn::MulAdd(encoder.Codes(d, i), hn::Set(d, grid.scale), hn::Set(d, grid.offset)), d, x_hat + i);
     each(d, i);
   });

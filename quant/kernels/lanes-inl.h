@@ -32,6 +32,42 @@ HWY_INLINE void ForEachVector(int64_t n, const Step& step) {
   for (; i < n; ++i) step(single, i);
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// four[k] = the sum of lanes k, k + 4, k + 8 and so on.
+template <class D, class V, typename T>
+HWY_INLINE void FoldToFour(D d, V v, T* four) {
+  if constexpr (hn::MaxLanes(D()) > 4) {
+    const hn::Half<D> half;
+    FoldToFour(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), four);
+  } else {
+    hn::Store(v, d, four);
+  }
+}
+#endif
+
+// totals[k] = the sum of sums[k]'s lanes. Few sums of floats are folded together, each step for all of them.
+template <class D, int kSums, typename T>
+HWY_INLINE void SumLanes(D d, const hn::Vec<D> (&sums)[kSums], T (&totals)[kSums]) {
+#if HWY_TARGET != HWY_SCALAR  // Which has no lanes to interleave.
+  if constexpr (sizeof(T) == 4 && (kSums == 2 || kSums == 4) && hn::MaxLanes(D()) >= 8) {
+    // In each four lanes: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+    const auto fold = [d](auto a, auto b) RIDGELINE_ALWAYS_INLINE {
+      return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+    };
+    const hn::Repartition<double, D> pairs;
+    const auto first = hn::BitCast(pairs, fold(sums[0], sums[1]));
+    const auto last = hn::BitCast(pairs, fold(sums[kSums - 2], sums[kSums - 1]));
+    const auto all = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, first, last)),
+                             hn::BitCast(d, hn::InterleaveUpper(pairs, first, last)));
+    HWY_ALIGN T four[4];
+    FoldToFour(d, all, four);
+    for (int k = 0; k < kSums; ++k) totals[k] = four[k];
+    return;
+  }
+#endif
+  for (int k = 0; k < kSums; ++k) totals[k] = hn::GetLane(hn::SumOfLanes(d, sums[k]));
+}
+
 // totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k]. Few sums run in several chains each, added up
 // at the end: an addition takes longer than the rest of a step, and would be waited for.
 template <int kSums, typename T, class Step>
@@ -49,11 +85,12 @@ HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
   for (; i + kChains * lanes <= n; i += kChains * lanes)
     for (int chain = 0; chain < kChains; ++chain) step(full, i + chain * lanes, sums[chain]);
   for (; i + lanes <= n; i += lanes) step(full, i, sums[0]);
+  const int64_t whole = i;
   for (; i < n; ++i) step(single, i, rest);
-  for (int k = 0; k < kSums; ++k) {
+  for (int k = 0; k < kSums; ++k)
     for (int chain = 1; chain < kChains; ++chain) sums[0][k] = hn::Add(sums[0][k], sums[chain][k]);
-    totals[k] = hn::GetLane(hn::SumOfLanes(full, sums[0][k])) + hn::GetLane(rest[k]);
-  }
+  SumLanes(full, sums[0], totals);
+  for (int k = 0; whole < n && k < kSums; ++k) totals[k] += hn::GetLane(rest[k]);
 }
 
 template <class D, typename T>

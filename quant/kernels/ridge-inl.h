@@ -58,7 +58,7 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
                                   const Each& each) {
   const Encoder<T> encoder(grid, block);
   T sums[4];
-  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x_kept + i), q = encoder.Codes(d, i, f), delta = hn::Sub(q, f);
     hn::StoreU(q, d, block.scratch + i);
     sum[0] = hn::Add(sum[0], q);
@@ -88,7 +88,7 @@ HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, con
   const Regression<T> fit = FitRidge(spec, grid, block, each);
   SaveFit(grid, fit, block);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
   });
 }
@@ -99,7 +99,7 @@ HWY_INLINE Upstream<T> MeetCodes(const QuantizerSpec& spec, const Grid<T>& grid,
                                  const Regression<T>& fit, const T* v) {
   const Encoder<T> encoder(grid, block);
   T sums[2];
-  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto gradient = hn::LoadU(d, v + i), q = encoder.Codes(d, i);
     hn::StoreU(q, d, block.scratch + i);
     sum[0] = hn::Add(sum[0], gradient);
@@ -119,16 +119,17 @@ HWY_INLINE hn::Vec<D> GradientThroughCodes(D d, const Regression<T>& fit, const 
                     hn::Mul(hn::Set(d, fit.gain), hn::Sub(v, hn::Set(d, upstream.mean))));
 }
 
-// Where all codes are trusted:
+// Where all codes are trusted, with f = (x - offset) / scale:
 //   dL/dx = gain v + k (1 - 2 gain) q + k f + [ (1 - gain) mean v - k ((1 - 2 gain) mean q + mean f) ].
 template <typename T>
 HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit,
                                  const Upstream<T>& upstream, const T* v, T* dx) {
   const T of_q = upstream.k * (T(1) - T(2) * fit.gain);
-  const T base = (T(1) - fit.gain) * upstream.mean - of_q * fit.q_mean - upstream.k * fit.f_mean;
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
-    const auto of_f = hn::MulAdd(GridValue(d, grid, block.x + i), hn::Set(d, upstream.k), hn::Set(d, base));
-    const auto of_codes = hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, of_q), of_f);
+  const T of_x = upstream.k * grid.inverse_scale;
+  const T base = (T(1) - fit.gain) * upstream.mean - of_q * fit.q_mean - upstream.k * fit.f_mean - of_x * grid.offset;
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
+    const auto of_numbers = hn::MulAdd(hn::LoadU(d, block.x + i), hn::Set(d, of_x), hn::Set(d, base));
+    const auto of_codes = hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, of_q), of_numbers);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, v + i), hn::Set(d, fit.gain), of_codes), d, dx + i);
   });
 }
@@ -138,7 +139,7 @@ template <typename T>
 HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                 const Regression<T>& fit, const Upstream<T>& upstream, const T* v, T* dx) {
   const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
-  ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
+  ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
     const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, q);
     const auto direct = hn::MulAdd(hn::Set(d, upstream.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, upstream.mean));
@@ -151,7 +152,7 @@ template <typename T>
 HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>& block, const Regression<T>& fit,
                                             const Upstream<T>& upstream, const T* v) {
   T sums[2];
-  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x + i), f_kept = GridValue(d, grid, block.x_kept + i);
     const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, hn::LoadU(d, block.scratch + i));
     sum[0] = hn::NegMulAdd(dq, f_kept, sum[0]);
