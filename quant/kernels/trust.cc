@@ -44,6 +44,7 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
+      Prefetch(v + at + count * n, n);
       if (spec.hadamard) {
         workspace.MoveTo(i, places[i]);
         T* result = workspace.RoomForGradient(nullptr, dx + at);
