@@ -5,9 +5,9 @@
 
 // Within HWY_NAMESPACE, for block templates:
 //   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
-// What Measure finds out about a block is handed to Forward, and to Backward what Recall finds of what Forward saved (the
-// same as Measure, unless RIDGELINE_RECALLING_BLOCK_FUNCTIONS says otherwise). Some blocks are measured before the first of them goes
-// on: a sum over a block is waited for, and those of others can be made meanwhile.
+// What Measure finds out about a block is handed to the other two; with RIDGELINE_RECALLING_BLOCK_FUNCTIONS Backward gets
+// what Recall(spec, block) makes of what Forward saved. Some blocks are measured before the first of them goes on: a sum
+// over a block is waited for, and those of others can be made meanwhile.
 #define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                                    \
   RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, MeasureBlock, MeasureBlock, ForwardBlock, BackwardBlock)
 

@@ -31,7 +31,8 @@ using Computed = std::conditional_t<std::is_same_v<X, double>, double, float>;
 
 // Blocks are worked on a few at a time, as long as all of them fit into the innermost cache.
 inline constexpr int kMostBlocksAtOnce = 4;
-HWY_INLINE int BlocksAtOnce(int64_t block) { return block <= 256 ? kMostBlocksAtOnce : 1; }
+inline constexpr int64_t kLargestOfSeveral = 256;
+HWY_INLINE int BlocksAtOnce(int64_t block) { return block <= kLargestOfSeveral ? kMostBlocksAtOnce : 1; }
 
 // A block's place in a matrix (rows, features).
 struct Place {
@@ -45,7 +46,8 @@ template <typename T>
 class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
-      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)), narrow_(NarrowByInstruction()) {
+      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)),
+        narrow_(NarrowByInstruction()) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
@@ -201,11 +203,12 @@ class SavedOfBlocks {
   uint8_t* next_;
 };
 
-// Asks for the numbers that come after the blocks which are worked on, a block's length at a time: they are then in the
-// cache when their turn comes. Addresses behind the end do no harm.
+// Asks for a block of those that come after the ones which are worked on: it is then in the cache when its turn comes.
+// Addresses behind the end do no harm. Long blocks need no help, since the machine sees for itself where they go on.
 template <typename X>
 HWY_INLINE void Prefetch(const X* next, int64_t n) {
   constexpr int64_t kLine = 64 / sizeof(X);
+  if (n > kLargestOfSeveral) return;
   for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(next + i);
 }
 

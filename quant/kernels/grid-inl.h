@@ -140,7 +140,7 @@ HWY_INLINE void WithGridKind(const Grid<T>& grid, const Function& function) {
   else function(Grid<T>{scale, inverse, T(0), grid.lowest, grid.highest, T(0.5), false});
 }
 
-// One rounding more than (x - offset) inverse_scale, of the offset in steps, which is less than half that of x itself.
+// (x - offset) / scale, but for half a step between neighbouring numbers of T at the offset.
 template <class D, typename T>
 HWY_INLINE hn::Vec<D> GridValue(D d, const Grid<T>& grid, const T* x) {
   return hn::MulAdd(hn::LoadU(d, x), hn::Set(d, grid.inverse_scale), hn::Set(d, -grid.offset * grid.inverse_scale));

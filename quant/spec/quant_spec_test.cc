@@ -159,6 +159,29 @@ TEST(QuantSpecTest, OnlyWhatIsTurnedStaysTurnedAndItsGradientIsNotThatOfTheValue
   EXPECT_TRUE(PassesGradient(spec));
 }
 
+TEST(QuantSpecTest, TheBackwardPassIsLeftBitsOfTrustOrSixNumbersOfEachFitOrNothing) {
+  QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt4, .block = 20, .grid = GridStatistics::kGaussian};
+  EXPECT_FALSE(PassesFit(spec));
+  EXPECT_EQ(SavedBytes(spec, 40), 2 * 3);
+  EXPECT_EQ(SavedBytes(spec, 41), 2 * 3 + 1);
+  spec.fit_gradient = FitGradient::kGraph;
+  EXPECT_TRUE(PassesFit(spec));
+  EXPECT_EQ(SavedBytes(spec, 40), 2 * 6 * 4);
+  EXPECT_EQ(SavedBytes(spec, 41), 3 * 6 * 4);
+  EXPECT_EQ(SavedBytes(spec, 41, sizeof(double)), 3 * 6 * 8);
+  EXPECT_EQ(SavedBytes(spec, 8), 6 * 4);
+  spec.estimator = "ste";
+  EXPECT_EQ(SavedBytes(spec, 40), 0);
+}
+
+TEST(QuantSpecTest, BlocksOfPrunedNumbersAreWholeGroupsAndNoneIsLongerThanItsRow) {
+  EXPECT_EQ(BlockLength({.block = 128}, 1000), 128);
+  EXPECT_EQ(BlockLength({.block = 128}, 100), 100);
+  EXPECT_EQ(BlockLength({.block = 128, .granularity = Granularity::kRow}, 1000), 1000);
+  EXPECT_EQ(BlockLength({.block = 128, .sparsity = {2, 5}}, 1000), 125);
+  EXPECT_EQ(BlockLength({.block = 4, .sparsity = {2, 8}}, 1000), 8);
+}
+
 TEST(QuantSpecTest, HadamardSignsAreHalfAndHalfAndNeighboursDoNotFollowEachOther) {
   int sum = 0, agreeing = 0;
   for (int64_t i = 0; i < 65536; ++i) {
