@@ -5,7 +5,6 @@
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 
@@ -16,7 +15,6 @@ void Parameter::RefreshCompute() {
     compute.copy_(LearnedValues());
     return;
   }
-  if (!PassesTrustedGradient(quantizer) && !PassesFit(quantizer)) saved.reset();
   QuantizeInto(master, quantizer, compute, &saved);
 }
 

@@ -9,9 +9,9 @@
 namespace ridgeline {
 namespace {
 
-Parameter QuantizedWeight(at::ScalarType type) {
+Parameter QuantizedWeight(const char* estimator, at::ScalarType type) {
   Parameter weight{.name = "weight", .master = at::randn({4, 128})};
-  weight.quantizer = {.estimator = "quest", .format = Format::kInt2, .scheme = Scheme::kLinear,
+  weight.quantizer = {.estimator = estimator, .format = Format::kInt2, .scheme = Scheme::kLinear,
                       .grid = GridStatistics::kGaussian, .hadamard = true};
   weight.compute = at::empty({4, 128}, type);
   return weight;
@@ -31,22 +31,25 @@ at::Tensor PassedByTheMaster(const Parameter& weight, const at::Tensor& upstream
 }
 
 TEST(ParameterTest, WhatIsSavedPassesTheGradientThatTheMasterWould) {
-  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    Parameter weight = QuantizedWeight(type);
-    weight.RefreshCompute();
-    const at::Tensor upstream = at::randn({4, 128}).to(type), expected = PassedByTheMaster(weight, upstream);
-    EXPECT_TRUE(weight.saved.defined());
-    EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), expected));
-    EXPECT_FALSE(at::equal(upstream, expected)) << "everything is trusted: this tests nothing";
-  }
+  for (auto [estimator, row_bytes] : {std::pair{"quest", 128 / 8}, {"ridge", 6 * 4}})
+    for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      SCOPED_TRACE(estimator);
+      Parameter weight = QuantizedWeight(estimator, type);
+      weight.RefreshCompute();
+      const at::Tensor upstream = at::randn({4, 128}).to(type), expected = PassedByTheMaster(weight, upstream);
+      EXPECT_EQ(weight.saved.nbytes(), static_cast<size_t>(4 * row_bytes));
+      EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), expected));
+      EXPECT_FALSE(at::equal(upstream, expected)) << "the gradient passes as it is: this tests nothing";
+    }
 }
 
 TEST(ParameterTest, WhatIsSavedIsForgottenWherePrunedNumbersBeginToDecay) {
-  Parameter weight = QuantizedWeight(at::kFloat);
+  Parameter weight = QuantizedWeight("quest", at::kFloat);
   weight.RefreshCompute();
   weight.quantizer.sparsity = {2, 4};
   weight.quantizer.mask_decay = 0.1;
   weight.RefreshCompute();
+  EXPECT_EQ(weight.saved.numel(), 0);
   const at::Tensor upstream = at::randn({4, 128});
   EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), PassedByTheMaster(weight, upstream)));
 }

@@ -120,9 +120,6 @@ at::ScalarType TypeForKernels(const at::Tensor& x) {
 }
 at::Tensor ForKernels(const at::Tensor& x) { return x.to(TypeForKernels(x)).contiguous(); }
 
-// Whether the forward pass saves anything for the backward pass.
-bool Saves(const QuantizerSpec& spec) { return PassesTrustedGradient(spec) || PassesFit(spec); }
-
 // x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Fills `saved`, if that is given, and
 // makes it if it is undefined.
 void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr) {
@@ -177,7 +174,7 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     // The graph may outlive the caller's spec, so it keeps its own copy.
     context->saved_data["spec"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSpec>(spec));
     at::Tensor saved, x_hat = x;
-    at::Tensor* wanted = Saves(spec) ? &saved : nullptr;
+    at::Tensor* wanted = PassesGradient(spec) ? nullptr : &saved;
     if (overwrites) {
       RunForwardInto(x, spec, x_hat, wanted);
       context->mark_dirty({x});
@@ -232,8 +229,9 @@ void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_
   TORCH_CHECK(x_hat.sizes() == x.sizes() && x_hat.is_contiguous(), "x_hat is ", x_hat.sizes(), ", x is ", x.sizes(),
               ": use a contiguous tensor of the same shape");
   at::NoGradGuard no_grad;
-  if (spec.enabled()) RunForwardInto(x.contiguous(), spec, x_hat, Saves(spec) ? saved : nullptr);
-  else x_hat.copy_(x);
+  if (spec.enabled()) return RunForwardInto(x.contiguous(), spec, x_hat, saved);
+  x_hat.copy_(x);
+  if (saved != nullptr) saved->reset();
 }
 
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,

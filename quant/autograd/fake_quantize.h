@@ -10,9 +10,8 @@ namespace ridgeline {
 
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Keeps for the backward pass
 // nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x, and six numbers a
-// block where it passes a regression. x_hat is written
-// over x where nobody else holds that (move it in), it is contiguous and the backward pass does not need it; dL/dx over
-// dL/dx_hat in the same way. Shares LibTorch's threads. float64 is computed as it is, all else in float32; float16, unlike
+// block where it passes a regression. x_hat is written over x where nobody else holds that (move it in), it is contiguous
+// and the backward pass does not need it; dL/dx over dL/dx_hat in the same way. Shares LibTorch's threads. float64 is computed as it is, all else in float32; float16, unlike
 // bfloat16, by a float32 copy of the tensor.
 // A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
@@ -27,7 +26,7 @@ at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec);
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
 
 // The same into the caller's x_hat, contiguous, kBFloat16 or kFloat. `saved`, if given, becomes what QuantizedGradient
-// needs beside x (SavedBytes); undefined where that is nothing.
+// needs beside x, SavedBytes of each row, which may be none.
 void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr);
 
 // dx = dL/dx from v = dL/dx_hat, both kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec. x, v,

@@ -16,6 +16,19 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
+// What the backward pass takes from the forward pass where PassesFit(spec): the block's grid, and its regression as
+// ridge-inl.h has it.
+template <typename T>
+struct SavedFit {
+  T inverse_scale = 0;  // 0 for a block without a grid.
+  T offset = 0;
+  T gain = 0;
+  T q_mean = 0;
+  T f_mean = 0;
+  T denominator = 0;
+};
+static_assert(sizeof(SavedFit<float>) == kNumbersOfFit * sizeof(float));
+
 // n numbers that share a grid. They stay the caller's.
 template <typename T>
 struct Block {
@@ -26,9 +39,9 @@ struct Block {
   T kept_count;     // How many of x_kept a mean runs over.
   T* scratch;       // Room for n, for the estimator.
   const T* unturned = nullptr;  // What x is turned from by the Hadamard matrix; null where x was not turned.
-  // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression (kNumbersOfFit).
+  // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression.
   uint8_t* trusted = nullptr;
-  T* fit = nullptr;
+  SavedFit<T>* fit = nullptr;
 
   bool is_sparse() const { return mask != nullptr; }
 };
@@ -84,7 +97,7 @@ template <typename T>
 HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {
   ReproduceBlock(block, x_hat);
   if (block.trusted != nullptr) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0xFF});
-  if (block.fit != nullptr) Fill(block.fit, kNumbersOfFit, T(0));
+  if (block.fit != nullptr) *block.fit = {};
 }
 
 // The same for gradients: v passes, or is NaN.

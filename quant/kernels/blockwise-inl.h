@@ -47,7 +47,7 @@ class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
       : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)),
-        narrow_(NarrowByInstruction()) {
+        narrow_(NarrowFunctions().front()) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
@@ -138,8 +138,7 @@ class Workspace {
       else if (result != to) Copy(result, n, to);
     } else {
       if (turns_back) TurnBack(result, n, result);
-      if (narrow_ != nullptr) narrow_(result, n, to);
-      else ConvertNumbers<T>(result, n, to);
+      narrow_(result, n, to);
     }
   }
   const T* Signs() const { return numbers_ + signs_ + column_; }
@@ -188,14 +187,15 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
 template <typename T>
 class SavedOfBlocks {
  public:
-  // `saved` may be null.
-  HWY_INLINE SavedOfBlocks(const QuantizerSpec& spec, uint8_t* saved) : passes_fit_(PassesFit(spec)), next_(saved) {}
+  // `saved` may be null, and is nothing where SavedBytes of the spec are none.
+  HWY_INLINE SavedOfBlocks(const QuantizerSpec& spec, uint8_t* saved)
+      : passes_fit_(PassesFit(spec)), next_(passes_fit_ || PassesTrustedGradient(spec) ? saved : nullptr) {}
 
   HWY_INLINE void TellNext(Block<T>* block) {
     if (next_ == nullptr) return;
-    if (passes_fit_) block->fit = reinterpret_cast<T*>(next_);
+    if (passes_fit_) block->fit = reinterpret_cast<SavedFit<T>*>(next_);
     else block->trusted = next_;
-    next_ += passes_fit_ ? kNumbersOfFit * static_cast<int64_t>(sizeof(T)) : (block->n + 7) / 8;
+    next_ += passes_fit_ ? static_cast<int64_t>(sizeof(SavedFit<T>)) : (block->n + 7) / 8;
   }
 
  private:
@@ -259,7 +259,7 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
   const bool decays = spec.sparsity.is_sparse() && spec.mask_decay > 0;
-  SavedOfBlocks<T> saved_of_blocks(spec, PassesFit(spec) ? const_cast<uint8_t*>(saved) : nullptr);  // Only read.
+  SavedOfBlocks<T> saved_of_blocks(spec, const_cast<uint8_t*>(saved));  // Only read.
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
     taken.template Take</*kRecalls=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);

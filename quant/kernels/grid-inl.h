@@ -125,8 +125,8 @@ HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
 template <typename T>
 HWY_INLINE Grid<T> RecallGrid(const QuantizerSpec& spec, const Block<T>& block) {
   if (block.fit == nullptr || HasOwnElement(spec.format)) return GridOf(spec, block);
-  const T inverse_scale = block.fit[0];
-  return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit[1]);
+  const T inverse_scale = block.fit->inverse_scale;
+  return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit->offset);
 }
 
 // Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids stay

@@ -72,7 +72,7 @@ HWY_INLINE void SumLanes(D d, const hn::Vec<D> (&sums)[kSums], T (&totals)[kSums
 // at the end: an addition takes longer than the rest of a step, and would be waited for.
 template <int kSums, typename T, class Step>
 HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
-  constexpr int kChains = kSums <= 2 ? 4 : kSums <= 4 ? 2 : 1;
+  constexpr int kChains = kSums <= 2 ? 4 : 2;
   const hn::ScalableTag<T> full;
   const hn::CappedTag<T, 1> single;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(full));

@@ -1,7 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/kernels/narrow.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/kernels/narrow.cc"
+#include <hwy/foreach_target.h>
+
+#include "quant/kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+void NarrowByIntegers(const float* from, int64_t n, BFloat16* to) { ConvertNumbers<float>(from, n, to); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
 #include <cstring>
+#include <vector>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -9,9 +28,13 @@
 
 namespace ridgeline {
 
-#if defined(__x86_64__) && defined(__GNUC__)
+HWY_EXPORT(NarrowByIntegers);
+
 namespace {
 
+void ByIntegers(const float* from, int64_t n, BFloat16* to) { HWY_DYNAMIC_DISPATCH(NarrowByIntegers)(from, n, to); }
+
+#if defined(__x86_64__) && defined(__GNUC__)
 constexpr int64_t kLanes = 16;
 constexpr int kSubnormal = 0x20;  // A class of vfpclass.
 
@@ -25,8 +48,8 @@ void NarrowSubnormals(const float* from, int64_t n, BFloat16* to) {
 }
 
 // Highway has no function for this instruction alone.
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))) void Narrow(const float* from, int64_t n,
-                                                                                     BFloat16* to) {
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))) void ByAvx512Bf16(const float* from, int64_t n,
+                                                                                           BFloat16* to) {
   __mmask16 subnormal = 0;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -43,15 +66,28 @@ __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))) void Na
   if (subnormal != 0) NarrowSubnormals(from, n, to);
 }
 
-}  // namespace
-
-NarrowFunction NarrowByInstruction() {
-  static const bool is_there = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-                               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return is_there ? &Narrow : nullptr;
+bool HasAvx512Bf16() {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
-#else
-NarrowFunction NarrowByInstruction() { return nullptr; }
 #endif
 
+std::vector<NarrowFunction> FunctionsOfThisMachine() {
+  std::vector<NarrowFunction> functions;
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (HasAvx512Bf16()) functions.push_back(&ByAvx512Bf16);
+#endif
+  functions.push_back(&ByIntegers);
+  return functions;
+}
+
+}  // namespace
+
+std::span<const NarrowFunction> NarrowFunctions() {
+  static const std::vector<NarrowFunction> functions = FunctionsOfThisMachine();
+  return functions;
+}
+
 }  // namespace ridgeline
+
+#endif  // HWY_ONCE

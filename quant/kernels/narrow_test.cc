@@ -23,24 +23,18 @@ uint16_t Narrow_ref(uint32_t bits) {
   return static_cast<uint16_t>((bits + 0x7FFFu + odd) >> 16);
 }
 
-std::vector<BFloat16> Narrowed(const std::vector<uint32_t>& bits) {
+std::vector<BFloat16> Narrowed(NarrowFunction narrow, const std::vector<uint32_t>& bits) {
   std::vector<float> from;
   for (uint32_t one : bits) from.push_back(FloatOf(one));
   std::vector<BFloat16> to(bits.size() + 1, BFloat16{0xA5A5});
-  NarrowByInstruction()(from.data(), static_cast<int64_t>(from.size()), to.data());
+  narrow(from.data(), static_cast<int64_t>(from.size()), to.data());
   EXPECT_EQ(to.back().bits, 0xA5A5) << "written beyond the end";
   to.pop_back();
   return to;
 }
 
-class NarrowTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (NarrowByInstruction() == nullptr) GTEST_SKIP() << "this machine has no AVX-512 BF16";
-  }
-};
-
-TEST_F(NarrowTest, RoundsToTheNearestAndTiesToEvenInEveryLengthSubnormalNumbersToo) {
+TEST(NarrowTest, RoundsToTheNearestAndTiesToEvenInEveryLengthSubnormalNumbersToo) {
+  ASSERT_FALSE(NarrowFunctions().empty());
   std::mt19937 engine(1);
   for (size_t n = 0; n <= 70; ++n) {
     std::vector<uint32_t> bits(n);
@@ -50,17 +44,21 @@ TEST_F(NarrowTest, RoundsToTheNearestAndTiesToEvenInEveryLengthSubnormalNumbersT
       if ((one & 0x7F800000u) == 0x7F800000u) one ^= 0x40000000u;  // Neither infinite nor NaN.
       if (n % 3 == 0 && engine() % 8 == 0) one &= 0x807FFFFFu;     // Subnormal.
     }
-    const std::vector<BFloat16> narrowed = Narrowed(bits);
-    for (size_t i = 0; i < n; ++i) EXPECT_EQ(narrowed[i].bits, Narrow_ref(bits[i])) << std::hex << bits[i];
+    for (NarrowFunction narrow : NarrowFunctions()) {
+      const std::vector<BFloat16> narrowed = Narrowed(narrow, bits);
+      for (size_t i = 0; i < n; ++i) EXPECT_EQ(narrowed[i].bits, Narrow_ref(bits[i])) << std::hex << bits[i];
+    }
   }
 }
 
-TEST_F(NarrowTest, WhatIsNotFiniteStaysSo) {
+TEST(NarrowTest, WhatIsNotFiniteStaysSo) {
   const std::vector<uint32_t> bits = {0x7F800000u, 0xFF800000u, 0x7FC00000u, 0x7F800001u, 0x7FFFFFFFu, 0xFFFFFFFFu};
-  const std::vector<BFloat16> narrowed = Narrowed(bits);
-  EXPECT_EQ(narrowed[0].bits, 0x7F80);
-  EXPECT_EQ(narrowed[1].bits, 0xFF80);
-  for (size_t i = 2; i < bits.size(); ++i) EXPECT_TRUE(IsNanBits(narrowed[i].bits)) << std::hex << bits[i];
+  for (NarrowFunction narrow : NarrowFunctions()) {
+    const std::vector<BFloat16> narrowed = Narrowed(narrow, bits);
+    EXPECT_EQ(narrowed[0].bits, 0x7F80);
+    EXPECT_EQ(narrowed[1].bits, 0xFF80);
+    for (size_t i = 2; i < bits.size(); ++i) EXPECT_TRUE(IsNanBits(narrowed[i].bits)) << std::hex << bits[i];
+  }
 }
 
 }  // namespace

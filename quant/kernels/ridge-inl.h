@@ -70,16 +70,15 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
   return SolveRidge(spec, block.n, RidgeSums<T>{sums[0], sums[1], sums[2], sums[3]});
 }
 
-// For the backward pass, if it wants them (RecallGrid reads the first two).
+// For the backward pass, if it wants them.
 template <typename T>
 HWY_INLINE void SaveFit(const Grid<T>& grid, const Regression<T>& fit, const Block<T>& block) {
   if (block.fit == nullptr) return;
-  const T numbers[kNumbersOfFit] = {grid.inverse_scale, grid.offset, fit.gain, fit.q_mean, fit.f_mean, fit.denominator};
-  for (int i = 0; i < kNumbersOfFit; ++i) block.fit[i] = numbers[i];
+  *block.fit = {grid.inverse_scale, grid.offset, fit.gain, fit.q_mean, fit.f_mean, fit.denominator};
 }
 template <typename T>
 HWY_INLINE Regression<T> RecallFit(const Block<T>& block) {
-  return {block.fit[2], block.fit[3], block.fit[4], block.fit[5]};
+  return {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator};
 }
 
 template <typename T, class Each = NothingMore>

@@ -119,6 +119,13 @@ HWY_INLINE Extent<T> ExtentOf(const T* x, int64_t n) {
     even.Add(a);
     odd.Add(b);
   }
+  if (i + lanes <= n) {
+    const auto last = hn::LoadU(d, x + i);
+    smallest = hn::Min(smallest, last);
+    largest = hn::Max(largest, last);
+    even.Add(last);
+    i += lanes;
+  }
   for (; i < n; ++i) {
     rest = {Min(rest.smallest, x[i]), Max(rest.largest, x[i]), true};
     odd.Add(x[i]);

@@ -131,6 +131,18 @@ TEST(TrustTest, EachBlockOfARowBeginsWithAByteOfItsOwn) {
   EXPECT_EQ(SavedBytes(spec, 8), 1);
 }
 
+TEST(TrustTest, NothingIsWrittenWhereNothingIsSavedNotEvenOfABlockWithoutAGrid) {
+  const std::vector<float> zeros(64);
+  std::vector<float> x_hat(64);
+  for (const char* estimator : {"ste", "bitnet", "gaussws"}) {
+    const QuantizerSpec spec{.estimator = estimator, .format = Format::kInt8, .scheme = Scheme::kLinear};
+    ASSERT_EQ(SavedBytes(spec, 64), 0) << estimator;
+    std::vector<uint8_t> beyond(64, 0xA5);
+    FindEstimator(estimator).value()->Forward(spec, zeros.data(), 1, 64, x_hat.data(), beyond.data());
+    EXPECT_EQ(beyond, std::vector<uint8_t>(64, 0xA5)) << estimator;
+  }
+}
+
 // What moves pruned numbers, or the regression's target, has to see x.
 TEST(TrustTest, OnlyGradientsWithoutXAreSaved) {
   QuantizerSpec spec = Gaussian("ridge_trust", Format::kInt4, Scheme::kLinear);
