@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fake quantization, forward and backward, against the same thing written in LibTorch operations, on one thread: every
 // estimator that recipes offer, in the formats that they are used with.
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <vector>
 
+#include "bench/copy_limit.h"
 #include "bench/report.h"
 #include "fmt/format.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {
@@ -55,30 +53,6 @@ Sides SidesOf(const QuantizerSpec& spec, const at::Tensor& x) {
   return {[=] { return FakeQuantize(x, spec); }, [=] { return peer(x, spec); }, {x}};
 }
 
-double SecondsOf(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Bytes per second read and written by a plain copy of the same matrix; the best of many, as a limit should be.
-double CopyBandwidth() {
-  at::Tensor from = at::randn({kRows, kFeatures}), to = at::empty_like(from);
-  double best = 0;
-  for (int round = 0; round < 20; ++round)
-    best = std::max(best, 2.0 * static_cast<double>(from.nbytes()) / SecondsOf([&] { to.copy_(from); }));
-  return best;
-}
-
-// Forward reads x and writes x_hat, and what it saves; backward reads that and v, and x where it needs that, and writes dx,
-// or does nothing where the gradient passes as it is.
-double BytesPerElement(const QuantizerSpec& spec, at::ScalarType type) {
-  const auto element = static_cast<double>(c10::elementSize(type));
-  if (PassesGradient(spec)) return 2 * element;
-  const double saved = 2 * static_cast<double>(SavedBytes(spec, kFeatures)) / kFeatures;
-  return (PassesTrustedGradient(spec) ? 4 : 5) * element + saved;
-}
-
 std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {
   std::string name = fmt::format("{} {} {}", spec.estimator, SchemeName(spec.scheme), FormatName(spec.format));
   if (spec.hadamard) name += " hadamard";
@@ -92,8 +66,10 @@ BenchRow Measure(const QuantizerSpec& spec, at::ScalarType type, double copy_ban
   PairedSeconds seconds = MeasurePaired([&] { torch::autograd::grad({sides.ours()}, sides.leaves, {v}); },
                                         [&] { torch::autograd::grad({sides.peer()}, sides.leaves, {v}); });
   const double to_ns = 1e9 / static_cast<double>(kRows * kFeatures);
+  const auto element = static_cast<double>(c10::elementSize(type));
+  const double bytes = ForwardBytes({element, element}) + BackwardBytes(spec, kFeatures, {element, element});
   return {.work = NameOf(spec, type), .ours = seconds.ours * to_ns, .peer = seconds.peer * to_ns,
-          .peer_name = "LibTorch operations", .limit = BytesPerElement(spec, type) / copy_bandwidth * 1e9,
+          .peer_name = "LibTorch operations", .limit = bytes / copy_bandwidth * 1e9,
           .higher_is_better = false, .goal = kGoal, .unit = "ns per element, forward + backward"};
 }
 
@@ -143,7 +119,7 @@ std::vector<QuantizerSpec> PublishedSpecs() {
 
 int Run(const std::string& out_dir) {
   at::set_num_threads(1);
-  const double copy_bandwidth = CopyBandwidth();
+  const double copy_bandwidth = CopyBandwidth(kRows, kFeatures, at::kFloat);
   std::vector<BenchRow> rows;
   for (at::ScalarType type : {at::kFloat, at::kBFloat16})
     for (const std::vector<QuantizerSpec>& specs : {OurSpecs(), PublishedSpecs()})

@@ -10,7 +10,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
+#include "bench/copy_limit.h"
 #include "model/gemma3.h"
 #include "model/gpt.h"
 #include "model/training_pass.h"
@@ -109,8 +111,7 @@ class Training {
     const PassResult pass = AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
     const Clock::time_point passed = Clock::now();
     if (absl::Status summed = gradients_.Sum(*communicator_); !summed.ok()) return summed;
-    gradients_.PassThroughQuantizers();
-    const double norm = gradients_.Norm();
+    const double norm = gradients_.PassThroughQuantizers();
     optimizer_.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
     if (!first_loss_) first_loss_ = pass.score.loss / static_cast<double>(token_count());
@@ -149,6 +150,33 @@ nlohmann::ordered_json About(const Training& training) {
   return {{"tokens", training.token_count()}, {"loss", training.first_loss()},
           {"parameters", ParameterCount(training.model())},
           {"quantized_layers", training.model().QuantizedNames().size()}, {"threads", at::get_num_threads()}};
+}
+
+// What a step's quantizers read and write beside what a step without them does, at the speed of a plain pass over the
+// largest input.
+double LeastSeconds(const Training& training, const Options& options) {
+  const ModelOptions model_options = ModelOptionsOf(options);
+  const auto bytes_of = [](at::ScalarType type) { return static_cast<double>(c10::elementSize(type)); };
+  const double dtype_bytes = bytes_of(model_options.compute_dtype), master_bytes = bytes_of(at::kFloat);
+  const int64_t tokens = training.token_count();
+  double bytes = 0;
+  int64_t most_features = 1;
+  std::set<const InputQuantizer*> inputs;  // Layers may share one.
+  for (const Parameter& weight : training.model().parameters()) {
+    if (!weight.quantizer.enabled() || weight.of_quantizer) continue;
+    const int64_t features = weight.master.size(1);
+    // Without quantizers masters are computed with, or converted: read and written as well.
+    const double forward = dtype_bytes == master_bytes ? ForwardBytes({master_bytes, dtype_bytes}) : 0;
+    bytes += static_cast<double>(weight.master.numel()) *
+             (forward + BackwardBytes(weight.quantizer, features, {master_bytes, dtype_bytes}));
+    if (!inputs.insert(weight.input).second) continue;
+    const NumberBytes number{dtype_bytes, dtype_bytes};
+    bytes += static_cast<double>(tokens * features) *
+             (ForwardBytes(number) + BackwardBytes(model_options.activation, features, number));
+    most_features = std::max(most_features, features);
+  }
+  return bytes / std::max(CopyBandwidth(tokens, most_features, model_options.compute_dtype),
+                          InPlaceBandwidth(tokens, most_features, model_options.compute_dtype));
 }
 
 // The number that a share of the sorted numbers do not exceed, between two of them where that falls there.
@@ -200,7 +228,8 @@ absl::StatusOr<nlohmann::ordered_json> TimeTax(const Options& options) {
                                    {"plain_seconds", Quantile(plain_seconds, 0.5)},
                                    {"tax", Quantile(taxes, 0.5)},
                                    {"tax_quartiles", {Quantile(taxes, 0.25), Quantile(taxes, 0.75)}},
-                                   {"pairs", taxes.size()}};
+                                   {"pairs", taxes.size()},
+                                   {"least_quantizer_seconds", LeastSeconds(**quantized, options)}};
   result.update(About(**quantized));
   return result;
 }

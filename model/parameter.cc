@@ -5,6 +5,7 @@
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/spec/definition.h"
 
 namespace ridgeline {
 
@@ -16,6 +17,24 @@ void Parameter::RefreshCompute() {
     return;
   }
   QuantizeInto(master, quantizer, compute, &saved);
+}
+
+bool Parameter::refreshes_by_rows() const {
+  return quantizer.enabled() && scale == nullptr && TreatsRowsAlone(quantizer);
+}
+
+int64_t Parameter::row_length() const { return master.dim() > 1 ? master.size(-1) : 1; }
+
+void Parameter::RefreshRows(int64_t begin, int64_t end) {
+  at::Tensor values = compute.narrow(0, begin, end - begin);
+  at::Tensor saved_rows = saved.numel() > 0 ? saved.narrow(0, begin, end - begin) : at::Tensor();
+  QuantizeInto(master.narrow(0, begin, end - begin), quantizer, values, saved_rows.defined() ? &saved_rows : nullptr);
+}
+
+void Parameter::PassGradientOfRows(int64_t begin, int64_t end) {
+  at::Tensor upstream = gradient.narrow(0, begin, end - begin);
+  const at::Tensor saved_rows = saved.numel() > 0 ? saved.narrow(0, begin, end - begin) : saved;
+  QuantizedGradient(master.narrow(0, begin, end - begin), saved_rows, upstream, quantizer, upstream);
 }
 
 at::Tensor Parameter::LearnedValues() {

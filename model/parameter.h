@@ -49,6 +49,14 @@ struct Parameter {
   // dL/dcompute becomes dL/dmaster, and the scale receives its own. Once per optimizer step; a no-op without a
   // quantizer.
   void PassGradientThroughQuantizer();
+  // The same for rows begin .. end - 1, once `saved` has its size from RefreshCompute; any thread, and in parallel for
+  // rows apart. REQUIRES: refreshes_by_rows()
+  bool refreshes_by_rows() const;
+  void RefreshRows(int64_t begin, int64_t end);
+  void PassGradientOfRows(int64_t begin, int64_t end);
+  // Numbers that lie together: of a matrix a row.
+  int64_t row_length() const;
+
   // What `compute` stands for, not turned, in its dtype.
   at::Tensor Values() const;
   // ||Values() - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.

@@ -43,6 +43,34 @@ TEST(ParameterTest, WhatIsSavedPassesTheGradientThatTheMasterWould) {
     }
 }
 
+TEST(ParameterTest, RunsOfRowsComeToWhatTheWholeDoes) {
+  for (const char* estimator : {"ste", "quest", "ridge", "ridge_trust"}) {
+    SCOPED_TRACE(estimator);
+    Parameter whole = QuantizedWeight(estimator, at::kBFloat16), by_rows = whole;
+    by_rows.compute = at::empty_like(whole.compute);
+    ASSERT_TRUE(by_rows.refreshes_by_rows());
+    for (Parameter* weight : {&whole, &by_rows}) weight->RefreshCompute();
+    whole.master = at::randn({4, 128}), by_rows.master = whole.master.clone();
+    whole.RefreshCompute();
+    for (auto [begin, end] : {std::pair{3, 4}, {0, 3}}) by_rows.RefreshRows(begin, end);
+    EXPECT_TRUE(at::equal(by_rows.compute, whole.compute));
+    EXPECT_TRUE(at::equal(by_rows.saved, whole.saved));
+    const at::Tensor upstream = at::randn({4, 128}).to(at::kBFloat16);
+    by_rows.gradient = upstream.clone();
+    for (auto [begin, end] : {std::pair{3, 4}, {0, 3}}) by_rows.PassGradientOfRows(begin, end);
+    EXPECT_TRUE(at::equal(by_rows.gradient, PassedBy(&whole, upstream)));
+  }
+}
+
+TEST(ParameterTest, AMatrixThatSharesAScaleIsNotCutIntoRows) {
+  Parameter weight = QuantizedWeight("ste", at::kFloat);
+  weight.quantizer = {.estimator = "bitnet", .format = Format::kTernary, .scheme = Scheme::kLinear,
+                      .granularity = Granularity::kTensor};
+  EXPECT_FALSE(weight.refreshes_by_rows());
+  weight.quantizer = {.estimator = "ste", .format = Format::kNvFp4, .scheme = Scheme::kLinear, .block = 16};
+  EXPECT_FALSE(weight.refreshes_by_rows()) << "its blocks' scales are counted in that of the matrix";
+}
+
 TEST(ParameterTest, WhatIsSavedIsForgottenWherePrunedNumbersBeginToDecay) {
   Parameter weight = QuantizedWeight("quest", at::kFloat);
   weight.RefreshCompute();

@@ -150,6 +150,10 @@ int64_t BlockLength(const QuantizerSpec& spec, int64_t features) {
   return std::min(block, features);
 }
 
+bool TreatsRowsAlone(const QuantizerSpec& spec) {
+  return spec.granularity != Granularity::kTensor && ScaleEncodingOf(spec.format) != ScaleEncoding::kE4m3;
+}
+
 int64_t SavedBytes(const QuantizerSpec& spec, int64_t features, int64_t number_bytes) {
   const int64_t block = BlockLength(spec, features), whole = features / block, rest = features % block;
   if (PassesTrustedGradient(spec)) return whole * ((block + 7) / 8) + (rest + 7) / 8;

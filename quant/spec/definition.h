@@ -27,6 +27,9 @@ bool PassesTrustedGradient(const QuantizerSpec& spec);
 // Whether the gradient passes a regression, so that the backward pass needs that of each block, and its grid, beside x.
 bool PassesFit(const QuantizerSpec& spec);
 
+// Whether each row's x_hat and gradient depend on that row alone, so that a matrix may be worked on in runs of rows.
+bool TreatsRowsAlone(const QuantizerSpec& spec);
+
 // How many numbers share a grid in rows of `features`, but for what is left at their ends. Numbers that are only pruned
 // share none: their blocks are whole groups, as many as fit spec.block.
 int64_t BlockLength(const QuantizerSpec& spec, int64_t features);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/status_macros.h"
 #include "model/kernels/rows.h"
@@ -11,7 +12,6 @@
 namespace ridgeline {
 namespace {
 
-constexpr int64_t kElementsPerTask = int64_t{1} << 18;
 // Of a bfloat16 buffer that travels as float32 at once.
 constexpr int64_t kElementsPerPart = int64_t{1} << 24;
 
@@ -22,7 +22,8 @@ double SumOfSquares(const at::Tensor& x, int64_t begin, int64_t count) {
 
 }  // namespace
 
-Gradients::Gradients(LanguageModel* model, bool accumulates, size_t extras) : model_(model) {
+Gradients::Gradients(LanguageModel* model, bool accumulates, size_t extras)
+    : model_(model), runs_(RunsOfRows(*model)) {
   for (const Parameter& parameter : model->parameters()) elements_ += parameter.master.numel();
   const bool in_bfloat16 = model->options().compute_dtype == at::kBFloat16 && !accumulates;
   if (in_bfloat16) {
@@ -69,24 +70,19 @@ absl::Status Gradients::SumParts(Communicator& communicator) {
   return absl::OkStatus();
 }
 
-void Gradients::PassThroughQuantizers() {
-  at::NoGradGuard no_grad;
-  for (Parameter& parameter : model_->parameters()) parameter.PassGradientThroughQuantizer();
-}
-
 // Partial sums by place and not by thread: the same whatever the number of threads.
-double Gradients::Norm() const {
-  const int64_t tasks = (elements_ + kElementsPerTask - 1) / kElementsPerTask;
-  std::vector<double> squares(static_cast<size_t>(tasks));
-  at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
-    for (int64_t task = first; task < last; ++task) {
-      const int64_t begin = task * kElementsPerTask;
-      squares[static_cast<size_t>(task)] = SumOfSquares(flat_, begin, std::min(kElementsPerTask, elements_ - begin));
-    }
+double Gradients::PassThroughQuantizers() {
+  at::NoGradGuard no_grad;
+  std::deque<Parameter>& parameters = model_->parameters();
+  for (Parameter& parameter : parameters)
+    if (!parameter.refreshes_by_rows()) parameter.PassGradientThroughQuantizer();
+  std::vector<double> squares(runs_.size());
+  ForRunsOfRows(runs_, [&](size_t i) {
+    Parameter& parameter = parameters[runs_[i].parameter];
+    if (parameter.refreshes_by_rows()) parameter.PassGradientOfRows(runs_[i].begin_row, runs_[i].end_row);
+    squares[i] = SumOfSquares(parameter.gradient, runs_[i].begin, runs_[i].count);
   });
-  double total = 0;
-  for (double square : squares) total += square;
-  return std::sqrt(total);
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 
 }  // namespace ridgeline

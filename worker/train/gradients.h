@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "model/language_model.h"
 #include "worker/comm/communicator.h"
+#include "worker/train/runs_of_rows.h"
 
 namespace ridgeline {
 
@@ -27,17 +28,17 @@ class Gradients {
   void Clear();
   std::span<float> extras() { return extras_; }
 
-  // After the last backward pass of the step: sums over the ranks, then takes each gradient through its quantizer.
-  // float32 buffers travel as they are, bfloat16 ones as float32 in parts.
+  // After the last backward pass of the step: sums over the ranks. float32 buffers travel as they are, bfloat16 ones as
+  // float32 in parts.
   absl::Status Sum(Communicator& communicator);
-  void PassThroughQuantizers();
-
-  double Norm() const;  // L2, over all.
+  // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all.
+  double PassThroughQuantizers();
 
  private:
   absl::Status SumParts(Communicator& communicator);
 
   LanguageModel* model_;
+  std::vector<RunOfRows> runs_;
   at::Tensor flat_;  // (elements + extras) in float32, (elements) in bfloat16
   int64_t elements_ = 0;
   std::vector<float> own_extras_;  // Where flat_ cannot hold them.

@@ -4,37 +4,42 @@
 #include <cmath>
 
 #include "fmt/format.h"
-#include "model/kernels/rows.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
 namespace {
 
-constexpr int64_t kElementsPerTask = int64_t{1} << 16;
-
 template <typename T>
-void StepAll(const rows::AdamwStep& step, const T* gradient, int64_t n, float* weight, float* first, float* second,
-             rows::Bfloat16* copy) {
-  at::parallel_for(0, n, kElementsPerTask, [&](int64_t begin, int64_t end) {
-    rows::Adamw(step, gradient + begin, end - begin, weight + begin, first + begin, second + begin,
-                copy == nullptr ? nullptr : copy + begin);
-  });
+const T* NumbersOf(const at::Tensor& tensor, const RunOfRows& run) {
+  return static_cast<const T*>(tensor.const_data_ptr()) + run.begin;
+}
+template <typename T>
+T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) { return static_cast<T*>(tensor.mutable_data_ptr()) + run.begin; }
+
+// Of a layer's matrix in bfloat16 that is not quantized: its new values leave with the step.
+bool LeavesWithStep(const Parameter& parameter) {
+  return parameter.compute.scalar_type() == at::kBFloat16 && !parameter.quantizer.enabled();
 }
 
 }  // namespace
 
 AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay)
-    : model_(model), options_(options), mask_decay_(mask_decay), steps_(at::zeros({}, at::kLong)) {
+    : model_(model), options_(options), mask_decay_(mask_decay), runs_(RunsOfRows(*model)), steps_(at::zeros({}, at::kLong)) {
   for (const Parameter& parameter : model->parameters())
     moments_.push_back({at::zeros_like(parameter.master), at::zeros_like(parameter.master)});
 }
 
 void AdamW::Step(double learning_rate, double gradient_scale) {
   steps_.add_(1);
-  size_t i = 0;
-  for (Parameter& parameter : model_->parameters())
-    StepParameter(&parameter, &moments_[i++], learning_rate, gradient_scale);
+  std::deque<Parameter>& parameters = model_->parameters();
+  for (Parameter& parameter : parameters) DecayPruned(&parameter, learning_rate);
+  const rows::AdamwStep step = StepOf(learning_rate, gradient_scale);
+  ForRunsOfRows(runs_, [&](size_t i) { StepRun(step, runs_[i]); });
+  for (Parameter& parameter : parameters) {
+    if (std::isfinite(parameter.smallest)) parameter.master.clamp_min_(parameter.smallest);
+    if (!LeavesWithStep(parameter) && !parameter.refreshes_by_rows()) parameter.RefreshCompute();
+  }
 }
 
 // SR-STE as weight_decay decays, for what the step's forward pass pruned: master and mask are still those of it.
@@ -47,28 +52,33 @@ void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
   parameter->master.sub_(parameter->master - kept, learning_rate * mask_decay_);
 }
 
-void AdamW::StepParameter(Parameter* parameter, Moments* moments, double learning_rate, double gradient_scale) {
-  DecayPruned(parameter, learning_rate);
+// Of matrices, whose weights decay.
+rows::AdamwStep AdamW::StepOf(double learning_rate, double gradient_scale) const {
   const double taken = static_cast<double>(steps_.item<int64_t>());
-  const rows::AdamwStep step = {.learning_rate = static_cast<float>(learning_rate),
-                                .beta1 = static_cast<float>(options_.beta1()),
-                                .beta2 = static_cast<float>(options_.beta2()),
-                                .epsilon = static_cast<float>(options_.eps()),
-                                .weight_decay = static_cast<float>(parameter->decays ? options_.weight_decay() : 0),
-                                .correction1 = static_cast<float>(1 - std::pow(options_.beta1(), taken)),
-                                .correction2 = static_cast<float>(1 - std::pow(options_.beta2(), taken)),
-                                .gradient_scale = static_cast<float>(gradient_scale)};
-  const bool copies = parameter->compute.scalar_type() == at::kBFloat16 && !parameter->quantizer.enabled();
-  rows::Bfloat16* copy = copies ? static_cast<rows::Bfloat16*>(parameter->compute.mutable_data_ptr()) : nullptr;
-  const int64_t n = parameter->master.numel();
-  float* weight = parameter->master.mutable_data_ptr<float>();
-  float* first = moments->first.mutable_data_ptr<float>();
-  float* second = moments->second.mutable_data_ptr<float>();
-  const at::Tensor& gradient = parameter->gradient;
-  if (gradient.scalar_type() == at::kFloat) StepAll(step, gradient.const_data_ptr<float>(), n, weight, first, second, copy);
-  else StepAll(step, static_cast<const rows::Bfloat16*>(gradient.const_data_ptr()), n, weight, first, second, copy);
-  if (std::isfinite(parameter->smallest)) parameter->master.clamp_min_(parameter->smallest);
-  if (!copies) parameter->RefreshCompute();
+  return {.learning_rate = static_cast<float>(learning_rate),
+          .beta1 = static_cast<float>(options_.beta1()),
+          .beta2 = static_cast<float>(options_.beta2()),
+          .epsilon = static_cast<float>(options_.eps()),
+          .weight_decay = static_cast<float>(options_.weight_decay()),
+          .correction1 = static_cast<float>(1 - std::pow(options_.beta1(), taken)),
+          .correction2 = static_cast<float>(1 - std::pow(options_.beta2(), taken)),
+          .gradient_scale = static_cast<float>(gradient_scale)};
+}
+
+// Quantizes what it can while it is in the cache.
+void AdamW::StepRun(rows::AdamwStep step, const RunOfRows& run) {
+  Parameter& parameter = model_->parameters()[run.parameter];
+  Moments& moments = moments_[run.parameter];
+  if (!parameter.decays) step.weight_decay = 0;
+  float *weight = NumbersOf<float>(parameter.master, run), *first = NumbersOf<float>(moments.first, run),
+        *second = NumbersOf<float>(moments.second, run);
+  rows::Bfloat16* copy = LeavesWithStep(parameter) ? NumbersOf<rows::Bfloat16>(parameter.compute, run) : nullptr;
+  const at::Tensor& gradient = parameter.gradient;
+  if (gradient.scalar_type() == at::kFloat)
+    rows::Adamw(step, NumbersOf<float>(gradient, run), run.count, weight, first, second, copy);
+  else
+    rows::Adamw(step, NumbersOf<rows::Bfloat16>(gradient, run), run.count, weight, first, second, copy);
+  if (parameter.refreshes_by_rows()) parameter.RefreshRows(run.begin_row, run.end_row);
 }
 
 std::map<std::string, at::Tensor> AdamW::State() const {

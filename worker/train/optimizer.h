@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AdamW over a model's masters, in one pass over memory that also scales the gradients and writes the bfloat16 copies.
+// AdamW over a model's masters, in one pass over memory that also scales the gradients, writes the bfloat16 copies and
+// quantizes what can be quantized row by row.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,8 +10,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/kernels/rows.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
+#include "worker/train/runs_of_rows.h"
 
 namespace ridgeline {
 
@@ -32,11 +35,13 @@ class AdamW {
     at::Tensor first, second;
   };
   void DecayPruned(Parameter* parameter, double learning_rate);
-  void StepParameter(Parameter* parameter, Moments* moments, double learning_rate, double gradient_scale);
+  rows::AdamwStep StepOf(double learning_rate, double gradient_scale) const;
+  void StepRun(rows::AdamwStep step, const RunOfRows& run);
 
   LanguageModel* model_;
   v1::Optimizer options_;
   double mask_decay_;
+  std::vector<RunOfRows> runs_;
   std::vector<Moments> moments_;  // One a parameter, in their order.
   at::Tensor steps_;              // Scalar int64: those taken.
 };

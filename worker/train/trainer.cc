@@ -276,8 +276,7 @@ absl::Status Attempt::TrainStep() {
   stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
   report.loss = extras[kLossSum];
   if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
-  gradients_->PassThroughQuantizers();
-  report.grad_norm = gradients_->Norm();
+  report.grad_norm = gradients_->PassThroughQuantizers();
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
   report.lr = LearningRateAt(recipe_, step_);
   if (report.finite) optimizer_->Step(report.lr, ClippingFactor(report.grad_norm));

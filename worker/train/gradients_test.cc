@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/train/gradients.h"
+
+#include <gtest/gtest.h>
+
+#include "model/gpt.h"
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+// Wide enough that its matrices are cut into several runs.
+std::unique_ptr<Gpt> SmallGpt(const QuantizerSpec& weight) {
+  ModelOptions options;
+  options.weight = weight;
+  return Gpt::Create({.n_layers = 1, .dim = 256, .n_heads = 2, .vocab_size = 300, .seq_len = 8}, options, 1).value();
+}
+
+// The gradients of all parameters after PassThroughQuantizers, one after the other, and their norm.
+std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads) {
+  at::set_num_threads(threads);
+  Gradients gradients(model, /*accumulates=*/false, 1);
+  std::vector<at::Tensor> flat;
+  at::Generator generator = at::detail::createCPUGenerator(3);
+  for (Parameter& parameter : model->parameters())
+    parameter.AddGradient(at::randn(parameter.master.sizes(), generator));
+  const double norm = gradients.PassThroughQuantizers();
+  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
+  return {at::cat(flat), norm};
+}
+
+// Of a parameter's own, as a whole.
+at::Tensor PassedOneByOne(LanguageModel* model) {
+  std::vector<at::Tensor> flat;
+  at::Generator generator = at::detail::createCPUGenerator(3);
+  for (Parameter& parameter : model->parameters()) {
+    parameter.gradient = at::randn(parameter.master.sizes(), generator);
+    parameter.gradient_is_empty = false;
+  }
+  for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
+  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
+  return at::cat(flat);
+}
+
+TEST(RunsOfRowsTest, HoldEveryNumberOnce) {
+  const std::unique_ptr<Gpt> model = SmallGpt({});
+  std::vector<at::Tensor> seen;
+  for (const Parameter& parameter : model->parameters()) seen.push_back(at::zeros({parameter.master.numel()}));
+  const std::vector<RunOfRows> runs = RunsOfRows(*model);
+  for (const RunOfRows& run : runs) {
+    seen[run.parameter].narrow(0, run.begin, run.count).add_(1);
+    EXPECT_EQ(run.count, (run.end_row - run.begin_row) * model->parameters()[run.parameter].row_length());
+  }
+  for (const at::Tensor& times : seen) EXPECT_TRUE(at::all(times == 1).item<bool>());
+  EXPECT_GT(runs.size(), model->parameters().size()) << "nothing is cut: this tests nothing";
+}
+
+TEST(GradientsTest, PassTheirQuantizersInRunsAsTheyDoAsAWhole) {
+  for (const char* estimator : {"ste", "ridge", "quest", "lsq"}) {
+    SCOPED_TRACE(estimator);
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = Scheme::kLinear};
+    if (spec.estimator == "quest") spec.grid = GridStatistics::kGaussian, spec.hadamard = true;
+    if (spec.estimator == "lsq") spec.granularity = Granularity::kTensor;
+    const std::unique_ptr<Gpt> model = SmallGpt(spec);
+    const auto [alone, norm_alone] = PassedGradients(model.get(), 1);
+    const auto [shared, norm_shared] = PassedGradients(model.get(), 2);
+    EXPECT_TRUE(at::equal(alone, shared));
+    EXPECT_EQ(norm_alone, norm_shared);
+    EXPECT_NEAR(norm_alone, alone.to(at::kDouble).norm().item<double>(), 1e-6 * norm_alone);
+    EXPECT_TRUE(at::equal(alone, PassedOneByOne(model.get())));
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline
