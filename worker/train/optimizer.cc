@@ -25,7 +25,8 @@ bool LeavesWithStep(const Parameter& parameter) {
 }  // namespace
 
 AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay)
-    : model_(model), options_(options), mask_decay_(mask_decay), runs_(RunsOfRows(*model)), steps_(at::zeros({}, at::kLong)) {
+    : model_(model), options_(options), mask_decay_(mask_decay), runs_(RunsOfRows(*model)),
+      steps_(at::zeros({}, at::kLong)) {
   for (const Parameter& parameter : model->parameters())
     moments_.push_back({at::zeros_like(parameter.master), at::zeros_like(parameter.master)});
 }
