@@ -154,8 +154,8 @@ nlohmann::ordered_json About(const Training& training) {
 
 // What a step's quantizers read and write beside what a step without them does, at the speed of a plain pass over the
 // largest input.
-double LeastSeconds(const Training& training, const Options& options) {
-  const ModelOptions model_options = ModelOptionsOf(options);
+double LeastSeconds(const Training& training) {
+  const ModelOptions& model_options = training.model().options();
   const auto bytes_of = [](at::ScalarType type) { return static_cast<double>(c10::elementSize(type)); };
   const double dtype_bytes = bytes_of(model_options.compute_dtype), master_bytes = bytes_of(at::kFloat);
   const int64_t tokens = training.token_count();
@@ -229,7 +229,7 @@ absl::StatusOr<nlohmann::ordered_json> TimeTax(const Options& options) {
                                    {"tax", Quantile(taxes, 0.5)},
                                    {"tax_quartiles", {Quantile(taxes, 0.25), Quantile(taxes, 0.75)}},
                                    {"pairs", taxes.size()},
-                                   {"least_quantizer_seconds", LeastSeconds(**quantized, options)}};
+                                   {"least_quantizer_seconds", LeastSeconds(**quantized)}};
   result.update(About(**quantized));
   return result;
 }

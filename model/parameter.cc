@@ -26,15 +26,14 @@ bool Parameter::refreshes_by_rows() const {
 int64_t Parameter::row_length() const { return master.dim() > 1 ? master.size(-1) : 1; }
 
 void Parameter::RefreshRows(int64_t begin, int64_t end) {
-  at::Tensor values = compute.narrow(0, begin, end - begin);
-  at::Tensor saved_rows = saved.numel() > 0 ? saved.narrow(0, begin, end - begin) : at::Tensor();
-  QuantizeInto(master.narrow(0, begin, end - begin), quantizer, values, saved_rows.defined() ? &saved_rows : nullptr);
+  at::Tensor values = compute.narrow(0, begin, end - begin), saved_rows = saved.narrow(0, begin, end - begin);
+  QuantizeInto(master.narrow(0, begin, end - begin), quantizer, values, &saved_rows);
 }
 
 void Parameter::PassGradientOfRows(int64_t begin, int64_t end) {
   at::Tensor upstream = gradient.narrow(0, begin, end - begin);
-  const at::Tensor saved_rows = saved.numel() > 0 ? saved.narrow(0, begin, end - begin) : saved;
-  QuantizedGradient(master.narrow(0, begin, end - begin), saved_rows, upstream, quantizer, upstream);
+  QuantizedGradient(master.narrow(0, begin, end - begin), saved.narrow(0, begin, end - begin), upstream, quantizer,
+                    upstream);
 }
 
 at::Tensor Parameter::LearnedValues() {

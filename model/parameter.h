@@ -49,9 +49,10 @@ struct Parameter {
   // dL/dcompute becomes dL/dmaster, and the scale receives its own. Once per optimizer step; a no-op without a
   // quantizer.
   void PassGradientThroughQuantizer();
-  // The same for rows begin .. end - 1, once `saved` has its size from RefreshCompute; any thread, and in parallel for
-  // rows apart. REQUIRES: refreshes_by_rows()
+  // Whether a row of `compute` and its gradient need no other row.
   bool refreshes_by_rows() const;
+  // Those two for rows begin .. end - 1, on any thread, and in parallel for rows apart. REQUIRES: refreshes_by_rows(), and
+  // RefreshCompute under this quantizer before, which gives `saved` its size.
   void RefreshRows(int64_t begin, int64_t end);
   void PassGradientOfRows(int64_t begin, int64_t end);
   // Numbers that lie together: of a matrix a row.

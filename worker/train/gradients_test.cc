@@ -18,6 +18,7 @@ std::unique_ptr<Gpt> SmallGpt(const QuantizerSpec& weight) {
 
 // The gradients of all parameters after PassThroughQuantizers, one after the other, and their norm.
 std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads) {
+  const int threads_before = at::get_num_threads();
   at::set_num_threads(threads);
   Gradients gradients(model, /*accumulates=*/false, 1);
   std::vector<at::Tensor> flat;
@@ -25,6 +26,7 @@ std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads)
   for (Parameter& parameter : model->parameters())
     parameter.AddGradient(at::randn(parameter.master.sizes(), generator));
   const double norm = gradients.PassThroughQuantizers();
+  at::set_num_threads(threads_before);
   for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
   return {at::cat(flat), norm};
 }

@@ -43,6 +43,26 @@ TEST(AdamWTest, DecoupledMaskDecayShrinksWhatIsPrunedAndNothingElse) {
   }
 }
 
+TEST(AdamWTest, AStepLeavesTheNewMastersQuantized) {
+  for (const char* estimator : {"ste", "quest", "bitnet"}) {
+    SCOPED_TRACE(estimator);
+    QuantizerSpec spec{.estimator = estimator, .format = Format::kTernary, .scheme = Scheme::kLinear};
+    if (spec.estimator == "quest") spec.grid = GridStatistics::kGaussian;
+    if (spec.estimator == "bitnet") spec.granularity = Granularity::kTensor;  // Not cut into runs of rows.
+    std::unique_ptr<Gpt> model = SmallGpt(spec);
+    for (Parameter& parameter : model->parameters()) parameter.gradient = at::randn(parameter.master.sizes());
+    std::vector<at::Tensor> before;
+    for (const Parameter& parameter : model->parameters()) before.push_back(parameter.compute.clone());
+    AdamW(model.get(), Options()).Step(/*learning_rate=*/0.1, 1);
+    for (size_t i = 0; i < before.size(); ++i) {
+      const Parameter& parameter = model->parameters()[i];
+      EXPECT_TRUE(at::equal(parameter.compute, QuantizedValues(parameter.master, parameter.quantizer, at::kFloat)))
+          << parameter.name;
+      EXPECT_FALSE(at::equal(parameter.compute, before[i])) << parameter.name << " is not stepped: this tests nothing";
+    }
+  }
+}
+
 TEST(AdamWTest, AScaleStopsAtTheSmallestAndLeavesItAgain) {
   QuantizerSpec spec{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
   spec.granularity = Granularity::kTensor;
