@@ -5,38 +5,9 @@
 
 // Within HWY_NAMESPACE, for block templates:
 //   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
-// What Measure finds out about a block is handed to the other two; with RIDGELINE_RECALLING_BLOCK_FUNCTIONS Backward gets
-// what Recall(spec, block) makes of what Forward saved. Some blocks are measured before the first of them goes on: a sum
-// over a block is waited for, and those of others can be made meanwhile.
+// What Measure finds out about a block is handed to the other two.
 #define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                                    \
-  RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, MeasureBlock, MeasureBlock, ForwardBlock, BackwardBlock)
-
-#define RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, MeasureBlock, RecallBlock, ForwardBlock, BackwardBlock)             \
-  struct Name##Blocks {                                                                                               \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
-      return WithKnownShape(                                                                                          \
-          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return MeasureBlock(spec, known); });           \
-    }                                                                                                                 \
-    template <typename T>                                                                                             \
-    static HWY_NOINLINE auto Recall(const QuantizerSpec& spec, const Block<T>& block) {                               \
-      return WithKnownShape(                                                                                          \
-          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RecallBlock(spec, known); });            \
-    }                                                                                                                 \
-    template <typename T, class Measured>                                                                             \
-    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,      \
-                                     T* x_hat) {                                                                      \
-      WithKnownShape(block, [&](const Block<T>& known)                                                                \
-                                RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, measured, known, x_hat); });             \
-    }                                                                                                                 \
-    template <typename T, class Measured>                                                                             \
-    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,     \
-                                      const T* v, T* dx) {                                                            \
-      WithKnownShape(block, [&](const Block<T>& known)                                                                \
-                                RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, measured, known, v, dx); });            \
-    }                                                                                                                 \
-  };                                                                                                                  \
-  RIDGELINE_KERNEL_TABLE(Name)
+  RIDGELINE_STEPS_OF_BLOCKS(Name, MeasureBlock, FitNothing, ForwardBlock, MeasureBlock, MeetNothing, BackwardBlock)
 
 // For those that are measured by their grid (grid-inl.h):
 //   Forward(spec, grid, block, x_hat) and Backward(spec, grid, block, v, dx).
@@ -56,7 +27,49 @@
     WithGridKind(measured, [&](const Grid<T>& grid)                                                                   \
                                RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, grid, block, v, dx); });                 \
   }                                                                                                                   \
-  RIDGELINE_RECALLING_BLOCK_FUNCTIONS(Name, GridOf, RecallGrid, Name##OntoGrid, Name##FromGrid)
+  RIDGELINE_BLOCK_FUNCTIONS(Name, GridOf, Name##OntoGrid, Name##FromGrid)
+
+// For those with sums that follow from measures, each step of a pass in a template of its own:
+//   Measure(spec, block), Fit(spec, block, &measured), Forward(spec, measured, block, x_hat);
+//   Recall(spec, block), Meet(spec, block, v, &measured), Backward(spec, measured, block, v, dx).
+// Recall makes what Measure does of what the forward pass saved. Some blocks take a step before the first of them takes the
+// next: a sum over a block is waited for, and those of others can be made meanwhile.
+#define RIDGELINE_STEPS_OF_BLOCKS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, MeetBlock, BackwardBlock)  \
+  struct Name##Blocks {                                                                                               \
+    template <typename T>                                                                                             \
+    static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
+      return WithKnownShape(                                                                                          \
+          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return MeasureBlock(spec, known); });           \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Fit(const QuantizerSpec& spec, const Block<T>& block, Measured* measured) {              \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { FitBlock(spec, known, measured); });                        \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Forward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,      \
+                                     T* x_hat) {                                                                      \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, measured, known, x_hat); });             \
+    }                                                                                                                 \
+    template <typename T>                                                                                             \
+    static HWY_NOINLINE auto Recall(const QuantizerSpec& spec, const Block<T>& block) {                               \
+      return WithKnownShape(                                                                                          \
+          block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RecallBlock(spec, known); });            \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Meet(const QuantizerSpec& spec, const Block<T>& block, const T* v, Measured* measured) { \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { MeetBlock(spec, known, v, measured); });                    \
+    }                                                                                                                 \
+    template <typename T, class Measured>                                                                             \
+    static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,     \
+                                      const T* v, T* dx) {                                                            \
+      WithKnownShape(block, [&](const Block<T>& known)                                                                \
+                                RIDGELINE_ALWAYS_INLINE { BackwardBlock(spec, measured, known, v, dx); });            \
+    }                                                                                                                 \
+  };                                                                                                                  \
+  RIDGELINE_KERNEL_TABLE(Name)
 
 #define RIDGELINE_KERNEL_TABLE(Name)                                                                                  \
   const KernelTable& Name##Kernels() {                                                                                \

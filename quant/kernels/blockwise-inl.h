@@ -85,10 +85,10 @@ class Workspace {
 
   template <typename V>
   HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
-    const T* numbers = Widened(v, n, Shared(kGradient));
+    const T* numbers = Widened(v, n, Own(kGradient));
     if (!spec_.hadamard || spec_.stays_turned) return numbers;
-    Rotate(WithSigns(numbers, n, Shared(kGradient)), n, rotation_factor_, Shared(kGradient));
-    return Shared(kGradient);
+    Rotate(WithSigns(numbers, n, Own(kGradient)), n, rotation_factor_, Own(kGradient));
+    return Own(kGradient);
   }
 
   // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
@@ -103,8 +103,8 @@ class Workspace {
   HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
-  enum { kX, kTurned, kCodes, kKept, kMask, kOwnBuffers };       // Of each block that is worked on.
-  enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
+  enum { kX, kTurned, kCodes, kKept, kMask, kGradient, kOwnBuffers };  // Of each block that is worked on.
+  enum { kResult, kPlaces, kSizes, kSharedBuffers };                   // kSizes is longer: it is the last.
 
   T* Own(int which) const { return numbers_ + own_ + which * room_; }
   T* Shared(int which) const { return numbers_ + shared_ + which * room_; }
@@ -207,13 +207,17 @@ class SavedOfBlocks {
 // Addresses behind the end do no harm. Long blocks need no help, since the machine sees for itself where they go on.
 template <typename X>
 HWY_INLINE void Prefetch(const X* next, int64_t n) {
-  constexpr int64_t kLine = 64 / sizeof(X);
-  if (n > kLargestOfSeveral) return;
-  for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(next + i);
+  const auto ask_for = [next](int64_t length) RIDGELINE_ALWAYS_INLINE {
+    for (int64_t i = 0; i < length; i += 64 / sizeof(X)) __builtin_prefetch(next + i);
+  };
+  if (n == kUsualBlock) ask_for(kUsualBlock);  // Without a look at the end after each line.
+  else if (n <= kLargestOfSeveral) ask_for(n);
 }
 
 // A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
-// places: copies in vectors would wait until the numbers they consist of have left for the cache.
+// places: copies in vectors would wait until the numbers they consist of have left for the cache. All of them take a step
+// before the first of them takes the next: what follows from a block's sums is waited for, and those of others can be made
+// meanwhile.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
   using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
@@ -243,6 +247,7 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
     taken.template Take</*kRecalls=*/false>(spec, x, places, count, &saved_of_blocks, &workspace);
+    for (int i = 0; i < count; ++i) Blocks::Fit(spec, taken.blocks[i], &taken.measured[i]);
     for (int i = 0; i < count; ++i) {
       workspace.MoveTo(i, places[i]);
       Prefetch(x_hat + places[i].at + count * places[i].n, places[i].n);
@@ -263,13 +268,19 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
     taken.template Take</*kRecalls=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);
+    const T* gradients[kMostBlocksAtOnce];
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
       workspace.MoveTo(i, places[i]);
       Prefetch(v + at + count * n, n);
-      const T* gradient = workspace.TakeGradient(v + at, n);
-      T* result = workspace.RoomForGradient(gradient, dx + at);
-      Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradient, result);
+      gradients[i] = workspace.TakeGradient(v + at, n);
+      Blocks::Meet(spec, taken.blocks[i], gradients[i], &taken.measured[i]);
+    }
+    for (int i = 0; i < count; ++i) {
+      const auto [at, column, n] = places[i];
+      workspace.MoveTo(i, places[i]);
+      T* result = workspace.RoomForGradient(gradients[i], dx + at);
+      Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradients[i], result);
       if (decays) AddMaskDecay(taken.blocks[i], static_cast<T>(spec.mask_decay), result);
       workspace.GiveGradient(result, n, dx + at);
     }
@@ -277,8 +288,8 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
 }
 
 // Of `Blocks`, which has the static templates
-//   Measure(spec, block), Recall(spec, block), Forward(spec, measured, block, x_hat) and
-//   Backward(spec, measured, block, v, dx).
+//   Measure(spec, block), Fit(spec, block, &measured) and Forward(spec, measured, block, x_hat);
+//   Recall(spec, block), Meet(spec, block, v, &measured) and Backward(spec, measured, block, v, dx).
 template <class Blocks, typename X, typename V>
 constexpr MatrixKernels<X, V> MatrixKernelsOf() {
   return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};

@@ -34,6 +34,14 @@ struct Upstream {
   T k;  // <v, q - q_mean> / denominator
 };
 
+// What is known of a block after each step of a pass.
+template <typename T>
+struct FittedGrid {
+  Grid<T> grid;
+  Regression<T> fit = {};
+  Upstream<T> upstream = {};  // In the backward pass.
+};
+
 // Sums over a block.
 template <typename T>
 struct RidgeSums {
@@ -76,20 +84,36 @@ HWY_INLINE void SaveFit(const Grid<T>& grid, const Regression<T>& fit, const Blo
   if (block.fit == nullptr) return;
   *block.fit = {grid.inverse_scale, grid.offset, fit.gain, fit.q_mean, fit.f_mean, fit.denominator};
 }
-template <typename T>
-HWY_INLINE Regression<T> RecallFit(const Block<T>& block) {
-  return {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator};
+
+// each_of(grid) makes what to do with a vector beside.
+template <typename T, class EachOf>
+HWY_INLINE void FitOntoGrid(const QuantizerSpec& spec, const Block<T>& block, FittedGrid<T>* fitted,
+                            const EachOf& each_of) {
+  if (fitted->grid.inverse_scale == T(0)) return;
+  WithGridKind(fitted->grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
+    fitted->fit = FitRidge(spec, grid, block, each_of(grid));
+    SaveFit(grid, fitted->fit, block);
+  });
 }
 
-template <typename T, class Each = NothingMore>
-HWY_INLINE void RidgeForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat,
-                             const Each& each = {}) {
-  const Regression<T> fit = FitRidge(spec, grid, block, each);
-  SaveFit(grid, fit, block);
+template <typename T>
+HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>& block) { return {GridOf(spec, block)}; }
+
+// Of the codes in the block's scratch.
+template <typename T>
+HWY_INLINE void RidgeForward(const QuantizerSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
+  const auto& [grid, fit, _] = fitted;
+  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
   });
+}
+
+template <typename T>
+HWY_INLINE FittedGrid<T> RecallRidge(const QuantizerSpec& spec, const Block<T>& block) {
+  if (block.fit == nullptr) return {GridOf(spec, block)};
+  return {RecallGrid(spec, block), {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator}};
 }
 
 // Writes the codes to the block's scratch once more.
@@ -160,16 +184,24 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
   return {sums[0], sums[1]};
 }
 
+template <typename T>
+HWY_INLINE void MeetRidge(const QuantizerSpec& spec, const Block<T>& block, const T* v, FittedGrid<T>* fitted) {
+  if (spec.fit_gradient == FitGradient::kDetached || fitted->grid.inverse_scale == T(0)) return;
+  WithGridKind(fitted->grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
+    fitted->upstream = MeetCodes(spec, grid, block, fitted->fit, v);
+  });
+}
+
 // With a detached fit nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v,
+HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, const T* v,
                               T* dx) {
+  const auto& [grid, fit, upstream] = fitted;
+  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
   if (spec.fit_gradient == FitGradient::kDetached) {
     if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
-  const Regression<T> fit = RecallFit(block);
-  const Upstream<T> upstream = MeetCodes(spec, grid, block, fit, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, upstream, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
   const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, upstream, v) : GridGradients<T>{};

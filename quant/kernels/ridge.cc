@@ -18,7 +18,13 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-RIDGELINE_GRID_FUNCTIONS(Ridge, RidgeForward, RidgeBackward</*kTrust=*/false>)
+template <typename T>
+HWY_INLINE void FitRidgeBlock(const QuantizerSpec& spec, const Block<T>& block, FittedGrid<T>* fitted) {
+  FitOntoGrid(spec, block, fitted, [](const Grid<T>&) { return NothingMore(); });
+}
+
+RIDGELINE_STEPS_OF_BLOCKS(Ridge, MeasureRidge, FitRidgeBlock, RidgeForward, RecallRidge, MeetRidge,
+                          RidgeBackward</*kTrust=*/false>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

@@ -17,11 +17,14 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void RidgeTrustForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
-  RidgeForward(spec, grid, block, x_hat, TrustRecorder<T>(TrustedCodesOf(spec, grid), grid, block));
+HWY_INLINE void FitRidgeTrustBlock(const QuantizerSpec& spec, const Block<T>& block, FittedGrid<T>* fitted) {
+  FitOntoGrid(spec, block, fitted, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
+    return TrustRecorder<T>(TrustedCodesOf(spec, grid), grid, block);
+  });
 }
 
-RIDGELINE_GRID_FUNCTIONS(RidgeTrust, RidgeTrustForward, RidgeBackward</*kTrust=*/true>)
+RIDGELINE_STEPS_OF_BLOCKS(RidgeTrust, MeasureRidge, FitRidgeTrustBlock, RidgeForward, RecallRidge, MeetRidge,
+                          RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
