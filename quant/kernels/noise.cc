@@ -23,9 +23,9 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-// A 32-bit mixer whose output bits each depend on all input bits: two multiplications, three shifts.
-HWY_INLINE uint32_t Mix(uint32_t h) {
-  h = (h ^ (h >> 16)) * UINT32_C(0x7FEB352D);
+// A 32-bit mixer whose output bits each depend on all input bits: two multiplications, three shifts, and a key between.
+HWY_INLINE uint32_t Mix(uint32_t h, uint32_t key = 0) {
+  h = ((h ^ (h >> 16)) * UINT32_C(0x7FEB352D)) ^ key;
   h = (h ^ (h >> 15)) * UINT32_C(0x846CA68B);
   return h ^ (h >> 16);
 }
@@ -36,25 +36,25 @@ HWY_INLINE uint32_t FoldedBits(double x) {
   return static_cast<uint32_t>(bits) ^ Mix(static_cast<uint32_t>(bits >> 32));
 }
 
+// Of a block: the sum and the exclusive or of its numbers' mixed bits.
 struct NoiseKey {
-  uint32_t first;
-  uint32_t second;
+  uint32_t sum;
+  uint32_t parity;
 };
 
 template <typename T>
 HWY_INLINE NoiseKey KeyOf(const T* HWY_RESTRICT x, int64_t n) {
-  uint32_t first = 0, second = 0;
-#pragma omp simd reduction(+ : first, second)
+  uint32_t sum = 0, parity = 0;
+#pragma omp simd reduction(+ : sum) reduction(^ : parity)
   for (int64_t i = 0; i < n; ++i) {
-    const uint32_t position = static_cast<uint32_t>(i) * UINT32_C(0x9E3779B9);
-    const uint32_t h = Mix(FoldedBits(x[i]) + position);
-    first += h;
-    second += Mix(h ^ UINT32_C(0x85EBCA6B));
+    const uint32_t h = Mix(FoldedBits(x[i]) + static_cast<uint32_t>(i) * UINT32_C(0x9E3779B9));
+    sum += h;
+    parity ^= h;
   }
-  return {first, second};
+  return {sum, parity};
 }
 
-HWY_INLINE uint32_t Draw(NoiseKey key, uint32_t counter) { return Mix(Mix(counter + key.first) ^ key.second); }
+HWY_INLINE uint32_t Draw(NoiseKey key, uint32_t counter) { return Mix(counter + key.sum, key.parity); }
 
 // 2^31 times the probability that |round(N / 2)| is at least 1, 2, 3: |N| beyond 1, 3, 5.
 constexpr uint32_t kAtLeastOne = 681419127, kAtLeastTwo = 5797768, kAtLeastThree = 1231;
