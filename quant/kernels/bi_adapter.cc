@@ -8,6 +8,8 @@
 //   k = [ <v, delta> + <v, x - mean x> 1e-5 / (d + 1e-5)^2 ] / ((n - 1) d)
 #include "quant/kernels/estimator.h"
 
+#include <limits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bi_adapter.cc"
 #include <hwy/foreach_target.h>
@@ -33,7 +35,9 @@ template <typename T>
 HWY_INLINE Spread<T> SpreadOf(const QuantizerSpec&, const Block<T>& block) {
   const T n = static_cast<T>(block.n);
   const Moments<T> moments = MomentsAbout(/*centred=*/true, block.x, block.n, n);
-  if (block.n < 2 || !(moments.rms > kSmallestScale<T>) || !IsFinite(block.x, block.n)) return {moments.mean, T(0)};
+  // Which are not finite where a number of the block is not.
+  const bool has_extent = moments.rms > kSmallestScale<T> && moments.rms < std::numeric_limits<T>::infinity();
+  if (block.n < 2 || !has_extent) return {moments.mean, T(0)};
   return {moments.mean, moments.rms * SquareRoot(n / (n - T(1)))};
 }
 
@@ -55,19 +59,20 @@ HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const Spread<T>& spread,
   const int64_t n = block.n;
   const T mean = spread.mean, deviation = spread.deviation, guard = static_cast<T>(kDeviationGuard);
   const T inverse = T(1) / (deviation + guard), code = static_cast<T>(kMedianOfHalfNormal);
-  const T v_mean = Sum(v, n) / static_cast<T>(n);
-  T v_delta = 0, v_normalised = 0;
-#pragma omp simd reduction(+ : v_delta, v_normalised)
+  T v_sum = 0, v_code = 0, v_normalised = 0;
+#pragma omp simd reduction(+ : v_sum, v_code, v_normalised)
   for (int64_t i = 0; i < n; ++i) {
-    const T w = (x[i] - mean) * inverse;
-    v_delta += v[i] * ((x[i] < mean ? -code : code) - w);
-    v_normalised += v[i] * w;
+    const T from_mean = x[i] - mean;
+    v_sum += v[i];
+    v_code += from_mean < T(0) ? -v[i] : v[i];
+    v_normalised += v[i] * from_mean;
   }
-  const T d_deviation = v_delta + v_normalised * guard * inverse, r = deviation * inverse;
-  const T k = d_deviation / static_cast<T>(n - 1), inverse_deviation = T(1) / deviation;
+  v_code *= code;
+  v_normalised *= inverse;
+  const T d_deviation = v_code - v_normalised + v_normalised * guard * inverse, r = deviation * inverse;
+  const T of_x = d_deviation / (static_cast<T>(n - 1) * deviation), base = (T(1) - r) * v_sum / static_cast<T>(n);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i)
-    dx[i] = r * (v[i] - v_mean) + v_mean + k * ((x[i] - mean) * inverse_deviation);
+  for (int64_t i = 0; i < n; ++i) dx[i] = r * v[i] + (of_x * (x[i] - mean) + base);
 }
 
 RIDGELINE_BLOCK_FUNCTIONS(BiAdapter, SpreadOf, BiAdapterForward, BiAdapterBackward)

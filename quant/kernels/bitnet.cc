@@ -76,11 +76,16 @@ HWY_INLINE T NumberOfRank(const T* HWY_RESTRICT sizes, int64_t n, int64_t rank, 
   return std::bit_cast<T>(low);
 }
 
-// Of an even count the lower of the two in the middle.
+// sizes = |x|; returns their sum.
 template <typename T>
-HWY_INLINE T MedianAbs(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT sizes) {
-  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::Abs(hn::LoadU(d, x + i)), d, sizes + i); });
-  return NumberOfRank(sizes, n, (n - 1) / 2, MeanAbs(x, n));
+HWY_INLINE T StoreSizes(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT sizes) {
+  T sum[1];
+  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums) HWY_ATTR {
+    const auto size = hn::Abs(hn::LoadU(d, x + i));
+    hn::StoreU(size, d, sizes + i);
+    sums[0] = hn::Add(sums[0], size);
+  });
+  return sum[0];
 }
 
 // What a block is rounded with. Not a number where one of the block is not finite: x_hat then is not either.
@@ -95,6 +100,13 @@ HWY_INLINE BitnetScale<T> ScaleOf(const Block<T>& block, T measure) {
   return {IsFinite(block.x, block.n) ? measure : static_cast<T>(__builtin_nan("")), T(0)};
 }
 
+// The same from the sum of |x|, which tells of numbers that are not finite.
+template <typename T>
+HWY_INLINE BitnetScale<T> ScaleOf(const Block<T>& block, T sum_of_sizes, T measure) {
+  if (HWY_LIKELY(sum_of_sizes < std::numeric_limits<T>::infinity())) return {measure, T(0)};
+  return ScaleOf(block, measure);
+}
+
 template <typename T>
 HWY_INLINE T Int8Measure(const Block<T>& block, T divisor) {
   return AtLeastSmallestMeasure(MaxAbs(block.x, block.n)) / divisor;
@@ -103,20 +115,32 @@ HWY_INLINE T Int8Measure(const Block<T>& block, T divisor) {
 template <typename T>
 HWY_INLINE BitnetScale<T> MeasureBitnet(const QuantizerSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(127)));
-  return ScaleOf(block, AtLeastSmallestMeasure(MeanAbs(block.x, block.n)));
+  const T sum = SumAbs(block.x, block.n);
+  return ScaleOf(block, sum, AtLeastSmallestMeasure(sum / static_cast<T>(block.n)));
 }
 
+// The median of an even count is the lower of the two in the middle.
 template <typename T>
 HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const QuantizerSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(128)));
-  return ScaleOf(block, AtLeastSmallestMeasure(MedianAbs(block.x, block.n, block.scratch)));
+  const int64_t n = block.n;
+  const T sum = StoreSizes(block.x, n, block.scratch);
+  const T median = NumberOfRank(block.scratch, n, (n - 1) / 2, sum / static_cast<T>(n));
+  return ScaleOf(block, sum, AtLeastSmallestMeasure(median));
 }
 
 template <typename T>
 HWY_INLINE BitnetScale<T> MeasureBitnetB1(const QuantizerSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return MeasureBitnet(spec, block);
-  BitnetScale<T> measured = ScaleOf(block, MeanAbs(block.x, block.n));
-  measured.mean = Sum(block.x, block.n) / static_cast<T>(block.n);
+  T sums[2];  // Of x and of |x|.
+  SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
+    const auto x = hn::LoadU(d, block.x + i);
+    sum[0] = hn::Add(sum[0], x);
+    sum[1] = hn::Add(sum[1], hn::Abs(x));
+  });
+  const T inverse = T(1) / static_cast<T>(block.n);
+  BitnetScale<T> measured = ScaleOf(block, sums[1], sums[1] * inverse);
+  measured.mean = sums[0] * inverse;
   return measured;
 }
 

@@ -83,9 +83,6 @@ HWY_INLINE T SumAbs(const T* x, int64_t n) {
 }
 
 template <typename T>
-HWY_INLINE T MeanAbs(const T* x, int64_t n) { return SumAbs(x, n) / static_cast<T>(n); }
-
-template <typename T>
 HWY_INLINE T MaxAbs(const T* x, int64_t n) {
   const hn::ScalableTag<T> d;
   auto largest = hn::Zero(d);
