@@ -49,8 +49,8 @@ HWY_INLINE void FoldToFour(D d, V v, T* four) {
 template <class D, int kSums, typename T>
 HWY_INLINE void SumLanes(D d, const hn::Vec<D> (&sums)[kSums], T (&totals)[kSums]) {
 #if HWY_TARGET != HWY_SCALAR  // Which has no lanes to interleave.
-  if constexpr (sizeof(T) == 4 && (kSums == 2 || kSums == 4) && hn::MaxLanes(D()) >= 8) {
-    // In each four lanes: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+  if constexpr (sizeof(T) == 4 && kSums >= 2 && kSums <= 4 && hn::MaxLanes(D()) >= 8) {
+    // In each four lanes: a0 + a2, b0 + b2, a1 + a3, b1 + b3. The last two of three sums share the second.
     const auto fold = [d](auto a, auto b) RIDGELINE_ALWAYS_INLINE {
       return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
     };
@@ -61,7 +61,7 @@ HWY_INLINE void SumLanes(D d, const hn::Vec<D> (&sums)[kSums], T (&totals)[kSums
                              hn::BitCast(d, hn::InterleaveUpper(pairs, first, last)));
     HWY_ALIGN T four[4];
     FoldToFour(d, all, four);
-    for (int k = 0; k < kSums; ++k) totals[k] = four[k];
+    for (int k = 0; k < kSums; ++k) totals[k] = four[k < 2 ? k : k + 4 - kSums];
     return;
   }
 #endif
