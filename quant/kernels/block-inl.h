@@ -49,14 +49,18 @@ struct Block {
 // The length of most blocks.
 inline constexpr int64_t kUsualBlock = 128;
 
-// Calls function(block), for dense float blocks of the usual length with both as constants: loops then have no ends to
-// check, and no masks.
+// Calls function(block), for float blocks of the usual length with that as a constant, and with or without a mask: loops
+// then have no ends to check.
 template <typename T, class Function>
 HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) {
   if constexpr (sizeof(T) == 4)
-    if (block.n == kUsualBlock && !block.is_sparse())
+    if (block.n == kUsualBlock) {
+      if (block.is_sparse())
+        return function(Block<T>{block.x, block.x_kept, block.mask, kUsualBlock, block.kept_count, block.scratch,
+                                 block.unturned, block.trusted, block.fit});
       return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch, block.unturned,
                                block.trusted, block.fit});
+    }
   return function(block);
 }
 
