@@ -29,10 +29,6 @@ template <typename T>
 struct Spread {
   T mean;
   T deviation;  // Unbiased; 0 for a block without extent, or with a number that is not finite.
-  // dL/dx = of_v v + of_x (x - mean) + base, once v has been met.
-  T of_v = 0;
-  T of_x = 0;
-  T base = 0;
 };
 
 template <typename T>
@@ -56,34 +52,27 @@ HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const Spread<T>& spread, 
 }
 
 template <typename T>
-HWY_INLINE void MeetGradient(const QuantizerSpec&, const Block<T>& block, const T* v, Spread<T>* spread) {
-  if (spread->deviation == T(0)) return;
+HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
+                                  const T* HWY_RESTRICT v, T* HWY_RESTRICT dx) {
+  const T* HWY_RESTRICT x = block.x;
+  const T mean = spread.mean, deviation = spread.deviation, n = static_cast<T>(block.n);
+  if (deviation == T(0)) return Copy(v, block.n, dx);
   T sums[3];  // Of v, of v times the sign of its code, and of v (x - mean).
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
-    const auto gradient = hn::LoadU(d, v + i), from_mean = hn::Sub(hn::LoadU(d, block.x + i), hn::Set(d, spread->mean));
+    const auto gradient = hn::LoadU(d, v + i), from_mean = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean));
     sum[0] = hn::Add(sum[0], gradient);
     sum[1] = hn::Add(sum[1], hn::IfThenElse(hn::Lt(from_mean, hn::Zero(d)), hn::Neg(gradient), gradient));
     sum[2] = hn::MulAdd(gradient, from_mean, sum[2]);
   });
-  const T n = static_cast<T>(block.n), deviation = spread->deviation, guard = static_cast<T>(kDeviationGuard);
-  const T inverse = T(1) / (deviation + guard), r = deviation * inverse, v_normalised = sums[2] * inverse;
+  const T guard = static_cast<T>(kDeviationGuard), inverse = T(1) / (deviation + guard), r = deviation * inverse;
+  const T v_normalised = sums[2] * inverse;
   const T d_deviation = static_cast<T>(kMedianOfHalfNormal) * sums[1] - v_normalised + v_normalised * guard * inverse;
-  spread->of_v = r;
-  spread->of_x = d_deviation / ((n - T(1)) * deviation);
-  spread->base = (T(1) - r) * sums[0] / n;
-}
-
-template <typename T>
-HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
-                                  const T* HWY_RESTRICT v, T* HWY_RESTRICT dx) {
-  if (spread.deviation == T(0)) return Copy(v, block.n, dx);
-  const T* HWY_RESTRICT x = block.x;
-  const T mean = spread.mean, of_v = spread.of_v, of_x = spread.of_x, base = spread.base;
+  const T of_x = d_deviation / ((n - T(1)) * deviation), base = (T(1) - r) * sums[0] / n;
 #pragma omp simd
-  for (int64_t i = 0; i < block.n; ++i) dx[i] = of_v * v[i] + (of_x * (x[i] - mean) + base);
+  for (int64_t i = 0; i < block.n; ++i) dx[i] = r * v[i] + (of_x * (x[i] - mean) + base);
 }
 
-RIDGELINE_STEPS_OF_BLOCKS(BiAdapter, SpreadOf, FitNothing, BiAdapterForward, SpreadOf, MeetGradient, BiAdapterBackward)
+RIDGELINE_BLOCK_FUNCTIONS(BiAdapter, SpreadOf, BiAdapterForward, BiAdapterBackward)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

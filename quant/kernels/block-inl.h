@@ -70,8 +70,6 @@ template <typename T>
 HWY_INLINE NothingMeasured MeasureNothing(const QuantizerSpec&, const Block<T>&) { return {}; }
 template <typename T, class Measured>
 HWY_INLINE void FitNothing(const QuantizerSpec&, const Block<T>&, Measured*) {}
-template <typename T, class Measured>
-HWY_INLINE void MeetNothing(const QuantizerSpec&, const Block<T>&, const T*, Measured*) {}
 
 // values[i] = 0 where pruned.
 template <class D, typename T>

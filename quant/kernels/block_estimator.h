@@ -7,7 +7,7 @@
 //   Measure(spec, block), Forward(spec, measured, block, x_hat) and Backward(spec, measured, block, v, dx).
 // What Measure finds out about a block is handed to the other two.
 #define RIDGELINE_BLOCK_FUNCTIONS(Name, MeasureBlock, ForwardBlock, BackwardBlock)                                    \
-  RIDGELINE_STEPS_OF_BLOCKS(Name, MeasureBlock, FitNothing, ForwardBlock, MeasureBlock, MeetNothing, BackwardBlock)
+  RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitNothing, ForwardBlock, MeasureBlock, BackwardBlock)
 
 // For those that are measured by their grid (grid-inl.h):
 //   Forward(spec, grid, block, x_hat) and Backward(spec, grid, block, v, dx).
@@ -29,12 +29,12 @@
   }                                                                                                                   \
   RIDGELINE_BLOCK_FUNCTIONS(Name, GridOf, Name##OntoGrid, Name##FromGrid)
 
-// For those with sums that follow from measures, each step of a pass in a template of its own:
+// For those whose forward pass waits for sums over what is measured, in a step of their own:
 //   Measure(spec, block), Fit(spec, block, &measured), Forward(spec, measured, block, x_hat);
-//   Recall(spec, block), Meet(spec, block, v, &measured), Backward(spec, measured, block, v, dx).
-// Recall makes what Measure does of what the forward pass saved. Some blocks take a step before the first of them takes the
-// next: a sum over a block is waited for, and those of others can be made meanwhile.
-#define RIDGELINE_STEPS_OF_BLOCKS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, MeetBlock, BackwardBlock)  \
+//   Recall(spec, block), Backward(spec, measured, block, v, dx).
+// Recall makes what Measure and Fit do of what the forward pass saved. A few blocks are measured together, and each is
+// fitted before the one before it is written: others' sums are made while one's are waited for.
+#define RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, BackwardBlock)       \
   struct Name##Blocks {                                                                                               \
     template <typename T>                                                                                             \
     static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
@@ -56,11 +56,6 @@
     static HWY_NOINLINE auto Recall(const QuantizerSpec& spec, const Block<T>& block) {                               \
       return WithKnownShape(                                                                                          \
           block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RecallBlock(spec, known); });            \
-    }                                                                                                                 \
-    template <typename T, class Measured>                                                                             \
-    static HWY_NOINLINE void Meet(const QuantizerSpec& spec, const Block<T>& block, const T* v, Measured* measured) { \
-      WithKnownShape(block, [&](const Block<T>& known)                                                                \
-                                RIDGELINE_ALWAYS_INLINE { MeetBlock(spec, known, v, measured); });                    \
     }                                                                                                                 \
     template <typename T, class Measured>                                                                             \
     static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,     \

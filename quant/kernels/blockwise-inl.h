@@ -85,10 +85,10 @@ class Workspace {
 
   template <typename V>
   HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
-    const T* numbers = Widened(v, n, Own(kGradient));
+    const T* numbers = Widened(v, n, Shared(kGradient));
     if (!spec_.hadamard || spec_.stays_turned) return numbers;
-    Rotate(WithSigns(numbers, n, Own(kGradient)), n, rotation_factor_, Own(kGradient));
-    return Own(kGradient);
+    Rotate(WithSigns(numbers, n, Shared(kGradient)), n, rotation_factor_, Shared(kGradient));
+    return Shared(kGradient);
   }
 
   // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
@@ -103,8 +103,8 @@ class Workspace {
   HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
 
  private:
-  enum { kX, kTurned, kCodes, kKept, kMask, kGradient, kOwnBuffers };  // Of each block that is worked on.
-  enum { kResult, kPlaces, kSizes, kSharedBuffers };                   // kSizes is longer: it is the last.
+  enum { kX, kTurned, kCodes, kKept, kMask, kOwnBuffers };       // Of each block that is worked on.
+  enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
 
   T* Own(int which) const { return numbers_ + own_ + which * room_; }
   T* Shared(int which) const { return numbers_ + shared_ + which * room_; }
@@ -215,9 +215,8 @@ HWY_INLINE void Prefetch(const X* next, int64_t n) {
 }
 
 // A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
-// places: copies in vectors would wait until the numbers they consist of have left for the cache. All of them take a step
-// before the first of them takes the next: what follows from a block's sums is waited for, and those of others can be made
-// meanwhile.
+// places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured before the
+// first of them goes on: what follows from a block's sums is waited for, and those of others can be made meanwhile.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
   using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
@@ -247,14 +246,18 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
     taken.template Take</*kRecalls=*/false>(spec, x, places, count, &saved_of_blocks, &workspace);
-    for (int i = 0; i < count; ++i) Blocks::Fit(spec, taken.blocks[i], &taken.measured[i]);
-    for (int i = 0; i < count; ++i) {
+    const auto write = [&](int i) HWY_ATTR {
       workspace.MoveTo(i, places[i]);
       Prefetch(x_hat + places[i].at + count * places[i].n, places[i].n);
       T* result = workspace.RoomForValues(taken.blocks[i].x, x_hat + places[i].at);
       Blocks::Forward(spec, taken.measured[i], taken.blocks[i], result);
       workspace.GiveValues(result, places[i].n, x_hat + places[i].at);
+    };
+    for (int i = 0; i < count; ++i) {  // Each is written when the next one is fitted.
+      Blocks::Fit(spec, taken.blocks[i], &taken.measured[i]);
+      if (i > 0) write(i - 1);
     }
+    write(count - 1);
   });
 }
 
@@ -268,19 +271,13 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
     taken.template Take</*kRecalls=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);
-    const T* gradients[kMostBlocksAtOnce];
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
       workspace.MoveTo(i, places[i]);
       Prefetch(v + at + count * n, n);
-      gradients[i] = workspace.TakeGradient(v + at, n);
-      Blocks::Meet(spec, taken.blocks[i], gradients[i], &taken.measured[i]);
-    }
-    for (int i = 0; i < count; ++i) {
-      const auto [at, column, n] = places[i];
-      workspace.MoveTo(i, places[i]);
-      T* result = workspace.RoomForGradient(gradients[i], dx + at);
-      Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradients[i], result);
+      const T* gradient = workspace.TakeGradient(v + at, n);
+      T* result = workspace.RoomForGradient(gradient, dx + at);
+      Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradient, result);
       if (decays) AddMaskDecay(taken.blocks[i], static_cast<T>(spec.mask_decay), result);
       workspace.GiveGradient(result, n, dx + at);
     }
@@ -289,7 +286,7 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
 
 // Of `Blocks`, which has the static templates
 //   Measure(spec, block), Fit(spec, block, &measured) and Forward(spec, measured, block, x_hat);
-//   Recall(spec, block), Meet(spec, block, v, &measured) and Backward(spec, measured, block, v, dx).
+//   Recall(spec, block) and Backward(spec, measured, block, v, dx).
 template <class Blocks, typename X, typename V>
 constexpr MatrixKernels<X, V> MatrixKernelsOf() {
   return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};

@@ -34,12 +34,11 @@ struct Upstream {
   T k;  // <v, q - q_mean> / denominator
 };
 
-// What is known of a block after each step of a pass.
+// What is known of a block: the grid once it is measured, and the regression.
 template <typename T>
 struct FittedGrid {
   Grid<T> grid;
   Regression<T> fit = {};
-  Upstream<T> upstream = {};  // In the backward pass.
 };
 
 // Sums over a block.
@@ -102,7 +101,7 @@ HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>&
 // Of the codes in the block's scratch.
 template <typename T>
 HWY_INLINE void RidgeForward(const QuantizerSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
-  const auto& [grid, fit, _] = fitted;
+  const auto& [grid, fit] = fitted;
   if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
@@ -184,29 +183,29 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
   return {sums[0], sums[1]};
 }
 
-template <typename T>
-HWY_INLINE void MeetRidge(const QuantizerSpec& spec, const Block<T>& block, const T* v, FittedGrid<T>* fitted) {
-  if (spec.fit_gradient == FitGradient::kDetached || fitted->grid.inverse_scale == T(0)) return;
-  WithGridKind(fitted->grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
-    fitted->upstream = MeetCodes(spec, grid, block, fitted->fit, v);
-  });
-}
-
 // With a detached fit nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, const T* v,
-                              T* dx) {
-  const auto& [grid, fit, upstream] = fitted;
-  if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
+HWY_INLINE void RidgeBackwardFrom(const QuantizerSpec& spec, const Grid<T>& grid, const Regression<T>& fit,
+                                  const Block<T>& block, const T* v, T* dx) {
   if (spec.fit_gradient == FitGradient::kDetached) {
     if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else return PassGradient(block, v, dx);
   }
+  const Upstream<T> upstream = MeetCodes(spec, grid, block, fit, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, upstream, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
   const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, upstream, v) : GridGradients<T>{};
   TrustingGradient(grid, block, fit, upstream, v, dx);
   if (in_graph) AddGridGradient(spec, block, d_grid, dx);
+}
+
+template <bool kTrust, typename T>
+HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, const T* v,
+                              T* dx) {
+  if (fitted.grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
+  WithGridKind(fitted.grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
+    RidgeBackwardFrom<kTrust>(spec, grid, fitted.fit, block, v, dx);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

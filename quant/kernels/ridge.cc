@@ -23,8 +23,8 @@ HWY_INLINE void FitRidgeBlock(const QuantizerSpec& spec, const Block<T>& block, 
   FitOntoGrid(spec, block, fitted, [](const Grid<T>&) { return NothingMore(); });
 }
 
-RIDGELINE_STEPS_OF_BLOCKS(Ridge, MeasureRidge, FitRidgeBlock, RidgeForward, RecallRidge, MeetRidge,
-                          RidgeBackward</*kTrust=*/false>)
+RIDGELINE_FITTED_BLOCK_FUNCTIONS(Ridge, MeasureRidge, FitRidgeBlock, RidgeForward, RecallRidge,
+                                 RidgeBackward</*kTrust=*/false>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline

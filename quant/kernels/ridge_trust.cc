@@ -23,8 +23,8 @@ HWY_INLINE void FitRidgeTrustBlock(const QuantizerSpec& spec, const Block<T>& bl
   });
 }
 
-RIDGELINE_STEPS_OF_BLOCKS(RidgeTrust, MeasureRidge, FitRidgeTrustBlock, RidgeForward, RecallRidge, MeetRidge,
-                          RidgeBackward</*kTrust=*/true>)
+RIDGELINE_FITTED_BLOCK_FUNCTIONS(RidgeTrust, MeasureRidge, FitRidgeTrustBlock, RidgeForward, RecallRidge,
+                                 RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ridgeline
