@@ -34,7 +34,7 @@
 //   Recall(spec, block), Backward(spec, measured, block, v, dx).
 // Recall makes what Measure and Fit do of what the forward pass saved. A few blocks are measured together, and each is
 // fitted before the one before it is written: others' sums are made while one's are waited for.
-#define RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, BackwardBlock)       \
+#define RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, BackwardBlock)      \
   struct Name##Blocks {                                                                                               \
     template <typename T>                                                                                             \
     static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                              \
