@@ -28,7 +28,9 @@ HWY_INLINE void GroupPlaces(int64_t n, int m, T* places) {
 template <class D>
 HWY_INLINE hn::Mask<D> KeptOfFours(D d, int keep, hn::Vec<D> x) {
   const hn::RebindToSigned<D> d32;
-  const auto one = hn::Set(d32, 1), lane = hn::Iota(d32, 0), size = hn::BitCast(d32, hn::Abs(x));
+  const auto is_nan = hn::IsNaN(x);  // Comes before no other number, and stays.
+  const auto size = hn::IfThenElse(hn::RebindMask(d32, is_nan), hn::Set(d32, -1), hn::BitCast(d32, hn::Abs(x)));
+  const auto one = hn::Set(d32, 1), lane = hn::Iota(d32, 0);
   const auto is_odd = hn::And(lane, one), is_upper = hn::And(hn::ShiftRight<1>(lane), one);
   auto rank = hn::Zero(d32);
   const auto count = [&](auto neighbour, auto comes_later) RIDGELINE_ALWAYS_INLINE {
@@ -37,7 +39,7 @@ HWY_INLINE hn::Mask<D> KeptOfFours(D d, int keep, hn::Vec<D> x) {
   count(hn::Shuffle2301(size), is_odd);
   count(hn::Shuffle1032(size), is_upper);
   count(hn::Shuffle0123(size), is_upper);
-  return hn::RebindMask(d, hn::Lt(rank, hn::Set(d32, keep)));
+  return hn::Or(is_nan, hn::RebindMask(d, hn::Lt(rank, hn::Set(d32, keep))));
 }
 #endif
 
@@ -48,10 +50,10 @@ HWY_INLINE void StoreKept(D d, hn::Mask<D> kept, hn::Vec<D> x, T* mask, T* x_kep
   hn::StoreU(hn::IfThenElseZero(kept, x), d, x_kept);
 }
 
-// mask[i] = 1 for the sparsity.n largest |x| of each group, else 0; x_kept = mask * x. Of equals the first is kept; one of
-// several NaN is always kept. A number's rank is how many of its group come before it: each compares itself with its
-// neighbours up to m - 1 places away, whatever their group, and counts those of its own. REQUIRES: n is a multiple of m;
-// sizes has kLargestSparsityGroup numbers of room before it and behind its n.
+// mask[i] = 1 for the sparsity.n largest |x| of each group, else 0; x_kept = mask * x. Of equals the first is kept; a NaN
+// is always kept. A number's rank is how many of its group come before it: each compares itself with its neighbours up to
+// m - 1 places away, whatever their group, and counts those of its own. REQUIRES: n is a multiple of m; sizes has
+// kLargestSparsityGroup numbers of room before it and behind its n.
 template <typename T>
 HWY_NOINLINE void Prune(const SparsityPattern& sparsity, const T* x, const T* places, int64_t n, T* sizes, T* mask,
                       T* x_kept) {
