@@ -6,12 +6,14 @@
 #include <functional>
 #include <vector>
 
+#include "bench/cached_kernel.h"
 #include "bench/copy_limit.h"
 #include "bench/report.h"
 #include "fmt/format.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/kernels/estimator.h"
 #include "quant/kernels/learned_scale.h"
 
 namespace ridgeline {
@@ -55,7 +57,7 @@ Sides SidesOf(const QuantizerSpec& spec, const at::Tensor& x) {
 
 std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {
   std::string name = fmt::format("{} {} {}", spec.estimator, SchemeName(spec.scheme), FormatName(spec.format));
-  if (spec.hadamard) name += " hadamard";
+  if (spec.hadamard) name += spec.stays_turned ? " turned" : " hadamard";
   if (spec.sparsity.is_sparse()) name += fmt::format(" {}:{}", spec.sparsity.n, spec.sparsity.m);
   return name + (type == at::kBFloat16 ? " bf16" : " fp32");
 }
@@ -78,6 +80,19 @@ void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
   for (const BenchRow& row : rows)
     fmt::print("{:<44} {:>6.1f} GB/s, {:>3.0f}% of a copy, whose speed would be {:.0f}x\n", row.work,
                copy_bandwidth / 1e9 * row.limit / row.ours, 100 * row.limit / row.ours, row.peer / row.limit);
+}
+
+// And as training has those of them that are turned: left turned.
+void PrintCached(at::ScalarType type, const std::vector<QuantizerSpec>& specs) {
+  for (QuantizerSpec spec : specs) {
+    if (!EstimatorFor(spec).ok()) continue;  // A learned scale.
+    for (bool stays_turned : spec.hadamard ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
+      spec.stays_turned = stays_turned;
+      const CachedNanoseconds time = MeasureCached(spec, type);
+      fmt::print("{:<44} {:>6.2f} ns per element in the innermost cache: {:.2f} forward, {:.2f} backward\n",
+                 NameOf(spec, type), time.forward + time.backward, time.forward, time.backward);
+    }
+  }
 }
 
 // The matched study's.
@@ -120,12 +135,14 @@ std::vector<QuantizerSpec> PublishedSpecs() {
 int Run(const std::string& out_dir) {
   at::set_num_threads(1);
   const double copy_bandwidth = CopyBandwidth(kRows, kFeatures, at::kFloat);
+  std::vector<QuantizerSpec> specs = OurSpecs();
+  for (const QuantizerSpec& spec : PublishedSpecs()) specs.push_back(spec);
   std::vector<BenchRow> rows;
   for (at::ScalarType type : {at::kFloat, at::kBFloat16})
-    for (const std::vector<QuantizerSpec>& specs : {OurSpecs(), PublishedSpecs()})
-      for (const QuantizerSpec& spec : specs) rows.push_back(Measure(spec, type, copy_bandwidth));
+    for (const QuantizerSpec& spec : specs) rows.push_back(Measure(spec, type, copy_bandwidth));
   absl::Status status = Report(out_dir, "quant", rows);
   PrintBandwidths(rows, copy_bandwidth);
+  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) PrintCached(type, specs);
   if (!status.ok()) fmt::print(stderr, "quant_bench: {}\n", std::string(status.message()));
   return status.ok() ? 0 : 1;
 }

@@ -215,8 +215,8 @@ HWY_INLINE void Prefetch(const X* next, int64_t n) {
 }
 
 // A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
-// places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured before the
-// first of them goes on: what follows from a block's sums is waited for, and those of others can be made meanwhile.
+// places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured before
+// the first of them goes on: what follows from a block's sums is waited for, and those of others can be made meanwhile.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
   using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));

@@ -34,7 +34,7 @@ std::vector<T> Pruned_ref(const SparsityPattern& sparsity, const std::vector<T>&
   return kept;
 }
 
-// Few sizes: half of the groups have equals.
+// Eight sizes: most groups of four have equals.
 template <typename T>
 std::vector<T> NumbersOfFewSizes(size_t n) {
   std::mt19937 engine(3);
