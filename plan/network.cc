@@ -31,7 +31,7 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::T
   if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") {
     ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
   }
-  spec.trust = quant.trust();
+  spec.trust = TrustOf(quant, tensor);
   if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
   return spec.enabled() ? spec : QuantizerSpec{};
 }

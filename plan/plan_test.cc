@@ -121,6 +121,10 @@ TEST(PlanTest, TheMaskThatTheRecipeSaysIsThatOfBothQuantizersAndIsOtherwiseLeftT
   const Quantizers said = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
   EXPECT_EQ(said.weight.trust, 1.5);
   EXPECT_EQ(said.activation.trust, 1.5);
+  set.push_back({"quant.activation.trust", "1.2"});
+  const Quantizers apart = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
+  EXPECT_EQ(apart.weight.trust, 1.5);
+  EXPECT_EQ(apart.activation.trust, 1.2);
 }
 
 TEST(PlanTest, ARingSendsNearlyTwiceTheGradientsHoweverManyRanks) {

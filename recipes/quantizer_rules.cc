@@ -222,19 +222,31 @@ class TensorChecks {
   Issues* issues_;
 };
 
-// Whether a tensor that is quantized has one of these estimators.
-bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_view second) {
-  auto has = [&](const v1::TensorQuant& tensor) {
-    const std::string& estimator = EstimatorOf(quant, tensor);
-    return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
-  };
-  return has(quant.weight()) || has(quant.activation());
+// Whether a tensor is quantized, with one of these estimators.
+bool TensorHas(const v1::Quant& quant, const v1::TensorQuant& tensor, std::string_view first, std::string_view second) {
+  const std::string& estimator = EstimatorOf(quant, tensor);
+  return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
 }
 
-void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
-                   Issues* issues) {
-  issues->push_back({key, fmt::format("{} has no {}", EstimatorLabel(quant), what),
+bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_view second) {
+  return TensorHas(quant, quant.weight(), first, second) || TensorHas(quant, quant.activation(), first, second);
+}
+
+void RefuseControl(const std::string& estimator, const std::string& key, std::string_view what,
+                   std::string_view estimators, Issues* issues) {
+  issues->push_back({key, fmt::format("{} has no {}", estimator, what),
                      fmt::format("remove the key, or use {}", estimators), {"quant.estimator", key}});
+}
+
+void CheckTrust(const v1::Quant& quant, Issues* issues) {
+  constexpr std::string_view kMask = "trust mask", kHaveIt = "quest or ridge_trust";
+  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
+    RefuseControl(EstimatorLabel(quant), "quant.trust", kMask, kHaveIt, issues);
+  for (const auto& [tensor, key] : {std::pair(&quant.weight(), "quant.weight.trust"),
+                                    std::pair(&quant.activation(), "quant.activation.trust")}) {
+    if (tensor->trust() > 0 && !TensorHas(quant, *tensor, "quest", "ridge_trust"))
+      RefuseControl(IsQuantized(quant, *tensor) ? EstimatorOf(quant, *tensor) : "none", key, kMask, kHaveIt, issues);
+  }
 }
 
 // A fit that is held still leaves no path to its grid.
@@ -250,11 +262,10 @@ void CheckControls(const v1::Quant& quant, Issues* issues) {
   if (quant.hadamard_signs() && !quant.hadamard())
     issues->push_back({"quant.hadamard_signs", "signs come before a Hadamard matrix, and quant.hadamard is false",
                        "set quant.hadamard to true, or remove the key", {"quant.hadamard", "quant.hadamard_signs"}});
-  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
-    RefuseControl(quant, "quant.trust", "trust mask", "quest or ridge_trust", issues);
+  CheckTrust(quant, issues);
   if (quant.fit_gradient() != "detached") return;
   if (!AnyTensorHas(quant, "ridge", "ridge_trust"))
-    return RefuseControl(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
+    return RefuseControl(EstimatorLabel(quant), "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
   CheckDetachedFit(quant, quant.weight(), "quant.weight", issues);
   CheckDetachedFit(quant, quant.activation(), "quant.activation", issues);
 }

@@ -182,5 +182,16 @@ TEST(QuantizerRulesTest, OnlyRidgeHasAFitToDetachAndOnlyQuestAndRidgeTrustAMask)
   EXPECT_THAT(FirstIssue(ste), HasSubstr("quant.trust: ste has no trust mask"));
 }
 
+TEST(QuantizerRulesTest, ATensorsOwnMaskNeedsAnEstimatorOfThatTensorThatHasOne) {
+  v1::Quant quant = Filled("ridge_trust", "ternary", "none");
+  quant.mutable_weight()->set_trust(1.5);
+  EXPECT_EQ(FirstIssue(quant), "");
+  quant.mutable_activation()->set_trust(1);
+  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.activation.trust: none has no trust mask"));
+  quant.mutable_activation()->clear_trust();
+  quant.mutable_weight()->set_estimator("ste");
+  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.weight.trust: ste has no trust mask"));
+}
+
 }  // namespace
 }  // namespace ridgeline

@@ -15,6 +15,10 @@ const std::string& GridGradientOf(const v1::Quant& quant, const v1::TensorQuant&
   return tensor.has_grid_gradient() ? tensor.grid_gradient() : quant.grid_gradient();
 }
 
+double TrustOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  return tensor.has_trust() ? tensor.trust() : quant.trust();
+}
+
 bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return EstimatorOf(quant, tensor) != "none" && tensor.format() != "none";
 }

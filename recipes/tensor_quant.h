@@ -12,6 +12,7 @@ namespace ridgeline {
 const std::string& EstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
 const std::string& GridOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
 const std::string& GridGradientOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
+double TrustOf(const v1::Quant& quant, const v1::TensorQuant& tensor);
 
 bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor);
 
