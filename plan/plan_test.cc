@@ -111,11 +111,11 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
   EXPECT_GT(most.cost.storage_bytes, all.cost.storage_bytes);
 }
 
-TEST(PlanTest, TheMaskThatTheRecipeSaysIsThatOfBothQuantizersAndIsOtherwiseLeftToTheEstimator) {
+TEST(PlanTest, MasksAreThoseThatTheRecipeSaysForBothTensorsOrForOne) {
   std::vector<RecipeOverride> set = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"},
                                      {"quant.activation.format", "int4"}};
   const Quantizers own = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
-  EXPECT_EQ(own.weight.trust, 0);
+  EXPECT_EQ(own.weight.trust, 1);  // Of ternary weights.
   EXPECT_EQ(own.activation.trust, 0);
   set.push_back({"quant.trust", "1.5"});
   const Quantizers said = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();

@@ -120,6 +120,15 @@ void FillLambda(v1::Quant* quant) {
   quant->set_lambda(passes ? kOfGradientsThroughTheFit : kOfValues);
 }
 
+// Ternary weights train better where those beyond their level are left to weight decay; their inputs do not
+// (docs/results.md).
+void FillTrustOfWeights(v1::Quant* quant) {
+  constexpr double kUpToTheLevel = 1;
+  v1::TensorQuant* weight = quant->mutable_weight();
+  if (EstimatorOf(*quant, *weight) != "ridge_trust" || weight->format() != "ternary") return;
+  if (!quant->has_trust() && !weight->has_trust()) weight->set_trust(kUpToTheLevel);
+}
+
 // The checks of one tensor of a recipe.
 class TensorChecks {
  public:
@@ -303,6 +312,7 @@ void FillQuantizerDefaults(v1::Quant* quant) {
   if (!shared.grid_gradient.empty() && !quant->has_grid_gradient())
     quant->set_grid_gradient(std::string(shared.grid_gradient));
   FillLambda(quant);
+  FillTrustOfWeights(quant);
 }
 
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {

@@ -182,6 +182,16 @@ TEST(QuantizerRulesTest, OnlyRidgeHasAFitToDetachAndOnlyQuestAndRidgeTrustAMask)
   EXPECT_THAT(FirstIssue(ste), HasSubstr("quant.trust: ste has no trust mask"));
 }
 
+TEST(QuantizerRulesTest, TernaryWeightsOfRidgeTrustAreTrustedUpToTheirLevelUnlessTheRecipeSaysOtherwise) {
+  EXPECT_EQ(Filled("ridge_trust", "ternary", "ternary").weight().trust(), 1);
+  EXPECT_FALSE(Filled("ridge_trust", "ternary", "ternary").activation().has_trust());
+  EXPECT_FALSE(Filled("ridge_trust", "int1", "ternary").weight().has_trust());
+  EXPECT_FALSE(Filled("quest", "ternary", "ternary").weight().has_trust());
+  const std::string ternary = "quant: {estimator: ridge_trust, weight: {format: ternary";
+  EXPECT_EQ(FilledFrom(ternary + ", trust: 1.2}}").weight().trust(), 1.2);
+  EXPECT_FALSE(FilledFrom(ternary + "}, trust: 1.5}").weight().has_trust());
+}
+
 TEST(QuantizerRulesTest, ATensorsOwnMaskNeedsAnEstimatorOfThatTensorThatHasOne) {
   v1::Quant quant = Filled("ridge_trust", "ternary", "none");
   quant.mutable_weight()->set_trust(1.5);

@@ -68,8 +68,7 @@ bool QuantizerSpec::detaches_fit() const {
 
 double TrustOf(const QuantizerSpec& spec) {
   if (spec.trust > 0) return spec.trust;
-  if (spec.format == Format::kInt1) return 1.30;
-  return spec.estimator == "ridge_trust" && spec.format == Format::kTernary ? 1 : 0;
+  return spec.format == Format::kInt1 ? 1.30 : 0;
 }
 
 QuantizerSpec ResolveDefaults(const QuantizerSpec& spec) {

@@ -109,9 +109,9 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec);
 // group have no tail.
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features);
 
-// Of quest and ridge_trust: spec.trust, or what the estimator has of its own. One bit: 1.30 (METHODS A7; three in ten of a
-// Gaussian block are beyond). Ternary with ridge_trust: 1 (docs/results.md). Others: 0, which stands for half a step
-// beyond the outermost level, where the grid begins to clip.
+// Of quest and ridge_trust: spec.trust, or what they have of their own. One bit: 1.30 (METHODS A7; three in ten of a
+// Gaussian block are beyond). Others: 0, which stands for half a step beyond the outermost level, where the grid begins
+// to clip. (Recipes give ridge_trust's ternary weights 1.)
 double TrustOf(const QuantizerSpec& spec);
 
 // The spec with what it leaves to its estimator filled in: `trust` as TrustOf, `fit_gradient` graph or detached. Kernels

@@ -129,8 +129,6 @@ TEST(QuantSpecTest, WhatASpecLeavesOpenIsItsEstimatorsOwnAndWhatItSaysStays) {
   EXPECT_EQ(ResolveDefaults(spec).trust, 1.30);
   EXPECT_EQ(ResolveDefaults(spec).fit_gradient, FitGradient::kDetached);
   spec.format = Format::kTernary;
-  EXPECT_EQ(ResolveDefaults(spec).trust, 1);
-  spec.format = Format::kInt2;
   EXPECT_EQ(ResolveDefaults(spec).trust, 0);
   spec.trust = 0.7;
   spec.fit_gradient = FitGradient::kGraph;
