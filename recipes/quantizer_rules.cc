@@ -120,13 +120,20 @@ void FillLambda(v1::Quant* quant) {
   quant->set_lambda(passes ? kOfGradientsThroughTheFit : kOfValues);
 }
 
-// Ternary weights train better where those beyond their level are left to weight decay; their inputs do not
-// (docs/results.md).
+// Ternary weights train better where those beyond their level take no gradient; their inputs do not (docs/results.md).
 void FillTrustOfWeights(v1::Quant* quant) {
   constexpr double kUpToTheLevel = 1;
   v1::TensorQuant* weight = quant->mutable_weight();
   if (EstimatorOf(*quant, *weight) != "ridge_trust" || weight->format() != "ternary") return;
   if (!quant->has_trust() && !weight->has_trust()) weight->set_trust(kUpToTheLevel);
+}
+
+constexpr std::string_view kHaveTrustMask = "quest or ridge_trust";
+
+// Whether a tensor is quantized, with one of these estimators.
+bool TensorHas(const v1::Quant& quant, const v1::TensorQuant& tensor, std::string_view first, std::string_view second) {
+  const std::string& estimator = EstimatorOf(quant, tensor);
+  return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
 }
 
 // The checks of one tensor of a recipe.
@@ -138,6 +145,7 @@ class TensorChecks {
         estimator_key_(tensor_.has_estimator() ? prefix_ + ".estimator" : "quant.estimator"), issues_(issues) {}
 
   void Run() {
+    CheckTrust();
     const Rule* rule = FindRule(estimator_);
     if (rule == nullptr || tensor_.format() == "none") return;
     CheckSharedKeys(*rule);
@@ -173,6 +181,17 @@ class TensorChecks {
     const std::string& owner = of_estimator.empty() ? tensor_.format() : estimator_;
     Add(key, fmt::format(fmt::runtime(message), owner, value), fmt::format("set it to {}, or remove the key", wanted),
         estimator_key_);
+  }
+
+  void CheckTrust() {
+    const std::string key = prefix_ + ".trust";
+    if (tensor_.trust() <= 0 || TensorHas(quant_, tensor_, "quest", "ridge_trust")) return;
+    if (IsQuantized(quant_, tensor_))
+      Add(key, fmt::format("{} has no trust mask", estimator_), fmt::format("remove the key, or use {}", kHaveTrustMask),
+          estimator_key_);
+    else
+      Add(key, fmt::format("{}s are not quantized", is_weight_ ? "weight" : "activation"),
+          fmt::format("remove the key, or set {}.format", prefix_), prefix_ + ".format");
   }
 
   void CheckSide(const Rule& rule) {
@@ -231,31 +250,14 @@ class TensorChecks {
   Issues* issues_;
 };
 
-// Whether a tensor is quantized, with one of these estimators.
-bool TensorHas(const v1::Quant& quant, const v1::TensorQuant& tensor, std::string_view first, std::string_view second) {
-  const std::string& estimator = EstimatorOf(quant, tensor);
-  return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
-}
-
 bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_view second) {
   return TensorHas(quant, quant.weight(), first, second) || TensorHas(quant, quant.activation(), first, second);
 }
 
-void RefuseControl(const std::string& estimator, const std::string& key, std::string_view what,
-                   std::string_view estimators, Issues* issues) {
-  issues->push_back({key, fmt::format("{} has no {}", estimator, what),
+void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
+                   Issues* issues) {
+  issues->push_back({key, fmt::format("{} has no {}", EstimatorLabel(quant), what),
                      fmt::format("remove the key, or use {}", estimators), {"quant.estimator", key}});
-}
-
-void CheckTrust(const v1::Quant& quant, Issues* issues) {
-  constexpr std::string_view kMask = "trust mask", kHaveIt = "quest or ridge_trust";
-  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
-    RefuseControl(EstimatorLabel(quant), "quant.trust", kMask, kHaveIt, issues);
-  for (const auto& [tensor, key] : {std::pair(&quant.weight(), "quant.weight.trust"),
-                                    std::pair(&quant.activation(), "quant.activation.trust")}) {
-    if (tensor->trust() > 0 && !TensorHas(quant, *tensor, "quest", "ridge_trust"))
-      RefuseControl(IsQuantized(quant, *tensor) ? EstimatorOf(quant, *tensor) : "none", key, kMask, kHaveIt, issues);
-  }
 }
 
 // A fit that is held still leaves no path to its grid.
@@ -271,10 +273,11 @@ void CheckControls(const v1::Quant& quant, Issues* issues) {
   if (quant.hadamard_signs() && !quant.hadamard())
     issues->push_back({"quant.hadamard_signs", "signs come before a Hadamard matrix, and quant.hadamard is false",
                        "set quant.hadamard to true, or remove the key", {"quant.hadamard", "quant.hadamard_signs"}});
-  CheckTrust(quant, issues);
+  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
+    RefuseControl(quant, "quant.trust", "trust mask", kHaveTrustMask, issues);
   if (quant.fit_gradient() != "detached") return;
   if (!AnyTensorHas(quant, "ridge", "ridge_trust"))
-    return RefuseControl(EstimatorLabel(quant), "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
+    return RefuseControl(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
   CheckDetachedFit(quant, quant.weight(), "quant.weight", issues);
   CheckDetachedFit(quant, quant.activation(), "quant.activation", issues);
 }

@@ -197,10 +197,12 @@ TEST(QuantizerRulesTest, ATensorsOwnMaskNeedsAnEstimatorOfThatTensorThatHasOne) 
   quant.mutable_weight()->set_trust(1.5);
   EXPECT_EQ(FirstIssue(quant), "");
   quant.mutable_activation()->set_trust(1);
-  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.activation.trust: none has no trust mask"));
+  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.activation.trust: activations are not quantized (remove the key, or "
+                                           "set quant.activation.format)"));
   quant.mutable_activation()->clear_trust();
   quant.mutable_weight()->set_estimator("ste");
-  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.weight.trust: ste has no trust mask"));
+  EXPECT_THAT(FirstIssue(quant),
+              HasSubstr("quant.weight.trust: ste has no trust mask (remove the key, or use quest or ridge_trust)"));
 }
 
 }  // namespace
