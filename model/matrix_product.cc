@@ -30,7 +30,7 @@ void Store(const at::Tensor& product, bool adds, at::Tensor out) {
 
 bool HasBfloat16Products() {
 #if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  static const bool has = __builtin_cpu_supports("avx512bf16");
   return has;
 #else
   return true;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of matrices in float32 or bfloat16. LibTorch multiplies bfloat16 by AVX-512 or AMX, and by a scalar loop where
-// a CPU has neither: two orders of magnitude slower than float32. There the products are float32's, of operands
-// converted a panel at a time, so that no second copy of a large matrix exists.
+// Products of matrices in float32 or bfloat16. LibTorch multiplies bfloat16 by AVX-512 BF16 or AMX; on other CPUs with
+// AVX-512 it imitates those (three times slower than float32), and without AVX-512 it has a scalar loop (two orders of
+// magnitude). On both the products are float32's, of operands converted a panel at a time, so that no second copy of a
+// large matrix exists.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace ridgeline {
 
-// Whether LibTorch multiplies bfloat16 by vector instructions on this CPU.
+// Whether this CPU has instructions that multiply bfloat16.
 bool HasBfloat16Products();
 
 // a: (n, k), b: (k, m), of one dtype, in any strides -> (n, m) of that dtype.

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "data/dataset.h"
 #include "fmt/format.h"
+#include "model/matrix_product.h"
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
@@ -184,6 +185,9 @@ void Attempt::LogSetUp() {
                                     step_, recipe_.training().steps()));
   reporter_.Log("info", fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
                                     "are not", model_->QuantizedNames().size(), model_->LinearNames().size()));
+  if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
+    reporter_.Log("warn", "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
+                          "training.dtype: float32 is faster here");
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.

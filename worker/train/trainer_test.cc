@@ -11,6 +11,7 @@
 
 #include "data/dataset.h"
 #include "fmt/format.h"
+#include "model/matrix_product.h"
 #include "recipes/recipe_reader.h"
 
 namespace ridgeline {
@@ -136,6 +137,19 @@ std::vector<RecipeOverride> Learned(const std::string& weight, const std::string
                                          {"quant.activation.format", activation == "none" ? "none" : "int4"}};
   if (activation != "none") changes.push_back({"quant.activation.estimator", activation});
   return changes;
+}
+
+TEST_F(TrainerTest, Bfloat16TrainsAndTheLogSaysWhereFloat32IsFaster) {
+  Recorder recorder;
+  absl::StatusOr<RunResult> result = Run(Assignment({{"training.dtype", "bfloat16"}}), 1, recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  std::vector<double> losses = recorder.TrainLosses();
+  EXPECT_LT(losses.back(), losses.front() - 0.3);
+  EXPECT_EQ(recorder.log.find("training.dtype: float32 is faster here") != std::string::npos, !HasBfloat16Products())
+      << recorder.log;
+  Recorder in_float32;
+  ASSERT_TRUE(Run(Assignment(), 1, in_float32).ok());
+  EXPECT_EQ(in_float32.log.find("is faster here"), std::string::npos) << in_float32.log;
 }
 
 TEST_F(TrainerTest, LearnedScalesTrainFromRecipes) {
