@@ -40,7 +40,7 @@ void CheckTextField(const std::string& text, const std::string& key, const v1::F
   } else if (text.empty()) {
     issues->push_back({key, "is empty", "write a value, or remove the key", {}});
   } else if (doc.one_of_size() > 0 && std::find(doc.one_of().begin(), doc.one_of().end(), text) == doc.one_of().end()) {
-    std::vector<std::string> near = Nearest(text, {doc.one_of().begin(), doc.one_of().end()});
+    std::vector<std::string> near = NearestValues(text, {doc.one_of().begin(), doc.one_of().end()});
     std::string remedy = near.empty() ? "" : DidYouMean(near, "", "") + " ";
     issues->push_back({key, fmt::format("{} is not allowed", Shown(text)), remedy + AllowedText(doc), {}});
   }

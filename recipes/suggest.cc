@@ -35,6 +35,15 @@ std::vector<std::string> KeysEndingIn(std::string_view name) {
   return keys;
 }
 
+// The longest candidate that `text` says more than: fp4 of fp4_e2m1. Empty if there is none.
+std::string ShorterName(std::string_view text, const std::vector<std::string>& candidates) {
+  std::string longest;
+  for (const std::string& candidate : candidates) {
+    if (candidate.size() > longest.size() && text.starts_with(candidate + "_")) longest = candidate;
+  }
+  return longest;
+}
+
 std::vector<std::string> KeysEndingNear(std::string_view name) {
   std::vector<std::string> last_parts;
   for (const std::string& key : AllRecipeKeys()) last_parts.emplace_back(LastPart(key));
@@ -75,6 +84,11 @@ std::vector<std::string> Nearest(std::string_view text, const std::vector<std::s
     if (!known && nearest.size() < kMaxGuesses) nearest.push_back(candidate);
   }
   return nearest;
+}
+
+std::vector<std::string> NearestValues(std::string_view text, const std::vector<std::string>& values) {
+  const std::string shorter = ShorterName(text, values);
+  return shorter.empty() ? Nearest(text, values) : std::vector<std::string>{shorter};
 }
 
 std::vector<std::string> SuggestKeys(const Descriptor* at, std::string_view prefix, std::string_view name) {

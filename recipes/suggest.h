@@ -16,6 +16,9 @@ size_t EditDistance(std::string_view a, std::string_view b);
 // The candidates nearest to `text`, at most three; none if all are too far away to be meant.
 std::vector<std::string> Nearest(std::string_view text, const std::vector<std::string>& candidates);
 
+// The same of a key's values, where a name that says more than one of them means that one: fp4_e2m1 means fp4.
+std::vector<std::string> NearestValues(std::string_view text, const std::vector<std::string>& values);
+
 // Dotted keys that an unknown `name` in the section `prefix` (message `at`) may stand for.
 std::vector<std::string> SuggestKeys(const google::protobuf::Descriptor* at, std::string_view prefix,
                                      std::string_view name);

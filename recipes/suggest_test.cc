@@ -30,6 +30,11 @@ TEST(NearestTest, NothingIsMeantByWhatIsFarFromAll) {
   EXPECT_THAT(Nearest(std::string(1'000, 'a'), {std::string(999, 'a')}), IsEmpty());
 }
 
+TEST(NearestValuesTest, ANameThatSaysMoreThanOursMeansOurs) {
+  EXPECT_THAT(NearestValues("fp4_e2m1", {"fp4", "fp6_e2m3"}), ElementsAre("fp4"));
+  EXPECT_THAT(NearestValues("fp6_e2m4", {"fp4", "fp6_e2m3"}), ElementsAre("fp6_e2m3"));
+}
+
 TEST(SuggestKeysTest, ARightKeyElsewhereComesBeforeASimilarOneHere) {
   EXPECT_THAT(SuggestKeys(v1::Training::descriptor(), "training", "lr"), ElementsAre("optimizer.lr"));
   EXPECT_THAT(SuggestKeys(v1::Training::descriptor(), "training", "step"), ElementsAre("training.steps"));
