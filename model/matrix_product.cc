@@ -11,7 +11,24 @@ namespace {
 // Of a panel that is converted at once: 64 MiB in float32.
 constexpr int64_t kPanelElements = int64_t{16} << 20;
 
-bool ByPanels(const at::Tensor& a) { return a.scalar_type() == at::kBFloat16 && !HasBfloat16Products(); }
+// Where LibTorch imitates the instructions, products with a shorter dimension are left to it: converting the largest
+// operand takes as long as it saves. On an Intel Xeon with AVX-512 panels are 0.1 to 0.6 times as fast by one row and a
+// large matrix, 0.6 to 2.9 by 32 and 1.2 to 3.2 by 64.
+constexpr int64_t kShortestForPanels = 64;
+
+bool ImitatesBfloat16Products() {
+#if defined(__x86_64__)
+  static const bool imitates = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  return imitates;
+#else
+  return false;
+#endif
+}
+
+bool ByPanels(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() != at::kBFloat16 || HasBfloat16Products()) return false;
+  return !ImitatesBfloat16Products() || std::min({a.size(0), a.size(1), b.size(1)}) >= kShortestForPanels;
+}
 
 // Calls panel(begin, count) for runs of `total`, each of at most kPanelElements / `elements` and of one at least.
 template <typename Function>
@@ -60,19 +77,19 @@ void PanelProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tenso
 }
 
 at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b) {
-  if (!ByPanels(a)) return at::mm(a, b);
+  if (!ByPanels(a, b)) return at::mm(a, b);
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
   PanelProduct(a, b, /*adds=*/false, out);
   return out;
 }
 
 void MatrixProductInto(const at::Tensor& a, const at::Tensor& b, at::Tensor& out) {
-  if (ByPanels(a)) PanelProduct(a, b, /*adds=*/false, out);
+  if (ByPanels(a, b)) PanelProduct(a, b, /*adds=*/false, out);
   else at::mm_out(out, a, b);
 }
 
 void AddMatrixProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor& out) {
-  if (ByPanels(a)) PanelProduct(a, b, /*adds=*/true, out);
+  if (ByPanels(a, b)) PanelProduct(a, b, /*adds=*/true, out);
   else out.addmm_(a, b);
 }
 

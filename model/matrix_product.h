@@ -2,7 +2,7 @@
 // Products of matrices in float32 or bfloat16. LibTorch multiplies bfloat16 by AVX-512 BF16 or AMX; on other CPUs with
 // AVX-512 it imitates those (three times slower than float32), and without AVX-512 it has a scalar loop (two orders of
 // magnitude). On both the products are float32's, of operands converted a panel at a time, so that no second copy of a
-// large matrix exists.
+// large matrix exists; but for those of a few rows, as one new token's, where LibTorch imitates.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +19,7 @@ at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b);
 void MatrixProductInto(const at::Tensor& a, const at::Tensor& b, at::Tensor& out);
 void AddMatrixProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor& out);
 
-// What the three above do without such instructions; out may be float32 beside bfloat16 operands. Sums are in float32
-// and rounded once.
+// a @ b by panels, whatever the CPU; out may be float32 beside bfloat16 operands. Sums are in float32 and rounded once.
 void PanelProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out);
 
 }  // namespace ridgeline

@@ -52,10 +52,10 @@ TEST_P(MatrixProductTest, ThisCpusWayIsTheSameProduct) {
   EXPECT_LT(RelativeError(MatrixProduct(a_, b_), exact_), kBfloat16Rounding);
 }
 
-// The last three are longer than a panel in each of the dimensions that can be cut.
+// The third is short in no dimension. The last three are longer than a panel in each of the dimensions that can be cut.
 INSTANTIATE_TEST_SUITE_P(Shapes, MatrixProductTest,
-                         ::testing::Values(Shape{1, 1, 1}, Shape{7, 33, 5}, Shape{70000, 300, 3}, Shape{3, 300, 70000},
-                                           Shape{3, 70000, 300}));
+                         ::testing::Values(Shape{1, 1, 1}, Shape{7, 33, 5}, Shape{64, 96, 128}, Shape{70000, 300, 3},
+                                           Shape{3, 300, 70000}, Shape{3, 70000, 300}));
 
 }  // namespace
 }  // namespace ridgeline

@@ -99,6 +99,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:11: priority: 1001 is out of range (allowed: -1000 to 1000)"},
         Mistake{"NotOneOfTheChoices", With("optimizer: {name: adam}\n"),
                 "r:2:19: optimizer.name: 'adam' is not allowed (did you mean 'adamw'? allowed: adamw)"},
+        Mistake{"ALongerNameThanOurs", With("optimizer: {name: adamw_8bit_of_somebody}\n"),
+                "r:2:19: optimizer.name: 'adamw_8bit_of_somebody' is not allowed (did you mean 'adamw'? allowed: adamw)"},
         Mistake{"YesForTrue", With("export: {frontier: yes}\n"),
                 "r:2:20: export.frontier: 'yes' is neither true nor false (write true or false)"},
         Mistake{"QuotedNumber", With("training: {steps: \"5\"}\n"),

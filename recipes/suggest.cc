@@ -35,15 +35,6 @@ std::vector<std::string> KeysEndingIn(std::string_view name) {
   return keys;
 }
 
-// The longest candidate that `text` says more than: fp4 of fp4_e2m1. Empty if there is none.
-std::string ShorterName(std::string_view text, const std::vector<std::string>& candidates) {
-  std::string longest;
-  for (const std::string& candidate : candidates) {
-    if (candidate.size() > longest.size() && text.starts_with(candidate + "_")) longest = candidate;
-  }
-  return longest;
-}
-
 std::vector<std::string> KeysEndingNear(std::string_view name) {
   std::vector<std::string> last_parts;
   for (const std::string& key : AllRecipeKeys()) last_parts.emplace_back(LastPart(key));
@@ -87,8 +78,11 @@ std::vector<std::string> Nearest(std::string_view text, const std::vector<std::s
 }
 
 std::vector<std::string> NearestValues(std::string_view text, const std::vector<std::string>& values) {
-  const std::string shorter = ShorterName(text, values);
-  return shorter.empty() ? Nearest(text, values) : std::vector<std::string>{shorter};
+  std::string meant;  // The longest that `text` goes on from.
+  for (const std::string& value : values) {
+    if (value.size() > meant.size() && text.starts_with(value + "_")) meant = value;
+  }
+  return meant.empty() ? Nearest(text, values) : std::vector<std::string>{meant};
 }
 
 std::vector<std::string> SuggestKeys(const Descriptor* at, std::string_view prefix, std::string_view name) {
