@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-tax clean distclean
+.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-inference bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench: programs ## Benchmarks that end within 10 minutes; results in out/bench
 bench-train-step: programs ## Training steps against transformers and torchao, 5 rounds, about 40 minutes
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/train_step.py $(BUILD)/bin/train_step_bench out/bench
+
+bench-inference: programs ## Generation and scoring against transformers, 5 rounds, about 15 minutes
+	@cmake --build $(BUILD) --target inference_bench > /dev/null
+	@$${PYTHON:-python3} bench/inference.py $(BUILD)/bin/inference_bench out/bench
 
 bench-tax: programs ## Training steps with quantization over without
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null

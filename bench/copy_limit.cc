@@ -43,4 +43,11 @@ double InPlaceBandwidth(int64_t rows, int64_t features, at::ScalarType type) {
   return 2 * static_cast<double>(numbers.nbytes()) / BestSecondsOf([&] { numbers.neg_(); });
 }
 
+double ReadBandwidth() {
+  constexpr int64_t kNumbers = int64_t{1} << 27;  // 512 MiB
+  const at::Tensor numbers = at::ones({kNumbers}, at::kFloat);
+  at::Tensor sum = at::empty({}, at::kFloat);
+  return static_cast<double>(numbers.nbytes()) / BestSecondsOf([&] { at::sum_out(sum, numbers, at::IntArrayRef{0}); });
+}
+
 }  // namespace ridgeline

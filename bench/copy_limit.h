@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The physical limit of a fake quantizer: the bytes that it cannot but move, at the speed of a plain copy.
+// Physical limits: the bytes that work cannot but move, at the speed of a plain copy (a fake quantizer) or of reading (a
+// new token, which needs every weight).
 #pragma once
 
 #include <cstdint>
@@ -26,5 +27,8 @@ double BackwardBytes(const QuantizerSpec& spec, int64_t features, NumberBytes nu
 // should be. By a plain copy, and by a plain pass that leaves its numbers where they were.
 double CopyBandwidth(int64_t rows, int64_t features, at::ScalarType type);
 double InPlaceBandwidth(int64_t rows, int64_t features, at::ScalarType type);
+
+// Bytes per second that LibTorch's threads read of what fits no cache; the best of many.
+double ReadBandwidth();
 
 }  // namespace ridgeline

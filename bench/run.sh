@@ -7,14 +7,15 @@ build=$1 out=$2
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 
-cmake --build "$build" --target quant_bench train_step_bench > /dev/null
+cmake --build "$build" --target quant_bench train_step_bench inference_bench > /dev/null
 "$build/bin/quant_bench" "$out"
 
-# Whole training steps: one round at one length. `make bench-train-step` has all of them.
-if ! "$python" -c 'import torch, transformers, torchao' 2> /dev/null; then
-  echo "bench: train_step was not run: $python lacks torch, transformers or torchao (pip install torch==2.11.* transformers torchao)" >&2
-elif ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then
+# Whole models: one round, training steps at one length. `make bench-train-step` and `make bench-inference` have more.
+if ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then
   echo "bench: train_step was not measured, for the reason above" >&2
+fi
+if ! "$python" "$here/inference.py" "$build/bin/inference_bench" "$out" --rounds 1; then
+  echo "bench: inference was not measured, for the reason above" >&2
 fi
 
 # The tax of quantization: the smallest model only. `make bench-tax` has all of them.

@@ -6,7 +6,6 @@ bfloat16 is all bfloat16, moments included.
 """
 
 import argparse
-import importlib.util
 import pathlib
 import sys
 
@@ -15,24 +14,27 @@ from contest import Side
 
 PACKAGES = ("torch", "transformers", "torchao")
 GOAL_PLAIN, GOAL_QAT, GOAL_MEMORY = 1.2, 1.5, 1.0
-SAME_LOSS = 0.2  # Nats: random weights of two generators, both near log(vocabulary).
+
+
+def tokens_per_second(sample: contest.Sample) -> float:
+    return sample.result["tokens"] / sample.result["seconds"]
 
 
 class StepContest(contest.Contest):
+    SAME = ("parameters", "quantized_layers", "tokens", "threads")
+
     def __init__(self, work: str, goal: float, ours: list[Side], peer: Side) -> None:
         super().__init__(work, ours, peer)
         self.goal = goal
 
-    def check_same_work(self, side: Side) -> None:
-        super().check_same_work(side, ("parameters", "quantized_layers", "tokens", "threads"))
-        ours, peer = (self.samples[name][-1].result["loss"] for name in (side.name, self.peer.name))
-        if abs(ours - peer) > SAME_LOSS:
-            sys.exit(f"{self.work}: loss {ours} at random weights, the peer's is {peer}")
+    def summary(self, sample: contest.Sample) -> str:
+        return f"{sample.result['seconds']:7.3f} s  {sample.result['quantized_layers']:3d} quantized layers"
 
     def rows(self) -> list[dict]:
         return [row for side in self.ours
-                for row in (self.row(side, "tokens_per_second", "higher", self.goal, "tokens/s"),
-                            self.row(side, "peak_gib", "lower", GOAL_MEMORY, "GiB"))]
+                for row in (self.row(side, side.name, tokens_per_second, better="higher", goal=self.goal, unit="tokens/s"),
+                            self.row(side, side.name, lambda sample: sample.peak_gib, better="lower", goal=GOAL_MEMORY,
+                                     unit="GiB"))]
 
 
 def contests(options: argparse.Namespace) -> list[StepContest]:
@@ -58,19 +60,6 @@ def contests(options: argparse.Namespace) -> list[StepContest]:
     return result
 
 
-def report(path: pathlib.Path, all_contests: list[StepContest], about_machine: dict) -> None:
-    rows = [row for each in all_contests for row in each.rows()]
-    peer = all_contests[0].samples[all_contests[0].peer.name][0].result
-    print(f"train_step on {about_machine['cpu']}, {peer['threads']} threads, "
-          + ", ".join(f"{package} {peer[package]}" for package in PACKAGES))
-    print(f"{'work':<40} {'ours':>8} {'peer':>8} {'ratio':>7} {'spread':>13} {'goal':>5}  unit")
-    for row in rows:
-        print(f"{row['work']:<40} {row['ours']:>8.2f} {row['peer']:>8.2f} {row['ratio']:>6.2f}x "
-              f"{row['ratio_spread'][0]:>6.2f}-{row['ratio_spread'][1]:<6.2f} {row['goal']:>4}x  {row['unit']} (peer: {row['peer_name']})")
-    contest.save(path, rows, about_machine, versions={package: peer[package] for package in PACKAGES},
-                 threads=peer["threads"])
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     contest.add_arguments(parser)
@@ -82,13 +71,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if missing:
-        sys.exit(f"train_step.py: {sys.executable} lacks {', '.join(missing)}: pip install torch==2.11.* transformers torchao")
+    contest.require_packages(PACKAGES)
     contest.require_idle(options.busy)
     all_contests = contests(options)
     about_machine = contest.run_rounds(all_contests, options.rounds)
-    report(options.out / "train_step.json", all_contests, about_machine)
+    contest.report(options.out / "train_step.json", all_contests, PACKAGES, about_machine)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@
 #include <set>
 
 #include "bench/copy_limit.h"
-#include "model/gemma3.h"
-#include "model/gpt.h"
+#include "bench/random_model.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/comm/communicator.h"
@@ -27,13 +26,11 @@ namespace ridgeline {
 namespace {
 
 struct Options {
-  std::string model = "gemma3-270m";
+  RandomModelOptions model;
   std::string quant = "none";
   std::string estimator = "ridge";
   std::string dtype = "float32";
-  int64_t seq_len = 256;
   int64_t batch = 1;
-  int64_t layers = 0;
   int steps = 3;
   bool recompute = false;
   bool hadamard = false;
@@ -49,8 +46,7 @@ QuantizerSpec Spec(const Options& options, Format format) {
 }
 
 ModelOptions ModelOptionsOf(const Options& options) {
-  ModelOptions result{.compute_dtype = options.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat,
-                      .recompute_activations = options.recompute};
+  ModelOptions result{.compute_dtype = DtypeOf(options.dtype), .recompute_activations = options.recompute};
   if (options.quant == "a4w4") result.weight = result.activation = Spec(options, Format::kInt4);
   if (options.quant == "a1w1") result.weight = result.activation = Spec(options, Format::kInt1);
   if (options.quant == "a8w4") {
@@ -64,30 +60,10 @@ ModelOptions ModelOptionsOf(const Options& options) {
   return result;
 }
 
-absl::StatusOr<std::unique_ptr<LanguageModel>> Build(const Options& options) {
-  if (options.model.starts_with("gemma3")) {
-    absl::StatusOr<Gemma3Config> config = Gemma3Shape(options.model);
-    if (!config.ok()) return config.status();
-    if (options.layers > 0) config->n_layers = options.layers, config->slides.resize(static_cast<size_t>(options.layers));
-    return Gemma3::Create(*config, ModelOptionsOf(options), 1);
-  }
-  absl::StatusOr<GptConfig> config = GptShape(options.model);
-  if (!config.ok()) return config.status();
-  config->seq_len = options.seq_len;
-  if (config->vocab_size == 0) config->vocab_size = 70;
-  return Gpt::Create(*config, ModelOptionsOf(options), 1);
-}
-
 double PeakGib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
-}
-
-int64_t ParameterCount(const LanguageModel& model) {
-  int64_t count = 0;
-  for (const Parameter& parameter : model.parameters()) count += parameter.master.numel();
-  return count;
 }
 
 struct StepSeconds {
@@ -99,7 +75,7 @@ struct StepSeconds {
 class Training {
  public:
   static absl::StatusOr<std::unique_ptr<Training>> Create(const Options& options) {
-    absl::StatusOr<std::unique_ptr<LanguageModel>> model = Build(options);
+    absl::StatusOr<std::unique_ptr<LanguageModel>> model = RandomModel(options.model, ModelOptionsOf(options));
     if (!model.ok()) return model.status();
     return std::unique_ptr<Training>(new Training(*std::move(model), options));
   }
@@ -125,8 +101,8 @@ class Training {
  private:
   Training(std::unique_ptr<LanguageModel> model, const Options& options)
       : model_(std::move(model)), gradients_(model_.get(), /*accumulates=*/false, 1), optimizer_(model_.get(), Adamw()) {
-    const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.seq_len + 1}, at::kLong);
-    inputs_ = tokens.narrow(1, 0, options.seq_len), targets_ = tokens.narrow(1, 1, options.seq_len);
+    const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.model.seq_len + 1}, at::kLong);
+    inputs_ = tokens.narrow(1, 0, options.model.seq_len), targets_ = tokens.narrow(1, 1, options.model.seq_len);
   }
 
   static v1::Optimizer Adamw() {
@@ -249,13 +225,13 @@ int main(int argc, char** argv) {
   ridgeline::KeepFreedMemory();  // As the worker does.
   CLI::App app("Times training steps of one configuration");
   ridgeline::Options options;
-  app.add_option("--model", options.model, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
+  app.add_option("--model", options.model.name, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
   app.add_option("--quant", options.quant, "none, a1w1, a4w4, a8w4");
   app.add_option("--estimator", options.estimator);
   app.add_option("--dtype", options.dtype, "float32, bfloat16");
-  app.add_option("--seq-len", options.seq_len);
+  app.add_option("--seq-len", options.model.seq_len);
   app.add_option("--batch", options.batch);
-  app.add_option("--layers", options.layers, "Of a Gemma shape; 0: as the shape has");
+  app.add_option("--layers", options.model.layers, "Of a Gemma shape; 0: as the shape has");
   app.add_option("--steps", options.steps, "Timed steps (--tax: pairs of them), after one that is not")
       ->check(CLI::Range(1, 1000000));
   app.add_flag("--hadamard", options.hadamard, "Quantize rotated blocks");

@@ -15,14 +15,7 @@ import transformers
 from torchao.quantization import quantize_
 from torchao.quantization.qat import IntxFakeQuantizeConfig, QATConfig
 
-
-def gemma3_270m(dtype: torch.dtype) -> torch.nn.Module:
-    config = transformers.Gemma3TextConfig(
-        vocab_size=262144, hidden_size=640, intermediate_size=2048, num_hidden_layers=18, num_attention_heads=4,
-        num_key_value_heads=1, head_dim=256, sliding_window=512, query_pre_attn_scalar=256,
-        max_position_embeddings=32768, use_cache=False, attn_implementation="sdpa", dtype=dtype)
-    torch.manual_seed(1)
-    return transformers.Gemma3ForCausalLM(config).to(dtype).train()
+from gemma3_peer import gemma3_270m
 
 
 def is_quantized_layer(module: torch.nn.Module, name: str) -> bool:
@@ -63,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seq-len", type=int, default=256)
     parser.add_argument("--steps", type=int, default=2)
     options = parser.parse_args()
-    model = gemma3_270m(getattr(torch, options.dtype))
+    model = gemma3_270m(getattr(torch, options.dtype)).train()
     parameters = sum(parameter.numel() for parameter in model.parameters())  # A tied head counts once.
     layers = insert_a8w4(model) if options.quant == "a8w4" else 0
     seconds, loss = timed_steps(model, options.seq_len, options.steps)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/kernels/dots.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -11,24 +12,11 @@ namespace {
 // Of a panel that is converted at once: 64 MiB in float32.
 constexpr int64_t kPanelElements = int64_t{16} << 20;
 
-// Where LibTorch imitates the instructions, products with a shorter dimension are left to it: converting the largest
-// operand takes as long as it saves. On an Intel Xeon with AVX-512 panels are 0.1 to 0.6 times as fast by one row and a
-// large matrix, 0.6 to 2.9 by 32 and 1.2 to 3.2 by 64.
-constexpr int64_t kShortestForPanels = 64;
+// Products of so many rows, with a matrix that is read by rows, are made of dot products: of a few because nothing is faster
+// than reading the matrix once, and, where bfloat16 has to be widened, of more, which panels would have to pay off.
+constexpr int64_t kMostRowsOfDots = 4, kMostRowsOfWidenedDots = 63;
 
-bool ImitatesBfloat16Products() {
-#if defined(__x86_64__)
-  static const bool imitates = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  return imitates;
-#else
-  return false;
-#endif
-}
-
-bool ByPanels(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() != at::kBFloat16 || HasBfloat16Products()) return false;
-  return !ImitatesBfloat16Products() || std::min({a.size(0), a.size(1), b.size(1)}) >= kShortestForPanels;
-}
+constexpr int64_t kProductsPerThread = 1 << 16;  // At least.
 
 // Calls panel(begin, count) for runs of `total`, each of at most kPanelElements / `elements` and of one at least.
 template <typename Function>
@@ -41,6 +29,33 @@ void ForPanels(int64_t total, int64_t elements, const Function& panel) {
 void Store(const at::Tensor& product, bool adds, at::Tensor out) {
   if (adds) out.copy_(at::add(product, out));
   else out.copy_(product);
+}
+
+// Whether operands are multiplied as float32.
+bool IsWidened(const at::Tensor& a) { return a.scalar_type() == at::kBFloat16 && !HasBfloat16Products(); }
+
+bool IsByDots(const at::Tensor& a, const at::Tensor& b) {
+  return a.size(0) <= (IsWidened(a) ? kMostRowsOfWidenedDots : kMostRowsOfDots) && IsReadByRows(b);
+}
+
+// out = a @ b or out += a @ b.
+void MultiplyInto(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out) {
+  if (IsByDots(a, b)) DotProduct(a, b, adds, out);
+  else if (IsWidened(a)) PanelProduct(a, b, adds, out);
+  else if (adds) out.addmm_(a, b);
+  else at::mm_out(out, a, b);
+}
+
+template <typename T>
+void Dots(const at::Tensor& x, const at::Tensor& b, at::Tensor& product) {
+  const int64_t n = x.size(0), k = x.size(1), m = b.size(1);
+  const float* numbers = x.const_data_ptr<float>();
+  const T* weights = static_cast<const T*>(b.const_data_ptr());
+  float* out = product.mutable_data_ptr<float>();
+  const int64_t columns_per_thread = 1 + kProductsPerThread / std::max<int64_t>(1, n * k);
+  at::parallel_for(0, m, columns_per_thread, [&](int64_t begin, int64_t end) {
+    rows::DotRows(numbers, n, weights + begin * k, end - begin, k, out + begin, m);
+  });
 }
 
 }  // namespace
@@ -76,21 +91,28 @@ void PanelProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tenso
   }
 }
 
+bool IsReadByRows(const at::Tensor& b) { return b.stride(0) == 1 && b.stride(1) == b.size(0); }
+
+void DotProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out) {
+  const at::Tensor x = a.to(at::kFloat).contiguous();  // (n, k)
+  at::Tensor product = at::empty({a.size(0), b.size(1)}, x.options());
+  if (b.scalar_type() == at::kBFloat16) Dots<rows::Bfloat16>(x, b, product);
+  else Dots<float>(x, b, product);
+  Store(product, adds, out);
+}
+
 at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b) {
-  if (!ByPanels(a, b)) return at::mm(a, b);
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  PanelProduct(a, b, /*adds=*/false, out);
+  MultiplyInto(a, b, /*adds=*/false, out);
   return out;
 }
 
 void MatrixProductInto(const at::Tensor& a, const at::Tensor& b, at::Tensor& out) {
-  if (ByPanels(a, b)) PanelProduct(a, b, /*adds=*/false, out);
-  else at::mm_out(out, a, b);
+  MultiplyInto(a, b, /*adds=*/false, out);
 }
 
 void AddMatrixProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor& out) {
-  if (ByPanels(a, b)) PanelProduct(a, b, /*adds=*/true, out);
-  else out.addmm_(a, b);
+  MultiplyInto(a, b, /*adds=*/true, out);
 }
 
 }  // namespace ridgeline

@@ -45,6 +45,23 @@ TEST_P(MatrixProductTest, PanelsAddToWhatIsThere) {
   EXPECT_LT(RelativeError(out, exact_ + 1), 1e-5);
 }
 
+TEST_P(MatrixProductTest, DotsAreRoundedOnceAndAddToWhatIsThere) {
+  ASSERT_TRUE(IsReadByRows(b_));
+  at::Tensor rounded = at::empty({a_.size(0), b_.size(1)}, at::kBFloat16), sum = at::ones(rounded.sizes(), at::kFloat);
+  DotProduct(a_, b_, false, rounded);
+  DotProduct(a_, b_, true, sum);
+  EXPECT_LT(RelativeError(rounded, exact_), kBfloat16Rounding);
+  EXPECT_LT(RelativeError(sum, exact_ + 1), 1e-5);
+}
+
+TEST_P(MatrixProductTest, DotsOfFloat32AreTheProduct) {
+  const at::Tensor a = a_.to(at::kFloat), b = b_.t().to(at::kFloat).t();
+  at::Tensor out = at::empty({a.size(0), b.size(1)}, at::kFloat);
+  DotProduct(a, b, false, out);
+  EXPECT_LT(RelativeError(out, exact_), 1e-5);
+  EXPECT_LT(RelativeError(MatrixProduct(a, b), exact_), 1e-5);
+}
+
 TEST_P(MatrixProductTest, ThisCpusWayIsTheSameProduct) {
   at::Tensor out = at::zeros({a_.size(0), b_.size(1)}, at::kBFloat16);
   AddMatrixProduct(a_, b_, out);
@@ -56,6 +73,14 @@ TEST_P(MatrixProductTest, ThisCpusWayIsTheSameProduct) {
 INSTANTIATE_TEST_SUITE_P(Shapes, MatrixProductTest,
                          ::testing::Values(Shape{1, 1, 1}, Shape{7, 33, 5}, Shape{64, 96, 128}, Shape{70000, 300, 3},
                                            Shape{3, 300, 70000}, Shape{3, 70000, 300}));
+
+TEST(IsReadByRowsTest, OnlyATransposeOfContiguousRowsIsReadByRows) {
+  const at::Tensor weight = Random(6, 8);
+  EXPECT_TRUE(IsReadByRows(weight.t()));
+  EXPECT_TRUE(IsReadByRows(weight.narrow(0, 2, 3).t()));
+  EXPECT_FALSE(IsReadByRows(weight));
+  EXPECT_FALSE(IsReadByRows(weight.narrow(1, 0, 4).t()));
+}
 
 }  // namespace
 }  // namespace ridgeline
