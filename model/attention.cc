@@ -32,8 +32,11 @@ at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const
     k = Append(&cache->keys, layer, k);
     v = Append(&cache->values, layer, v);
   }
-  const int64_t queries = q.size(2), keys = k.size(2), heads = q.size(1), groups = heads / k.size(1);
-  if (groups > 1) {
+  const int64_t queries = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
+  const std::vector<int64_t> shape = q.sizes().vec();
+  if (queries == 1) {  // Heads that share keys are queries at one place: nothing is repeated for a new token.
+    q = q.reshape({q.size(0), k.size(1), groups, q.size(3)});
+  } else if (groups > 1) {
     k = k.repeat_interleave(groups, 1);
     v = v.repeat_interleave(groups, 1);
   }
@@ -46,7 +49,7 @@ at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const
   const at::ScalarType inside = type == at::kBFloat16 && !HasBfloat16Products() ? at::kFloat : type;
   const at::Tensor mixed = at::scaled_dot_product_attention(q.to(inside), k.to(inside), v.to(inside), mask, 0.0,
                                                             /*is_causal=*/whole && queries > 1, options.scale);
-  return mixed.transpose(1, 2).to(type);
+  return mixed.reshape(shape).transpose(1, 2).to(type);
 }
 
 }  // namespace ridgeline
