@@ -146,6 +146,14 @@ def report(path: pathlib.Path, contests: list[Contest], packages: tuple[str, ...
     save(path, rows, about_machine, versions={package: peer[package] for package in packages}, threads=peer["threads"])
 
 
+def hold(contests: list[Contest], packages: tuple[str, ...], options: argparse.Namespace, name: str) -> None:
+    """All of it: checks, `options.rounds` rounds, the table and OUT/NAME.json."""
+    require_packages(packages)
+    require_idle(options.busy)
+    about_machine = run_rounds(contests, options.rounds)
+    report(options.out / f"{name}.json", contests, packages, about_machine)
+
+
 def save(path: pathlib.Path, rows: list[dict], about_machine: dict, **more: object) -> None:
     disturbed = max(row["others_had_at_most"] for row in rows)
     idle = disturbed <= MOST_INTERFERENCE

@@ -4,10 +4,10 @@
 #include <CLI/CLI.hpp>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "bench/copy_limit.h"
 #include "bench/random_model.h"
+#include "bench/report.h"
 #include "common/status_macros.h"
 #include "inference/generate.h"
 #include "inference/score_text.h"
@@ -70,13 +70,6 @@ absl::StatusOr<nlohmann::ordered_json> TimeUse(const Options& options) {
   return result;
 }
 
-int Run(const Options& options) {
-  const absl::StatusOr<nlohmann::ordered_json> result = TimeUse(options);
-  if (!result.ok()) return std::fprintf(stderr, "%s\n", result.status().ToString().c_str()), 2;
-  std::printf("%s\n", result->dump().c_str());
-  return 0;
-}
-
 }  // namespace
 }  // namespace ridgeline
 
@@ -85,12 +78,12 @@ int main(int argc, char** argv) {
   ridgeline::Options options;
   app.add_option("--model", options.model.name, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
   app.add_option("--layers", options.model.layers, "Of a Gemma shape; 0: as the shape has");
-  app.add_option("--dtype", options.dtype, "float32, bfloat16")->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--prompt-tokens", options.prompt_tokens)->check(CLI::PositiveNumber);
   app.add_option("--new-tokens", options.new_tokens)->check(CLI::Range(2, 1000000));
   app.add_option("--scored-tokens", options.scored_tokens)->check(CLI::PositiveNumber);
   app.add_option("--seq-len", options.model.seq_len, "Tokens of a scored window, and the positions of a GPT")
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
-  return ridgeline::Run(options);
+  return ridgeline::PrintJson(ridgeline::TimeUse(options));
 }

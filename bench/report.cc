@@ -8,7 +8,6 @@
 
 #include "common/file.h"
 #include "fmt/format.h"
-#include "nlohmann/json.hpp"
 
 namespace ridgeline {
 namespace {
@@ -70,6 +69,12 @@ absl::Status Report(const std::string& out_dir, const std::string& name, const s
                row.ratio() < row.goal ? "  missed" : "");
   }
   return WriteFileAtomically(fmt::format("{}/{}.json", out_dir, name), report.dump(2) + "\n");
+}
+
+int PrintJson(const absl::StatusOr<nlohmann::ordered_json>& result) {
+  if (!result.ok()) return fmt::print(stderr, "{}\n", result.status().ToString()), 2;
+  fmt::print("{}\n", result->dump());
+  return 0;
 }
 
 }  // namespace ridgeline

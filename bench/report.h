@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a benchmark leaves: rows of ours against a peer or a limit, as a table on standard output and as JSON.
+// What a benchmark leaves: rows of ours against a peer or a limit, as a table on standard output and as JSON; or, where a
+// script compares processes, one JSON object.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
 
 namespace ridgeline {
 
@@ -33,5 +35,8 @@ PairedSeconds MeasurePaired(const std::function<void()>& ours, const std::functi
 
 // Writes out_dir/name.json and prints the table.
 absl::Status Report(const std::string& out_dir, const std::string& name, const std::vector<BenchRow>& rows);
+
+// Prints the object as the last line of standard output, or the error. Returns the program's exit code.
+int PrintJson(const absl::StatusOr<nlohmann::ordered_json>& result);
 
 }  // namespace ridgeline

@@ -71,11 +71,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    contest.require_packages(PACKAGES)
-    contest.require_idle(options.busy)
-    all_contests = contests(options)
-    about_machine = contest.run_rounds(all_contests, options.rounds)
-    contest.report(options.out / "train_step.json", all_contests, PACKAGES, about_machine)
+    contest.hold(contests(options), PACKAGES, options, "train_step")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
 #include "bench/copy_limit.h"
 #include "bench/random_model.h"
+#include "bench/report.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/comm/communicator.h"
@@ -210,14 +210,6 @@ absl::StatusOr<nlohmann::ordered_json> TimeTax(const Options& options) {
   return result;
 }
 
-int Run(const Options& options) {
-  UseComputeThreads(1);
-  const absl::StatusOr<nlohmann::ordered_json> result = options.tax ? TimeTax(options) : TimeSteps(options);
-  if (!result.ok()) return std::fprintf(stderr, "%s\n", result.status().ToString().c_str()), 2;
-  std::printf("%s\n", result->dump().c_str());
-  return 0;
-}
-
 }  // namespace
 }  // namespace ridgeline
 
@@ -226,9 +218,9 @@ int main(int argc, char** argv) {
   CLI::App app("Times training steps of one configuration");
   ridgeline::Options options;
   app.add_option("--model", options.model.name, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
-  app.add_option("--quant", options.quant, "none, a1w1, a4w4, a8w4");
+  app.add_option("--quant", options.quant)->check(CLI::IsMember({"none", "a1w1", "a4w4", "a8w4"}));
   app.add_option("--estimator", options.estimator);
-  app.add_option("--dtype", options.dtype, "float32, bfloat16");
+  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--seq-len", options.model.seq_len);
   app.add_option("--batch", options.batch);
   app.add_option("--layers", options.model.layers, "Of a Gemma shape; 0: as the shape has");
@@ -240,5 +232,6 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (options.tax && options.quant == "none")
     return std::fprintf(stderr, "train_step_bench: --tax is what --quant costs, and --quant is none: set it\n"), 2;
-  return ridgeline::Run(options);
+  ridgeline::UseComputeThreads(1);
+  return ridgeline::PrintJson(options.tax ? ridgeline::TimeTax(options) : ridgeline::TimeSteps(options));
 }
