@@ -64,7 +64,7 @@ bench-train-step: programs ## Training steps against transformers and torchao, 5
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/train_step.py $(BUILD)/bin/train_step_bench out/bench
 
-bench-inference: programs ## Generation and scoring against transformers, 5 rounds, about 15 minutes
+bench-inference: programs ## Generation and scoring against transformers, 5 rounds, about 6 minutes
 	@cmake --build $(BUILD) --target inference_bench > /dev/null
 	@$${PYTHON:-python3} bench/inference.py $(BUILD)/bin/inference_bench out/bench
 
