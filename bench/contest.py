@@ -14,7 +14,6 @@ import pathlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 
 import machine
 
@@ -30,10 +29,9 @@ class Side:
 
 @dataclasses.dataclass
 class Sample:
-    """One process: the object that it printed (seconds, tokens, loss, ...) and what the kernel says of it."""
+    """One process: the object that it printed (seconds, tokens, loss, ...), with its `peak_gib` as the kernel has it."""
 
     result: dict
-    peak_gib: float
     interference: float
 
 
@@ -52,7 +50,7 @@ class Contest:
         for side in sides if number % 2 == 0 else reversed(sides):
             sample = run(side)
             self.samples[side.name].append(sample)
-            print(f"  {self.work:<24} {side.name:<26} {self.summary(sample)}  {sample.peak_gib:5.2f} GiB  "
+            print(f"  {self.work:<24} {side.name:<26} {self.summary(sample)}  {sample.result['peak_gib']:5.2f} GiB  "
                   f"others had {sample.interference:.0%}", file=sys.stderr)
         for side in self.ours:
             self.check_same_work(side)
@@ -72,13 +70,13 @@ class Contest:
     def rows(self) -> list[dict]:
         raise NotImplementedError
 
-    def row(self, side: Side, what: str, quantity: Callable[[Sample], float], *, better: str, goal: float, unit: str,
-            limit: Callable[[Sample], float] | None = None) -> dict:
-        """`limit` is of our samples; a ratio above 1 says that we are better."""
-        ours, peer = ([quantity(sample) for sample in self.samples[name]] for name in (side.name, self.peer.name))
+    def row(self, side: Side, what: str, key: str, *, better: str, goal: float, unit: str,
+            limit: str | None = None) -> dict:
+        """`key` is of both results, and `limit`, which it cannot exceed, of ours; a ratio above 1 says that we are better."""
+        ours, peer = ([sample.result[key] for sample in self.samples[name]] for name in (side.name, self.peer.name))
         ratios = [a / b if better == "higher" else b / a for a, b in zip(ours, peer)]
         samples = self.samples[side.name] + self.samples[self.peer.name]
-        most = statistics.median([limit(sample) for sample in self.samples[side.name]]) if limit else None
+        most = statistics.median([sample.result[limit] for sample in self.samples[side.name]]) if limit else None
         return {"work": f"{self.work}, {what}", "ours": statistics.median(ours), "peer": statistics.median(peer),
                 "peer_name": self.peer.name, "limit": most, "ratio": statistics.median(ratios), "better": better,
                 "goal": goal, "unit": unit, "ratio_spread": [min(ratios), max(ratios)], "rounds": len(ratios),
@@ -96,7 +94,7 @@ def run(side: Side) -> Sample:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{' '.join(side.command)}: ended with code {process.returncode}")
-    return Sample(json.loads(text.splitlines()[-1]), usage.ru_maxrss / 1024 / 1024,
+    return Sample(json.loads(text.splitlines()[-1]) | {"peak_gib": usage.ru_maxrss / 1024 / 1024},
                   watch.share(usage.ru_utime + usage.ru_stime))
 
 

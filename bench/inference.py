@@ -14,22 +14,20 @@ from contest import Side
 
 PACKAGES = ("torch", "transformers")
 GOAL = 1.0
-# Of a result, in the order of the table: what it is, and its key.
-QUANTITIES = (("prompt", "prompt_tokens_per_second"), ("scored", "scored_tokens_per_second"),
-              ("new", "new_tokens_per_second"))
+# Of a result, in the order of the table: what it is, its key, and its limit's.
+QUANTITIES = (("prompt", "prompt_tokens_per_second", None), ("scored", "scored_tokens_per_second", None),
+              ("new", "new_tokens_per_second", "most_new_tokens_per_second"))
 
 
 class InferenceContest(contest.Contest):
     SAME = ("parameters", "prompt_tokens", "scored_tokens", "new_tokens", "threads")
 
     def summary(self, sample: contest.Sample) -> str:
-        return ", ".join(f"{what} {sample.result[key]:7.1f}" for what, key in QUANTITIES) + " tokens/s"
+        return ", ".join(f"{what} {sample.result[key]:7.1f}" for what, key, _ in QUANTITIES) + " tokens/s"
 
     def rows(self) -> list[dict]:
-        return [self.row(side, what, lambda sample, key=key: sample.result[key], better="higher", goal=GOAL,
-                         unit="tokens/s", limit=(lambda sample: sample.result["most_new_tokens_per_second"])
-                         if what == "new" else None)
-                for side in self.ours for what, key in QUANTITIES]
+        return [self.row(side, what, key, limit=limit, better="higher", goal=GOAL, unit="tokens/s")
+                for side in self.ours for what, key, limit in QUANTITIES]
 
 
 def contests(options: argparse.Namespace) -> list[InferenceContest]:

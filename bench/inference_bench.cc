@@ -76,7 +76,7 @@ absl::StatusOr<nlohmann::ordered_json> TimeUse(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Times generation and scoring of one configuration");
   ridgeline::Options options;
-  app.add_option("--model", options.model.name, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
+  app.add_option("--model", options.model.name, ridgeline::kRandomModelNames);
   app.add_option("--layers", options.model.layers, "Of a Gemma shape; 0: as the shape has");
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--prompt-tokens", options.prompt_tokens)->check(CLI::PositiveNumber);

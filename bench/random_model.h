@@ -11,8 +11,10 @@
 
 namespace ridgeline {
 
+inline constexpr char kRandomModelNames[] = "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2";
+
 struct RandomModelOptions {
-  std::string name = "gemma3-270m";  // gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2
+  std::string name = "gemma3-270m";  // Of kRandomModelNames
   int64_t layers = 0;                // Of a Gemma shape; 0: as the shape has.
   int64_t seq_len = 256;             // The positions of a GPT.
 };

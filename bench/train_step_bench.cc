@@ -174,6 +174,7 @@ absl::StatusOr<nlohmann::ordered_json> TimeSteps(const Options& options) {
   std::sort(seconds.begin(), seconds.end(), [](const auto& a, const auto& b) { return a.total() < b.total(); });
   const StepSeconds median = seconds[seconds.size() / 2];
   nlohmann::ordered_json result = {{"seconds", median.total()}, {"pass_seconds", median.pass}, {"peak_gib", PeakGib()}};
+  result["tokens_per_second"] = static_cast<double>((*training)->token_count()) / median.total();
   result.update(About(**training));
   return result;
 }
@@ -217,7 +218,7 @@ int main(int argc, char** argv) {
   ridgeline::KeepFreedMemory();  // As the worker does.
   CLI::App app("Times training steps of one configuration");
   ridgeline::Options options;
-  app.add_option("--model", options.model.name, "gemma3-270m, gemma3-1b, gemma3-4b, gpt-nano, gpt-11m, gpt2");
+  app.add_option("--model", options.model.name, ridgeline::kRandomModelNames);
   app.add_option("--quant", options.quant)->check(CLI::IsMember({"none", "a1w1", "a4w4", "a8w4"}));
   app.add_option("--estimator", options.estimator);
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));

@@ -60,7 +60,8 @@ def main() -> None:
     parameters = sum(parameter.numel() for parameter in model.parameters())  # A tied head counts once.
     layers = insert_a8w4(model) if options.quant == "a8w4" else 0
     seconds, loss = timed_steps(model, options.seq_len, options.steps)
-    print(json.dumps({"seconds": sorted(seconds)[len(seconds) // 2], "tokens": options.seq_len, "loss": loss,
+    median = sorted(seconds)[len(seconds) // 2]
+    print(json.dumps({"seconds": median, "tokens": options.seq_len, "tokens_per_second": options.seq_len / median, "loss": loss,
                       "parameters": parameters, "quantized_layers": layers, "threads": torch.get_num_threads(),
                       "torch": torch.__version__, "transformers": transformers.__version__,
                       "torchao": torchao.__version__}))

@@ -46,11 +46,11 @@ void MultiplyInto(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tenso
   else at::mm_out(out, a, b);
 }
 
+// x: (n, k) in float32, weights: (m, k) -> product: (n, m)
 template <typename T>
-void Dots(const at::Tensor& x, const at::Tensor& b, at::Tensor& product) {
-  const int64_t n = x.size(0), k = x.size(1), m = b.size(1);
+void Dots(const at::Tensor& x, const T* weights, at::Tensor& product) {
+  const int64_t n = x.size(0), k = x.size(1), m = product.size(1);
   const float* numbers = x.const_data_ptr<float>();
-  const T* weights = static_cast<const T*>(b.const_data_ptr());
   float* out = product.mutable_data_ptr<float>();
   const int64_t columns_per_thread = 1 + kProductsPerThread / std::max<int64_t>(1, n * k);
   at::parallel_for(0, m, columns_per_thread, [&](int64_t begin, int64_t end) {
@@ -96,8 +96,9 @@ bool IsReadByRows(const at::Tensor& b) { return b.stride(0) == 1 && b.stride(1) 
 void DotProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out) {
   const at::Tensor x = a.to(at::kFloat).contiguous();  // (n, k)
   at::Tensor product = at::empty({a.size(0), b.size(1)}, x.options());
-  if (b.scalar_type() == at::kBFloat16) Dots<rows::Bfloat16>(x, b, product);
-  else Dots<float>(x, b, product);
+  if (b.scalar_type() == at::kBFloat16)
+    Dots(x, reinterpret_cast<const rows::Bfloat16*>(b.const_data_ptr<at::BFloat16>()), product);
+  else Dots(x, b.const_data_ptr<float>(), product);
   Store(product, adds, out);
 }
 
