@@ -7,8 +7,8 @@
 
 namespace ridgeline {
 
-// Nanoseconds a number of the kernels alone, on this thread, over numbers that stay in the innermost cache; the least of
-// many. `backward` is what runs where the forward pass has saved what it can.
+// Nanoseconds a number of the kernels alone, on this thread, over numbers that stay in the innermost cache; the least
+// of many. `backward` is what runs where the forward pass has saved what it can.
 struct CachedNanoseconds {
   double forward = 0;
   double backward = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Physical limits: the bytes that work cannot but move, at the speed of a plain copy (a fake quantizer) or of reading (a
-// new token, which needs every weight).
+// Physical limits: the bytes that work cannot but move, at the speed of a plain copy (a fake quantizer) or of reading
+// (a new token, which needs every weight).
 #pragma once
 
 #include <cstdint>

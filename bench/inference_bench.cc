@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times a model in use: a prompt, the tokens that follow it one by one, and the scoring of a text. Prints one JSON object;
-// bench/inference.py runs it beside transformers.
+// Times a model in use: a prompt, the tokens that follow it one by one, and the scoring of a text. Prints one JSON
+// object; bench/inference.py runs it beside transformers.
 #include <CLI/CLI.hpp>
-
 #include <chrono>
 
 #include "bench/copy_limit.h"
@@ -41,7 +40,8 @@ absl::StatusOr<nlohmann::ordered_json> TimeScoring(LanguageModel* model, const O
   const auto begin = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(const TextScore score, ScoreTokens(model, tokens, {.seq_len = options.model.seq_len}));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  return nlohmann::ordered_json{{"loss", score.loss}, {"scored_tokens", score.tokens},
+  return nlohmann::ordered_json{{"loss", score.loss},
+                                {"scored_tokens", score.tokens},
                                 {"scored_tokens_per_second", static_cast<double>(score.tokens) / seconds.count()}};
 }
 
@@ -60,11 +60,13 @@ absl::StatusOr<nlohmann::ordered_json> TimeUse(const Options& options) {
   // The first of them comes from the prompt.
   const double seconds_a_token = generation.decode_seconds / static_cast<double>(options.new_tokens - 1);
   nlohmann::ordered_json result = {
-      {"prompt_tokens", options.prompt_tokens}, {"new_tokens", options.new_tokens},
+      {"prompt_tokens", options.prompt_tokens},
+      {"new_tokens", options.new_tokens},
       {"prompt_tokens_per_second", static_cast<double>(options.prompt_tokens) / generation.prompt_seconds},
       {"new_tokens_per_second", 1 / seconds_a_token},
       {"most_new_tokens_per_second", MostNewTokensPerSecond(*model)},
-      {"parameters", ParameterCount(*model)}, {"threads", at::get_num_threads()}};
+      {"parameters", ParameterCount(*model)},
+      {"threads", at::get_num_threads()}};
   ASSIGN_OR_RETURN(const nlohmann::ordered_json scoring, TimeScoring(model.get(), options));
   result.update(scoring);
   return result;

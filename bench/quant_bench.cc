@@ -70,9 +70,14 @@ BenchRow Measure(const QuantizerSpec& spec, at::ScalarType type, double copy_ban
   const double to_ns = 1e9 / static_cast<double>(kRows * kFeatures);
   const auto element = static_cast<double>(c10::elementSize(type));
   const double bytes = ForwardBytes({element, element}) + BackwardBytes(spec, kFeatures, {element, element});
-  return {.work = NameOf(spec, type), .ours = seconds.ours * to_ns, .peer = seconds.peer * to_ns,
-          .peer_name = "LibTorch operations", .limit = bytes / copy_bandwidth * 1e9,
-          .higher_is_better = false, .goal = kGoal, .unit = "ns per element, forward + backward"};
+  return {.work = NameOf(spec, type),
+          .ours = seconds.ours * to_ns,
+          .peer = seconds.peer * to_ns,
+          .peer_name = "LibTorch operations",
+          .limit = bytes / copy_bandwidth * 1e9,
+          .higher_is_better = false,
+          .goal = kGoal,
+          .unit = "ns per element, forward + backward"};
 }
 
 void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
@@ -99,14 +104,19 @@ void PrintCached(at::ScalarType type, const std::vector<QuantizerSpec>& specs) {
 std::vector<QuantizerSpec> OurSpecs() {
   std::vector<QuantizerSpec> specs;
   for (const char* estimator : {"ridge", "ste"})
-    for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine}, {Format::kInt4, Scheme::kAffine},
-                                  {Format::kInt1, Scheme::kLinear}, {Format::kTernary, Scheme::kLinear}})
+    for (auto [format, scheme] : {std::pair{Format::kInt1, Scheme::kAffine},
+                                  {Format::kInt4, Scheme::kAffine},
+                                  {Format::kInt1, Scheme::kLinear},
+                                  {Format::kTernary, Scheme::kLinear}})
       specs.push_back({.estimator = estimator, .format = format, .scheme = scheme});
   for (auto [estimator, scheme] : {std::pair{"quest", Scheme::kLinear}, {"ridge_trust", Scheme::kAffine}})
     for (bool hadamard : {false, true})
       for (Format format : {Format::kInt1, Format::kInt4})
-        specs.push_back({.estimator = estimator, .format = format, .scheme = scheme,
-                         .grid = GridStatistics::kGaussian, .hadamard = hadamard});
+        specs.push_back({.estimator = estimator,
+                         .format = format,
+                         .scheme = scheme,
+                         .grid = GridStatistics::kGaussian,
+                         .hadamard = hadamard});
   specs.push_back({.estimator = "ridge", .format = Format::kInt4, .scheme = Scheme::kLinear, .sparsity = {2, 4}});
   return specs;
 }
@@ -125,8 +135,10 @@ std::vector<QuantizerSpec> PublishedSpecs() {
       {.estimator = "torchao", .format = Format::kInt8, .scheme = Scheme::kAffine},
       {.estimator = "gaussws", .format = Format::kInt4, .scheme = Scheme::kLinear},
       {.estimator = "diffq", .format = Format::kInt4, .scheme = Scheme::kAffine}};
-  for (auto [estimator, format] : {std::pair{"lsq", Format::kInt4}, {"paretoq", Format::kInt1},
-                                   {"paretoq", Format::kInt2}, {"post", Format::kInt4}})
+  for (auto [estimator, format] : {std::pair{"lsq", Format::kInt4},
+                                   {"paretoq", Format::kInt1},
+                                   {"paretoq", Format::kInt2},
+                                   {"post", Format::kInt4}})
     specs.push_back(
         {.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .granularity = Granularity::kRow});
   return specs;

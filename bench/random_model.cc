@@ -16,7 +16,8 @@ constexpr int64_t kCharacters = 70;  // Of a shape whose vocabulary its text dec
 
 at::ScalarType DtypeOf(const std::string& name) { return name == "bfloat16" ? at::kBFloat16 : at::kFloat; }
 
-absl::StatusOr<std::unique_ptr<LanguageModel>> RandomModel(const RandomModelOptions& shape, const ModelOptions& options) {
+absl::StatusOr<std::unique_ptr<LanguageModel>> RandomModel(const RandomModelOptions& shape,
+                                                           const ModelOptions& options) {
   if (shape.name.starts_with("gemma3")) {
     ASSIGN_OR_RETURN(Gemma3Config config, Gemma3Shape(shape.name));
     if (shape.layers > 0) config.n_layers = shape.layers, config.slides.resize(static_cast<size_t>(shape.layers));

@@ -23,7 +23,8 @@ struct RandomModelOptions {
 at::ScalarType DtypeOf(const std::string& name);
 
 // The same weights for the same options. INVALID_ARGUMENT for a name that is none of these.
-absl::StatusOr<std::unique_ptr<LanguageModel>> RandomModel(const RandomModelOptions& shape, const ModelOptions& options);
+absl::StatusOr<std::unique_ptr<LanguageModel>> RandomModel(const RandomModelOptions& shape,
+                                                           const ModelOptions& options);
 
 int64_t ParameterCount(const LanguageModel& model);
 

@@ -56,16 +56,25 @@ PairedSeconds MeasurePaired(const std::function<void()>& ours, const std::functi
 
 absl::Status Report(const std::string& out_dir, const std::string& name, const std::vector<BenchRow>& rows) {
   const std::string cpu = CpuInfo("model name");
-  nlohmann::json report = {{"machine", {{"cpu", cpu}, {"features", Features()}, {"cores", std::thread::hardware_concurrency()}}},
-                           {"rows", nlohmann::json::array()}};
-  fmt::print("{} on {}\n{:<44} {:>10} {:>10} {:>8} {:>6}  {}\n", name, cpu, "work", "ours", "peer", "ratio", "goal", "unit");
+  nlohmann::json report = {
+      {"machine", {{"cpu", cpu}, {"features", Features()}, {"cores", std::thread::hardware_concurrency()}}},
+      {"rows", nlohmann::json::array()}};
+  fmt::print("{} on {}\n{:<44} {:>10} {:>10} {:>8} {:>6}  {}\n", name, cpu, "work", "ours", "peer", "ratio", "goal",
+             "unit");
   for (const BenchRow& row : rows) {
-    nlohmann::json goal = row.goal > 0 ? nlohmann::json(row.goal) : nlohmann::json(), limit = row.limit > 0 ? nlohmann::json(row.limit) : nlohmann::json();
-    report["rows"].push_back({{"work", row.work}, {"ours", row.ours}, {"peer", row.peer}, {"peer_name", row.peer_name},
-                              {"limit", limit}, {"ratio", row.ratio()}, {"better", row.higher_is_better ? "higher" : "lower"},
-                              {"goal", goal}, {"unit", row.unit}});
-    fmt::print("{:<44} {:>10.3f} {:>10.3f} {:>7.2f}x {:>6}  {} (peer: {}){}\n", row.work, row.ours, row.peer, row.ratio(),
-               row.goal > 0 ? fmt::format("{}x", row.goal) : "", row.unit, row.peer_name,
+    nlohmann::json goal = row.goal > 0 ? nlohmann::json(row.goal) : nlohmann::json(),
+                   limit = row.limit > 0 ? nlohmann::json(row.limit) : nlohmann::json();
+    report["rows"].push_back({{"work", row.work},
+                              {"ours", row.ours},
+                              {"peer", row.peer},
+                              {"peer_name", row.peer_name},
+                              {"limit", limit},
+                              {"ratio", row.ratio()},
+                              {"better", row.higher_is_better ? "higher" : "lower"},
+                              {"goal", goal},
+                              {"unit", row.unit}});
+    fmt::print("{:<44} {:>10.3f} {:>10.3f} {:>7.2f}x {:>6}  {} (peer: {}){}\n", row.work, row.ours, row.peer,
+               row.ratio(), row.goal > 0 ? fmt::format("{}x", row.goal) : "", row.unit, row.peer_name,
                row.ratio() < row.goal ? "  missed" : "");
   }
   return WriteFileAtomically(fmt::format("{}/{}.json", out_dir, name), report.dump(2) + "\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a benchmark leaves: rows of ours against a peer or a limit, as a table on standard output and as JSON; or, where a
-// script compares processes, one JSON object.
+// What a benchmark leaves: rows of ours against a peer or a limit, as a table on standard output and as JSON; or, where
+// a script compares processes, one JSON object.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,9 @@ struct BenchRow {
   double ours = 0;
   double peer = 0;
   std::string peer_name;
-  double limit = 0;              // 0: none is known
+  double limit = 0;  // 0: none is known
   bool higher_is_better = true;
-  double goal = 0;               // Of the ratio, in which more is better; 0: none is set
+  double goal = 0;  // Of the ratio, in which more is better; 0: none is set
   std::string unit;
 
   // How many times better than the peer.

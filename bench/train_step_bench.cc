@@ -2,9 +2,9 @@
 // Times whole training steps (forward, backward, quantizers, clipping, AdamW) of one configuration, and prints one JSON
 // object. A process a configuration: peak memory is the process's own. bench/train_step.py runs it beside its peers,
 // bench/tax.py with --tax, in which steps with and without quantizers take turns.
-#include <CLI/CLI.hpp>
 #include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -84,7 +84,8 @@ class Training {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
     gradients_.Clear();
-    const PassResult pass = AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
+    const PassResult pass =
+        AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
     const Clock::time_point passed = Clock::now();
     if (absl::Status summed = gradients_.Sum(*communicator_); !summed.ok()) return summed;
     const double norm = gradients_.PassThroughQuantizers();
@@ -100,7 +101,9 @@ class Training {
 
  private:
   Training(std::unique_ptr<LanguageModel> model, const Options& options)
-      : model_(std::move(model)), gradients_(model_.get(), /*accumulates=*/false, 1), optimizer_(model_.get(), Adamw()) {
+      : model_(std::move(model)),
+        gradients_(model_.get(), /*accumulates=*/false, 1),
+        optimizer_(model_.get(), Adamw()) {
     const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.model.seq_len + 1}, at::kLong);
     inputs_ = tokens.narrow(1, 0, options.model.seq_len), targets_ = tokens.narrow(1, 1, options.model.seq_len);
   }
@@ -123,9 +126,11 @@ class Training {
 };
 
 nlohmann::ordered_json About(const Training& training) {
-  return {{"tokens", training.token_count()}, {"loss", training.first_loss()},
+  return {{"tokens", training.token_count()},
+          {"loss", training.first_loss()},
           {"parameters", ParameterCount(training.model())},
-          {"quantized_layers", training.model().QuantizedNames().size()}, {"threads", at::get_num_threads()}};
+          {"quantized_layers", training.model().QuantizedNames().size()},
+          {"threads", at::get_num_threads()}};
 }
 
 // What a step's quantizers read and write beside what a step without them does, at the speed of a plain pass over the
@@ -200,7 +205,8 @@ absl::StatusOr<nlohmann::ordered_json> TimeTax(const Options& options) {
     taxes.push_back(seconds[0] / seconds[1]);
     quantized_seconds.push_back(seconds[0]), plain_seconds.push_back(seconds[1]);
   }
-  for (std::vector<double>* numbers : {&taxes, &quantized_seconds, &plain_seconds}) std::sort(numbers->begin(), numbers->end());
+  for (std::vector<double>* numbers : {&taxes, &quantized_seconds, &plain_seconds})
+    std::sort(numbers->begin(), numbers->end());
   nlohmann::ordered_json result = {{"seconds", Quantile(quantized_seconds, 0.5)},
                                    {"plain_seconds", Quantile(plain_seconds, 0.5)},
                                    {"tax", Quantile(taxes, 0.5)},

@@ -2,11 +2,11 @@
 // Channel, deadlines, retries, and statuses that say what to do.
 #include "cli/client.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "common/interrupt.h"
 
@@ -96,9 +96,9 @@ void Client::LetConnect() const {
 }
 
 template <typename Request, typename Response>
-absl::StatusOr<Response> Client::Call(
-    grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-    const Request& request) const {
+absl::StatusOr<Response> Client::Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*,
+                                                                                    const Request&, Response*),
+                                      const Request& request) const {
   const auto give_up = std::chrono::steady_clock::now() + policy_.retry_for;
   milliseconds pause(100);
   while (true) {
@@ -108,16 +108,14 @@ absl::StatusOr<Response> Client::Call(
     Response response;
     const grpc::Status status = ((*stub_).*method)(&context, request, &response);
     if (status.ok()) return response;
-    const bool again = status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-                       std::chrono::steady_clock::now() + pause < give_up;
+    const bool again =
+        status.error_code() == grpc::StatusCode::UNAVAILABLE && std::chrono::steady_clock::now() + pause < give_up;
     if (!again || !SleepUnlessInterrupted(pause)) return FromGrpcStatus(status, address_);
     pause = std::min(pause * 2, milliseconds(1'000));
   }
 }
 
-absl::StatusOr<v1::Info> Client::GetInfo() const {
-  return Call(&v1::Coordinator::Stub::GetInfo, v1::GetInfoRequest());
-}
+absl::StatusOr<v1::Info> Client::GetInfo() const { return Call(&v1::Coordinator::Stub::GetInfo, v1::GetInfoRequest()); }
 
 absl::StatusOr<v1::SubmitJobResponse> Client::SubmitJob(const v1::SubmitJobRequest& request) const {
   return Call(&v1::Coordinator::Stub::SubmitJob, request);

@@ -2,13 +2,13 @@
 // The coordinator, called. Every call has a deadline; only UNAVAILABLE is tried again, with backoff.
 #pragma once
 
+#include <grpcpp/grpcpp.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <grpcpp/grpcpp.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,8 +18,8 @@
 namespace ridgeline {
 
 struct CallPolicy {
-  std::chrono::milliseconds deadline{10'000};   // Of one try.
-  std::chrono::milliseconds retry_for{5'000};   // How long UNAVAILABLE is tried again; 0: one try.
+  std::chrono::milliseconds deadline{10'000};  // Of one try.
+  std::chrono::milliseconds retry_for{5'000};  // How long UNAVAILABLE is tried again; 0: one try.
 };
 
 // The gRPC status as ours. Unreachable coordinators get a message with the address and what to do.
@@ -53,9 +53,9 @@ class Client {
 
  private:
   template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(
-      grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-      const Request& request) const;
+  absl::StatusOr<Response> Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                              Response*),
+                                const Request& request) const;
 
   // Gives a channel that lost its server a moment to connect again. gRPC's blocking calls fail at once on such a
   // channel, and nothing else polls its socket.

@@ -91,18 +91,29 @@ Ends EndsOf(const std::vector<v1::MetricPoint>& points, const Has& has, const Ge
 }
 
 Ends HeldOut(const Compared& job) {
-  return EndsOf(job.points, [](const auto& p) { return p.has_validation_loss(); }, [](const auto& p) { return p.validation_loss(); });
+  return EndsOf(
+      job.points, [](const auto& p) { return p.has_validation_loss(); },
+      [](const auto& p) { return p.validation_loss(); });
 }
 Ends Second(const Compared& job) {
-  return EndsOf(job.points, [](const auto& p) { return p.has_second_loss(); }, [](const auto& p) { return p.second_loss(); });
+  return EndsOf(
+      job.points, [](const auto& p) { return p.has_second_loss(); }, [](const auto& p) { return p.second_loss(); });
 }
 
-void PrintTables(const std::vector<Compared>& jobs, const std::map<std::string, std::vector<std::string>>& differences) {
-  Table losses({{"JOB"}, {"NAME"}, {"STEPS", true}, {"FIRST LOSS", true}, {"LAST LOSS", true}, {"FIRST 2ND", true}, {"LAST 2ND", true}});
+void PrintTables(const std::vector<Compared>& jobs,
+                 const std::map<std::string, std::vector<std::string>>& differences) {
+  Table losses({{"JOB"},
+                {"NAME"},
+                {"STEPS", true},
+                {"FIRST LOSS", true},
+                {"LAST LOSS", true},
+                {"FIRST 2ND", true},
+                {"LAST 2ND", true}});
   for (const Compared& job : jobs) {
     const Ends held_out = HeldOut(job), second = Second(job);
     const int64_t steps = job.points.empty() ? 0 : job.points.back().step();
-    losses.AddRow({job.job.id(), job.job.name(), std::to_string(steps), held_out.first, held_out.last, second.first, second.last});
+    losses.AddRow({job.job.id(), job.job.name(), std::to_string(steps), held_out.first, held_out.last, second.first,
+                   second.last});
   }
   fmt::print("{}", losses.ToString(StyleOf(stdout)));
   if (differences.empty()) return;
@@ -139,7 +150,8 @@ void PrintCsv(const std::vector<Compared>& jobs) {
     }
 }
 
-absl::Status PrintJson(const std::vector<Compared>& jobs, const std::map<std::string, std::vector<std::string>>& differences) {
+absl::Status PrintJson(const std::vector<Compared>& jobs,
+                       const std::map<std::string, std::vector<std::string>>& differences) {
   nlohmann::ordered_json json = {{"jobs", nlohmann::ordered_json::array()}, {"differences", differences}};
   for (const Compared& job : jobs) {
     nlohmann::ordered_json points = nlohmann::ordered_json::array();
@@ -172,9 +184,12 @@ absl::StatusOr<int> RunCompare(const Session& session, const CompareOptions& opt
   ASSIGN_OR_RETURN(const Client client, session.Connect());
   ASSIGN_OR_RETURN(const std::vector<Compared> jobs, Fetch(client, options.jobs));
   ASSIGN_OR_RETURN(const auto differences, Differences(jobs));
-  if (options.format == "csv") PrintCsv(jobs);
-  else if (options.format == "json") RETURN_IF_ERROR(PrintJson(jobs, differences));
-  else PrintTables(jobs, differences);
+  if (options.format == "csv")
+    PrintCsv(jobs);
+  else if (options.format == "json")
+    RETURN_IF_ERROR(PrintJson(jobs, differences));
+  else
+    PrintTables(jobs, differences);
   RETURN_IF_ERROR(Draw(jobs, options));
   return kExitOk;
 }
@@ -185,7 +200,9 @@ void AddCompareVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<CompareOptions>();
   CLI::App* verb = AddVerb(app, "compare", "Jobs side by side: recipes, loss curves, where they ended",
                            "ridgeline compare job-1 job-2 --out curves.png");
-  verb->add_option("job", options->jobs, "Ids or names; a sweep's parent stands for its children")->required()->type_name("JOB...");
+  verb->add_option("job", options->jobs, "Ids or names; a sweep's parent stands for its children")
+      ->required()
+      ->type_name("JOB...");
   verb->add_option("-o,--output", options->format, "table (default), csv (a row a point) or json")
       ->check(CLI::IsMember({"table", "csv", "json"}))
       ->type_name("FORMAT");

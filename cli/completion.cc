@@ -51,7 +51,9 @@ std::string BashScript(const std::vector<VerbWords>& verbs) {
          "    [[ $word == -* ]] && break\n"
          "    path=\"${path:+$path }$word\"\n"
          "  done\n"
-         "  case \"$path\" in\n" + cases + "    *) ;;\n  esac\n"
+         "  case \"$path\" in\n" +
+         cases +
+         "    *) ;;\n  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
          "}\n"
          "complete -o default -F _ridgeline ridgeline\n";
@@ -83,8 +85,8 @@ absl::StatusOr<int> RunCompletion(const Session& session, const CompletionOption
 
 void AddCompletionVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<CompletionOptions>();
-  CLI::App* verb = AddVerb(app, "completion", "Print a completion script for a shell",
-                           "source <(ridgeline completion bash)");
+  CLI::App* verb =
+      AddVerb(app, "completion", "Print a completion script for a shell", "source <(ridgeline completion bash)");
   verb->add_option("shell", options->shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline data prepare`: text to a dataset folder of token shards.
-#include <optional>
-
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
@@ -92,7 +92,8 @@ void AddDataVerb(CLI::App* app, Session* session) {
   verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")
       ->type_name("NAME");
   verb->add_option("--tokenizer", prepare->tokenizer,
-                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, a folder with one, or an imported model's name")
+                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, a folder with one, or "
+                   "an imported model's name")
       ->type_name("char|FILE|DIR");
   verb->add_option("--train-fraction", prepare->train_fraction,
                    "The first part trains, the rest validates (default 0.9)")

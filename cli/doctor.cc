@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline doctor`: what a working set-up needs, each with what to do if it is not so.
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -7,8 +8,6 @@
 #include <set>
 #include <sstream>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/process.h"
@@ -65,8 +64,10 @@ Finding CheckDisk(const StackPaths& paths) {
 Finding CheckCores() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const char* threads = std::getenv("OMP_NUM_THREADS");
-  return {Level::kOk, "cores", fmt::format("{}, OMP_NUM_THREADS {} (`up` sets cores / ranks)", cores,
-                                           threads == nullptr ? "unset" : threads), ""};
+  return {
+      Level::kOk, "cores",
+      fmt::format("{}, OMP_NUM_THREADS {} (`up` sets cores / ranks)", cores, threads == nullptr ? "unset" : threads),
+      ""};
 }
 
 // Two OpenMP runtimes in one process fight over the cores.
@@ -97,8 +98,9 @@ Finding CheckCoordinator(const Session& session) {
   const absl::StatusOr<v1::Info> info = client->GetInfo();
   if (!info.ok()) return {Level::kWarn, "coordinator", "does not answer at " + client->address(), remedy};
   if (info->version() != RIDGELINE_VERSION) {
-    return {Level::kWarn, "coordinator", fmt::format("version {} at {}, this is {}", info->version(), client->address(),
-                                                     RIDGELINE_VERSION), "`ridgeline down` and `ridgeline up`"};
+    return {Level::kWarn, "coordinator",
+            fmt::format("version {} at {}, this is {}", info->version(), client->address(), RIDGELINE_VERSION),
+            "`ridgeline down` and `ridgeline up`"};
   }
   return {Level::kOk, "coordinator",
           fmt::format("{}, worker groups {}, ranks {}", client->address(), info->groups(), info->ranks()), ""};

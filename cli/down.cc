@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline down`: ends the local stack and leaves no process behind; jobs stay in the journal.
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/process.h"
@@ -17,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int64_t kStopLimit_ms = 40'000;   // Longer than the supervisor's own limits together.
+constexpr int64_t kStopLimit_ms = 40'000;  // Longer than the supervisor's own limits together.
 
 struct DownOptions {};
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline explain [KEY]`: what the schema says about a recipe key.
+#include "recipes/explain.h"
+
 #include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "common/status_macros.h"
-#include "recipes/explain.h"
 
 namespace ridgeline {
 namespace {

@@ -2,10 +2,10 @@
 // Polls a job and its children: one source for single jobs and sweeps, and nothing to resume after a broken stream.
 #include "cli/follow.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/job_view.h"
@@ -113,8 +113,8 @@ std::vector<std::string> LiveLines(const JobSnapshot& snapshot, const Style& sty
     const auto room = static_cast<size_t>(std::max(1, style.height - 3));
     const std::vector<v1::Job> shown = MostTelling(snapshot.children, room);
     for (const v1::Job& child : shown) lines.push_back(JobLine(child, NameWidth(snapshot.children), style));
-    std::string summary = fmt::format("{}  {}: {}", snapshot.job.id(), snapshot.job.name(),
-                                      SweepSummary(snapshot.children));
+    std::string summary =
+        fmt::format("{}  {}: {}", snapshot.job.id(), snapshot.job.name(), SweepSummary(snapshot.children));
     if (shown.size() < snapshot.children.size()) {
       summary += fmt::format(" ({} not shown)", snapshot.children.size() - shown.size());
     }

@@ -109,8 +109,8 @@ void AddFrontierVerb(CLI::App* app, Session* session) {
   AddOutputOption(list, &list_options->format);
   SetAction(list, session, list_options, RunList);
 
-  CLI::App* exported = AddVerb(frontier, "export", "Write points as csv or json",
-                               "ridgeline frontier export -o csv --out frontier.csv");
+  CLI::App* exported =
+      AddVerb(frontier, "export", "Write points as csv or json", "ridgeline frontier export -o csv --out frontier.csv");
   auto export_options = AddSelection(exported);
   exported->add_option("-o,--output", export_options->export_format, "csv (default) or json")
       ->check(CLI::IsMember({"csv", "json"}))

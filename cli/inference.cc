@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ridgeline generate|eval|export`: the options are checked here; ridgeline-inference, which links LibTorch, does the work.
+// `ridgeline generate|eval|export`: the options are checked here; ridgeline-inference, which links LibTorch, does the
+// work.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/process.h"
@@ -46,7 +46,8 @@ void AddInferenceVerb(CLI::App* app, Session* session, const char* name, const c
 
 void AddGenerateVerb(CLI::App* app, Session* session) {
   AddInferenceVerb(app, session, "generate", "Continue a text with a model",
-                   "ridgeline generate --model gemma3-270m --prompt 'Once upon a time' --max-new-tokens 40", DeclareGenerate);
+                   "ridgeline generate --model gemma3-270m --prompt 'Once upon a time' --max-new-tokens 40",
+                   DeclareGenerate);
 }
 
 void AddEvalVerb(CLI::App* app, Session* session) {

@@ -2,11 +2,11 @@
 // Text for jobs and points; units stand in the column titles.
 #include "cli/job_view.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/table.h"
@@ -20,11 +20,16 @@ constexpr int kSecondColumn = 5;  // Of the table of points: after the loss.
 
 Color ColorOf(v1::JobState state) {
   switch (state) {
-    case v1::RUNNING: return Color::kBlue;
-    case v1::SUCCEEDED: return Color::kGreen;
-    case v1::FAILED: return Color::kRed;
-    case v1::CANCELLED: return Color::kYellow;
-    default: return Color::kGray;
+    case v1::RUNNING:
+      return Color::kBlue;
+    case v1::SUCCEEDED:
+      return Color::kGreen;
+    case v1::FAILED:
+      return Color::kRed;
+    case v1::CANCELLED:
+      return Color::kYellow;
+    default:
+      return Color::kGray;
   }
 }
 
@@ -132,8 +137,16 @@ std::string SweepSummary(const std::vector<v1::Job>& children) {
 }
 
 std::string JobTable(const std::vector<v1::Job>& jobs, int64_t now_unix_ms, const Style& style) {
-  Table table({{"ID"}, {"NAME"}, {"STATE"}, {"STEP", true}, {"LOSS", true}, {"VAL", true}, {"TOK/S", true},
-               {"ETA", true}, {"AGE", true}, {"REASON", false, true}});
+  Table table({{"ID"},
+               {"NAME"},
+               {"STATE"},
+               {"STEP", true},
+               {"LOSS", true},
+               {"VAL", true},
+               {"TOK/S", true},
+               {"ETA", true},
+               {"AGE", true},
+               {"REASON", false, true}});
   for (const v1::Job& job : jobs) {
     const bool running = job.state() == v1::RUNNING && job.progress().tokens_per_second() > 0;
     const std::string steps = job.child_ids().empty() ? StepsText(job) : fmt::format("{} jobs", job.child_ids_size());
@@ -163,8 +176,8 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
     labels += (labels.empty() ? "" : ",") + key + "=" + value;
   }
   line("labels", labels);
-  line("submitted", fmt::format("{} ({} ago)", TimeText(job.submit_unix_ms()),
-                                HumanAge(now_unix_ms - job.submit_unix_ms())));
+  line("submitted",
+       fmt::format("{} ({} ago)", TimeText(job.submit_unix_ms()), HumanAge(now_unix_ms - job.submit_unix_ms())));
   if (job.start_unix_ms() > 0) line("started", TimeText(job.start_unix_ms()));
   if (job.end_unix_ms() > 0) line("ended", TimeText(job.end_unix_ms()));
   line("steps", StepsText(job));
@@ -192,8 +205,8 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
 
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style) {
   const bool has_second = std::any_of(points.begin(), points.end(), [](const auto& p) { return p.has_second_loss(); });
-  std::vector<Table::Column> columns = {{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}, {"ACC %", true},
-                                 {"KiB", true}, {"BPE", true}, {"ENERGY", true}, {"PARETO"}};
+  std::vector<Table::Column> columns = {{"NAME"},        {"ESTIMATOR"}, {"WEIGHTS"},   {"ACTIVATIONS"},  {"LOSS", true},
+                                        {"ACC %", true}, {"KiB", true}, {"BPE", true}, {"ENERGY", true}, {"PARETO"}};
   if (has_second) columns.insert(columns.begin() + kSecondColumn, {"SECOND", true});
   Table table(columns);
   const auto number = [](bool has, double value, int digits) {
@@ -201,13 +214,16 @@ std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style
   };
   for (const v1::FrontierPoint& p : points) {
     std::vector<std::string> row = {
-        p.name().empty() ? p.job_id() : p.name(), p.estimator(),
+        p.name().empty() ? p.job_id() : p.name(),
+        p.estimator(),
         FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),
         FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(), p.activation_block()),
-        number(p.has_loss(), p.loss(), 4), number(p.has_accuracy(), p.accuracy() * 100, 2),
+        number(p.has_loss(), p.loss(), 4),
+        number(p.has_accuracy(), p.accuracy() * 100, 2),
         number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1),
         number(p.has_bits_per_element(), p.bits_per_element(), 3),
-        p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "", p.pareto() ? "*" : " "};
+        p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "",
+        p.pareto() ? "*" : " "};
     if (has_second) row.insert(row.begin() + kSecondColumn, number(p.has_second_loss(), p.second_loss(), 4));
     table.AddRow(row);
   }

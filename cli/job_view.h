@@ -32,8 +32,9 @@ std::string JobTable(const std::vector<v1::Job>& jobs, int64_t now_unix_ms, cons
 // All about one job, as `get` shows it.
 std::string JobDetails(const v1::Job& job, int64_t now_unix_ms);
 
-// Held-out loss in nats per token (and that on the second kind of text where a point has it), accuracy, stored KiB, bits per element of the quantized layers, and the energy proxy
-// per token (MACs x weight bits x activation bits x kept fraction). Pareto points carry a *.
+// Held-out loss in nats per token (and that on the second kind of text where a point has it), accuracy, stored KiB,
+// bits per element of the quantized layers, and the energy proxy per token (MACs x weight bits x activation bits x kept
+// fraction). Pareto points carry a *.
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style);
 
 }  // namespace ridgeline

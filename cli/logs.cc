@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline logs JOB`: the lines that its ranks wrote, on standard output.
+#include <fmt/format.h>
+
 #include <ctime>
 #include <optional>
 #include <unordered_set>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/verbs.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `ridgeline`: parses the command line, runs one verb, turns its status into message and exit code.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/verbs.h"
@@ -51,9 +51,10 @@ void Configure(CLI::App* app, Session* session) {
       ->type_name("DIR");
   app->fallthrough();
   app->require_subcommand(1);
-  app->footer("\nStart here:\n  ridgeline up && ridgeline doctor\nExit codes: 0 ok, 1 error, 2 usage or bad recipe, "
-              "3 not found, 4 not allowed,\n5 unreachable, 6 conflict, 7 quota, 10 job failed, 11 job cancelled, "
-              "12 time-out, 130 detached.");
+  app->footer(
+      "\nStart here:\n  ridgeline up && ridgeline doctor\nExit codes: 0 ok, 1 error, 2 usage or bad recipe, "
+      "3 not found, 4 not allowed,\n5 unreachable, 6 conflict, 7 quota, 10 job failed, 11 job cancelled, "
+      "12 time-out, 130 detached.");
   AddVerbs(app, session);
 }
 

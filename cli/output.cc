@@ -2,14 +2,14 @@
 // protobuf to JSON by protobuf's own mapping; YAML is written from that JSON.
 #include "cli/output.h"
 
+#include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+#include <yaml-cpp/yaml.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
-
-#include <fmt/format.h>
-#include <google/protobuf/util/json_util.h>
 #include <nlohmann/json.hpp>
-#include <yaml-cpp/yaml.h>
 
 namespace ridgeline {
 namespace {

@@ -2,10 +2,10 @@
 // Messages as json or yaml on standard output, for `-o`.
 #pragma once
 
-#include <string>
-
 #include <google/protobuf/message.h>
+
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "absl/status/statusor.h"
 

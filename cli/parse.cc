@@ -2,11 +2,11 @@
 // Option values; every error names the value and what would be right.
 #include "cli/parse.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "common/status_macros.h"
 
@@ -62,8 +62,12 @@ absl::StatusOr<std::chrono::milliseconds> ParseDuration(const std::string& text)
     return bad();
   }
   const std::string unit = text.substr(used);
-  const double scale = unit.empty() || unit == "s" ? 1 : unit == "ms" ? 1e-3 : unit == "m" ? 60 : unit == "h" ? 3600
-                       : unit == "d" ? 86400 : 0;
+  const double scale = unit.empty() || unit == "s" ? 1
+                       : unit == "ms"              ? 1e-3
+                       : unit == "m"               ? 60
+                       : unit == "h"               ? 3600
+                       : unit == "d"               ? 86400
+                                                   : 0;
   if (scale == 0 || !std::isfinite(number) || number < 0 || number * scale > 1e9) return bad();
   return std::chrono::milliseconds(std::llround(number * scale * 1000));
 }
@@ -75,8 +79,8 @@ absl::StatusOr<std::vector<v1::JobState>> ParseJobStates(const std::vector<std::
       std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::toupper(c); });
       v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
       if (!v1::JobState_Parse(word, &state) || state == v1::JOB_STATE_UNSPECIFIED) {
-        return absl::InvalidArgumentError(fmt::format(
-            "--state {}: no such state (allowed: queued, running, succeeded, failed, cancelled)", text));
+        return absl::InvalidArgumentError(
+            fmt::format("--state {}: no such state (allowed: queued, running, succeeded, failed, cancelled)", text));
       }
       states.push_back(state);
     }

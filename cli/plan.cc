@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline plan`: what a recipe's jobs will need, counted without running them.
-#include <set>
+#include "plan/plan.h"
 
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/exit_code.h"
 #include "cli/plan_view.h"
@@ -11,7 +13,6 @@
 #include "cli/verbs.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
-#include "plan/plan.h"
 
 namespace ridgeline {
 namespace {
@@ -42,7 +43,8 @@ absl::StatusOr<PlanReport> PlanJobs(const PlanOptions& options, const v1::Recipe
   ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(recipe));
   for (const v1::Recipe& job : jobs) {
     ASSIGN_OR_RETURN(const int64_t vocab_size, VocabSize(options, job));
-    const std::vector<int64_t> ranks = options.ranks.empty() ? std::vector<int64_t>{job.resources().ranks()} : options.ranks;
+    const std::vector<int64_t> ranks =
+        options.ranks.empty() ? std::vector<int64_t>{job.resources().ranks()} : options.ranks;
     for (int64_t n : ranks) {
       ASSIGN_OR_RETURN(Plan plan, PlanJob(job, vocab_size, n, report.device));
       report.plans.push_back(std::move(plan));

@@ -2,10 +2,9 @@
 // Plans for people and for programs, with what they assume. Pure functions.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "cli/terminal.h"
 #include "plan/plan.h"

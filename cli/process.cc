@@ -3,6 +3,7 @@
 #include "cli/process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,8 +17,6 @@
 #include <iterator>
 #include <sstream>
 #include <string_view>
-
-#include <fmt/format.h>
 
 #include "common/file.h"
 

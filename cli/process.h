@@ -21,9 +21,9 @@ std::string ProgramDir();
 std::string FindOnPath(const std::string& name);
 
 struct SpawnSpec {
-  std::vector<std::string> argv;             // argv[0] is a path.
+  std::vector<std::string> argv;                   // argv[0] is a path.
   std::map<std::string, std::string> environment;  // Added to ours.
-  std::string log_path;                      // Standard output and error are appended to it.
+  std::string log_path;                            // Standard output and error are appended to it.
   bool detach = false;  // true: a session of its own, which outlives us. false: SIGTERM when we die.
 };
 

@@ -97,10 +97,28 @@ TEST_F(ProgramTest, UsageErrorsExit2AndSuggestAVerb) {
 }
 
 TEST_F(ProgramTest, EveryVerbHasHelpWithAnExample) {
-  for (const char* verb :
-       {"up", "down", "status", "submit", "validate", "explain", "list", "get", "watch", "logs", "wait", "cancel",
-        "retry", "plan", "data prepare", "frontier list", "frontier export", "frontier plot", "worker list", "doctor",
-        "completion", "version"}) {
+  for (const char* verb : {"up",
+                           "down",
+                           "status",
+                           "submit",
+                           "validate",
+                           "explain",
+                           "list",
+                           "get",
+                           "watch",
+                           "logs",
+                           "wait",
+                           "cancel",
+                           "retry",
+                           "plan",
+                           "data prepare",
+                           "frontier list",
+                           "frontier export",
+                           "frontier plot",
+                           "worker list",
+                           "doctor",
+                           "completion",
+                           "version"}) {
     const ProgramResult result = Run(std::string(verb) + " --help");
     EXPECT_EQ(result.exit_code, 0) << verb;
     EXPECT_THAT(result.out, HasSubstr("Example:\n  ")) << verb;
@@ -155,9 +173,10 @@ TEST_F(ProgramTest, DataPrepareOfAMissingTextExits3AndNamesIt) {
 
 TEST_F(ProgramTest, BashCompletionScriptOffersVerbsAndOptions) {
   const ProgramResult result = Run("completion bash");
-  const std::string script = Write("complete.sh", result.out +
-      "COMP_WORDS=(ridgeline frontier ex); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n"
-      "COMP_WORDS=(ridgeline submit --req); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n");
+  const std::string script = Write(
+      "complete.sh", result.out +
+                         "COMP_WORDS=(ridgeline frontier ex); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n"
+                         "COMP_WORDS=(ridgeline submit --req); COMP_CWORD=2; _ridgeline; echo \"${COMPREPLY[*]}\"\n");
   EXPECT_EQ(std::system(("bash " + script + " > " + dir_ + "/words").c_str()), 0);
   EXPECT_EQ(Read(dir_ + "/words"), "export\n--request-id\n");
 }

@@ -2,10 +2,10 @@
 // Reading recipes for submit and validate.
 #include "cli/recipe_input.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "cli/parse.h"
 #include "common/status_macros.h"

@@ -3,6 +3,7 @@
 #include "cli/stack.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <pwd.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -12,8 +13,6 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/file.h"
@@ -82,8 +81,8 @@ absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths) {
   file.address = TextOrEmpty(json, "address");
   file.metrics_address = TextOrEmpty(json, "metrics_address");
   if (file.address.empty()) {
-    return absl::DataLossError(fmt::format("{} holds no address; `ridgeline down` clears it away",
-                                           paths.coordinator_file));
+    return absl::DataLossError(
+        fmt::format("{} holds no address; `ridgeline down` clears it away", paths.coordinator_file));
   }
   return file;
 }

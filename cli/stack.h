@@ -20,12 +20,12 @@ std::string DefaultStateDir();
 // Files of a state folder. The coordinator keeps its own (coordinator.json, lock, journal) in the same folder.
 struct StackPaths {
   explicit StackPaths(const std::string& state_dir);
-  std::string state_dir;          // Absolute.
-  std::string coordinator_file;   // coordinator.json, written by the coordinator when it is ready.
-  std::string supervisor_file;    // supervisor.json
+  std::string state_dir;         // Absolute.
+  std::string coordinator_file;  // coordinator.json, written by the coordinator when it is ready.
+  std::string supervisor_file;   // supervisor.json
   std::string supervisor_lock;
   std::string supervisor_log, coordinator_log, worker_log;
-  std::string work_dir;           // The worker group's.
+  std::string work_dir;  // The worker group's.
   // Cookies in the environment of what the supervisor starts (process.h).
   std::string CoordinatorCookie() const { return state_dir + "#coordinator"; }
   std::string WorkerCookie() const { return state_dir + "#worker"; }
@@ -42,8 +42,8 @@ absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths);
 struct SupervisorFile {
   pid_t pid = 0;
   int ranks = 0;
-  pid_t coordinator_pid = 0;   // 0 while it is down.
-  pid_t worker_pid = 0;        // mpirun.
+  pid_t coordinator_pid = 0;  // 0 while it is down.
+  pid_t worker_pid = 0;       // mpirun.
   int coordinator_restarts = 0;
   int worker_restarts = 0;
   int64_t start_unix_ms = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline status`: the coordinator, its worker groups and how many jobs are in each state.
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/exit_code.h"

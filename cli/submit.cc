@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline submit`: validates here, queues there, and follows if asked to.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <optional>
 #include <random>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/follow.h"

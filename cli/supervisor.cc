@@ -3,7 +3,9 @@
 // killed are found and ended before the next group starts.
 #include "cli/supervisor.h"
 
+#include <fmt/format.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,9 +15,6 @@
 #include <ctime>
 #include <filesystem>
 #include <thread>
-
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "common/file.h"
 #include "common/status_macros.h"
@@ -27,7 +26,7 @@ constexpr int64_t kTick_ms = 100;
 constexpr int64_t kFirstDelay_ms = 200;
 constexpr int64_t kLongestDelay_ms = 10'000;
 constexpr int64_t kLongLife_ms = 30'000;
-constexpr int64_t kWorkerGrace_ms = 20'000;       // To commit a checkpoint.
+constexpr int64_t kWorkerGrace_ms = 20'000;  // To commit a checkpoint.
 constexpr int64_t kCoordinatorGrace_ms = 4'000;
 constexpr int64_t kAfterKill_ms = 2'000;
 
@@ -58,9 +57,19 @@ std::string WithPortOf(const std::string& address, const std::string& port_from)
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, int ranks, const std::string& coordinator_address) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   SpawnSpec spec;
-  spec.argv = {FindOnPath("mpirun"), "-n", fmt::format("{}", ranks), "--bind-to", "none", "--oversubscribe",
-               ProgramDir() + "/ridgeline-worker", "--coordinator", coordinator_address, "--group", "local",
-               "--work-dir", paths.work_dir};
+  spec.argv = {FindOnPath("mpirun"),
+               "-n",
+               fmt::format("{}", ranks),
+               "--bind-to",
+               "none",
+               "--oversubscribe",
+               ProgramDir() + "/ridgeline-worker",
+               "--coordinator",
+               coordinator_address,
+               "--group",
+               "local",
+               "--work-dir",
+               paths.work_dir};
   spec.environment = {{kCookieVariable, paths.WorkerCookie()},
                       {"OMP_NUM_THREADS", fmt::format("{}", std::max(1, cores / ranks))}};
   if (geteuid() == 0) {
@@ -124,8 +133,13 @@ absl::Status Supervisor::StartDueChildren() {
 
 absl::Status Supervisor::StartCoordinator() {
   SpawnSpec spec;
-  spec.argv = {ProgramDir() + "/ridgeline-coordinator", "--state", paths_.state_dir, "--listen", options_.listen,
-               "--metrics", options_.metrics};
+  spec.argv = {ProgramDir() + "/ridgeline-coordinator",
+               "--state",
+               paths_.state_dir,
+               "--listen",
+               options_.listen,
+               "--metrics",
+               options_.metrics};
   if (options_.insecure) spec.argv.push_back("--insecure");
   spec.environment = {{kCookieVariable, paths_.CoordinatorCookie()}};
   spec.log_path = paths_.coordinator_log;

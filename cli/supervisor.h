@@ -16,7 +16,7 @@ namespace ridgeline {
 
 struct SupervisorOptions {
   std::string state_dir;
-  int ranks = 1;                 // 0: no worker group.
+  int ranks = 1;  // 0: no worker group.
   std::string listen = "127.0.0.1:7117";
   std::string metrics = "127.0.0.1:7118";
   bool insecure = false;

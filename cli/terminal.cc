@@ -2,14 +2,13 @@
 // Terminal detection, bars and human numbers.
 #include "cli/terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 namespace ridgeline {
 namespace {
@@ -18,13 +17,20 @@ constexpr std::string_view kReset = "\x1b[0m";
 
 std::string_view CodeOf(Color color) {
   switch (color) {
-    case Color::kRed: return "\x1b[31m";
-    case Color::kGreen: return "\x1b[32m";
-    case Color::kYellow: return "\x1b[33m";
-    case Color::kBlue: return "\x1b[36m";
-    case Color::kGray: return "\x1b[90m";
-    case Color::kBold: return "\x1b[1m";
-    case Color::kPlain: return "";
+    case Color::kRed:
+      return "\x1b[31m";
+    case Color::kGreen:
+      return "\x1b[32m";
+    case Color::kYellow:
+      return "\x1b[33m";
+    case Color::kBlue:
+      return "\x1b[36m";
+    case Color::kGray:
+      return "\x1b[90m";
+    case Color::kBold:
+      return "\x1b[1m";
+    case Color::kPlain:
+      return "";
   }
   return "";
 }

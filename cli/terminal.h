@@ -17,8 +17,8 @@ enum class Color { kPlain, kRed, kGreen, kYellow, kBlue, kGray, kBold };
 struct Style {
   bool color = false;
   bool utf8 = false;
-  int width = 0;     // Columns; 0: as many as it takes.
-  int height = 24;   // Lines.
+  int width = 0;    // Columns; 0: as many as it takes.
+  int height = 24;  // Lines.
 };
 
 bool IsTerminalOutput(FILE* file);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline up`: starts the local stack in the background and waits until it can take jobs.
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,8 +8,6 @@
 #include <filesystem>
 #include <optional>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "cli/exit_code.h"
 #include "cli/process.h"
@@ -51,8 +50,9 @@ absl::Status CheckPrograms(int ranks) {
 
 absl::StatusOr<pid_t> StartSupervisor(const StackPaths& paths, const SupervisorOptions& options) {
   SpawnSpec spec;
-  spec.argv = {ProgramPath(), "--state", paths.state_dir, "supervise", "--ranks", fmt::format("{}", options.ranks),
-               "--listen", options.listen, "--metrics", options.metrics};
+  spec.argv = {
+      ProgramPath(), "--state",      paths.state_dir, "supervise",    "--ranks", fmt::format("{}", options.ranks),
+      "--listen",    options.listen, "--metrics",     options.metrics};
   if (options.insecure) spec.argv.push_back("--insecure");
   spec.log_path = paths.supervisor_log;
   spec.detach = true;
@@ -91,11 +91,10 @@ absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor
     if (!SleepUnlessInterrupted(milliseconds(100))) return absl::CancelledError("detached; `ridgeline down` stops it");
   }
   const std::string log = client.has_value() ? paths.worker_log : paths.coordinator_log;
-  return absl::DeadlineExceededError(
-      fmt::format("{} did not come up within {} s and goes on trying (`ridgeline down` stops it); the last lines of "
-                  "{}:\n{}",
-                  client.has_value() ? "the worker group" : "the coordinator", kReadyLimit_ms / 1000, log,
-                  LogTail(log, 8)));
+  return absl::DeadlineExceededError(fmt::format(
+      "{} did not come up within {} s and goes on trying (`ridgeline down` stops it); the last lines of "
+      "{}:\n{}",
+      client.has_value() ? "the worker group" : "the coordinator", kReadyLimit_ms / 1000, log, LogTail(log, 8)));
 }
 
 absl::Status PrintStack(const StackPaths& paths) {

@@ -3,13 +3,12 @@
 // action in the session for main to run after parsing.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "absl/status/statusor.h"
 #include "cli/client.h"
@@ -19,10 +18,10 @@
 namespace ridgeline {
 
 struct Session {
-  std::string coordinator;              // --coordinator or RIDGELINE_COORDINATOR; may be empty.
+  std::string coordinator;  // --coordinator or RIDGELINE_COORDINATOR; may be empty.
   std::string state_dir = DefaultStateDir();
-  const CLI::App* root = nullptr;       // For `completion`.
-  std::vector<std::string> arguments;   // As typed, for verbs that another program carries out.
+  const CLI::App* root = nullptr;      // For `completion`.
+  std::vector<std::string> arguments;  // As typed, for verbs that another program carries out.
   // An exit code, or an error for main to print.
   std::function<absl::StatusOr<int>()> action;
 
@@ -40,9 +39,8 @@ void AddOutputOption(CLI::App* verb, OutputFormat* format);
 template <typename Options>
 void SetAction(CLI::App* verb, Session* session, std::shared_ptr<Options> options,
                absl::StatusOr<int> (*run)(const Session&, const Options&)) {
-  verb->final_callback([session, options, run] {
-    session->action = [session, options, run] { return run(*session, *options); };
-  });
+  verb->final_callback(
+      [session, options, run] { session->action = [session, options, run] { return run(*session, *options); }; });
 }
 
 void AddUpVerb(CLI::App* app, Session* session);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline worker list`: the worker groups that the coordinator knows.
-#include <algorithm>
-
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/exit_code.h"
-#include "cli/worker_view.h"
 #include "cli/verbs.h"
+#include "cli/worker_view.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {

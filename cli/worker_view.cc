@@ -2,10 +2,10 @@
 // One line a group; equal devices are counted.
 #include "cli/worker_view.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "cli/table.h"
 
@@ -33,8 +33,15 @@ std::string DevicesText(const v1::WorkerGroup& group) {
 }  // namespace
 
 std::string WorkerTable(const v1::ListWorkersResponse& workers, int64_t now_unix_ms, const Style& style) {
-  Table table({{"GROUP"}, {"STATE"}, {"RANKS", true}, {"HOST"}, {"DEVICES"}, {"MEMORY", true}, {"JOB"},
-               {"HEARTBEAT", true}, {"VERSION"}});
+  Table table({{"GROUP"},
+               {"STATE"},
+               {"RANKS", true},
+               {"HOST"},
+               {"DEVICES"},
+               {"MEMORY", true},
+               {"JOB"},
+               {"HEARTBEAT", true},
+               {"VERSION"}});
   for (const v1::WorkerGroup& group : workers.groups()) {
     const Color color = group.state() == v1::UNREACHABLE ? Color::kRed
                         : group.state() == v1::BUSY      ? Color::kBlue

@@ -23,7 +23,10 @@ class ManualClock : public Clock {
  public:
   int64_t WallUnixMs() const override { return wall_unix_ms_; }
   int64_t MonotonicMs() const override { return monotonic_ms_; }
-  void Advance(int64_t ms) { wall_unix_ms_ += ms; monotonic_ms_ += ms; }
+  void Advance(int64_t ms) {
+    wall_unix_ms_ += ms;
+    monotonic_ms_ += ms;
+  }
   void JumpWall(int64_t ms) { wall_unix_ms_ += ms; }
 
  private:

@@ -9,16 +9,16 @@ namespace ridgeline {
 enum ExitCode : int {
   kExitOk = 0,
   kExitError = 1,
-  kExitUsage = 2,         // Usage or bad recipe.
+  kExitUsage = 2,  // Usage or bad recipe.
   kExitNotFound = 3,
   kExitNotAllowed = 4,
-  kExitUnreachable = 5,   // Unreachable, or past its deadline.
+  kExitUnreachable = 5,  // Unreachable, or past its deadline.
   kExitConflict = 6,
   kExitQuota = 7,
-  kExitJobFailed = 10,    // `wait` and `--follow` only, like the next two.
+  kExitJobFailed = 10,  // `wait` and `--follow` only, like the next two.
   kExitJobCancelled = 11,
   kExitTimeout = 12,
-  kExitDetached = 130,    // Ctrl-C; a job goes on.
+  kExitDetached = 130,  // Ctrl-C; a job goes on.
 };
 
 int ExitCodeOf(const absl::Status& status);

@@ -48,11 +48,19 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
 absl::Status ErrnoStatus(int error_number, std::string_view what) {
   std::string message = fmt::format("{}: {}", what, std::strerror(error_number));
   switch (error_number) {
-    case ENOENT: return absl::NotFoundError(message);
-    case EACCES: case EPERM: case EROFS: return absl::PermissionDeniedError(message);
-    case ENOSPC: case EDQUOT: return absl::ResourceExhaustedError(message);
-    case EEXIST: return absl::AlreadyExistsError(message);
-    default: return absl::InternalError(message);
+    case ENOENT:
+      return absl::NotFoundError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case ENOSPC:
+    case EDQUOT:
+      return absl::ResourceExhaustedError(message);
+    case EEXIST:
+      return absl::AlreadyExistsError(message);
+    default:
+      return absl::InternalError(message);
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a fuzz target's corpus, and every prefix and single-byte change of it; ridgeline_fuzz() links it to the target.
+// Replays a fuzz target's corpus, and every prefix and single-byte change of it; ridgeline_fuzz() links it to the
+// target.
 #include <gtest/gtest.h>
 
 #include <filesystem>

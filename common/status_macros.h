@@ -9,10 +9,9 @@
 #define RIDGELINE_CONCAT(a, b) RIDGELINE_CONCAT_INNER(a, b)
 
 // Returns the status from the enclosing function if it is an error.
-#define RETURN_IF_ERROR(expression)                          \
-  do {                                                       \
-    if (absl::Status status_ = (expression); !status_.ok())  \
-      return status_;                                        \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
+    if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 
 // Assigns the value of a StatusOr, or returns its error from the enclosing function.

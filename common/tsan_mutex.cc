@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows ThreadSanitizer the locks of absl::Mutex. The installed Abseil is not compiled for it, and what its mutexes guard
-// would look unguarded. The linker puts these functions in the place of Abseil's (cmake/Tsan.cmake).
+// Shows ThreadSanitizer the locks of absl::Mutex. The installed Abseil is not compiled for it, and what its mutexes
+// guard would look unguarded. The linker puts these functions in the place of Abseil's (cmake/Tsan.cmake).
 #include <sanitizer/tsan_interface.h>
 
 #include "absl/synchronization/mutex.h"

@@ -79,8 +79,10 @@ std::string ToValidUtf8(std::string_view text) {
   std::string valid;
   for (size_t at = 0; at < text.size();) {
     const size_t size = Utf8At(text, at).size;
-    if (size == 0) valid += '?';
-    else valid.append(text.substr(at, size));
+    if (size == 0)
+      valid += '?';
+    else
+      valid.append(text.substr(at, size));
     at += size == 0 ? 1 : size;
   }
   return valid;

@@ -20,9 +20,16 @@ TEST(Utf8Test, EveryCodePointRoundTrips) {
 }
 
 TEST(Utf8Test, WrongBytesAreRefusedWithTheirOffset) {
-  const std::string wrong[] = {
-      "\x80", "\xC3", "\xC3(", "\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF",  // Continuations, cut off, overlong.
-      "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xFF"};      // Surrogate, too high, never a lead.
+  const std::string wrong[] = {"\x80",
+                               "\xC3",
+                               "\xC3(",
+                               "\xC0\xAF",
+                               "\xE0\x80\xAF",
+                               "\xF0\x80\x80\xAF",  // Continuations, cut off, overlong.
+                               "\xED\xA0\x80",
+                               "\xF4\x90\x80\x80",
+                               "\xF8\x88\x80\x80\x80",
+                               "\xFF"};  // Surrogate, too high, never a lead.
   for (const std::string& bytes : wrong) {
     absl::Status status = Utf8ToCodePoints("abc\xC3\xA9" + bytes).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real program, killed with -9 again and again while clients submit: every acknowledged job exists exactly once.
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,10 +12,6 @@
 #include <map>
 #include <set>
 #include <thread>
-
-#include <fcntl.h>
-#include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
 
 #include "absl/synchronization/mutex.h"
 #include "coordinator/rpc/server.h"
@@ -85,7 +84,8 @@ class CrashTest : public testing::Test {
       v1::SubmitJobResponse response;
       const grpc::Status status = stub.SubmitJob(&context, request, &response);
       if (status.ok()) return response.job().id();
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE && status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) {
+      if (status.error_code() != grpc::StatusCode::UNAVAILABLE &&
+          status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) {
         ADD_FAILURE() << status.error_code() << " " << status.error_message();
         return "";
       }

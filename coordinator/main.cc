@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The coordinator program: reads flags, starts the server, waits for a signal.
-#include <csignal>
-#include <iostream>
-
-#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
 
 #include "coordinator/rpc/server.h"
 
@@ -14,12 +14,16 @@ namespace {
 void AddFlags(CLI::App& app, ridgeline::ServerOptions& options) {
   app.set_version_flag("--version", RIDGELINE_VERSION);
   app.add_option("--state", options.state_dir, "Folder of the journal; created if missing")->required();
-  app.add_option("--listen", options.listen, "HOST:PORT for clients and workers; port 0 takes a free one")->capture_default_str();
-  app.add_option("--metrics", options.metrics, "HOST:PORT of the Prometheus endpoint; empty for none")->capture_default_str();
+  app.add_option("--listen", options.listen, "HOST:PORT for clients and workers; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--metrics", options.metrics, "HOST:PORT of the Prometheus endpoint; empty for none")
+      ->capture_default_str();
   app.add_option("--heartbeat-ms", options.heartbeat_ms, "How often worker groups report")
-      ->check(CLI::Range(10, 600'000))->capture_default_str();
+      ->check(CLI::Range(10, 600'000))
+      ->capture_default_str();
   app.add_option("--lease-ms", options.lease_ms, "Silence after which a worker group's attempt is lost")
-      ->check(CLI::Range(50, 86'400'000))->capture_default_str();
+      ->check(CLI::Range(50, 86'400'000))
+      ->capture_default_str();
   app.add_flag("--insecure", options.insecure, "Allow to listen beyond this machine without TLS and tokens");
 }
 

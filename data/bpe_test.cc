@@ -81,7 +81,9 @@ std::vector<std::string> WordsOf(const std::string& text) {
 TEST(Gpt2WordsTest, CutsContractionsNumbersAndSpaces) {
   EXPECT_THAT(WordsOf("I'll pay  $12.50\n\n ok "),
               ElementsAre("I", "'ll", " pay", " ", " $", "12", ".", "50", "\n\n", " ok", " "));
-  EXPECT_THAT(WordsOf("a\xC2\xA0" "b\xE1\xA0\x8E"), ElementsAre("a", "\xC2\xA0", "b", "\xE1\xA0\x8E"));
+  EXPECT_THAT(WordsOf("a\xC2\xA0"
+                      "b\xE1\xA0\x8E"),
+              ElementsAre("a", "\xC2\xA0", "b", "\xE1\xA0\x8E"));
 }
 
 TEST(AddedTokensTest, TheLeftmostThenTheLongestWins) {
@@ -90,12 +92,14 @@ TEST(AddedTokensTest, TheLeftmostThenTheLongestWins) {
   tokens.Add("<a><b>", 2);
   tokens.Add("b>", 3);
   std::vector<std::string> seen;
-  ASSERT_TRUE(tokens.ForEach("x<a><b><a><a<a>",
-                             [&](std::string_view plain, size_t offset) {
-                               seen.push_back(std::string(plain) + "@" + std::to_string(offset));
-                               return absl::OkStatus();
-                             },
-                             [&](uint32_t id) { seen.push_back(std::to_string(id)); })
+  ASSERT_TRUE(tokens
+                  .ForEach(
+                      "x<a><b><a><a<a>",
+                      [&](std::string_view plain, size_t offset) {
+                        seen.push_back(std::string(plain) + "@" + std::to_string(offset));
+                        return absl::OkStatus();
+                      },
+                      [&](uint32_t id) { seen.push_back(std::to_string(id)); })
                   .ok());
   EXPECT_THAT(seen, ElementsAre("x@0", "2", "1", "<a@10", "1"));
 }
@@ -133,11 +137,14 @@ TEST(HfTokenizerJsonTest, ReadsBothSpellingsOfMergesAndAddedTokens) {
 }
 
 TEST(HfTokenizerJsonTest, WhatRidgelineDoesNotReadIsRefusedAsSuch) {
-  const std::pair<const char*, Json> patches[] = {
-      {"/model/type", "WordPiece"},          {"/model/ignore_merges", true},
-      {"/model/dropout", 0.1},               {"/normalizer", {{"type", "NFC"}}},
-      {"/pre_tokenizer/use_regex", false},   {"/pre_tokenizer/add_prefix_space", true},
-      {"/pre_tokenizer/type", "Whitespace"}, {"/added_tokens/0/lstrip", true}};
+  const std::pair<const char*, Json> patches[] = {{"/model/type", "WordPiece"},
+                                                  {"/model/ignore_merges", true},
+                                                  {"/model/dropout", 0.1},
+                                                  {"/normalizer", {{"type", "NFC"}}},
+                                                  {"/pre_tokenizer/use_regex", false},
+                                                  {"/pre_tokenizer/add_prefix_space", true},
+                                                  {"/pre_tokenizer/type", "Whitespace"},
+                                                  {"/added_tokens/0/lstrip", true}};
   for (const auto& [pointer, value] : patches) {
     Json json = TinyTokenizerJson();
     json[Json::json_pointer(pointer)] = value;
@@ -146,19 +153,18 @@ TEST(HfTokenizerJsonTest, WhatRidgelineDoesNotReadIsRefusedAsSuch) {
 }
 
 TEST(HfTokenizerJsonTest, WrongFilesAreDataLoss) {
-  const std::pair<const char*, Json> patches[] = {
-      {"/model", 7},
-      {"/model/vocab", nullptr},
-      {"/model/vocab/ab", 4294967295u},
-      {"/model/vocab/ab", 1},
-      {"/model/vocab/ab", -1},
-      {"/model/merges", "a b"},
-      {"/model/merges/0", "ab"},
-      {"/model/merges/0", "a b c"},
-      {"/model/merges/0", "b a"},
-      {"/added_tokens", "x"},
-      {"/added_tokens/0/id", 1},
-      {"/added_tokens/0/content", ""}};
+  const std::pair<const char*, Json> patches[] = {{"/model", 7},
+                                                  {"/model/vocab", nullptr},
+                                                  {"/model/vocab/ab", 4294967295u},
+                                                  {"/model/vocab/ab", 1},
+                                                  {"/model/vocab/ab", -1},
+                                                  {"/model/merges", "a b"},
+                                                  {"/model/merges/0", "ab"},
+                                                  {"/model/merges/0", "a b c"},
+                                                  {"/model/merges/0", "b a"},
+                                                  {"/added_tokens", "x"},
+                                                  {"/added_tokens/0/id", 1},
+                                                  {"/added_tokens/0/content", ""}};
   for (const auto& [pointer, value] : patches) {
     Json json = TinyTokenizerJson();
     json[Json::json_pointer(pointer)] = value;

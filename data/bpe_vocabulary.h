@@ -21,11 +21,11 @@ enum class BpeSpelling {
 struct BpeVocabulary {
   struct AddedToken {
     uint32_t id = 0;
-    std::string text;      // As it stands in raw text.
+    std::string text;  // As it stands in raw text.
     bool is_control = false;
   };
   BpeSpelling spelling = BpeSpelling::kBytes;
-  std::vector<std::string> tokens;  // By id; an added token's place holds its text.
+  std::vector<std::string> tokens;                          // By id; an added token's place holds its text.
   std::vector<std::pair<std::string, std::string>> merges;  // By rank.
   std::vector<AddedToken> added;
   SpecialTokens special;

@@ -26,9 +26,9 @@ class CharTokenizer : public Tokenizer {
       if (character.size == 0) return Utf8ToCodePoints(text).status();
       auto place = std::lower_bound(vocabulary_.begin(), vocabulary_.end(), character.code_point);
       if (place == vocabulary_.end() || *place != character.code_point) {
-        return absl::InvalidArgumentError(fmt::format(
-            "character U+{:04X} at byte offset {} is not among the {} characters of the vocabulary",
-            static_cast<uint32_t>(character.code_point), offset, vocabulary_.size()));
+        return absl::InvalidArgumentError(
+            fmt::format("character U+{:04X} at byte offset {} is not among the {} characters of the vocabulary",
+                        static_cast<uint32_t>(character.code_point), offset, vocabulary_.size()));
       }
       ids.push_back(static_cast<uint32_t>(place - vocabulary_.begin()));
       offset += character.size;
@@ -88,8 +88,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> CharTokenizerFromJson(const nlohmann:
   for (const nlohmann::json& entry : *entries) {
     ASSIGN_OR_RETURN(char32_t code_point, CodePointOfEntry(entry, vocabulary.size()));
     if (!vocabulary.empty() && vocabulary.back() >= code_point) {
-      return absl::DataLossError(
-          fmt::format("vocabulary entry {} is not above the one before it", vocabulary.size()));
+      return absl::DataLossError(fmt::format("vocabulary entry {} is not above the one before it", vocabulary.size()));
     }
     vocabulary.push_back(code_point);
   }

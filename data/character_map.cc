@@ -13,9 +13,7 @@ namespace {
 bool IsValue(uint32_t unit) { return unit >> 31 != 0; }
 bool HasValue(uint32_t unit) { return (unit >> 8 & 1) != 0; }
 uint32_t ValueOf(uint32_t unit) { return unit & 0x7FFFFFFF; }
-uint32_t ChildrenOf(uint32_t unit, uint32_t position) {
-  return position ^ (unit >> 10 << ((unit & 1u << 9) >> 6));
-}
+uint32_t ChildrenOf(uint32_t unit, uint32_t position) { return position ^ (unit >> 10 << ((unit & 1u << 9) >> 6)); }
 
 bool StaysInside(const std::vector<uint32_t>& units, size_t replacement_bytes) {
   for (uint32_t position = 0; position < units.size(); ++position) {

@@ -66,8 +66,8 @@ struct Split {
   std::span<const uint32_t> ids;
 };
 
-absl::StatusOr<Split> OpenSplit(const std::string& path, int64_t tokens, int64_t vocab_size,
-                                const std::string& sha256, bool verify_hash) {
+absl::StatusOr<Split> OpenSplit(const std::string& path, int64_t tokens, int64_t vocab_size, const std::string& sha256,
+                                bool verify_hash) {
   Split split;
   ASSIGN_OR_RETURN(split.file, MappedFile::Open(path));
   auto ids = ParseTokenFile(split.file->bytes(), tokens, vocab_size);
@@ -97,8 +97,7 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& dir) {
   std::string path = dir + "/" + kDatasetFile;
   auto json = ReadFile(path, kMaxManifestBytes);
   if (absl::IsNotFound(json.status())) {
-    return absl::NotFoundError(
-        fmt::format("no dataset at '{}' (it has no {}); {}", dir, kDatasetFile, kRemedy));
+    return absl::NotFoundError(fmt::format("no dataset at '{}' (it has no {}); {}", dir, kDatasetFile, kRemedy));
   }
   if (!json.ok()) return json.status();
   auto manifest = ParseDatasetManifest(*json, [&](const std::string& name) -> absl::StatusOr<std::string> {
@@ -114,8 +113,8 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& dir) {
 absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& dir, bool verify_hashes) {
   ASSIGN_OR_RETURN(DatasetManifest manifest, ReadManifest(dir));
   const DatasetInfo& info = manifest.info;
-  ASSIGN_OR_RETURN(Split train, OpenSplit(dir + "/" + kTrainFile, info.train_tokens, info.vocab_size,
-                                          info.train_sha256, verify_hashes));
+  ASSIGN_OR_RETURN(Split train, OpenSplit(dir + "/" + kTrainFile, info.train_tokens, info.vocab_size, info.train_sha256,
+                                          verify_hashes));
   ASSIGN_OR_RETURN(Split validation, OpenSplit(dir + "/" + kValidationFile, info.validation_tokens, info.vocab_size,
                                                info.validation_sha256, verify_hashes));
   return std::make_unique<MappedDataset>(std::move(manifest), std::move(train), std::move(validation));

@@ -15,11 +15,11 @@
 namespace ridgeline {
 
 struct PrepareOptions {
-  std::string text_path;            // "-" reads standard input.
+  std::string text_path;  // "-" reads standard input.
   std::string out_dir;
-  std::string name;                 // Empty: the text file's stem.
-  std::string tokenizer = "char";   // "char", or a path for LoadTokenizerFrom.
-  double train_fraction = 0.9;      // The first part by position trains, the rest validates.
+  std::string name;                // Empty: the text file's stem.
+  std::string tokenizer = "char";  // "char", or a path for LoadTokenizerFrom.
+  double train_fraction = 0.9;     // The first part by position trains, the rest validates.
   std::function<void(double fraction, const std::string& what)> progress;  // May be empty.
 };
 
@@ -31,7 +31,7 @@ struct DatasetInfo {
   int64_t validation_tokens = 0;
   double train_fraction = 0;
   std::string text_sha256;
-  std::string train_sha256;         // Of the token files.
+  std::string train_sha256;  // Of the token files.
   std::string validation_sha256;
 };
 

@@ -96,8 +96,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const Json& json, const
 absl::Status CheckDatasetName(const std::string& name) {
   auto code_points = Utf8ToCodePoints(name);
   bool printable = code_points.ok() && std::all_of(code_points->begin(), code_points->end(), [](char32_t c) {
-    return c >= 0x20 && c != '/' && c != 0x7F && !(c >= 0x80 && c < 0xA0);
-  });
+                     return c >= 0x20 && c != '/' && c != 0x7F && !(c >= 0x80 && c < 0xA0);
+                   });
   if (printable && !name.empty() && name.size() <= 200) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "a dataset's name must be 1 to 200 bytes of printable UTF-8 without '/'; choose one with --name");
@@ -138,8 +138,8 @@ absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text, co
   ASSIGN_OR_RETURN(manifest.tokenizer, ReadTokenizer(tokenizer, read_file));
   info.tokenizer_kind = manifest.tokenizer->kind();
   if (info.vocab_size == manifest.tokenizer->vocab_size()) return manifest;
-  return absl::InvalidArgumentError(fmt::format("'vocab_size' is {}, but the tokenizer has {} entries",
-                                                info.vocab_size, manifest.tokenizer->vocab_size()));
+  return absl::InvalidArgumentError(fmt::format("'vocab_size' is {}, but the tokenizer has {} entries", info.vocab_size,
+                                                manifest.tokenizer->vocab_size()));
 }
 
 std::string EncodeTokenFile(std::span<const uint32_t> ids, int64_t vocab_size) {

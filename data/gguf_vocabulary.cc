@@ -87,8 +87,8 @@ absl::Status CheckWords(const GgufFile& file) {
   for (std::string_view known : kGpt2Words) {
     if (words == known) return absl::OkStatus();
   }
-  return absl::UnimplementedError(fmt::format(
-      "'tokenizer.ggml.pre' is '{}'; Ridgeline cuts words as GPT-2 does ('gpt-2')", ToValidUtf8(words)));
+  return absl::UnimplementedError(
+      fmt::format("'tokenizer.ggml.pre' is '{}'; Ridgeline cuts words as GPT-2 does ('gpt-2')", ToValidUtf8(words)));
 }
 
 absl::Status ReadMerges(const GgufFile& file, BpeVocabulary* vocabulary) {

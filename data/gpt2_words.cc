@@ -14,10 +14,10 @@ namespace {
 // PCRE2's own \s also takes U+180E, which is no White_Space: the set is spelled out.
 #define RIDGELINE_SPACE \
   R"(\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})"
-constexpr char kWord[] =
-    "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" RIDGELINE_SPACE "\\p{L}\\p{N}]+"
-    // Of several spaces before a word the last one belongs to the word.
-    "|[" RIDGELINE_SPACE "]+(?![^" RIDGELINE_SPACE "])|[" RIDGELINE_SPACE "]+";
+constexpr char kWord[] = "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" RIDGELINE_SPACE
+                         "\\p{L}\\p{N}]+"
+                         // Of several spaces before a word the last one belongs to the word.
+                         "|[" RIDGELINE_SPACE "]+(?![^" RIDGELINE_SPACE "])|[" RIDGELINE_SPACE "]+";
 #undef RIDGELINE_SPACE
 
 const pcre2_code* CompiledWord() {
@@ -26,7 +26,7 @@ const pcre2_code* CompiledWord() {
     PCRE2_SIZE offset = 0;
     pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kWord), PCRE2_ZERO_TERMINATED,
                                          PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr);
-    if (compiled == nullptr) std::abort();  // The pattern above is wrong, or PCRE2 was built without Unicode.
+    if (compiled == nullptr) std::abort();            // The pattern above is wrong, or PCRE2 was built without Unicode.
     pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);  // Where it cannot, pcre2_match interprets.
     return compiled;
   }();

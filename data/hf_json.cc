@@ -10,8 +10,10 @@ namespace {
 bool Place(const nlohmann::json& id, const std::string& text, std::vector<std::string>* tokens, size_t* count) {
   if (text.empty() || !id.is_number_unsigned() || id.get<uint64_t>() >= tokens->size()) return false;
   std::string& token = (*tokens)[id.get<size_t>()];
-  if (token.empty()) ++*count;
-  else if (token != text) return false;
+  if (token.empty())
+    ++*count;
+  else if (token != text)
+    return false;
   token = text;
   return true;
 }

@@ -13,8 +13,13 @@ using Json = nlohmann::json;
 Json AddedTokens(const BpeVocabulary& vocabulary) {
   Json list = Json::array();
   for (const BpeVocabulary::AddedToken& token : vocabulary.added) {
-    list.push_back({{"id", token.id}, {"content", token.text}, {"single_word", false}, {"lstrip", false},
-                    {"rstrip", false}, {"normalized", false}, {"special", token.is_control}});
+    list.push_back({{"id", token.id},
+                    {"content", token.text},
+                    {"single_word", false},
+                    {"lstrip", false},
+                    {"rstrip", false},
+                    {"normalized", false},
+                    {"special", token.is_control}});
   }
   return list;
 }
@@ -49,7 +54,9 @@ Json Model(const BpeVocabulary& vocabulary) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) vocab.emplace(vocabulary.tokens[id], id);
   Json merges = Json::array();
   for (const auto& [left, right] : vocabulary.merges) merges.push_back(Json::array({left, right}));
-  return {{"type", "BPE"}, {"byte_fallback", vocabulary.spelling == BpeSpelling::kSpaces}, {"vocab", std::move(vocab)},
+  return {{"type", "BPE"},
+          {"byte_fallback", vocabulary.spelling == BpeSpelling::kSpaces},
+          {"vocab", std::move(vocab)},
           {"merges", std::move(merges)}};
 }
 

@@ -5,9 +5,7 @@
 
 namespace ridgeline {
 
-bool ContinuesAfterLineBreak(std::string_view token) {
-  return !token.empty() && LineCutAfter(token, 1) < token.size();
-}
+bool ContinuesAfterLineBreak(std::string_view token) { return !token.empty() && LineCutAfter(token, 1) < token.size(); }
 
 size_t LineCutAfter(std::string_view text, size_t offset) {
   while (offset < text.size() && !(text[offset - 1] == '\n' && text[offset] != '\n')) ++offset;

@@ -130,7 +130,9 @@ absl::StatusOr<fs::path> TokenizerFileIn(const fs::path& folder) {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizerFrom(const std::string& path) {
   auto found = ResolveModelPath(path);
-  if (!found.ok()) return absl::NotFoundError(fmt::format("there is no tokenizer at '{}'; {}; or an imported model's name", path, kAccepted));
+  if (!found.ok())
+    return absl::NotFoundError(
+        fmt::format("there is no tokenizer at '{}'; {}; or an imported model's name", path, kAccepted));
   fs::path file = *found;
   std::error_code ignored;
   if (fs::is_directory(file, ignored)) {

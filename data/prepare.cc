@@ -52,15 +52,16 @@ std::string NameFor(const PrepareOptions& options) {
 
 absl::StatusOr<size_t> TrainTokens(const PrepareOptions& options, size_t tokens) {
   if (!(options.train_fraction > 0 && options.train_fraction < 1)) {
-    return absl::InvalidArgumentError(
-        fmt::format("the training fraction is {}; it must lie between 0 and 1, for instance 0.9",
-                    options.train_fraction));
+    return absl::InvalidArgumentError(fmt::format(
+        "the training fraction is {}; it must lie between 0 and 1, for instance 0.9", options.train_fraction));
   }
   size_t train = static_cast<size_t>(options.train_fraction * static_cast<double>(tokens));
   if (train >= 2 && tokens - train >= 2) return train;
-  return InText(options, absl::InvalidArgumentError(fmt::format(
-      "{} tokens split into {} for training and {} for validation; each needs at least 2, so give more text", tokens,
-      train, tokens - train)));
+  return InText(
+      options,
+      absl::InvalidArgumentError(fmt::format(
+          "{} tokens split into {} for training and {} for validation; each needs at least 2, so give more text",
+          tokens, train, tokens - train)));
 }
 
 // Only a folder that holds nothing but a dataset may be replaced: the path may be a typing error.

@@ -43,11 +43,16 @@ bool WireReader::ReadFixed(size_t size, uint64_t* value) {
 
 bool WireReader::ReadPayload(WireField* field) {
   switch (field->type) {
-    case WireType::kVarint: return ReadVarint(&field->value);
-    case WireType::kFixed64: return ReadFixed(sizeof(uint64_t), &field->value);
-    case WireType::kFixed32: return ReadFixed(sizeof(uint32_t), &field->value);
-    case WireType::kBytes: break;
-    default: return false;
+    case WireType::kVarint:
+      return ReadVarint(&field->value);
+    case WireType::kFixed64:
+      return ReadFixed(sizeof(uint64_t), &field->value);
+    case WireType::kFixed32:
+      return ReadFixed(sizeof(uint32_t), &field->value);
+    case WireType::kBytes:
+      break;
+    default:
+      return false;
   }
   uint64_t size = 0;
   if (!ReadVarint(&size) || size > rest_.size()) return false;

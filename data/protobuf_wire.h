@@ -13,8 +13,8 @@ enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 
 struct WireField {
   uint32_t number = 0;
   WireType type = WireType::kVarint;
-  uint64_t value = 0;       // Varint and fixed fields
-  std::string_view bytes;   // kBytes; points into what was read
+  uint64_t value = 0;      // Varint and fixed fields
+  std::string_view bytes;  // kBytes; points into what was read
 };
 
 // Reads one field after the other. Safe on any input.

@@ -104,7 +104,8 @@ class SentencePieceTokenizer : public Tokenizer {
     unknown_offset -= std::min(unknown_offset, prefix.size());
     return absl::InvalidArgumentError(fmt::format(
         "the SentencePiece vocabulary has no piece for the text at byte offset {}; use a model trained with "
-        "byte fallback, or one that covers this text", offset + unknown_offset));
+        "byte fallback, or one that covers this text",
+        offset + unknown_offset));
   }
 
   const SentencePieceVocabulary vocabulary_;
@@ -125,8 +126,9 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePi
                                                                       const SpecialTokens& special) {
   RETURN_IF_ERROR(CheckSentencePieceVocabulary(vocabulary));
   if (vocabulary.space_after_words)
-    return absl::UnimplementedError("a SentencePiece model with treat_whitespace_as_suffix; Ridgeline reads those that "
-                                    "put spaces before words");
+    return absl::UnimplementedError(
+        "a SentencePiece model with treat_whitespace_as_suffix; Ridgeline reads those that "
+        "put spaces before words");
   std::string error;
   auto model = LoadSentencePieceModel(BytesForLibrary(vocabulary), &error);
   if (!model) return absl::DataLossError(fmt::format("not a SentencePiece model: {}", error));
@@ -139,8 +141,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizerFromJson(const 
                                                                           std::string_view file_bytes) {
   RETURN_IF_ERROR(CheckTokenizerFile(json, file_bytes));
   ASSIGN_OR_RETURN(SentencePieceVocabulary vocabulary, ParseSentencePieceModel(file_bytes));
-  ASSIGN_OR_RETURN(SpecialTokens special,
-                   SpecialTokensFromJson(json, static_cast<int64_t>(vocabulary.pieces.size())));
+  ASSIGN_OR_RETURN(SpecialTokens special, SpecialTokensFromJson(json, static_cast<int64_t>(vocabulary.pieces.size())));
   return MakeSentencePieceTokenizer(std::move(vocabulary), special);
 }
 

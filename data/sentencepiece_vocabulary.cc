@@ -21,11 +21,24 @@ using Piece = SentencePieceVocabulary::Piece;
 enum ModelField : uint32_t { kPieces = 1, kTrainerSpec = 2, kNormalizerSpec = 3 };
 enum PieceField : uint32_t { kText = 1, kScore = 2, kType = 3 };
 enum TrainerField : uint32_t {
-  kModelType = 3, kVocabSize = 4, kWhitespaceAsSuffix = 24, kByteFallback = 35,
-  kUnkId = 40, kBosId = 41, kEosId = 42, kPadId = 43, kUnkPiece = 45, kBosPiece = 46, kEosPiece = 47,
+  kModelType = 3,
+  kVocabSize = 4,
+  kWhitespaceAsSuffix = 24,
+  kByteFallback = 35,
+  kUnkId = 40,
+  kBosId = 41,
+  kEosId = 42,
+  kPadId = 43,
+  kUnkPiece = 45,
+  kBosPiece = 46,
+  kEosPiece = 47,
 };
 enum NormalizerField : uint32_t {
-  kName = 1, kCharsmap = 2, kDummyPrefix = 3, kRemoveWhitespaces = 4, kEscapeWhitespaces = 5,
+  kName = 1,
+  kCharsmap = 2,
+  kDummyPrefix = 3,
+  kRemoveWhitespaces = 4,
+  kEscapeWhitespaces = 5,
 };
 
 constexpr size_t kMaxPieces = size_t{1} << 26;
@@ -62,11 +75,20 @@ absl::Status ReadTrainerSpec(std::string_view message, SentencePieceVocabulary* 
       case kModelType:
         vocabulary->algorithm = static_cast<SentencePieceAlgorithm>(std::min<uint64_t>(field.value, 255));
         break;
-      case kWhitespaceAsSuffix: vocabulary->space_after_words = field.value != 0; break;
-      case kByteFallback: vocabulary->byte_fallback = field.value != 0; break;
-      case kBosId: ids->bos = field.value; break;
-      case kEosId: ids->eos = field.value; break;
-      default: break;
+      case kWhitespaceAsSuffix:
+        vocabulary->space_after_words = field.value != 0;
+        break;
+      case kByteFallback:
+        vocabulary->byte_fallback = field.value != 0;
+        break;
+      case kBosId:
+        ids->bos = field.value;
+        break;
+      case kEosId:
+        ids->eos = field.value;
+        break;
+      default:
+        break;
     }
     return absl::OkStatus();
   });
@@ -75,12 +97,23 @@ absl::Status ReadTrainerSpec(std::string_view message, SentencePieceVocabulary* 
 absl::Status ReadNormalizerSpec(std::string_view message, SentencePieceVocabulary* vocabulary) {
   return ForEachField(message, "normalizer_spec", [&](const WireField& field) {
     switch (field.number) {
-      case kName: vocabulary->normalizer_name = field.bytes; break;
-      case kCharsmap: vocabulary->character_map = field.bytes; break;
-      case kDummyPrefix: vocabulary->add_dummy_prefix = field.value != 0; break;
-      case kRemoveWhitespaces: vocabulary->remove_extra_whitespaces = field.value != 0; break;
-      case kEscapeWhitespaces: vocabulary->escape_whitespaces = field.value != 0; break;
-      default: break;
+      case kName:
+        vocabulary->normalizer_name = field.bytes;
+        break;
+      case kCharsmap:
+        vocabulary->character_map = field.bytes;
+        break;
+      case kDummyPrefix:
+        vocabulary->add_dummy_prefix = field.value != 0;
+        break;
+      case kRemoveWhitespaces:
+        vocabulary->remove_extra_whitespaces = field.value != 0;
+        break;
+      case kEscapeWhitespaces:
+        vocabulary->escape_whitespaces = field.value != 0;
+        break;
+      default:
+        break;
     }
     return absl::OkStatus();
   });
@@ -95,8 +128,8 @@ std::optional<uint32_t> ControlPiece(const SentencePieceVocabulary& vocabulary, 
 }
 
 absl::Status CheckPiece(const Piece& piece, size_t id) {
-  const bool text_ok = !piece.text.empty() && piece.text.find('\0') == std::string::npos &&
-                       Utf8ToCodePoints(piece.text).ok();
+  const bool text_ok =
+      !piece.text.empty() && piece.text.find('\0') == std::string::npos && Utf8ToCodePoints(piece.text).ok();
   if (!text_ok) return Wrong(fmt::format("piece {} is empty, not UTF-8 or holds a zero byte", id));
   if (!std::isfinite(piece.score)) return Wrong(fmt::format("the score of piece {} is not finite", id));
   if (piece.type >= PieceType::kNormal && piece.type <= PieceType::kByte) return absl::OkStatus();
@@ -160,10 +193,14 @@ absl::StatusOr<SentencePieceVocabulary> ParseSentencePieceModel(std::string_view
   TrainerIds ids;
   RETURN_IF_ERROR(ForEachField(bytes, "the file", [&](const WireField& field) {
     switch (field.number) {
-      case kPieces: return ReadPiece(field.bytes, &vocabulary);
-      case kTrainerSpec: return ReadTrainerSpec(field.bytes, &vocabulary, &ids);
-      case kNormalizerSpec: return ReadNormalizerSpec(field.bytes, &vocabulary);
-      default: return absl::OkStatus();
+      case kPieces:
+        return ReadPiece(field.bytes, &vocabulary);
+      case kTrainerSpec:
+        return ReadTrainerSpec(field.bytes, &vocabulary, &ids);
+      case kNormalizerSpec:
+        return ReadNormalizerSpec(field.bytes, &vocabulary);
+      default:
+        return absl::OkStatus();
     }
   }));
   vocabulary.bos_id = ControlPiece(vocabulary, ids.bos);

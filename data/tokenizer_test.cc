@@ -22,7 +22,10 @@ using ::testing::HasSubstr;
 std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
 
 TEST(CharTokenizerTest, IdsRiseWithCodePointsAndDecodeInvertsEncode) {
-  std::string text = "b\xC3\xA9" "a\n\xF0\x9F\x98\x80" "b";
+  std::string text =
+      "b\xC3\xA9"
+      "a\n\xF0\x9F\x98\x80"
+      "b";
   auto tokenizer = MakeCharTokenizer(text).value();
   EXPECT_EQ(tokenizer->vocab_size(), 5);
   auto ids = tokenizer->Encode(text).value();
@@ -47,12 +50,12 @@ TEST(CharTokenizerTest, WhatTheVocabularyCannotExpressIsRefusedWithItsOffset) {
 }
 
 TEST(LoadTokenizerTest, HostileJsonIsRefused) {
-  for (const char* json : {"", "{", "[]", "null", "{}", R"({"kind":1})", R"({"kind":"bpe"})", R"({"kind":"char"})",
-                           R"({"kind":"char","vocabulary":[]})", R"({"kind":"char","vocabulary":["ab"]})",
-                           R"({"kind":"char","vocabulary":["b","a"]})", R"({"kind":"char","vocabulary":["a","a"]})",
-                           R"({"kind":"char","vocabulary":[""]})", R"({"kind":"char","vocabulary":[7]})",
-                           R"({"kind":"sentencepiece"})", R"({"kind":"bpe"})",
-                           R"({"kind":"sentencepiece","file_sha256":7})", R"({"kind":"bpe","file_sha256":"ab"})"}) {
+  for (const char* json :
+       {"", "{", "[]", "null", "{}", R"({"kind":1})", R"({"kind":"bpe"})", R"({"kind":"char"})",
+        R"({"kind":"char","vocabulary":[]})", R"({"kind":"char","vocabulary":["ab"]})",
+        R"({"kind":"char","vocabulary":["b","a"]})", R"({"kind":"char","vocabulary":["a","a"]})",
+        R"({"kind":"char","vocabulary":[""]})", R"({"kind":"char","vocabulary":[7]})", R"({"kind":"sentencepiece"})",
+        R"({"kind":"bpe"})", R"({"kind":"sentencepiece","file_sha256":7})", R"({"kind":"bpe","file_sha256":"ab"})"}) {
     EXPECT_EQ(LoadTokenizer(json, "").status().code(), absl::StatusCode::kDataLoss) << json;
   }
 }

@@ -38,11 +38,16 @@ std::string ValueOf(const v1::FrontierPoint& point, const Field* field) {
   const auto* reflection = point.GetReflection();
   if (field->has_presence() && !reflection->HasField(point, field)) return "";
   switch (field->cpp_type()) {
-    case Field::CPPTYPE_STRING: return Quoted(reflection->GetString(point, field));
-    case Field::CPPTYPE_BOOL: return reflection->GetBool(point, field) ? "true" : "false";
-    case Field::CPPTYPE_INT32: return fmt::format("{}", reflection->GetInt32(point, field));
-    case Field::CPPTYPE_INT64: return fmt::format("{}", reflection->GetInt64(point, field));
-    default: break;
+    case Field::CPPTYPE_STRING:
+      return Quoted(reflection->GetString(point, field));
+    case Field::CPPTYPE_BOOL:
+      return reflection->GetBool(point, field) ? "true" : "false";
+    case Field::CPPTYPE_INT32:
+      return fmt::format("{}", reflection->GetInt32(point, field));
+    case Field::CPPTYPE_INT64:
+      return fmt::format("{}", reflection->GetInt64(point, field));
+    default:
+      break;
   }
   // The shortest text that reads back to the same double; what is not finite was not measured.
   double value = reflection->GetDouble(point, field);

@@ -75,7 +75,8 @@ std::string CurvesPlotScript(const std::vector<JobCurve>& curves, const CurvesPl
   return script + "unset multiplot\n";
 }
 
-absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path, const CurvesPlotOptions& options) {
+absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
+                        const CurvesPlotOptions& options) {
   ASSIGN_OR_RETURN(std::string terminal, GnuplotTerminalFor(path));
   const std::string script = CurvesPlotScript(curves, options, terminal);
   if (script.empty())

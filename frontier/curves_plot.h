@@ -23,7 +23,8 @@ struct CurvesPlotOptions {
 
 // Held-out loss against steps, one line a job; a second panel with the loss on the second kind of text where some job
 // has it. The ending of `path` decides: .svg or .png. FAILED_PRECONDITION without gnuplot, or if no job was validated.
-absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path, const CurvesPlotOptions& options = {});
+absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
+                        const CurvesPlotOptions& options = {});
 
 // The program that draws them; empty if no job was validated.
 std::string CurvesPlotScript(const std::vector<JobCurve>& curves, const CurvesPlotOptions& options,

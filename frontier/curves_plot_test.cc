@@ -48,7 +48,8 @@ TEST(CurvesPlotTest, AHostileNameStaysText) {
 }
 
 TEST(CurvesPlotTest, WritesAPicture) {
-  const std::string path = (std::filesystem::temp_directory_path() / ("curves_" + std::to_string(::getpid()) + ".svg")).string();
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("curves_" + std::to_string(::getpid()) + ".svg")).string();
   const absl::Status status = PlotCurves({Curve("ridge", true)}, path);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_THAT(ReadFile(path).value(), HasSubstr("<svg"));

@@ -79,9 +79,12 @@ std::string GnuplotString(const std::string& text) {
   std::string quoted = "'";
   for (char c : text) {
     unsigned char byte = static_cast<unsigned char>(c);
-    if (c == '\'') quoted += "’";
-    else if (byte < 0x20 || byte == 0x7F) quoted += ' ';
-    else quoted += byte >= 0x80 && !valid ? '?' : c;
+    if (c == '\'')
+      quoted += "’";
+    else if (byte < 0x20 || byte == 0x7F)
+      quoted += ' ';
+    else
+      quoted += byte >= 0x80 && !valid ? '?' : c;
   }
   return quoted + "'";
 }

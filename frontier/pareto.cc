@@ -44,8 +44,8 @@ std::vector<Merit> MeritsOf(const std::vector<v1::FrontierPoint*>& group) {
 void MarkGroup(const std::vector<v1::FrontierPoint*>& group) {
   std::vector<Merit> merits = MeritsOf(group);
   for (size_t i = 0; i < group.size(); ++i) {
-    group[i]->set_pareto(std::none_of(merits.begin(), merits.end(),
-                                      [&](const Merit& other) { return Dominates(other, merits[i]); }));
+    group[i]->set_pareto(
+        std::none_of(merits.begin(), merits.end(), [&](const Merit& other) { return Dominates(other, merits[i]); }));
   }
 }
 

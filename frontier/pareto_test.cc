@@ -72,8 +72,7 @@ TEST(MarkParetoTest, UnmeasuredPointsAreNeverOnTheFrontierAndBeatNobody) {
   no_accuracy.clear_accuracy();
   no_bytes.clear_storage_bytes();
   no_bytes.set_pareto(true);  // An old mark goes away.
-  EXPECT_THAT(Marked({no_accuracy, no_bytes, not_a_number, Point(0.1, 9, 9)}),
-              ElementsAre(false, false, false, true));
+  EXPECT_THAT(Marked({no_accuracy, no_bytes, not_a_number, Point(0.1, 9, 9)}), ElementsAre(false, false, false, true));
 }
 
 TEST(MarkParetoTest, OtherModelsAndDatasetsAreNotCompared) {

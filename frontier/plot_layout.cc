@@ -10,7 +10,7 @@ namespace ridgeline {
 namespace {
 
 constexpr size_t kFewestTicks = 3;
-constexpr double kTickGap = 0.13;  // Of the axis; closer texts would touch.
+constexpr double kTickGap = 0.13;    // Of the axis; closer texts would touch.
 constexpr double kLogMargin = 0.09;  // Of the axis, free at both ends.
 
 // Round values: each mantissa times each power of `base`. Sets go from coarse to fine.
@@ -127,17 +127,16 @@ double PlotAxis::Place(double value) const {
 
 PlotAxis BytesAxis(const std::vector<double>& values) {
   PlotAxis axis = LogarithmicAxis(values);
-  const std::vector<Mantissas> sets = {{1}, {1, 1.5}, {1, 1.25, 1.5, 1.75},
-                                       {1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875}};
-  for (double value : ChooseTicks(axis.low, axis.high, 2, sets))
-    axis.ticks.push_back({value, BinaryText(value)});
+  const std::vector<Mantissas> sets = {
+      {1}, {1, 1.5}, {1, 1.25, 1.5, 1.75}, {1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875}};
+  for (double value : ChooseTicks(axis.low, axis.high, 2, sets)) axis.ticks.push_back({value, BinaryText(value)});
   return axis;
 }
 
 PlotAxis DecimalAxis(const std::vector<double>& values, const std::string& unit) {
   PlotAxis axis = LogarithmicAxis(values);
-  const std::vector<Mantissas> sets = {{1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 5, 7},
-                                       {1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9}};
+  const std::vector<Mantissas> sets = {
+      {1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 5, 7}, {1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9}};
   for (double value : ChooseTicks(axis.low, axis.high, 10, sets))
     axis.ticks.push_back({value, DecimalText(value, unit)});
   return axis;

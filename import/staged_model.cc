@@ -48,11 +48,13 @@ absl::Status Exchange(const std::string& staged, const std::string& target) {
 
 absl::Status CheckModelName(const std::string& name) {
   auto is_plain = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  const bool good = !name.empty() && name.size() <= kMaxNameBytes && std::isalnum(static_cast<unsigned char>(name[0])) &&
+  const bool good = !name.empty() && name.size() <= kMaxNameBytes &&
+                    std::isalnum(static_cast<unsigned char>(name[0])) &&
                     std::all_of(name.begin(), name.end(), is_plain);
   if (good) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format(
-      "'{}' cannot be a model's name: letters, digits, '.', '_' and '-', at most {}, a letter or digit first", name, kMaxNameBytes));
+      "'{}' cannot be a model's name: letters, digits, '.', '_' and '-', at most {}, a letter or digit first", name,
+      kMaxNameBytes));
 }
 
 absl::StatusOr<StagedModel> StagedModel::Create(const std::string& name) {
@@ -72,7 +74,9 @@ StagedModel::~StagedModel() {
   if (!scratch_.empty()) fs::remove_all(scratch_, ignored);
 }
 
-void StagedModel::AddFile(const std::string& file_name, const std::string& sha256) { files_.emplace_back(file_name, sha256); }
+void StagedModel::AddFile(const std::string& file_name, const std::string& sha256) {
+  files_.emplace_back(file_name, sha256);
+}
 
 absl::Status StagedModel::WriteImportJson(const std::string& source) const {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
@@ -90,7 +94,8 @@ absl::StatusOr<std::string> StagedModel::Publish(const std::string& source, bool
   RETURN_IF_ERROR(SyncDirectory(folder()));
   const std::string target = (fs::path(ModelStoreDir()) / name_).string();
   if (::rename(folder().c_str(), target.c_str()) != 0) {
-    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) return ErrnoStatus(errno, fmt::format("naming {}", target));
+    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+      return ErrnoStatus(errno, fmt::format("naming {}", target));
     if (!replace) return absl::AlreadyExistsError(fmt::format("{} is there already (--force replaces it)", target));
     RETURN_IF_ERROR(Exchange(folder(), target));
   }

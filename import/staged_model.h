@@ -40,7 +40,7 @@ class StagedModel {
   absl::Status WriteImportJson(const std::string& source) const;
 
   std::string name_;
-  std::string scratch_;  // Empty once it belongs to another object
+  std::string scratch_;                                     // Empty once it belongs to another object
   std::vector<std::pair<std::string, std::string>> files_;  // Name, SHA-256
 };
 

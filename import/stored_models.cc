@@ -25,7 +25,8 @@ std::string TextIn(const nlohmann::json& json, const char* key) {
 }
 
 ImportedModel Describe(const fs::path& folder) {
-  ImportedModel imported{.name = folder.filename().string(), .folder = folder.string(), .model = OpenStoredModel(folder.string())};
+  ImportedModel imported{
+      .name = folder.filename().string(), .folder = folder.string(), .model = OpenStoredModel(folder.string())};
   const absl::StatusOr<std::string> text = ReadFile((folder / "import.json").string(), kMaxImportJsonBytes);
   if (!text.ok()) return imported;
   const absl::StatusOr<nlohmann::json> json = ParseJsonObject(*text, kMaxImportJsonDepth);
@@ -48,7 +49,8 @@ absl::StatusOr<std::vector<ImportedModel>> ListModels() {
     if (!is_hidden && entry.is_directory(ignored)) models.push_back(Describe(entry.path()));
   }
   if (error) return ErrnoStatus(error.value(), fmt::format("listing {}", store));
-  std::sort(models.begin(), models.end(), [](const ImportedModel& a, const ImportedModel& b) { return a.name < b.name; });
+  std::sort(models.begin(), models.end(),
+            [](const ImportedModel& a, const ImportedModel& b) { return a.name < b.name; });
   return models;
 }
 

@@ -13,7 +13,7 @@ namespace ridgeline {
 struct ImportedModel {
   std::string name;
   std::string folder;
-  std::string source, date;          // As import.json has them; empty without one.
+  std::string source, date;           // As import.json has them; empty without one.
   absl::StatusOr<StoredModel> model;  // Or why it cannot be read.
 };
 

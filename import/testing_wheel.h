@@ -11,7 +11,8 @@
 
 namespace ridgeline {
 
-inline void WriteTestingWheel(const std::string& path, const std::vector<std::pair<std::string, std::string>>& members) {
+inline void WriteTestingWheel(const std::string& path,
+                              const std::vector<std::pair<std::string, std::string>>& members) {
   archive* writer = archive_write_new();
   archive_write_set_format_zip(writer);
   archive_write_set_options(writer, "zip:compression=store");

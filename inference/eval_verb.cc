@@ -49,7 +49,8 @@ absl::StatusOr<Input> ReadInput(const EvalOptions& options) {
 }
 
 ScoreOptions ToScoring(const EvalOptions& options, const LanguageModel& model, const Input& input, StatusLine* status) {
-  ScoreOptions scoring{.seq_len = options.seq_len > 0 ? options.seq_len : std::min(kTokensAtOnce, model.max_length()), .bos = input.bos};
+  ScoreOptions scoring{.seq_len = options.seq_len > 0 ? options.seq_len : std::min(kTokensAtOnce, model.max_length()),
+                       .bos = input.bos};
   scoring.batch = options.batch > 0 ? options.batch : std::max<int64_t>(1, kTokensAtOnce / scoring.seq_len);
   scoring.progress = [status](int64_t done, int64_t total) {
     status->Show(fmt::format("{} of {} tokens scored", done, total));
@@ -65,8 +66,8 @@ void Print(const TextScore& score, const std::string& format) {
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("loss        {:.4f} nats per token\nperplexity  {:.2f}\naccuracy    {:.2f} %\ntokens      {}\n", score.loss,
-             score.perplexity, 100 * score.accuracy, score.tokens);
+  fmt::print("loss        {:.4f} nats per token\nperplexity  {:.2f}\naccuracy    {:.2f} %\ntokens      {}\n",
+             score.loss, score.perplexity, 100 * score.accuracy, score.tokens);
 }
 
 }  // namespace
@@ -77,7 +78,8 @@ absl::StatusOr<int> RunEval(const EvalOptions& options) {
   ASSIGN_OR_RETURN(const Input input, ReadInput(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadForInference(options.model, options.dtype));
   CatchInterrupts();
-  ASSIGN_OR_RETURN(const TextScore score, ScoreTokens(model.get(), input.ids, ToScoring(options, *model, input, &status)));
+  ASSIGN_OR_RETURN(const TextScore score,
+                   ScoreTokens(model.get(), input.ids, ToScoring(options, *model, input, &status)));
   status.Clear();
   Print(score, options.format);
   return kExitOk;

@@ -25,7 +25,8 @@ constexpr size_t kMaxTokenizerBytes = size_t{1} << 28;
 absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
   std::string name = options.dtype;
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
-  for (Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) if (name == DtypeName(dtype)) return dtype;
+  for (Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16})
+    if (name == DtypeName(dtype)) return dtype;
   for (Dtype dtype : {Dtype::kQ8_0, Dtype::kQ4_0, Dtype::kQ4_1, Dtype::kQ5_0, Dtype::kQ5_1})
     if (name == DtypeName(dtype) && options.format == "gguf") return dtype;
   return absl::InvalidArgumentError(
@@ -36,8 +37,9 @@ absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
 // A folder's tokenizer goes along as it is.
 absl::StatusOr<std::map<std::string, std::string>> TokenizerFilesIn(const fs::path& folder) {
   std::map<std::string, std::string> files;
-  for (const char* name : {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
-                           "merges.txt", "generation_config.json", "chat_template.jinja", "dataset.json"}) {
+  for (const char* name :
+       {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
+        "merges.txt", "generation_config.json", "chat_template.jinja", "dataset.json"}) {
     std::error_code ignored;
     if (!fs::exists(folder / name, ignored)) continue;
     ASSIGN_OR_RETURN(files[name], ReadFile((folder / name).string(), kMaxTokenizerBytes));
@@ -57,7 +59,8 @@ absl::StatusOr<std::map<std::string, std::string>> TokenizerFiles(const std::str
   return files;
 }
 
-absl::Status ExportFolder(const ExportOptions& options, const std::string& path, const SaveOptions& saving, const LanguageModel& model) {
+absl::Status ExportFolder(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
+                          const LanguageModel& model) {
   std::map<std::string, std::string> files;
   TextBounds bounds;
   const auto tokenizer = LoadTokenizerOf(options.model, "");
@@ -83,7 +86,8 @@ absl::StatusOr<std::string> GgufAt(const std::string& path) {
   return found;
 }
 
-absl::Status ExportGguf(const ExportOptions& options, const std::string& path, const SaveOptions& saving, const LanguageModel& model) {
+absl::Status ExportGguf(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
+                        const LanguageModel& model) {
   std::string source = path;
   if (!options.metadata_from.empty()) {
     ASSIGN_OR_RETURN(source, ResolveModelPath(options.metadata_from));
@@ -97,7 +101,8 @@ absl::Status ExportGguf(const ExportOptions& options, const std::string& path, c
 absl::Status CheckOut(const std::string& out) {
   std::error_code ignored;
   const bool is_free = !fs::exists(out, ignored) || (fs::is_directory(out, ignored) && fs::is_empty(out, ignored));
-  return is_free ? absl::OkStatus() : absl::AlreadyExistsError(fmt::format("{} is there already: name another one, or remove it", out));
+  return is_free ? absl::OkStatus()
+                 : absl::AlreadyExistsError(fmt::format("{} is there already: name another one, or remove it", out));
 }
 
 }  // namespace
@@ -111,7 +116,8 @@ absl::StatusOr<int> RunExport(const ExportOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadForInference(options.model, "float32"));
   status.Show("writing");
   const SaveOptions saving{.dtype = dtype};
-  RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model) : ExportFolder(options, path, saving, *model));
+  RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model)
+                                           : ExportFolder(options, path, saving, *model));
   status.Clear();
   fmt::print("{}: {} in {}\n", options.out, options.format, DtypeName(dtype));
   return kExitOk;

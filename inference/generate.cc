@@ -18,14 +18,17 @@ double SecondsSince(SteadyClock::time_point start) {
 }
 
 absl::Status CheckPrompt(const LanguageModel& model, const std::vector<uint32_t>& prompt) {
-  if (prompt.empty()) return absl::InvalidArgumentError("the prompt is empty, and this model's texts have no token to begin with");
+  if (prompt.empty())
+    return absl::InvalidArgumentError("the prompt is empty, and this model's texts have no token to begin with");
   const int64_t length = static_cast<int64_t>(prompt.size());
   if (length > model.max_length())
-    return absl::InvalidArgumentError(fmt::format("the prompt has {} tokens, the model {} positions", length, model.max_length()));
+    return absl::InvalidArgumentError(
+        fmt::format("the prompt has {} tokens, the model {} positions", length, model.max_length()));
   for (uint32_t id : prompt)
     if (id >= model.vocab_size())
-      return absl::InvalidArgumentError(fmt::format(
-          "the tokenizer gives the token {}, but the model has {}: it is another model's tokenizer", id, model.vocab_size()));
+      return absl::InvalidArgumentError(
+          fmt::format("the tokenizer gives the token {}, but the model has {}: it is another model's tokenizer", id,
+                      model.vocab_size()));
   return absl::OkStatus();
 }
 
@@ -33,7 +36,7 @@ absl::Status CheckPrompt(const LanguageModel& model, const std::vector<uint32_t>
 at::Tensor NextLogits(LanguageModel* model, const std::vector<uint32_t>& ids, KvCache* cache) {
   at::NoGradGuard no_grad;
   const std::vector<int64_t> wide(ids.begin(), ids.end());
-  const at::Tensor tokens = at::tensor(wide, at::kLong).unsqueeze(0);               // (1, T)
+  const at::Tensor tokens = at::tensor(wide, at::kLong).unsqueeze(0);                   // (1, T)
   const at::Tensor hidden = model->Hidden(model->Embed(tokens, cache->length), cache);  // (1, T, C)
   return MatrixProduct(hidden.select(1, -1), model->head().compute.t()).flatten().to(at::kFloat);
 }
@@ -43,7 +46,8 @@ at::Tensor NextLogits(LanguageModel* model, const std::vector<uint32_t>& ids, Kv
 absl::StatusOr<Generation> Generate(LanguageModel* model, const std::vector<uint32_t>& prompt,
                                     const GenerationOptions& options, const std::function<bool(uint32_t)>& on_token) {
   RETURN_IF_ERROR(CheckPrompt(*model, prompt));
-  const int64_t vocab_size = options.vocab_size > 0 ? std::min(options.vocab_size, model->vocab_size()) : model->vocab_size();
+  const int64_t vocab_size =
+      options.vocab_size > 0 ? std::min(options.vocab_size, model->vocab_size()) : model->vocab_size();
   Sampler sampler(options.sampling);
   KvCache cache;
   Generation result{.end = "length"};

@@ -23,10 +23,10 @@ struct GenerationOptions {
 };
 
 struct Generation {
-  std::vector<uint32_t> ids;     // Without the prompt
-  std::string end;               // Why: "length", "eos", "context" (the model has no more positions), "interrupted"
+  std::vector<uint32_t> ids;  // Without the prompt
+  std::string end;            // Why: "length", "eos", "context" (the model has no more positions), "interrupted"
   double prompt_seconds = 0;
-  double decode_seconds = 0;     // Of the tokens after the first
+  double decode_seconds = 0;  // Of the tokens after the first
 };
 
 // `on_token` is called for each id as it comes and returns whether to go on. INVALID_ARGUMENT if the prompt is empty,

@@ -83,7 +83,9 @@ TEST(GenerateTest, EndsWhereTheModelHasNoMorePositions) {
 
 TEST(GenerateTest, ChoosesAmongTheTokenizersIdsAlone) {
   const auto model = Load("gpt2-like");
-  for (uint32_t id : Continue(model.get(), {.sampling = {.temperature = 50}, .max_new_tokens = 26, .vocab_size = 10}).ids) EXPECT_LT(id, 10u);
+  for (uint32_t id :
+       Continue(model.get(), {.sampling = {.temperature = 50}, .max_new_tokens = 26, .vocab_size = 10}).ids)
+    EXPECT_LT(id, 10u);
 }
 
 TEST(GenerateTest, StopsWhenTheReaderHasEnough) {

@@ -82,8 +82,10 @@ absl::StatusOr<int> RunGenerate(const GenerateOptions& options) {
   const bool streams = options.format == "text";
   std::string text;
   auto take = [&](const std::string& piece) {
-    if (streams) Print(piece);
-    else text += piece;
+    if (streams)
+      Print(piece);
+    else
+      text += piece;
   };
   ASSIGN_OR_RETURN(const Generation generation,
                    Generate(model.get(), ids, ToGeneration(options, *tokenizer), [&](uint32_t id) {
@@ -91,8 +93,10 @@ absl::StatusOr<int> RunGenerate(const GenerateOptions& options) {
                      return !Interrupted();
                    }));
   take(decoder.Finish());
-  if (streams) Print("\n");
-  else PrintJson(prompt, text, ids.size(), generation);
+  if (streams)
+    Print("\n");
+  else
+    PrintJson(prompt, text, ids.size(), generation);
   PrintSpeed(generation, ids.size(), status);
   return generation.end == "interrupted" ? kExitDetached : kExitOk;
 }

@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> FromDataset(const fs::path& folder) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path, const std::string& dtype) {
+absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path,
+                                                                const std::string& dtype) {
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(name_or_path));
   const ModelOptions options{.compute_dtype = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, LoadModel(path, options));

@@ -13,7 +13,8 @@ namespace ridgeline {
 
 // `name_or_path` as of ResolveModelPath. `dtype`: "float32" or "bfloat16". Weights are held once, in that dtype: the
 // model cannot be trained. Errors of LoadModel.
-absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path, const std::string& dtype);
+absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path,
+                                                                const std::string& dtype);
 
 // The tokenizer at `path`, or the model's own if that is empty; NOT_FOUND says how to name one.
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizerOf(const std::string& name_or_path, const std::string& path);

@@ -54,7 +54,8 @@ absl::StatusOr<int> RunVerb(const CLI::App& app, const Typed& typed) {
 }
 
 absl::Status OutOfMemory(const std::string& what) {
-  return absl::ResourceExhaustedError(fmt::format("out of memory; a shorter text or --dtype bfloat16 takes less: {}", what));
+  return absl::ResourceExhaustedError(
+      fmt::format("out of memory; a shorter text or --dtype bfloat16 takes less: {}", what));
 }
 
 // LibTorch throws; its exceptions end here.

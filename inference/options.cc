@@ -5,7 +5,9 @@ namespace ridgeline {
 namespace {
 
 void DeclareModel(CLI::App* verb, std::string* model) {
-  verb->add_option("--model", *model, "An imported model, a GGUF file, or a Hugging Face folder")->required()->type_name("NAME|PATH");
+  verb->add_option("--model", *model, "An imported model, a GGUF file, or a Hugging Face folder")
+      ->required()
+      ->type_name("NAME|PATH");
 }
 
 void DeclareTokenizer(CLI::App* verb, std::string* tokenizer) {
@@ -35,12 +37,15 @@ void DeclareFormat(CLI::App* verb, std::string* format, const char* plain, const
 void DeclareGenerate(CLI::App* verb, GenerateOptions* options) {
   DeclareModel(verb, &options->model);
   CLI::Option* prompt = verb->add_option("--prompt", options->prompt, "The text to continue")->type_name("TEXT");
-  RequireOneOf(verb, prompt, verb->add_option("--prompt-file", options->prompt_file, "A file with it; - reads standard input")->type_name("FILE"));
+  RequireOneOf(verb, prompt,
+               verb->add_option("--prompt-file", options->prompt_file, "A file with it; - reads standard input")
+                   ->type_name("FILE"));
   DeclareTokenizer(verb, &options->tokenizer);
   verb->add_option("--max-new-tokens", options->max_new_tokens, "Tokens to write, at most (default 128)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
       ->type_name("N");
-  verb->add_option("--temperature", options->temperature, "0: the most probable token always; 1 (default): as probable as the model says")
+  verb->add_option("--temperature", options->temperature,
+                   "0: the most probable token always; 1 (default): as probable as the model says")
       ->check(CLI::Range(0.0, 100.0))
       ->type_name("T");
   verb->add_option("--top-k", options->top_k, "Choose among the K most probable tokens; 0 (default): among all")
@@ -48,16 +53,21 @@ void DeclareGenerate(CLI::App* verb, GenerateOptions* options) {
       ->type_name("K");
   verb->add_option("--seed", options->seed, "Of the choices; the same seed, the same text (default 0)")->type_name("N");
   DeclareDtype(verb, &options->dtype);
-  verb->add_option("--stop-at-eos", options->stop_at_eos, "End where the model ends its text (default true)")->type_name("true|false");
+  verb->add_option("--stop-at-eos", options->stop_at_eos, "End where the model ends its text (default true)")
+      ->type_name("true|false");
   DeclareFormat(verb, &options->format, "text", "text (default), as it comes; or json, at the end");
 }
 
 void DeclareEval(CLI::App* verb, EvalOptions* options) {
   DeclareModel(verb, &options->model);
-  CLI::Option* text = verb->add_option("--text", options->text_file, "UTF-8 text to score; - reads standard input")->type_name("FILE");
-  RequireOneOf(verb, text, verb->add_option("--dataset", options->dataset, "A prepared dataset, whose held-out part is scored")->type_name("DIR"));
+  CLI::Option* text =
+      verb->add_option("--text", options->text_file, "UTF-8 text to score; - reads standard input")->type_name("FILE");
+  RequireOneOf(verb, text,
+               verb->add_option("--dataset", options->dataset, "A prepared dataset, whose held-out part is scored")
+                   ->type_name("DIR"));
   DeclareTokenizer(verb, &options->tokenizer);
-  verb->add_option("--seq-len", options->seq_len, "Tokens of text that are scored together (default: 2048, or the model's longest)")
+  verb->add_option("--seq-len", options->seq_len,
+                   "Tokens of text that are scored together (default: 2048, or the model's longest)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
       ->type_name("N");
   verb->add_option("--batch", options->batch, "Such windows computed at once (default: as many as make 2048 tokens)")
@@ -69,7 +79,8 @@ void DeclareEval(CLI::App* verb, EvalOptions* options) {
 
 void DeclareExport(CLI::App* verb, ExportOptions* options) {
   DeclareModel(verb, &options->model);
-  verb->add_option("--format", options->format, "safetensors (default): a folder that transformers loads; gguf: one file for llama.cpp")
+  verb->add_option("--format", options->format,
+                   "safetensors (default): a folder that transformers loads; gguf: one file for llama.cpp")
       ->check(CLI::IsMember({"safetensors", "gguf"}))
       ->type_name("FORMAT");
   verb->add_option("--dtype", options->dtype, "f32, f16, bf16 (default); for gguf also q8_0, q4_0, q4_1, q5_0, q5_1")

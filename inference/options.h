@@ -3,45 +3,44 @@
 // errors, and so does ridgeline-inference, which does the work. No LibTorch.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 namespace ridgeline {
 
 struct GenerateOptions {
-  std::string model;                 // Name in the store, or path
-  std::string tokenizer;             // Path; empty: the model's own
+  std::string model;      // Name in the store, or path
+  std::string tokenizer;  // Path; empty: the model's own
   std::optional<std::string> prompt;
-  std::string prompt_file;           // Instead; "-" reads standard input
+  std::string prompt_file;  // Instead; "-" reads standard input
   int64_t max_new_tokens = 128;
-  double temperature = 1;            // 0: always the most probable token
-  int64_t top_k = 0;                 // Only that many most probable tokens; 0: all
+  double temperature = 1;  // 0: always the most probable token
+  int64_t top_k = 0;       // Only that many most probable tokens; 0: all
   uint64_t seed = 0;
   std::string dtype = "float32";
   bool stop_at_eos = true;
-  std::string format = "text";       // or json
+  std::string format = "text";  // or json
 };
 
 struct EvalOptions {
   std::string model;
   std::string tokenizer;
-  std::string text_file;             // "-" reads standard input
-  std::string dataset;               // Instead: a prepared folder, whose held-out part is scored
-  int64_t seq_len = 0;               // Tokens a window; 0: 2048, or the model's longest if that is less
-  int64_t batch = 0;                 // Windows at once; 0: as many as make 2048 tokens
+  std::string text_file;  // "-" reads standard input
+  std::string dataset;    // Instead: a prepared folder, whose held-out part is scored
+  int64_t seq_len = 0;    // Tokens a window; 0: 2048, or the model's longest if that is less
+  int64_t batch = 0;      // Windows at once; 0: as many as make 2048 tokens
   std::string dtype = "float32";
-  std::string format = "table";      // or json
+  std::string format = "table";  // or json
 };
 
 struct ExportOptions {
   std::string model;
   std::string format = "safetensors";  // or gguf
   std::string dtype = "bf16";
-  std::string out;                   // Folder, or file.gguf
-  std::string metadata_from;         // GGUF of the same shape, whose metadata and tokenizer a GGUF takes over
+  std::string out;            // Folder, or file.gguf
+  std::string metadata_from;  // GGUF of the same shape, whose metadata and tokenizer a GGUF takes over
 };
 
 // REQUIRES: `options` lives as long as `verb`.

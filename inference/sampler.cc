@@ -14,7 +14,8 @@ absl::StatusOr<uint32_t> Sampler::Choose(std::span<const float> logits) {
   float largest = -std::numeric_limits<float>::infinity();
   size_t best = 0;
   for (size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id])) return absl::DataLossError(fmt::format("the model's logit of token {} is not a number", id));
+    if (std::isnan(logits[id]))
+      return absl::DataLossError(fmt::format("the model's logit of token {} is not a number", id));
     if (logits[id] > largest) {
       largest = logits[id];
       best = id;
@@ -30,9 +31,8 @@ void Sampler::KeepTopK(std::span<const float> logits) {
   std::iota(candidates_.begin(), candidates_.end(), 0u);
   if (options_.top_k <= 0 || static_cast<size_t>(options_.top_k) >= logits.size()) return;
   const auto end = candidates_.begin() + options_.top_k;
-  std::nth_element(candidates_.begin(), end, candidates_.end(), [&](uint32_t a, uint32_t b) {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
-  });
+  std::nth_element(candidates_.begin(), end, candidates_.end(),
+                   [&](uint32_t a, uint32_t b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); });
   candidates_.erase(end, candidates_.end());
   std::sort(candidates_.begin(), candidates_.end());
 }

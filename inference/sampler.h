@@ -32,8 +32,8 @@ class Sampler {
 
   SamplingOptions options_;
   std::mt19937_64 random_;
-  std::vector<uint32_t> candidates_;      // Ids
-  std::vector<double> cumulative_;        // Unnormalized probabilities of the candidates, summed up
+  std::vector<uint32_t> candidates_;  // Ids
+  std::vector<double> cumulative_;    // Unnormalized probabilities of the candidates, summed up
 };
 
 }  // namespace ridgeline

@@ -14,13 +14,15 @@ namespace {
 
 absl::Status Check(const LanguageModel& model, std::span<const uint32_t> tokens, const ScoreOptions& options) {
   if (options.seq_len < 1 || options.seq_len > model.max_length())
-    return absl::InvalidArgumentError(fmt::format("--seq-len {}: the model has {} positions", options.seq_len, model.max_length()));
+    return absl::InvalidArgumentError(
+        fmt::format("--seq-len {}: the model has {} positions", options.seq_len, model.max_length()));
   if (tokens.empty() || (!options.bos && tokens.size() == 1))
     return absl::InvalidArgumentError("the text has no token that could be scored");
   const uint32_t largest = *std::max_element(tokens.begin(), tokens.end());
   if (largest >= model.vocab_size())
-    return absl::InvalidArgumentError(fmt::format(
-        "the text has the token {}, but the model has {}: it was cut by another model's tokenizer", largest, model.vocab_size()));
+    return absl::InvalidArgumentError(
+        fmt::format("the text has the token {}, but the model has {}: it was cut by another model's tokenizer", largest,
+                    model.vocab_size()));
   return absl::OkStatus();
 }
 
@@ -39,7 +41,8 @@ std::pair<at::Tensor, at::Tensor> Windows(std::span<const uint32_t> tokens, size
 
 }  // namespace
 
-absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint32_t> tokens, const ScoreOptions& options) {
+absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint32_t> tokens,
+                                      const ScoreOptions& options) {
   RETURN_IF_ERROR(Check(*model, tokens, options));
   const size_t first = options.bos ? 0 : 1;
   const int64_t total = static_cast<int64_t>(tokens.size() - first);

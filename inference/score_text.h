@@ -13,9 +13,9 @@
 namespace ridgeline {
 
 struct ScoreOptions {
-  int64_t seq_len = 0;              // Tokens of a window, at most the model's positions.
-  int64_t batch = 1;                // Windows that are computed at once.
-  std::optional<uint32_t> bos;      // Stands before each window, so that its first token is scored too.
+  int64_t seq_len = 0;          // Tokens of a window, at most the model's positions.
+  int64_t batch = 1;            // Windows that are computed at once.
+  std::optional<uint32_t> bos;  // Stands before each window, so that its first token is scored too.
   // Tokens scored so far, of how many; false ends it with CANCELLED. May be empty.
   std::function<bool(int64_t done, int64_t total)> progress;
 };
@@ -29,6 +29,7 @@ struct TextScore {
 
 // Windows follow each other without overlap; without bos the text's first token begins the first window, unscored.
 // INVALID_ARGUMENT if there is nothing to score, or ids and lengths are beyond the model.
-absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint32_t> tokens, const ScoreOptions& options);
+absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint32_t> tokens,
+                                      const ScoreOptions& options);
 
 }  // namespace ridgeline

@@ -22,7 +22,8 @@ std::vector<uint32_t> Ids(size_t count) {
 // Sum over the targets of one window, by LibTorch's own cross-entropy.
 double WindowLoss(LanguageModel* model, std::vector<int64_t> inputs, std::vector<int64_t> targets) {
   const at::Tensor logits = model->Logits(at::tensor(inputs, at::kLong).unsqueeze(0)).squeeze(0).to(at::kDouble);
-  return at::nll_loss(at::log_softmax(logits, -1), at::tensor(targets, at::kLong), {}, at::Reduction::Sum).item<double>();
+  return at::nll_loss(at::log_softmax(logits, -1), at::tensor(targets, at::kLong), {}, at::Reduction::Sum)
+      .item<double>();
 }
 
 TEST(ScoreTokensTest, ATextThatFitsIsOneWindowAfterBos) {
@@ -61,7 +62,8 @@ TEST(ScoreTokensTest, WithoutBosTheFirstTokenAloneIsNotScored) {
   const std::vector<uint32_t> ids = Ids(20);
   const TextScore score = ScoreTokens(model.get(), ids, {.seq_len = 32}).value();
   EXPECT_EQ(score.tokens, 19);
-  EXPECT_NEAR(score.loss, WindowLoss(model.get(), {ids.begin(), ids.end() - 1}, {ids.begin() + 1, ids.end()}) / 19, 1e-5);
+  EXPECT_NEAR(score.loss, WindowLoss(model.get(), {ids.begin(), ids.end() - 1}, {ids.begin() + 1, ids.end()}) / 19,
+              1e-5);
   EXPECT_EQ(ScoreTokens(model.get(), ids, {.seq_len = 6, .batch = 2}).value().tokens, 19);
 }
 
@@ -74,7 +76,8 @@ TEST(ScoreTokensTest, RefusesWhatTheModelCannotScore) {
   EXPECT_EQ(code({5}, {.seq_len = 8}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({5, 61}, {.seq_len = 8}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({5, 6}, {.seq_len = 33}), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(code(Ids(9), {.seq_len = 4, .progress = [](int64_t, int64_t) { return false; }}), absl::StatusCode::kCancelled);
+  EXPECT_EQ(code(Ids(9), {.seq_len = 4, .progress = [](int64_t, int64_t) { return false; }}),
+            absl::StatusCode::kCancelled);
 }
 
 }  // namespace

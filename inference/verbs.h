@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ridgeline-inference does, one file a verb. Each returns an exit code, or an error for main to print; data goes to
-// standard output, all else to standard error.
+// What ridgeline-inference does, one file a verb. Each returns an exit code, or an error for main to print; data goes
+// to standard output, all else to standard error.
 #pragma once
 
 #include "absl/status/statusor.h"

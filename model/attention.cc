@@ -42,8 +42,8 @@ at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const
   }
   const int64_t window = options.window > 0 ? options.window : keys;
   c10::optional<at::Tensor> mask;
-  const bool whole = queries == keys && window >= keys;        // Plain causal attention.
-  const bool sees_all = queries == 1 && window >= keys;        // One new token.
+  const bool whole = queries == keys && window >= keys;  // Plain causal attention.
+  const bool sees_all = queries == 1 && window >= keys;  // One new token.
   if (!whole && !sees_all) mask = WindowMask(queries, keys, window);
   const at::ScalarType type = q.scalar_type();
   const at::ScalarType inside = type == at::kBFloat16 && !HasBfloat16Products() ? at::kFloat : type;

@@ -57,25 +57,23 @@ Json Gemma3Json(const Gemma3Config& config) {
 }
 
 Json Gpt2Json(const GptConfig& config) {
-  return {{"architectures", {"GPT2LMHeadModel"}},
-          {"model_type", "gpt2"},
-          {"vocab_size", config.vocab_size},
-          {"n_embd", config.dim},
-          {"n_layer", config.n_layers},
-          {"n_head", config.n_heads},
-          {"n_positions", config.seq_len},
-          {"activation_function", config.gelu_tanh ? "gelu_new" : "gelu"},
-          {"layer_norm_epsilon", 1e-5},
-          {"tie_word_embeddings", true}};
+  return {{"architectures", {"GPT2LMHeadModel"}}, {"model_type", "gpt2"},
+          {"vocab_size", config.vocab_size},      {"n_embd", config.dim},
+          {"n_layer", config.n_layers},           {"n_head", config.n_heads},
+          {"n_positions", config.seq_len},        {"activation_function", config.gelu_tanh ? "gelu_new" : "gelu"},
+          {"layer_norm_epsilon", 1e-5},           {"tie_word_embeddings", true}};
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
   Json json;
-  if (const auto* gemma = dynamic_cast<const Gemma3*>(&model)) json = Gemma3Json(gemma->config());
-  else if (const auto* gpt = dynamic_cast<const Gpt*>(&model)) json = Gpt2Json(gpt->config());
-  else return absl::UnimplementedError(fmt::format("no config.json describes this network ({})", model.Summary()));
+  if (const auto* gemma = dynamic_cast<const Gemma3*>(&model))
+    json = Gemma3Json(gemma->config());
+  else if (const auto* gpt = dynamic_cast<const Gpt*>(&model))
+    json = Gpt2Json(gpt->config());
+  else
+    return absl::UnimplementedError(fmt::format("no config.json describes this network ({})", model.Summary()));
   json["torch_dtype"] = TorchName(dtype);
   json["bos_token_id"] = IdOrNull(bounds.bos_id);
   json["eos_token_id"] = IdOrNull(bounds.eos_id);

@@ -34,7 +34,8 @@ Gemma3::Gemma3(const Gemma3Config& config, const ModelOptions& options, std::opt
 
 Gemma3::Layer Gemma3::AddLayer(int64_t index, const std::function<at::Tensor(int64_t, int64_t)>& normal) {
   const std::string at = fmt::format("model.layers.{}.", index);
-  const int64_t c = config_.dim, d = config_.head_dim, query_width = config_.n_heads * d, kv_width = config_.n_kv_heads * d;
+  const int64_t c = config_.dim, d = config_.head_dim, query_width = config_.n_heads * d,
+                kv_width = config_.n_kv_heads * d;
   auto norm = [&](const char* name, int64_t size) { return AddVector(at + name, at::zeros({size})); };
   auto linear = [&](const char* name, int64_t rows, int64_t columns, InputQuantizer* input = nullptr) {
     return AddLinear(at + name, normal(rows, columns), input);
@@ -67,13 +68,15 @@ at::Tensor Gemma3::Embed(const at::Tensor& tokens, int64_t first_position) const
   at::NoGradGuard no_grad;
   TORCH_CHECK(first_position + tokens.size(1) <= config_.max_length, "sequence of ", first_position + tokens.size(1),
               " tokens, but the model has ", config_.max_length, " positions");
-  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
+  const at::Tensor scale =
+      at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
   return at::embedding(embedding_->compute, tokens) * scale;  // (B, T, C); the scale is rounded to the compute dtype
 }
 
 void Gemma3::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
   at::Tensor& gradient = embedding_->ZeroedGradient();
-  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
+  const at::Tensor scale =
+      at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
   gradient.index_add_(0, tokens.reshape({-1}), (dx * scale).flatten(0, 1).to(gradient.scalar_type()));
 }
 
@@ -93,8 +96,10 @@ at::Tensor Gemma3::Attention(const Layer& layer, at::Tensor x, const Angles& ang
   const int64_t batch = x.size(0), length = x.size(1), d = config_.head_dim;
   const SharedInput input(std::move(x), {layer.q, layer.k, layer.v});
   auto heads = [&](Parameter* weight) { return Linear(input.For(weight), weight).view({batch, length, -1, d}); };
-  const at::Tensor q = Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
-  const at::Tensor k = Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+  const at::Tensor q =
+      Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+  const at::Tensor k =
+      Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const AttentionOptions options{.scale = 1 / std::sqrt(config_.query_scale),
                                  .window = layer.slides ? config_.sliding_window : 0};
   at::Tensor mixed =
@@ -108,7 +113,8 @@ at::Tensor Gemma3::Mlp(const Layer& layer, at::Tensor x) {
   return Linear(QuantizedInput(std::move(inner), layer.down), layer.down);
 }
 
-at::Tensor Gemma3::RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index) {
+at::Tensor Gemma3::RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache,
+                            size_t index) {
   auto norm = [&](const at::Tensor& input, Parameter* weight) { return RmsNorm(input, weight, config_.norm_epsilon); };
   const at::Tensor mixed =
       x + norm(Attention(layer, norm(x, layer.input_norm), angles, cache, index), layer.post_attention_norm);
@@ -122,7 +128,9 @@ at::Tensor Gemma3::Hidden(const at::Tensor& x, KvCache* cache) {
   at::Tensor result = x;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Angles& angles = layers_[i].slides ? local : global;
-    auto run = [this, angles, cache, i](const at::Tensor& input) { return RunLayer(layers_[i], input, angles, cache, i); };
+    auto run = [this, angles, cache, i](const at::Tensor& input) {
+      return RunLayer(layers_[i], input, angles, cache, i);
+    };
     result = options().recompute_activations ? Recomputed(run, result) : run(result);
   }
   if (cache != nullptr) cache->length += length;

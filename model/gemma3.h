@@ -16,7 +16,8 @@ namespace ridgeline {
 
 class Gemma3 final : public LanguageModel {
  public:
-  // Weights N(0, initializer_range) from `seed` alone; without one they are not set, for a caller who has them. INVALID_ARGUMENT if the sizes do not fit each other.
+  // Weights N(0, initializer_range) from `seed` alone; without one they are not set, for a caller who has them.
+  // INVALID_ARGUMENT if the sizes do not fit each other.
   static absl::StatusOr<std::unique_ptr<Gemma3>> Create(const Gemma3Config& config, const ModelOptions& options,
                                                         std::optional<int64_t> seed);
 

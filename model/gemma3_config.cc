@@ -67,8 +67,10 @@ class JsonReader {
 // The rope scaling of an older config, or one layer type's rope parameters of a newer one.
 void ReadRope(const Json& rope, JsonReader* reader, double* base, double* factor) {
   if (!rope.is_object()) return reader->Fail("rope_parameters", "is not an object");
-  const std::string type = rope.contains("rope_type") && rope["rope_type"].is_string() ? rope["rope_type"].get<std::string>() : "default";
-  if (type != "default" && type != "linear") return reader->Fail("rope_type", fmt::format("'{}' is not computed: default, linear", type));
+  const std::string type =
+      rope.contains("rope_type") && rope["rope_type"].is_string() ? rope["rope_type"].get<std::string>() : "default";
+  if (type != "default" && type != "linear")
+    return reader->Fail("rope_type", fmt::format("'{}' is not computed: default, linear", type));
   JsonReader values(rope, "rope");
   values.Number("rope_theta", base);
   if (type == "linear") values.Number("factor", factor);
@@ -84,9 +86,12 @@ void ReadPositions(JsonReader* reader, Gemma3Config* config) {
   if (!object.contains("rope_parameters") || !object["rope_parameters"].is_object()) return;
   const Json& rope = object["rope_parameters"];
   double local_factor = 1;
-  if (rope.contains("full_attention")) ReadRope(rope["full_attention"], reader, &config->rope_global_base, &config->rope_global_factor);
-  if (rope.contains("sliding_attention")) ReadRope(rope["sliding_attention"], reader, &config->rope_local_base, &local_factor);
-  if (local_factor != 1) reader->Fail("rope_parameters", "scales the sliding layers' positions, which Ridgeline does not compute");
+  if (rope.contains("full_attention"))
+    ReadRope(rope["full_attention"], reader, &config->rope_global_base, &config->rope_global_factor);
+  if (rope.contains("sliding_attention"))
+    ReadRope(rope["sliding_attention"], reader, &config->rope_local_base, &local_factor);
+  if (local_factor != 1)
+    reader->Fail("rope_parameters", "scales the sliding layers' positions, which Ridgeline does not compute");
 }
 
 void ReadLayerTypes(JsonReader* reader, Gemma3Config* config) {
@@ -100,7 +105,8 @@ void ReadLayerTypes(JsonReader* reader, Gemma3Config* config) {
   for (size_t i = 0; i < types->size(); ++i) {
     const Json& type = (*types)[i];
     if (type != "sliding_attention" && type != "full_attention")
-      return reader->Fail("layer_types", fmt::format("{} is neither sliding_attention nor full_attention", type.dump()));
+      return reader->Fail("layer_types",
+                          fmt::format("{} is neither sliding_attention nor full_attention", type.dump()));
     config->slides[i] = type == "sliding_attention";
   }
 }
@@ -109,15 +115,15 @@ void ReadLayerTypes(JsonReader* reader, Gemma3Config* config) {
 
 absl::Status ValidateGemma3Config(const Gemma3Config& config) {
   auto bad = [](const std::string& what) { return absl::InvalidArgumentError("a Gemma 3 model needs " + what); };
-  for (int64_t size : {config.vocab_size, config.dim, config.n_layers, config.mlp_dim, config.n_heads, config.n_kv_heads,
-                       config.head_dim, config.max_length, config.sliding_window})
+  for (int64_t size : {config.vocab_size, config.dim, config.n_layers, config.mlp_dim, config.n_heads,
+                       config.n_kv_heads, config.head_dim, config.max_length, config.sliding_window})
     if (size < 1 || static_cast<double>(size) > kMaxSize) return bad(fmt::format("positive sizes, got {}", size));
   if (config.n_heads % config.n_kv_heads != 0)
     return bad(fmt::format("n_heads {} to be a multiple of n_kv_heads {}", config.n_heads, config.n_kv_heads));
   if (config.head_dim % 2 != 0) return bad(fmt::format("an even head_dim, got {}", config.head_dim));
   if (static_cast<int64_t>(config.slides.size()) != config.n_layers) return bad("a layer type for each layer");
-  for (double positive : {config.rope_global_base, config.rope_local_base, config.rope_global_factor, config.query_scale,
-                          config.norm_epsilon, config.initializer_range})
+  for (double positive : {config.rope_global_base, config.rope_local_base, config.rope_global_factor,
+                          config.query_scale, config.norm_epsilon, config.initializer_range})
     if (!(positive > 0) || !std::isfinite(positive)) return bad(fmt::format("positive numbers, got {}", positive));
   return absl::OkStatus();
 }
@@ -141,10 +147,19 @@ absl::StatusOr<Gemma3Config> Gemma3ConfigFromJson(std::string_view json, const s
   Json root = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
   if (!root.is_object()) return absl::InvalidArgumentError(fmt::format("{}: not a JSON object", path));
   if (root.contains("text_config") && root["text_config"].is_object()) root = Json(root["text_config"]);
-  const std::string type = root.contains("model_type") && root["model_type"].is_string() ? root["model_type"].get<std::string>() : "";
-  if (type != "gemma3_text") return absl::InvalidArgumentError(fmt::format("{}: model_type '{}' is not gemma3_text", path, type));
-  Gemma3Config config{.vocab_size = 262208, .dim = 2304, .n_layers = 26, .mlp_dim = 9216, .n_heads = 8, .n_kv_heads = 4,
-                      .head_dim = 256, .max_length = 131072, .sliding_window = 4096};  // transformers' defaults
+  const std::string type =
+      root.contains("model_type") && root["model_type"].is_string() ? root["model_type"].get<std::string>() : "";
+  if (type != "gemma3_text")
+    return absl::InvalidArgumentError(fmt::format("{}: model_type '{}' is not gemma3_text", path, type));
+  Gemma3Config config{.vocab_size = 262208,
+                      .dim = 2304,
+                      .n_layers = 26,
+                      .mlp_dim = 9216,
+                      .n_heads = 8,
+                      .n_kv_heads = 4,
+                      .head_dim = 256,
+                      .max_length = 131072,
+                      .sliding_window = 4096};  // transformers' defaults
   JsonReader reader(root, path);
   reader.Size("vocab_size", &config.vocab_size);
   reader.Size("hidden_size", &config.dim);
@@ -176,7 +191,8 @@ absl::StatusOr<Gemma3Config> Gemma3ConfigFromJson(std::string_view json, const s
 absl::StatusOr<Gemma3Config> Gemma3ConfigFromGguf(const GgufFile& file, const std::string& path) {
   const std::optional<std::string_view> architecture = file.FindString("general.architecture");
   if (architecture != "gemma3")
-    return absl::InvalidArgumentError(fmt::format("{}: architecture '{}' is not gemma3", path, architecture.value_or("")));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: architecture '{}' is not gemma3", path, architecture.value_or("")));
   Gemma3Config config;
   absl::Status status;
   auto size = [&](const char* key, int64_t* value) {

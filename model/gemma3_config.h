@@ -22,11 +22,11 @@ struct Gemma3Config {
   int64_t head_dim = 256;
   int64_t max_length = 32768;
   int64_t sliding_window = 512;
-  std::vector<bool> slides;            // One a layer; every sixth does not, unless the config says otherwise.
+  std::vector<bool> slides;  // One a layer; every sixth does not, unless the config says otherwise.
   double rope_global_base = 1e6;
   double rope_local_base = 1e4;
-  double rope_global_factor = 1;       // Positions of the global layers are divided by it (8 in the 4B).
-  double query_scale = 256;            // Scores are divided by its root.
+  double rope_global_factor = 1;  // Positions of the global layers are divided by it (8 in the 4B).
+  double query_scale = 256;       // Scores are divided by its root.
   double norm_epsilon = 1e-6;
   double initializer_range = 0.02;
 };

@@ -17,9 +17,9 @@ constexpr double kNormEpsilon = 1e-5;
 
 absl::Status CheckConfig(const GptConfig& config, const ModelOptions& options) {
   if (config.n_layers < 1 || config.dim < 1 || config.n_heads < 1 || config.vocab_size < 1 || config.seq_len < 1)
-    return absl::InvalidArgumentError(fmt::format(
-        "a GPT needs positive sizes; got n_layers {}, dim {}, n_heads {}, vocab_size {}, seq_len {}", config.n_layers,
-        config.dim, config.n_heads, config.vocab_size, config.seq_len));
+    return absl::InvalidArgumentError(
+        fmt::format("a GPT needs positive sizes; got n_layers {}, dim {}, n_heads {}, vocab_size {}, seq_len {}",
+                    config.n_layers, config.dim, config.n_heads, config.vocab_size, config.seq_len));
   if (config.dim % config.n_heads != 0)
     return absl::InvalidArgumentError(
         fmt::format("model.dim {} is not a multiple of model.n_heads {}", config.dim, config.n_heads));
@@ -28,12 +28,14 @@ absl::Status CheckConfig(const GptConfig& config, const ModelOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Gpt>> Gpt::Create(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed) {
+absl::StatusOr<std::unique_ptr<Gpt>> Gpt::Create(const GptConfig& config, const ModelOptions& options,
+                                                 std::optional<int64_t> seed) {
   if (absl::Status status = CheckConfig(config, options); !status.ok()) return status;
   return std::unique_ptr<Gpt>(new Gpt(config, options, seed));
 }
 
-Gpt::Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed) : LanguageModel(options), config_(config) {
+Gpt::Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed)
+    : LanguageModel(options), config_(config) {
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
   auto normal = [&](int64_t rows, int64_t columns) {
     at::Tensor matrix = at::empty({rows, columns});
@@ -93,9 +95,8 @@ at::Tensor Gpt::Attention(const Block& block, at::Tensor x, KvCache* cache, size
   const at::Tensor qkv = Linear(QuantizedInput(std::move(x), block.qkv), block.qkv, block.qkv_bias)
                              .view({batch, length, 3, config_.n_heads, head_dim});
   const AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_dim))};
-  at::Tensor mixed =
-      CausalAttention(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
-          .reshape({batch, length, config_.dim});
+  at::Tensor mixed = CausalAttention(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
+                         .reshape({batch, length, config_.dim});
   return Linear(QuantizedInput(std::move(mixed), block.attention_out), block.attention_out, block.attention_bias);
 }
 

@@ -13,8 +13,10 @@ namespace ridgeline {
 
 class Gpt final : public LanguageModel {
  public:
-  // Weights N(0, 0.02) from `seed` alone; without one they are not set, for a caller who has them. INVALID_ARGUMENT if the sizes do not fit each other.
-  static absl::StatusOr<std::unique_ptr<Gpt>> Create(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed);
+  // Weights N(0, 0.02) from `seed` alone; without one they are not set, for a caller who has them. INVALID_ARGUMENT if
+  // the sizes do not fit each other.
+  static absl::StatusOr<std::unique_ptr<Gpt>> Create(const GptConfig& config, const ModelOptions& options,
+                                                     std::optional<int64_t> seed);
 
   const GptConfig& config() const { return config_; }
 

@@ -43,8 +43,10 @@ absl::StatusOr<GptConfig> Gpt2ConfigFromJson(std::string_view json, const std::s
     if (found != root.end() && !found->is_null() && *found != value)
       fail(key, fmt::format("is {}, which Ridgeline does not compute: {}", found->dump(), value.dump()));
   };
-  if (root.contains("activation_function") && root["activation_function"] == "gelu") config.gelu_tanh = false;
-  else only("activation_function", "gelu_new");
+  if (root.contains("activation_function") && root["activation_function"] == "gelu")
+    config.gelu_tanh = false;
+  else
+    only("activation_function", "gelu_new");
   only("scale_attn_by_inverse_layer_idx", false);
   only("scale_attn_weights", true);
   only("add_cross_attention", false);

@@ -79,18 +79,18 @@ TEST(GptTest, EveryEstimatorAndFormatTrains) {
     GridStatistics grid = GridStatistics::kMinMax;
     GridGradient gradient = GridGradient::kDetached;
   };
-  for (const Case& c : {Case{"ste_clip", Format::kInt2, Format::kInt4, Scheme::kLinear},
-                        {"ste", Format::kNvFp4, Format::kNvInt4, Scheme::kLinear},
-                        {"ridge_trust", Format::kFp4, Format::kFp6E2M3, Scheme::kLinear, GridStatistics::kGaussian},
-                        {"ridge", Format::kBitModFp4, Format::kFp8E4M3, Scheme::kLinear},
-                        {"bitnet_b1", Format::kInt1, Format::kInt8, Scheme::kLinear},
-                        {"bitnet", Format::kTernary, Format::kInt8, Scheme::kLinear},
-                        {"bitnet_reloaded", Format::kTernary, Format::kInt8, Scheme::kLinear},
-                        {"torchao", Format::kInt4, Format::kInt8, Scheme::kAffine},
-                        {"bi_adapter", Format::kInt1, Format::kInt1, Scheme::kAffine, GridStatistics::kMinMax,
-                         GridGradient::kGraph},
-                        {"gaussws", Format::kInt6, Format::kNone, Scheme::kLinear},
-                        {"diffq", Format::kInt4, Format::kNone, Scheme::kAffine}}) {
+  for (const Case& c :
+       {Case{"ste_clip", Format::kInt2, Format::kInt4, Scheme::kLinear},
+        {"ste", Format::kNvFp4, Format::kNvInt4, Scheme::kLinear},
+        {"ridge_trust", Format::kFp4, Format::kFp6E2M3, Scheme::kLinear, GridStatistics::kGaussian},
+        {"ridge", Format::kBitModFp4, Format::kFp8E4M3, Scheme::kLinear},
+        {"bitnet_b1", Format::kInt1, Format::kInt8, Scheme::kLinear},
+        {"bitnet", Format::kTernary, Format::kInt8, Scheme::kLinear},
+        {"bitnet_reloaded", Format::kTernary, Format::kInt8, Scheme::kLinear},
+        {"torchao", Format::kInt4, Format::kInt8, Scheme::kAffine},
+        {"bi_adapter", Format::kInt1, Format::kInt1, Scheme::kAffine, GridStatistics::kMinMax, GridGradient::kGraph},
+        {"gaussws", Format::kInt6, Format::kNone, Scheme::kLinear},
+        {"diffq", Format::kInt4, Format::kNone, Scheme::kAffine}}) {
     SCOPED_TRACE(c.estimator);
     QuantizerSpec spec{c.estimator, c.weight, c.scheme, 16, 0.01, c.gradient, c.grid};
     ModelOptions options;

@@ -27,8 +27,10 @@ void ForLogitRows(at::Tensor& logits, const Function& function) {
   const int64_t n = logits.size(1);
   at::parallel_for(0, logits.size(0), 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      if (logits.scalar_type() == at::kFloat) function(logits.mutable_data_ptr<float>() + row * n, row);
-      else function(static_cast<rows::Bfloat16*>(logits.mutable_data_ptr()) + row * n, row);
+      if (logits.scalar_type() == at::kFloat)
+        function(logits.mutable_data_ptr<float>() + row * n, row);
+      else
+        function(static_cast<rows::Bfloat16*>(logits.mutable_data_ptr()) + row * n, row);
     }
   });
 }
@@ -88,16 +90,17 @@ HeadGradient BackwardThroughHead(const at::Tensor& hidden, Parameter* head, cons
     const int64_t n = logits.size(1);
     if (soft > 0) student = logits.clone();
     ForLogitRows(logits, [&](auto* row, int64_t r) {
-      scores[static_cast<size_t>(r)] = rows::ScoreLogitsInPlace(row, n, target[r], static_cast<float>(scale * (1 - soft)));
+      scores[static_cast<size_t>(r)] =
+          rows::ScoreLogitsInPlace(row, n, target[r], static_cast<float>(scale * (1 - soft)));
     });
     if (soft > 0) {
       at::Tensor teacher =
           MatrixProduct(distillation->hidden.narrow(0, begin, count), distillation->head.t()).to(student.scalar_type());
       ForLogitRows(student, [&](auto* row, int64_t r) {
         using T = std::remove_pointer_t<decltype(row)>;
-        divergences[static_cast<size_t>(r)] = rows::DistillLogitsInPlace(
-            row, static_cast<T*>(teacher.mutable_data_ptr()) + r * n, n, static_cast<float>(distillation->temperature),
-            static_cast<float>(scale * soft));
+        divergences[static_cast<size_t>(r)] =
+            rows::DistillLogitsInPlace(row, static_cast<T*>(teacher.mutable_data_ptr()) + r * n, n,
+                                       static_cast<float>(distillation->temperature), static_cast<float>(scale * soft));
       });
       logits.add_(student);
     }

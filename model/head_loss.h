@@ -10,7 +10,7 @@
 namespace ridgeline {
 
 struct HeadScore {
-  double loss = 0;     // Sum over the rows, nats.
+  double loss = 0;      // Sum over the rows, nats.
   int64_t correct = 0;  // Rows whose largest logit is the target's.
 };
 
@@ -19,16 +19,16 @@ HeadScore ScoreHead(const at::Tensor& hidden, const at::Tensor& head, const at::
 
 // Soft targets from another network with the same vocabulary.
 struct Distillation {
-  at::Tensor hidden;      // (N, teacher C)
-  at::Tensor head;        // (V, teacher C)
-  double weight = 0;      // Of T^2 KL(teacher || student) in the loss; the cross-entropy has 1 - weight.
+  at::Tensor hidden;  // (N, teacher C)
+  at::Tensor head;    // (V, teacher C)
+  double weight = 0;  // Of T^2 KL(teacher || student) in the loss; the cross-entropy has 1 - weight.
   double temperature = 1;
 };
 
 struct HeadGradient {
-  HeadScore score;           // Of the cross-entropy alone.
-  double divergence = 0;     // Sum over the rows of T^2 KL(teacher || student); 0 without distillation.
-  at::Tensor hidden;         // (N, C): scale * dloss/dhidden
+  HeadScore score;        // Of the cross-entropy alone.
+  double divergence = 0;  // Sum over the rows of T^2 KL(teacher || student); 0 without distillation.
+  at::Tensor hidden;      // (N, C): scale * dloss/dhidden
 };
 
 // The same, and adds scale * dloss/dhead to head->gradient.

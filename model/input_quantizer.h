@@ -22,9 +22,9 @@ class InputQuantizer {
   // quantizes its input adds them; a second call does nothing.
   void AddParameters(const AddParameter& add);
 
-  // x: (..., features) -> the same shape and dtype, differentiable in x and in the parameters; in x's memory where that is
-  // moved in (FakeQuantize). A scale that is not set yet is set from x: whoever trains on several ranks sees to it that all
-  // of them begin with the same numbers.
+  // x: (..., features) -> the same shape and dtype, differentiable in x and in the parameters; in x's memory where that
+  // is moved in (FakeQuantize). A scale that is not set yet is set from x: whoever trains on several ranks sees to it
+  // that all of them begin with the same numbers.
   at::Tensor Quantize(at::Tensor x);
 
  private:

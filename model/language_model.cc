@@ -25,8 +25,9 @@ absl::Status ValidateLearnedScales(const ModelOptions& options) {
         fmt::format("estimator {} is defined for weights only: use lsq or asq for inputs", input.estimator));
   const Granularity own = input.estimator == "asq" ? Granularity::kRow : Granularity::kTensor;
   if (input.granularity == own) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("estimator {} has no granularity {} for inputs: use {}", input.estimator,
-                                                GranularityName(input.granularity), GranularityName(own)));
+  return absl::InvalidArgumentError(fmt::format("estimator {} has no granularity {} for inputs: use {}",
+                                                input.estimator, GranularityName(input.granularity),
+                                                GranularityName(own)));
 }
 
 }  // namespace

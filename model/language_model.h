@@ -20,8 +20,8 @@ namespace ridgeline {
 // the head are not.
 struct ModelOptions {
   QuantizerSpec weight;
-  QuantizerSpec activation;                   // Of the inputs of the layers whose weights `weight` is for.
-  std::vector<std::string> skip;              // Parameters whose name matches one of these patterns (*, ?) stay as they are.
+  QuantizerSpec activation;       // Of the inputs of the layers whose weights `weight` is for.
+  std::vector<std::string> skip;  // Parameters whose name matches one of these patterns (*, ?) stay as they are.
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
 };
@@ -46,7 +46,7 @@ class LanguageModel {
   const std::deque<Parameter>& parameters() const { return parameters_; }
   const ModelOptions& options() const { return options_; }
   int64_t vocab_size() const { return head().compute.size(0); }
-  virtual int64_t max_length() const = 0;  // Longest sequence.
+  virtual int64_t max_length() const = 0;   // Longest sequence.
   virtual std::string Summary() const = 0;  // "4 layers, width 128"
 
   // tokens: (B, T) int64 at positions first, first + 1, ... -> (B, T, C), without a graph.
@@ -86,8 +86,8 @@ class LanguageModel {
 
   // For AddLinear: an input that several layers share.
   InputQuantizer* AddInput();
-  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides. Its input is its own, or shared.
-  // What their quantizers learn is registered before it, as NAME.scale and, by the first of an input's layers,
+  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides. Its input is its own, or
+  // shared. What their quantizers learn is registered before it, as NAME.scale and, by the first of an input's layers,
   // NAME.input_scale and NAME.input_beta.*.
   Parameter* AddLinear(const std::string& name, at::Tensor master, InputQuantizer* input = nullptr);
   // A matrix that never is.
@@ -110,12 +110,13 @@ class LanguageModel {
 
  private:
   bool IsSkipped(const std::string& name) const;
-  Parameter* Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays, at::ScalarType dtype);
+  Parameter* Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,
+                 at::ScalarType dtype);
   Parameter* AddOfQuantizer(const std::string& name, at::Tensor master);
   Parameter* AddScaleOf(const std::string& weight_name, int64_t rows);
 
   ModelOptions options_;
-  std::deque<Parameter> parameters_;  // Layers point into it.
+  std::deque<Parameter> parameters_;   // Layers point into it.
   std::deque<InputQuantizer> inputs_;  // Layers' matrices point into it.
   std::vector<Parameter*> linears_;
 };

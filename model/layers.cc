@@ -34,9 +34,13 @@ void ForRows(int64_t rows, int64_t features, const Function& function) {
 }
 
 template <typename Row>
-const Row* In(const at::Tensor& x) { return static_cast<const Row*>(x.const_data_ptr()); }
+const Row* In(const at::Tensor& x) {
+  return static_cast<const Row*>(x.const_data_ptr());
+}
 template <typename Row>
-Row* Out(at::Tensor& x) { return static_cast<Row*>(x.mutable_data_ptr()); }
+Row* Out(at::Tensor& x) {
+  return static_cast<Row*>(x.mutable_data_ptr());
+}
 
 // Calls function(Element()) with the row kernels' type for the tensor's dtype.
 template <typename Function>
@@ -85,14 +89,18 @@ class RmsNormLayer final : public Layer {
  public:
   RmsNormLayer(const at::Tensor& x, const at::Tensor& inverse_rms, Parameter* weight)
       : x_(x), inverse_rms_(inverse_rms), weight_(weight) {}
-  void release_variables() override { x_.reset(); inverse_rms_.reset(); }
+  void release_variables() override {
+    x_.reset();
+    inverse_rms_.reset();
+  }
 
  private:
   variable_list Backward(const at::Tensor& g) override {
     const int64_t n = x_.size(-1), count = x_.numel() / n;
     at::Tensor dx = at::empty_like(x_);
     // A partial sum a run of rows, added in order: the same whatever the number of threads.
-    const int64_t rows_per_run = std::max<int64_t>(1, kElementsPerThread / n), runs = (count + rows_per_run - 1) / rows_per_run;
+    const int64_t rows_per_run = std::max<int64_t>(1, kElementsPerThread / n),
+                  runs = (count + rows_per_run - 1) / rows_per_run;
     at::Tensor partial = at::zeros({runs, n}, at::kFloat);
     ForElementOf(x_, [&](auto element) {
       using T = decltype(element);
@@ -116,9 +124,14 @@ class RmsNormLayer final : public Layer {
 
 class LayerNormLayer final : public Layer {
  public:
-  LayerNormLayer(const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd, Parameter* weight, Parameter* bias)
+  LayerNormLayer(const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd, Parameter* weight,
+                 Parameter* bias)
       : x_(x), mean_(mean), rstd_(rstd), weight_(weight), bias_(bias) {}
-  void release_variables() override { x_.reset(); mean_.reset(); rstd_.reset(); }
+  void release_variables() override {
+    x_.reset();
+    mean_.reset();
+    rstd_.reset();
+  }
 
  private:
   variable_list Backward(const at::Tensor& g) override {
@@ -148,7 +161,10 @@ at::Tensor GegluValues(const at::Tensor& gate, const at::Tensor& up) {
 class GegluLayer final : public Layer {
  public:
   GegluLayer(const at::Tensor& gate, const at::Tensor& up) : gate_(gate), up_(up) {}
-  void release_variables() override { gate_.reset(); up_.reset(); }
+  void release_variables() override {
+    gate_.reset();
+    up_.reset();
+  }
 
  private:
   variable_list Backward(const at::Tensor& g) override {

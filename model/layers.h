@@ -11,8 +11,8 @@
 
 namespace ridgeline {
 
-// The master as a tensor of the graph, whose gradient is added to the parameter's; the master itself where gradients are
-// off or the parameter gathers none. For what is composed of LibTorch's operations.
+// The master as a tensor of the graph, whose gradient is added to the parameter's; the master itself where gradients
+// are off or the parameter gathers none. For what is composed of LibTorch's operations.
 at::Tensor AsVariable(Parameter* parameter);
 
 // x: (..., in), weight: (out, in), bias: (out) or null -> (..., out)

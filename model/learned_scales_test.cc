@@ -55,8 +55,10 @@ double Step(LanguageModel* model, double rate) {
   const double loss = AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
   for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
   for (Parameter& parameter : model->parameters()) {
-    if (parameter.of_quantizer) parameter.master.sub_(parameter.gradient.sign(), kStepOfScales);
-    else parameter.master.sub_(parameter.gradient, rate);
+    if (parameter.of_quantizer)
+      parameter.master.sub_(parameter.gradient.sign(), kStepOfScales);
+    else
+      parameter.master.sub_(parameter.gradient, rate);
   }
   model->RefreshCompute();
   return loss;
@@ -77,8 +79,7 @@ TEST(LearnedScalesTest, TrainingLowersTheLossAndMovesEveryScale) {
       if (step == 0) first = last;
     }
     EXPECT_LT(last, first - 0.05);
-    for (const auto& [name, master] : before)
-      EXPECT_FALSE(at::equal(Named(*model, name).master, master)) << name;
+    for (const auto& [name, master] : before) EXPECT_FALSE(at::equal(Named(*model, name).master, master)) << name;
     EXPECT_TRUE(before.contains("h.0.mlp.fc.weight.scale"));
     EXPECT_EQ(before.contains("h.0.mlp.fc.weight.input_beta.out.weight"), learned.input == "asq");
   }
@@ -91,17 +92,22 @@ TEST(LearnedScalesTest, OnlyMatricesDecay) {
 }
 
 TEST(LearnedScalesTest, WeightsThatShareAnInputShareItsScale) {
-  Gemma3Config config{.vocab_size = 32, .dim = 16, .n_layers = 1, .mlp_dim = 24, .n_heads = 2, .n_kv_heads = 1,
-                      .head_dim = 8, .slides = {false}};
+  Gemma3Config config{.vocab_size = 32,
+                      .dim = 16,
+                      .n_layers = 1,
+                      .mlp_dim = 24,
+                      .n_heads = 2,
+                      .n_kv_heads = 1,
+                      .head_dim = 8,
+                      .slides = {false}};
   std::unique_ptr<Gemma3> model = Gemma3::Create(config, OptionsOf({"lsq", "lsq"}), 1).value();
   std::vector<std::string> scales;
   for (const Parameter& parameter : model->parameters())
     if (parameter.name.ends_with(".input_scale")) scales.push_back(parameter.name);
   const std::string layer = "model.layers.0.";
-  EXPECT_EQ(scales, (std::vector<std::string>{layer + "self_attn.q_proj.weight.input_scale",
-                                              layer + "self_attn.o_proj.weight.input_scale",
-                                              layer + "mlp.gate_proj.weight.input_scale",
-                                              layer + "mlp.down_proj.weight.input_scale"}));
+  EXPECT_EQ(scales, (std::vector<std::string>{
+                        layer + "self_attn.q_proj.weight.input_scale", layer + "self_attn.o_proj.weight.input_scale",
+                        layer + "mlp.gate_proj.weight.input_scale", layer + "mlp.down_proj.weight.input_scale"}));
 }
 
 TEST(LearnedScalesTest, OneSeedGivesTheWeightsOfAModelWithoutScales) {

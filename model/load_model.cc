@@ -25,8 +25,9 @@ absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
     std::vector<int64_t> shape = stored.view->shape;
     if (stored.is_transposed) std::reverse(shape.begin(), shape.end());
     if (at::IntArrayRef(shape) != wanted)
-      return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]", files.path,
-                                                    stored.view->name, fmt::join(shape, ", "), fmt::join(wanted, ", ")));
+      return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]",
+                                                    files.path, stored.view->name, fmt::join(shape, ", "),
+                                                    fmt::join(wanted, ", ")));
     ASSIGN_OR_RETURN(at::Tensor tensor, ToTensor(*stored.view, at::kFloat));
     at::NoGradGuard no_grad;
     parameter.master.copy_(stored.is_transposed ? tensor.t() : tensor);

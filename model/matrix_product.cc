@@ -12,8 +12,9 @@ namespace {
 // Of a panel that is converted at once: 64 MiB in float32.
 constexpr int64_t kPanelElements = int64_t{16} << 20;
 
-// Products of so many rows, with a matrix that is read by rows, are made of dot products: of a few because nothing is faster
-// than reading the matrix once, and, where bfloat16 has to be widened, of more, which panels would have to pay off.
+// Products of so many rows, with a matrix that is read by rows, are made of dot products: of a few because nothing is
+// faster than reading the matrix once, and, where bfloat16 has to be widened, of more, which panels would have to pay
+// off.
 constexpr int64_t kMostRowsOfDots = 4, kMostRowsOfWidenedDots = 63;
 
 constexpr int64_t kProductsPerThread = 1 << 16;  // At least.
@@ -27,8 +28,10 @@ void ForPanels(int64_t total, int64_t elements, const Function& panel) {
 
 // out (+)= product, rounded once.
 void Store(const at::Tensor& product, bool adds, at::Tensor out) {
-  if (adds) out.copy_(at::add(product, out));
-  else out.copy_(product);
+  if (adds)
+    out.copy_(at::add(product, out));
+  else
+    out.copy_(product);
 }
 
 // Whether operands are multiplied as float32.
@@ -40,10 +43,14 @@ bool IsByDots(const at::Tensor& a, const at::Tensor& b) {
 
 // out = a @ b or out += a @ b.
 void MultiplyInto(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor& out) {
-  if (IsByDots(a, b)) DotProduct(a, b, adds, out);
-  else if (IsWidened(a)) PanelProduct(a, b, adds, out);
-  else if (adds) out.addmm_(a, b);
-  else at::mm_out(out, a, b);
+  if (IsByDots(a, b))
+    DotProduct(a, b, adds, out);
+  else if (IsWidened(a))
+    PanelProduct(a, b, adds, out);
+  else if (adds)
+    out.addmm_(a, b);
+  else
+    at::mm_out(out, a, b);
 }
 
 // x: (n, k) in float32, weights: (m, k) -> product: (n, m)
@@ -98,7 +105,8 @@ void DotProduct(const at::Tensor& a, const at::Tensor& b, bool adds, at::Tensor&
   at::Tensor product = at::empty({a.size(0), b.size(1)}, x.options());
   if (b.scalar_type() == at::kBFloat16)
     Dots(x, reinterpret_cast<const rows::Bfloat16*>(b.const_data_ptr<at::BFloat16>()), product);
-  else Dots(x, b.const_data_ptr<float>(), product);
+  else
+    Dots(x, b.const_data_ptr<float>(), product);
   Store(product, adds, out);
 }
 

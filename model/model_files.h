@@ -20,8 +20,9 @@ struct ModelFiles {
   std::unique_ptr<WeightFile> weights;
 };
 
-// `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or shards).
-// Gemma 3 from either, GPT-2 from safetensors. NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file or key is wrong.
+// `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or
+// shards). Gemma 3 from either, GPT-2 from safetensors. NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file or key
+// is wrong.
 absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& path);
 
 }  // namespace ridgeline

@@ -50,15 +50,20 @@ int64_t Parameter::NumbersPerScale() const {
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {
   const bool same_type = a.scalar_type() == gradient.scalar_type();
-  if (!same_type) AddGradient(MatrixProduct(a, b));
-  else if (gradient_is_empty) MatrixProductInto(a, b, gradient);
-  else AddMatrixProduct(a, b, gradient);
+  if (!same_type)
+    AddGradient(MatrixProduct(a, b));
+  else if (gradient_is_empty)
+    MatrixProductInto(a, b, gradient);
+  else
+    AddMatrixProduct(a, b, gradient);
   gradient_is_empty = false;
 }
 
 void Parameter::AddGradient(const at::Tensor& g) {
-  if (gradient_is_empty) gradient.copy_(g);
-  else gradient.add_(g);
+  if (gradient_is_empty)
+    gradient.copy_(g);
+  else
+    gradient.add_(g);
   gradient_is_empty = false;
 }
 

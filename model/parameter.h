@@ -16,13 +16,13 @@ class InputQuantizer;
 // Not an autograd leaf: a layer's backward pass adds to `gradient` itself, so that a matrix product ends where the
 // optimizer reads it, without another pass over memory. Owned by its model; used by one thread.
 struct Parameter {
-  std::string name;         // Hugging Face's, or nanoGPT's for a GPT.
-  at::Tensor master;        // float32. What checkpoints hold.
-  at::Tensor compute;       // In the model's compute dtype, quantized where `quantizer` says so, and left turned where it
-                            // says that. The master itself where that is the same thing. Norm weights and biases are
-                            // always computed in float32.
+  std::string name;    // Hugging Face's, or nanoGPT's for a GPT.
+  at::Tensor master;   // float32. What checkpoints hold.
+  at::Tensor compute;  // In the model's compute dtype, quantized where `quantizer` says so, and left turned where it
+                       // says that. The master itself where that is the same thing. Norm weights and biases are
+                       // always computed in float32.
   QuantizerSpec quantizer;
-  at::Tensor saved;         // What PassGradientThroughQuantizer needs of RefreshCompute beside the master, if anything.
+  at::Tensor saved;  // What PassGradientThroughQuantizer needs of RefreshCompute beside the master, if anything.
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
   InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.
@@ -51,8 +51,8 @@ struct Parameter {
   void PassGradientThroughQuantizer();
   // Whether a row of `compute` and its gradient need no other row.
   bool refreshes_by_rows() const;
-  // Those two for rows begin .. end - 1, on any thread, and in parallel for rows apart. REQUIRES: refreshes_by_rows(), and
-  // RefreshCompute under this quantizer before, which gives `saved` its size.
+  // Those two for rows begin .. end - 1, on any thread, and in parallel for rows apart. REQUIRES: refreshes_by_rows(),
+  // and RefreshCompute under this quantizer before, which gives `saved` its size.
   void RefreshRows(int64_t begin, int64_t end);
   void PassGradientOfRows(int64_t begin, int64_t end);
   // Numbers that lie together: of a matrix a row.

@@ -11,8 +11,11 @@ namespace {
 
 Parameter QuantizedWeight(const char* estimator, at::ScalarType type) {
   Parameter weight{.name = "weight", .master = at::randn({4, 128})};
-  weight.quantizer = {.estimator = estimator, .format = Format::kInt2, .scheme = Scheme::kLinear,
-                      .grid = GridStatistics::kGaussian, .hadamard = true};
+  weight.quantizer = {.estimator = estimator,
+                      .format = Format::kInt2,
+                      .scheme = Scheme::kLinear,
+                      .grid = GridStatistics::kGaussian,
+                      .hadamard = true};
   weight.compute = at::empty({4, 128}, type);
   return weight;
 }
@@ -64,7 +67,9 @@ TEST(ParameterTest, RunsOfRowsComeToWhatTheWholeDoes) {
 
 TEST(ParameterTest, AMatrixThatSharesAScaleIsNotCutIntoRows) {
   Parameter weight = QuantizedWeight("ste", at::kFloat);
-  weight.quantizer = {.estimator = "bitnet", .format = Format::kTernary, .scheme = Scheme::kLinear,
+  weight.quantizer = {.estimator = "bitnet",
+                      .format = Format::kTernary,
+                      .scheme = Scheme::kLinear,
                       .granularity = Granularity::kTensor};
   EXPECT_FALSE(weight.refreshes_by_rows());
   weight.quantizer = {.estimator = "ste", .format = Format::kNvFp4, .scheme = Scheme::kLinear, .block = 16};

@@ -43,7 +43,9 @@ class ParityTest : public ::testing::TestWithParam<GoldenCase> {
   }
   std::string Folder() const { return std::string(RIDGELINE_TESTDATA "/") + GetParam().name; }
   const at::Tensor& Golden(const std::string& name) const { return golden_.tensors.at(name); }
-  std::unique_ptr<LanguageModel> Load(const ModelOptions& options = {}) const { return LoadModel(Folder(), options).value(); }
+  std::unique_ptr<LanguageModel> Load(const ModelOptions& options = {}) const {
+    return LoadModel(Folder(), options).value();
+  }
 
   void ExpectGradientsOfTransformers(LanguageModel* model) {
     for (Parameter& parameter : model->parameters()) parameter.gradient = at::full_like(parameter.master, NAN);
@@ -99,7 +101,8 @@ TEST_P(ParityTest, MicroBatchesAddUpToTheGradientOfTheBatch) {
     if (parameter.decays) continue;  // Norms and biases: the same names in both.
     const StoredWeight stored = NameStoredWeight(GetParam().naming, parameter.name);
     const std::string prefix = GetParam().naming == WeightNaming::kHuggingFaceGpt2 ? "transformer." : "";
-    EXPECT_LT(RelativeError(parameter.gradient, Golden("gradient." + prefix + stored.name)), kFloatTolerance) << parameter.name;
+    EXPECT_LT(RelativeError(parameter.gradient, Golden("gradient." + prefix + stored.name)), kFloatTolerance)
+        << parameter.name;
   }
 }
 

@@ -12,8 +12,8 @@ namespace ridgeline {
 namespace {
 
 // "<bos>In the beginning God created the heaven and the earth. And the earth was without form, and void;"
-const std::vector<int64_t> kGenesis = {2,   902,  506,  6534,   3803, 4464, 506,  20808, 532, 506,    7764,
-                                       236761, 1452, 506, 7764,   691,  2180, 1183, 236764, 532, 2325, 236793};
+const std::vector<int64_t> kGenesis = {2,      902,  506, 6534, 3803, 4464, 506,  20808,  532, 506,  7764,
+                                       236761, 1452, 506, 7764, 691,  2180, 1183, 236764, 532, 2325, 236793};
 // What transformers 5.24 gives in float32 on the dequantized weights.
 constexpr double kGenesisLoss = 1.3803499;
 

@@ -33,7 +33,8 @@ absl::StatusOr<std::vector<TensorDeclaration>> Declare(const std::string& path, 
 
 absl::Status WriteSafetensors(const std::string& path, const SafetensorsFile& file) {
   ASSIGN_OR_RETURN(const std::vector<TensorDeclaration> tensors, Declare(path, file));
-  ASSIGN_OR_RETURN(std::unique_ptr<SafetensorsWriter> writer, SafetensorsWriter::Create(path, tensors, {file.metadata}));
+  ASSIGN_OR_RETURN(std::unique_ptr<SafetensorsWriter> writer,
+                   SafetensorsWriter::Create(path, tensors, {file.metadata}));
   for (const TensorDeclaration& declared : tensors) {
     const at::Tensor dense = file.tensors.at(declared.name).detach().contiguous();
     if (dense.nbytes() == 0) continue;

@@ -13,7 +13,8 @@ namespace {
 TEST(SafetensorsTest, EveryDtypeReadsBackToTheSameTensor) {
   SafetensorsFile file;
   file.metadata["step"] = "7";
-  for (at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf, at::kLong, at::kInt, at::kShort, at::kChar, at::kByte, at::kBool})
+  for (at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf, at::kLong, at::kInt, at::kShort,
+                              at::kChar, at::kByte, at::kBool})
     file.tensors[c10::toString(type)] = at::rand({2, 3}).mul(100).to(type);
   file.tensors["empty"] = at::empty({0, 4});
   file.tensors["scalar"] = at::full({}, 2.5);

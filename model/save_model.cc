@@ -61,8 +61,8 @@ absl::Status AppendTensor(const Output& output, SavedValues values, const Append
     at::Tensor slice = flat.narrow(0, begin, count).to(at::kFloat);
     if (output.added != 0) slice = slice + output.added;
     bytes.clear();
-    const absl::Status encoded =
-        EncodeFromFloat(declaration.dtype, std::span(slice.const_data_ptr<float>(), static_cast<size_t>(count)), &bytes);
+    const absl::Status encoded = EncodeFromFloat(
+        declaration.dtype, std::span(slice.const_data_ptr<float>(), static_cast<size_t>(count)), &bytes);
     if (!encoded.ok())
       return absl::Status(encoded.code(), fmt::format("'{}': {}", declaration.name, std::string(encoded.message())));
     RETURN_IF_ERROR(append(declaration.name, bytes));
@@ -83,9 +83,10 @@ std::vector<Output> HuggingFaceOutputs(const LanguageModel& model, Dtype dtype) 
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.of_quantizer) continue;
     const StoredWeight stored = NameStoredWeight(naming, parameter.name);
-    Output output{.declaration = {(gpt != nullptr ? "transformer." : "") + stored.name, dtype, parameter.master.sizes().vec()},
-                  .parameter = &parameter,
-                  .is_transposed = stored.is_transposed};
+    Output output{
+        .declaration = {(gpt != nullptr ? "transformer." : "") + stored.name, dtype, parameter.master.sizes().vec()},
+        .parameter = &parameter,
+        .is_transposed = stored.is_transposed};
     if (stored.is_transposed) std::reverse(output.declaration.shape.begin(), output.declaration.shape.end());
     outputs.push_back(output);
     if (stored.is_transposed && !gpt->config().has_biases)
@@ -107,7 +108,8 @@ absl::Status WriteFolder(const LanguageModel& model, const SaveOptions& options,
       return writer->Append(name, bytes);
     }));
   RETURN_IF_ERROR(writer->Finish());
-  for (const auto& [name, content] : other_files) RETURN_IF_ERROR(WriteFileAtomically((folder / name).string(), content));
+  for (const auto& [name, content] : other_files)
+    RETURN_IF_ERROR(WriteFileAtomically((folder / name).string(), content));
   return WriteFileAtomically((folder / "config.json").string(), config);
 }
 
@@ -122,9 +124,14 @@ absl::Status Replace(const fs::path& folder, const fs::path& with) {
 
 // GGUF's own numbers for general.file_type.
 uint32_t FileTypeOf(Dtype dtype) {
-  constexpr std::array<std::pair<Dtype, uint32_t>, 8> kTypes = {
-      {{Dtype::kF32, 0}, {Dtype::kF16, 1}, {Dtype::kQ4_0, 2}, {Dtype::kQ4_1, 3}, {Dtype::kQ8_0, 7}, {Dtype::kQ5_0, 8},
-       {Dtype::kQ5_1, 9}, {Dtype::kBF16, 32}}};
+  constexpr std::array<std::pair<Dtype, uint32_t>, 8> kTypes = {{{Dtype::kF32, 0},
+                                                                 {Dtype::kF16, 1},
+                                                                 {Dtype::kQ4_0, 2},
+                                                                 {Dtype::kQ4_1, 3},
+                                                                 {Dtype::kQ8_0, 7},
+                                                                 {Dtype::kQ5_0, 8},
+                                                                 {Dtype::kQ5_1, 9},
+                                                                 {Dtype::kBF16, 32}}};
   for (const auto& [type, number] : kTypes)
     if (type == dtype) return number;
   return 0;
@@ -140,9 +147,10 @@ std::vector<Output> GgufOutputs(const LanguageModel& model, Dtype dtype) {
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.of_quantizer) continue;
     const StoredWeight stored = NameStoredWeight(WeightNaming::kGgufGemma3, parameter.name);
-    outputs.push_back({.declaration = {stored.name, DtypeInGguf(parameter, model, dtype), parameter.master.sizes().vec()},
-                       .parameter = &parameter,
-                       .added = stored.subtract_one ? 1.0 : 0.0});
+    outputs.push_back(
+        {.declaration = {stored.name, DtypeInGguf(parameter, model, dtype), parameter.master.sizes().vec()},
+         .parameter = &parameter,
+         .added = stored.subtract_one ? 1.0 : 0.0});
   }
   return outputs;
 }
@@ -151,13 +159,14 @@ std::vector<Output> GgufOutputs(const LanguageModel& model, Dtype dtype) {
 absl::Status CheckSameShape(const Gemma3Config& model, const GgufFile& source) {
   ASSIGN_OR_RETURN(const Gemma3Config other, Gemma3ConfigFromGguf(source, "the metadata's GGUF"));
   auto sizes = [](const Gemma3Config& config) {
-    return std::vector<int64_t>{config.vocab_size, config.dim,      config.n_layers, config.mlp_dim,
+    return std::vector<int64_t>{config.vocab_size, config.dim,        config.n_layers, config.mlp_dim,
                                 config.n_heads,    config.n_kv_heads, config.head_dim, config.sliding_window};
   };
   if (sizes(model) == sizes(other) && model.slides == other.slides) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "the GGUF that metadata and tokenizer come from is of another shape: {} layers, width {}, {} tokens; the model has {}, {}, {}",
-      other.n_layers, other.dim, other.vocab_size, model.n_layers, model.dim, model.vocab_size));
+  return absl::InvalidArgumentError(
+      fmt::format("the GGUF that metadata and tokenizer come from is of another shape: {} layers, width {}, {} tokens; "
+                  "the model has {}, {}, {}",
+                  other.n_layers, other.dim, other.vocab_size, model.n_layers, model.dim, model.vocab_size));
 }
 
 }  // namespace
@@ -173,9 +182,11 @@ absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& opti
   return written;
 }
 
-absl::Status SaveGguf(const LanguageModel& model, const SaveOptions& options, const GgufFile& source, const std::string& path) {
+absl::Status SaveGguf(const LanguageModel& model, const SaveOptions& options, const GgufFile& source,
+                      const std::string& path) {
   const auto* gemma = dynamic_cast<const Gemma3*>(&model);
-  if (gemma == nullptr) return absl::InvalidArgumentError("GGUF is written for Gemma 3 alone; safetensors holds this model");
+  if (gemma == nullptr)
+    return absl::InvalidArgumentError("GGUF is written for Gemma 3 alone; safetensors holds this model");
   RETURN_IF_ERROR(CheckSameShape(gemma->config(), source));
   GgufMetadata metadata;
   metadata.CopyFrom(source, "");

@@ -25,8 +25,8 @@ struct SaveOptions {
 };
 
 // Writes config.json and model.safetensors (shards of 5 GB with an index, if it is larger) in Hugging Face's names, and
-// `other_files` (name to content: the tokenizer's). The folder appears when all of it is on the disk; one that was there
-// is replaced. dtype: F32, F16 or BF16. RESOURCE_EXHAUSTED when the disk is full.
+// `other_files` (name to content: the tokenizer's). The folder appears when all of it is on the disk; one that was
+// there is replaced. dtype: F32, F16 or BF16. RESOURCE_EXHAUSTED when the disk is full.
 absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
                              const std::map<std::string, std::string>& other_files, const std::string& folder);
 

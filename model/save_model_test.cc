@@ -41,13 +41,16 @@ void ExpectSameWeights(const LanguageModel& a, const LanguageModel& b) {
   }
 }
 
-at::Tensor SomeLogits(LanguageModel* model) { return model->Logits(at::arange(0, 12, at::kLong).remainder(model->vocab_size()).view({1, 12})); }
+at::Tensor SomeLogits(LanguageModel* model) {
+  return model->Logits(at::arange(0, 12, at::kLong).remainder(model->vocab_size()).view({1, 12}));
+}
 
 TEST_F(SaveModelTest, WhatIsSavedAsF32LoadsAsTheSameNetwork) {
   for (const char* name : {"gemma3-270m-like", "gemma3-4b-like", "gpt2-like"}) {
     auto model = LoadModel(std::string(RIDGELINE_TESTDATA) + "/" + name, {});
     ASSERT_TRUE(model.ok());
-    ASSERT_EQ(SaveHuggingFace(**model, {}, {.bos_id = 2, .eos_id = 1}, {{"NOTICE", "text"}}, Path(name)), absl::OkStatus());
+    ASSERT_EQ(SaveHuggingFace(**model, {}, {.bos_id = 2, .eos_id = 1}, {{"NOTICE", "text"}}, Path(name)),
+              absl::OkStatus());
     auto loaded = LoadModel(Path(name), {});
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     ExpectSameWeights(**model, **loaded);
@@ -96,7 +99,8 @@ TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithTurnedBack) {
       if (!ours.quantizer.enabled()) continue;
       EXPECT_EQ(at::equal(ours.compute, saved.master), !stays_turned) << ours.name;
       EXPECT_LT((saved.master - ours.master).square().sum().item<double>(),
-                0.1 * ours.master.square().sum().item<double>()) << ours.name;
+                0.1 * ours.master.square().sum().item<double>())
+          << ours.name;
     }
   }
 }
@@ -114,7 +118,9 @@ GgufMetadata MetadataOf(const Gemma3Config& config) {
   GgufMetadata metadata;
   metadata.SetString("general.architecture", "gemma3");
   metadata.SetString("tokenizer.ggml.model", "llama");
-  auto size = [&](const char* key, int64_t value) { metadata.SetUint32(std::string("gemma3.") + key, static_cast<uint32_t>(value)); };
+  auto size = [&](const char* key, int64_t value) {
+    metadata.SetUint32(std::string("gemma3.") + key, static_cast<uint32_t>(value));
+  };
   size("embedding_length", config.dim);
   size("block_count", config.n_layers);
   size("feed_forward_length", config.mlp_dim);
@@ -128,7 +134,8 @@ GgufMetadata MetadataOf(const Gemma3Config& config) {
 
 // A GGUF that has metadata of this shape, and as tensors an embedding alone.
 std::string WriteSource(const Gemma3Config& config, const std::string& path) {
-  auto writer = GgufWriter::Create(path, MetadataOf(config), {{"token_embd.weight", Dtype::kF32, {config.vocab_size, config.dim}}});
+  auto writer = GgufWriter::Create(path, MetadataOf(config),
+                                   {{"token_embd.weight", Dtype::kF32, {config.vocab_size, config.dim}}});
   const std::string zeros(static_cast<size_t>(config.vocab_size * config.dim) * sizeof(float), '\0');
   EXPECT_EQ((*writer)->Append("token_embd.weight", zeros), absl::OkStatus());
   EXPECT_EQ((*writer)->Finish(), absl::OkStatus());
@@ -136,8 +143,15 @@ std::string WriteSource(const Gemma3Config& config, const std::string& path) {
 }
 
 Gemma3Config SmallGemma() {
-  Gemma3Config config{.vocab_size = 40, .dim = 32, .n_layers = 7, .mlp_dim = 64, .n_heads = 2, .n_kv_heads = 1, .head_dim = 32,
-                      .max_length = 64, .sliding_window = 8};
+  Gemma3Config config{.vocab_size = 40,
+                      .dim = 32,
+                      .n_layers = 7,
+                      .mlp_dim = 64,
+                      .n_heads = 2,
+                      .n_kv_heads = 1,
+                      .head_dim = 32,
+                      .max_length = 64,
+                      .sliding_window = 8};
   for (int i = 0; i < 7; ++i) config.slides.push_back(i != 5);
   config.query_scale = 32;
   return config;
@@ -171,7 +185,8 @@ TEST_F(SaveModelTest, BlockTypesKeepNormsInF32AndTheHeadAtEightBits) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   for (size_t i = 0; i < (*model)->parameters().size(); ++i) {
     const at::Tensor &saved = (*model)->parameters()[i].master, &read = (*loaded)->parameters()[i].master;
-    EXPECT_LE((read - saved).norm().item<double>(), 0.15 * saved.norm().item<double>()) << (*model)->parameters()[i].name;
+    EXPECT_LE((read - saved).norm().item<double>(), 0.15 * saved.norm().item<double>())
+        << (*model)->parameters()[i].name;
   }
 }
 

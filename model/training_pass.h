@@ -12,7 +12,7 @@ namespace ridgeline {
 // An unquantized network that a student learns from.
 struct Teacher {
   LanguageModel* model = nullptr;
-  double weight = 0;       // Share of the divergence in the loss.
+  double weight = 0;  // Share of the divergence in the loss.
   double temperature = 1;
 };
 

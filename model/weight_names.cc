@@ -24,10 +24,8 @@ constexpr std::array<Renaming, 14> kGgufGemma3 = {{{"self_attn.q_proj", "attn_q"
                                                    {"mlp.up_proj", "ffn_up"},
                                                    {"mlp.down_proj", "ffn_down"},
                                                    {"model.layers", "blk"}}};
-constexpr std::array<Renaming, 4> kGpt2 = {{{"attn.qkv", "attn.c_attn"},
-                                            {"attn.proj", "attn.c_proj"},
-                                            {"mlp.fc", "mlp.c_fc"},
-                                            {"mlp.proj", "mlp.c_proj"}}};
+constexpr std::array<Renaming, 4> kGpt2 = {
+    {{"attn.qkv", "attn.c_attn"}, {"attn.proj", "attn.c_proj"}, {"mlp.fc", "mlp.c_fc"}, {"mlp.proj", "mlp.c_proj"}}};
 
 template <size_t n>
 bool Rename(const std::array<Renaming, n>& renamings, std::string* name) {
@@ -44,9 +42,12 @@ bool Contains(const std::string& text, std::string_view part) { return text.find
 
 StoredWeight NameInGguf(const std::string& parameter) {
   StoredWeight stored{.name = parameter, .subtract_one = Contains(parameter, "norm")};
-  if (parameter == "model.embed_tokens.weight") stored.name = "token_embd.weight";
-  else if (parameter == "model.norm.weight") stored.name = "output_norm.weight";
-  else Rename(kGgufGemma3, &stored.name);
+  if (parameter == "model.embed_tokens.weight")
+    stored.name = "token_embd.weight";
+  else if (parameter == "model.norm.weight")
+    stored.name = "output_norm.weight";
+  else
+    Rename(kGgufGemma3, &stored.name);
   return stored;
 }
 

@@ -20,9 +20,15 @@ struct Pair {
   Dtype dtype;
   at::ScalarType type;
 };
-constexpr std::array<Pair, 10> kPairs = {{{Dtype::kF64, at::kDouble}, {Dtype::kF32, at::kFloat}, {Dtype::kF16, at::kHalf},
-                                          {Dtype::kBF16, at::kBFloat16}, {Dtype::kI64, at::kLong}, {Dtype::kI32, at::kInt},
-                                          {Dtype::kI16, at::kShort}, {Dtype::kI8, at::kChar}, {Dtype::kU8, at::kByte},
+constexpr std::array<Pair, 10> kPairs = {{{Dtype::kF64, at::kDouble},
+                                          {Dtype::kF32, at::kFloat},
+                                          {Dtype::kF16, at::kHalf},
+                                          {Dtype::kBF16, at::kBFloat16},
+                                          {Dtype::kI64, at::kLong},
+                                          {Dtype::kI32, at::kInt},
+                                          {Dtype::kI16, at::kShort},
+                                          {Dtype::kI8, at::kChar},
+                                          {Dtype::kU8, at::kByte},
                                           {Dtype::kBool, at::kBool}}};
 
 bool IsAligned(const TensorView& view) {
@@ -49,7 +55,8 @@ absl::Status DecodeInto(const TensorView& view, const at::Tensor& tensor) {
   at::parallel_for(0, slices, /*grain_size=*/8, [&](int64_t begin, int64_t end) {
     for (int64_t slice = begin; slice < end; ++slice) {
       const int64_t first = slice * kSliceElements, count = std::min(kSliceElements, elements - first);
-      results[static_cast<size_t>(slice)] = DecodeSlice(view, first, std::span(out + first, static_cast<size_t>(count)));
+      results[static_cast<size_t>(slice)] =
+          DecodeSlice(view, first, std::span(out + first, static_cast<size_t>(count)));
     }
   });
   for (const absl::Status& result : results) RETURN_IF_ERROR(result);
@@ -72,7 +79,8 @@ std::optional<Dtype> DtypeOf(at::ScalarType type) {
 
 absl::StatusOr<at::Tensor> ToTensor(const TensorView& view, at::ScalarType type) {
   if (type != at::kFloat && type != at::kBFloat16)
-    return absl::InvalidArgumentError(fmt::format("tensor '{}': weights become float32 or bfloat16, not {}", view.name, c10::toString(type)));
+    return absl::InvalidArgumentError(
+        fmt::format("tensor '{}': weights become float32 or bfloat16, not {}", view.name, c10::toString(type)));
   if (ScalarTypeOf(view.dtype) == type && IsAligned(view))
     return at::from_blob(const_cast<char*>(view.bytes.data()), view.shape, at::TensorOptions(type));
   at::Tensor tensor = at::empty(view.shape, type);
@@ -82,7 +90,9 @@ absl::StatusOr<at::Tensor> ToTensor(const TensorView& view, at::ScalarType type)
 
 absl::StatusOr<at::Tensor> CopyTensor(const TensorView& view) {
   const std::optional<at::ScalarType> type = ScalarTypeOf(view.dtype);
-  if (!type) return absl::InvalidArgumentError(fmt::format("tensor '{}' is {}, which no tensor in memory is", view.name, DtypeName(view.dtype)));
+  if (!type)
+    return absl::InvalidArgumentError(
+        fmt::format("tensor '{}' is {}, which no tensor in memory is", view.name, DtypeName(view.dtype)));
   at::Tensor tensor = at::empty(view.shape, *type);
   if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
   return tensor;

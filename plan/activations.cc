@@ -26,8 +26,8 @@ class InputCopies {
   InputCopies(const Quantizers& quantizers, std::string block, const PassSize& pass)
       : quantizers_(quantizers), block_(std::move(block)), element_bits_(8 * static_cast<double>(pass.element_bytes)) {}
 
-  // How often the input of these linear layers is kept: for layers that multiply with it as it is or for the quantizer's
-  // backward pass, which may do with less, and quantized.
+  // How often the input of these linear layers is kept: for layers that multiply with it as it is or for the
+  // quantizer's backward pass, which may do with less, and quantized.
   double Of(std::initializer_list<const char*> layers, bool is_kept_anyway = false) const {
     int64_t skipped = 0;
     for (const char* layer : layers) skipped += MatchesAny(quantizers_.skip, block_ + layer) ? 1 : 0;
@@ -46,7 +46,8 @@ class InputCopies {
 };
 
 int64_t KeptBytes(double elements, int64_t floats, const PassSize& pass) {
-  const double token_bytes = elements * static_cast<double>(pass.element_bytes) + static_cast<double>(floats * kFloatBytes);
+  const double token_bytes =
+      elements * static_cast<double>(pass.element_bytes) + static_cast<double>(floats * kFloatBytes);
   return static_cast<int64_t>(static_cast<double>(pass.tokens()) * token_bytes);
 }
 
@@ -65,8 +66,7 @@ BlockBytes BlockOf(const GptConfig& config, const Quantizers& quantizers, int64_
   // Two residuals, norms' outputs, q, k and v, what attention mixed, and the MLP before and after GELU.
   const double elements = static_cast<double>(c) * (2 + norm_outputs + 3 + mixed + 4 + inner * 4);
   const int64_t floats = 2 * 2 + config.n_heads;  // Means and deviations of two norms; attention's log-sum-exp.
-  return {.kept = KeptBytes(elements, floats, pass),
-          .backward = MlpBackwardBytes(c, 4 * c, 4 * c, inner, pass)};
+  return {.kept = KeptBytes(elements, floats, pass), .backward = MlpBackwardBytes(c, 4 * c, 4 * c, inner, pass)};
 }
 
 BlockBytes BlockOf(const Gemma3Config& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
@@ -82,13 +82,13 @@ BlockBytes BlockOf(const Gemma3Config& config, const Quantizers& quantizers, int
   const double stream = (4 + norm_outputs) * static_cast<double>(c);
   // q and k before their norms, q after the rotation, k and v as attention reads them, what it mixed.
   const int64_t attended_key = config.n_heads == config.n_kv_heads ? key : query;  // Repeated for each group of heads.
-  const double attention = static_cast<double>(query + key + query + 2 * attended_key) + mixed * static_cast<double>(query);
+  const double attention =
+      static_cast<double>(query + key + query + 2 * attended_key) + mixed * static_cast<double>(query);
   const double elements = stream + attention + (2 + inner) * static_cast<double>(f);
   const int64_t floats = 4 + 2 * config.n_heads + config.n_kv_heads;  // Inverse RMS of each norm; log-sum-exp.
   const bool is_masked = config.slides[static_cast<size_t>(index)] && pass.seq_len > config.sliding_window;
   const int64_t mask = is_masked ? pass.seq_len * pass.seq_len * pass.element_bytes : 0;
-  return {.kept = KeptBytes(elements, floats, pass) + mask,
-          .backward = MlpBackwardBytes(c, 2 * f, f, inner, pass)};
+  return {.kept = KeptBytes(elements, floats, pass) + mask, .backward = MlpBackwardBytes(c, 2 * f, f, inner, pass)};
 }
 
 // The gradient of the hidden states and one chunk of logits; with a teacher its hidden states, its logits, and a second

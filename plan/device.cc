@@ -25,7 +25,8 @@ constexpr std::array<Device, 3> kGpus = {{
 
 Device ThisMachine() {
   const double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  return {.name = "cpu", .memory_bytes = bytes, .link_bytes_per_second = 1.25 * kGiga, .runtime_bytes = kCpuRuntimeBytes};
+  return {
+      .name = "cpu", .memory_bytes = bytes, .link_bytes_per_second = 1.25 * kGiga, .runtime_bytes = kCpuRuntimeBytes};
 }
 
 }  // namespace

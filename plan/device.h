@@ -13,7 +13,7 @@ namespace ridgeline {
 struct Device {
   std::string_view name;
   double memory_bytes = 0;
-  double float32_flops = 0;          // Peak of dense matrix products, in a second; 0: not known.
+  double float32_flops = 0;  // Peak of dense matrix products, in a second; 0: not known.
   double bfloat16_flops = 0;
   double link_bytes_per_second = 0;  // Of one rank, to the others.
   double runtime_bytes = 0;          // Program, libraries and context, before the first tensor.

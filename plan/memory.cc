@@ -11,9 +11,10 @@ namespace {
 
 constexpr int64_t kFloatBytes = 4;
 
-// Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes what the quantizer saves for its
-// backward pass.
-int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers, int64_t element_bytes) {
+// Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes what the quantizer saves for
+// its backward pass.
+int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers,
+                    int64_t element_bytes) {
   int64_t elements = 0, saved_bytes = 0;
   for (const ParameterShape& parameter : parameters) {
     const bool is_matrix = parameter.kind != ParameterKind::kVector;
@@ -27,7 +28,8 @@ int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantiz
 
 }  // namespace
 
-MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers, int64_t ranks) {
+MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers,
+                      int64_t ranks) {
   const v1::Training& training = recipe.training();
   const int64_t element_bytes = ElementBytes(training);
   const std::vector<ParameterShape> parameters = ParametersOf(config);
@@ -40,13 +42,12 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
   memory.optimizer_bytes = 2 * counts.total * kFloatBytes;
   const bool distills = training.distill().weight() > 0;
   if (distills) memory.teacher_bytes = memory.masters_bytes + CopiesBytes(parameters, {}, element_bytes);
-  const ActivationBytes activations =
-      ActivationsOf(config, quantizers,
-                    {.sequences = split.sequences_per_pass,
-                     .seq_len = training.seq_len(),
-                     .element_bytes = element_bytes,
-                     .recomputes = recipe.activation_checkpoint().mode() == "full",
-                     .distills = distills});
+  const ActivationBytes activations = ActivationsOf(config, quantizers,
+                                                    {.sequences = split.sequences_per_pass,
+                                                     .seq_len = training.seq_len(),
+                                                     .element_bytes = element_bytes,
+                                                     .recomputes = recipe.activation_checkpoint().mode() == "full",
+                                                     .distills = distills});
   memory.activations_bytes = activations.kept;
   // A weight's bfloat16 gradient is widened on its way to a learned scale, when activations are gone.
   const bool widens = memory.gradients_bytes < memory.masters_bytes && quantizers.weight.learns_scale();

@@ -61,7 +61,9 @@ std::string ModelLabel(const v1::Recipe& recipe) {
     return (path.has_filename() ? path : path.parent_path()).filename().string();
   }
   std::string sizes;
-  auto add = [&sizes](const char* key, int value) { sizes += fmt::format("{}{}={}", sizes.empty() ? "" : " ", key, value); };
+  auto add = [&sizes](const char* key, int value) {
+    sizes += fmt::format("{}{}={}", sizes.empty() ? "" : " ", key, value);
+  };
   if (model.has_n_layers()) add("n_layers", model.n_layers());
   if (model.has_dim()) add("dim", model.dim());
   if (model.has_n_heads()) add("n_heads", model.n_heads());
@@ -105,7 +107,8 @@ absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int
   if (dataset_vocab_size > vocab_size)
     return absl::InvalidArgumentError(fmt::format(
         "the dataset's tokenizer has {} tokens, the model {}: prepare the text with the model's own tokenizer "
-        "(ridgeline data prepare --tokenizer)", dataset_vocab_size, vocab_size));
+        "(ridgeline data prepare --tokenizer)",
+        dataset_vocab_size, vocab_size));
   if (recipe.training().seq_len() > max_length)
     return absl::InvalidArgumentError(fmt::format("training.seq_len {} is longer than the model's {} positions",
                                                   recipe.training().seq_len(), max_length));

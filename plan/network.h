@@ -17,7 +17,7 @@ namespace ridgeline {
 std::string ModelLabel(const v1::Recipe& recipe);
 
 struct Quantizers {
-  QuantizerSpec weight;           // With the sparsity that a schedule reaches in the end.
+  QuantizerSpec weight;  // With the sparsity that a schedule reaches in the end.
   QuantizerSpec activation;
   std::vector<std::string> skip;  // Patterns of layers that neither is for.
 };

@@ -111,11 +111,12 @@ ModelCost CostOf(const std::vector<ParameterShape>& parameters, const Quantizers
       other_elements += parameter.elements();
       continue;
     }
-    linears.push_back({.name = parameter.name,
-                       .rows = parameter.rows,
-                       .columns = parameter.columns,
-                       .weight = WeightQuantizerOf(parameter, quantizers),
-                       .activation = MatchesAny(quantizers.skip, parameter.name) ? QuantizerSpec{} : quantizers.activation});
+    linears.push_back(
+        {.name = parameter.name,
+         .rows = parameter.rows,
+         .columns = parameter.columns,
+         .weight = WeightQuantizerOf(parameter, quantizers),
+         .activation = MatchesAny(quantizers.skip, parameter.name) ? QuantizerSpec{} : quantizers.activation});
   }
   return CostOfModel(linears, other_elements, parameters.front().elements());
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/network.h"
 #include "plan/plan.h"
 
 #include <gmock/gmock.h>
 
+#include "plan/network.h"
 #include "recipes/model_shapes.h"
 #include "recipes/recipe_reader.h"
 
@@ -76,7 +76,8 @@ TEST(PlanTest, Bfloat16HalvesGradientsOnlyWhereNothingIsAccumulated) {
 }
 
 TEST(PlanTest, CheckpointedActivationsAreOneRowABlockForAThirdMoreWork) {
-  const Plan kept = PlanOf(RecipeOf("gemma3-1b")), again = PlanOf(RecipeOf("gemma3-1b", {{"activation_checkpoint.mode", "full"}}));
+  const Plan kept = PlanOf(RecipeOf("gemma3-1b")),
+             again = PlanOf(RecipeOf("gemma3-1b", {{"activation_checkpoint.mode", "full"}}));
   EXPECT_EQ(again.memory.activations_bytes, int64_t{26 + 2} * 12 * 128 * 1152 * 4);
   EXPECT_LT(again.memory.peak_bytes(), kept.memory.peak_bytes());
   EXPECT_GT(again.work.flops, kept.work.flops);
@@ -84,8 +85,9 @@ TEST(PlanTest, CheckpointedActivationsAreOneRowABlockForAThirdMoreWork) {
 }
 
 TEST(PlanTest, LogitsNeverExistWhole) {
-  const Plan plan = PlanOf(RecipeOf("gemma3-270m", {{"training.seq_len", "32768"}, {"training.global_batch_size", "1"},
-                                                    {"activation_checkpoint.mode", "full"}}));
+  const Plan plan = PlanOf(RecipeOf(
+      "gemma3-270m",
+      {{"training.seq_len", "32768"}, {"training.global_batch_size", "1"}, {"activation_checkpoint.mode", "full"}}));
   EXPECT_LT(plan.memory.working_bytes, 8 * kGib);  // 34 GB if all were there at once.
 }
 
@@ -94,7 +96,8 @@ TEST(PlanTest, ATeacherIsASecondSetOfWeights) {
   recipe.mutable_training()->mutable_distill()->set_weight(0.5);
   const Plan plan = PlanOf(recipe);
   EXPECT_EQ(plan.memory.teacher_bytes, plan.memory.masters_bytes + plan.memory.copies_bytes);
-  EXPECT_GT(plan.memory.working_bytes, PlanOf(RecipeOf("gemma3-270m", {{"training.dtype", "bfloat16"}})).memory.working_bytes);
+  EXPECT_GT(plan.memory.working_bytes,
+            PlanOf(RecipeOf("gemma3-270m", {{"training.dtype", "bfloat16"}})).memory.working_bytes);
 }
 
 TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
@@ -112,8 +115,8 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
 }
 
 TEST(PlanTest, MasksAreThoseThatTheRecipeSaysForBothTensorsOrForOne) {
-  std::vector<RecipeOverride> set = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"},
-                                     {"quant.activation.format", "int4"}};
+  std::vector<RecipeOverride> set = {
+      {"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"}, {"quant.activation.format", "int4"}};
   const Quantizers own = QuantizersFromRecipe(RecipeOf("gpt2", set)).value();
   EXPECT_EQ(own.weight.trust, 1);  // Of ternary weights.
   EXPECT_EQ(own.activation.trust, 0);
@@ -165,7 +168,8 @@ TEST(PlanTest, FitsSaysWhetherThePeakIsUnderTheDevicesMemory) {
   const std::vector<RecipeOverride> batch = {{"training.global_batch_size", "1"}, {"training.seq_len", "1024"}};
   const Plan plan = PlanOf(RecipeOf("gemma3-4b", batch));
   EXPECT_TRUE(plan.fits(H100()));
-  EXPECT_FALSE(PlanOf(RecipeOf("gemma3-4b", {{"training.global_batch_size", "8"}, {"training.seq_len", "2048"}})).fits(H100()));
+  EXPECT_FALSE(
+      PlanOf(RecipeOf("gemma3-4b", {{"training.global_batch_size", "8"}, {"training.seq_len", "2048"}})).fits(H100()));
 }
 
 TEST(PlanTest, RanksWithoutASequenceAreIdle) {

@@ -12,9 +12,9 @@
 namespace ridgeline {
 
 struct WorkPlan {
-  double flops = 0;               // Of the rank with most sequences; a multiplication and an addition are two.
-  double wire_bytes = 0;          // That each rank sends.
-  double compute_seconds = 0;     // 0 where the device's rate is not known.
+  double flops = 0;            // Of the rank with most sequences; a multiplication and an addition are two.
+  double wire_bytes = 0;       // That each rank sends.
+  double compute_seconds = 0;  // 0 where the device's rate is not known.
   double wire_seconds = 0;
 
   double step_seconds() const { return compute_seconds > 0 ? compute_seconds + wire_seconds : 0; }

@@ -20,10 +20,14 @@ using google::protobuf::Reflection;
 double NumericValue(const Message& message, const FieldDescriptor* field) {
   const Reflection& reflection = *message.GetReflection();
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.GetDouble(message, field);
-    case FieldDescriptor::CPPTYPE_INT32: return reflection.GetInt32(message, field);
-    case FieldDescriptor::CPPTYPE_INT64: return static_cast<double>(reflection.GetInt64(message, field));
-    default: return 0;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return reflection.GetDouble(message, field);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.GetInt32(message, field);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return static_cast<double>(reflection.GetInt64(message, field));
+    default:
+      return 0;
   }
 }
 
@@ -64,8 +68,8 @@ void CheckTextList(const Message& message, const FieldDescriptor* field, const s
     } else if (text.empty()) {
       issues->push_back({item, "is empty", "write a value, or remove the item", {item}});
     } else if (text.size() > kMaxItemBytes) {
-      issues->push_back({item, fmt::format("{} is too long", Shown(text)),
-                         fmt::format("at most {} bytes", kMaxItemBytes), {item}});
+      issues->push_back(
+          {item, fmt::format("{} is too long", Shown(text)), fmt::format("at most {} bytes", kMaxItemBytes), {item}});
     }
   }
 }
@@ -91,8 +95,10 @@ void CheckScalar(const Message& message, const FieldDescriptor* field, const std
 void CheckUnknownFields(const Message& message, const std::string& prefix, std::vector<Issue>* issues) {
   int count = message.GetReflection()->GetUnknownFields(message).field_count();
   if (count == 0) return;
-  issues->push_back({prefix, fmt::format("{} fields are unknown to version {}", count, RIDGELINE_VERSION),
-                     "use the same version everywhere", {}});
+  issues->push_back({prefix,
+                     fmt::format("{} fields are unknown to version {}", count, RIDGELINE_VERSION),
+                     "use the same version everywhere",
+                     {}});
 }
 
 }  // namespace

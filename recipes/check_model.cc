@@ -76,7 +76,8 @@ std::string RemedyForTail(const std::vector<int64_t>& lengths) {
   return fmt::format("set it to a power of two up to {}, or quant.hadamard to false", largest);
 }
 
-void CheckHadamardBlocks(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix, Issues* issues) {
+void CheckHadamardBlocks(const v1::Recipe& full, const v1::TensorQuant& quant, const std::string& prefix,
+                         Issues* issues) {
   if (!full.quant().hadamard() || !IsQuantized(full.quant(), quant)) return;
   const std::string key = prefix + ".block";
   const int block = quant.block();

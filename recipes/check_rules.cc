@@ -20,34 +20,39 @@ using Issues = std::vector<Issue>;
 
 void CheckName(const v1::Recipe& full, Issues* issues) {
   if (full.name().size() <= kMaxNameBytes) return;
-  issues->push_back({"name", fmt::format("{} is too long", Shown(full.name())),
-                     fmt::format("at most {} bytes", kMaxNameBytes), {}});
+  issues->push_back(
+      {"name", fmt::format("{} is too long", Shown(full.name())), fmt::format("at most {} bytes", kMaxNameBytes), {}});
 }
 
 // Keys must work in a selector: `--selector team=vision,kind=demo`.
 bool IsLabelKey(const std::string& key) {
-  static constexpr std::string_view kAllowed =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
+  static constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
   return !key.empty() && key.size() <= kMaxLabelKeyBytes && key.find_first_not_of(kAllowed) == std::string::npos;
 }
 
 void CheckLabels(const v1::Recipe& full, Issues* issues) {
   if (full.labels_size() > kMaxLabels) {
-    issues->push_back({"labels", fmt::format("{} labels are too many", full.labels_size()),
-                       fmt::format("at most {}", kMaxLabels), {}});
+    issues->push_back({"labels",
+                       fmt::format("{} labels are too many", full.labels_size()),
+                       fmt::format("at most {}", kMaxLabels),
+                       {}});
     return;
   }
   size_t first_issue = issues->size();
   for (const auto& [key, value] : full.labels()) {
     std::string full_key = "labels." + key;
     if (!IsLabelKey(key)) {
-      issues->push_back({full_key, fmt::format("{} cannot be a label's key", Shown(key)),
-                         fmt::format("use letters, digits and _ . - /, at most {} bytes", kMaxLabelKeyBytes), {}});
+      issues->push_back({full_key,
+                         fmt::format("{} cannot be a label's key", Shown(key)),
+                         fmt::format("use letters, digits and _ . - /, at most {} bytes", kMaxLabelKeyBytes),
+                         {}});
     } else if (auto error = CheckText(value)) {
       issues->push_back({full_key, error->message, error->remedy, {}});
     } else if (value.size() > kMaxLabelValueBytes) {
-      issues->push_back({full_key, fmt::format("{} is too long", Shown(value)),
-                         fmt::format("at most {} bytes", kMaxLabelValueBytes), {}});
+      issues->push_back({full_key,
+                         fmt::format("{} is too long", Shown(value)),
+                         fmt::format("at most {} bytes", kMaxLabelValueBytes),
+                         {}});
     }
   }
   // A protobuf map has no order.
@@ -58,8 +63,10 @@ void CheckSchedule(const v1::Recipe& full, Issues* issues) {
   int warmup = full.lr_scheduler().warmup_steps();
   int steps = full.training().steps();
   if (warmup <= steps) return;
-  issues->push_back({"lr_scheduler.warmup_steps", fmt::format("{} is over training.steps, which is {}", warmup, steps),
-                     fmt::format("at most {}", steps), {"lr_scheduler.warmup_steps", "training.steps"}});
+  issues->push_back({"lr_scheduler.warmup_steps",
+                     fmt::format("{} is over training.steps, which is {}", warmup, steps),
+                     fmt::format("at most {}", steps),
+                     {"lr_scheduler.warmup_steps", "training.steps"}});
 }
 
 void CheckTraining(const v1::Recipe& full, Issues* issues) {
@@ -80,18 +87,22 @@ void CheckTraining(const v1::Recipe& full, Issues* issues) {
 }
 
 // A tensor's format and estimator come together.
-void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix, Issues* issues) {
+void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix,
+                      Issues* issues) {
   const std::string own = prefix + ".estimator", format = prefix + ".format";
   const std::string& estimator = EstimatorOf(quant, tensor);
   if (tensor.format() != "none" && estimator == "none") {
     const std::string key = tensor.has_estimator() ? own : "quant.estimator";
-    issues->push_back({format, fmt::format("{} needs an estimator, and {} is none", tensor.format(), key),
+    issues->push_back({format,
+                       fmt::format("{} needs an estimator, and {} is none", tensor.format(), key),
                        fmt::format("set {} to {}, or the format to none", key, EstimatorsFor(tensor.format())),
                        {format, key}});
   }
   if (tensor.format() == "none" && tensor.has_estimator() && estimator != "none") {
-    issues->push_back({own, fmt::format("{} has nothing to quantize: {} is none", estimator, format),
-                       fmt::format("set {}, or remove the key", format), {own, format}});
+    issues->push_back({own,
+                       fmt::format("{} has nothing to quantize: {} is none", estimator, format),
+                       fmt::format("set {}, or remove the key", format),
+                       {own, format}});
   }
 }
 
@@ -100,11 +111,11 @@ void CheckEstimator(const v1::Recipe& full, Issues* issues) {
   CheckEstimatorOf(quant, quant.weight(), "quant.weight", issues);
   CheckEstimatorOf(quant, quant.activation(), "quant.activation", issues);
   if (quant.estimator() == "none" || quant.weight().format() != "none" || quant.activation().format() != "none") return;
-  issues->push_back({"quant.estimator",
-                     fmt::format("{} has nothing to quantize: the formats of weight and activation are none",
-                                 quant.estimator()),
-                     "set quant.weight.format or quant.activation.format, or the estimator to none",
-                     {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
+  issues->push_back(
+      {"quant.estimator",
+       fmt::format("{} has nothing to quantize: the formats of weight and activation are none", quant.estimator()),
+       "set quant.weight.format or quant.activation.format, or the estimator to none",
+       {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
 }
 
 }  // namespace

@@ -61,8 +61,8 @@ absl::StatusOr<FieldExplanation> ExplainField(const std::string& key) {
   }
   std::optional<recipe_internal::ResolvedKey> resolved = recipe_internal::ResolveKey(key);
   if (!resolved) {
-    return absl::NotFoundError(fmt::format("unknown key {} ({})", recipe_internal::Shown(key),
-                                           recipe_internal::RemedyForUnknownKey(key)));
+    return absl::NotFoundError(
+        fmt::format("unknown key {} ({})", recipe_internal::Shown(key), recipe_internal::RemedyForUnknownKey(key)));
   }
   FieldExplanation explanation = ExplainOne(key, resolved->field);
   bool has_keys = resolved->field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !resolved->field->is_map();

@@ -10,12 +10,12 @@
 namespace ridgeline {
 
 struct FieldExplanation {
-  std::string key;            // "training.seq_len"
-  std::string type;           // "integer", "number", "text", "true/false", "section", "list", "list of text", "map"
+  std::string key;   // "training.seq_len"
+  std::string type;  // "integer", "number", "text", "true/false", "section", "list", "list of text", "map"
   std::string help;
   std::string unit;
   std::string default_value;
-  std::string range;          // "2 to 131072", "over 0, up to 10"; empty if unbounded
+  std::string range;  // "2 to 131072", "over 0, up to 10"; empty if unbounded
   std::vector<std::string> one_of;
   bool required = false;
   std::vector<FieldExplanation> children;  // Of a section, one level down.

@@ -86,9 +86,10 @@ TEST(ExplainFieldTest, GivesTypeUnitRangeAndDefault) {
   EXPECT_EQ(one.range, "2 to 131072");
   EXPECT_FALSE(one.required);
   EXPECT_EQ(Explain("optimizer.lr").range, "over 0, up to 10");
-  EXPECT_THAT(Explain("quant.estimator").one_of,
-              ElementsAre("none", "ridge", "ste", "quest", "ridge_trust", "ste_clip", "bitnet_b1", "bitnet",
-                          "bitnet_reloaded", "torchao", "bi_adapter", "gaussws", "diffq", "lsq", "paretoq", "post", "asq"));
+  EXPECT_THAT(
+      Explain("quant.estimator").one_of,
+      ElementsAre("none", "ridge", "ste", "quest", "ridge_trust", "ste_clip", "bitnet_b1", "bitnet", "bitnet_reloaded",
+                  "torchao", "bi_adapter", "gaussws", "diffq", "lsq", "paretoq", "post", "asq"));
   EXPECT_TRUE(Explain("dataset.path").required);
 }
 

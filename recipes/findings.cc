@@ -79,8 +79,8 @@ std::vector<RecipeProblem> Findings::Take() {
   std::stable_sort(problems_.begin(), problems_.end(),
                    [&](const RecipeProblem& a, const RecipeProblem& b) { return order(a) < order(b); });
   if (left_out_ > 0) {
-    problems_.push_back({file_, 0, 0, "", fmt::format("{} more problems are not shown", left_out_),
-                         "fix those above first"});
+    problems_.push_back(
+        {file_, 0, 0, "", fmt::format("{} more problems are not shown", left_out_), "fix those above first"});
   }
   return std::move(problems_);
 }

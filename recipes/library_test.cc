@@ -81,7 +81,8 @@ TEST(LibraryTest, EachMethodOfTheStudyHasItsOwnPenalty) {
   ASSERT_TRUE(children.ok()) << children.status();
   std::map<std::string, double> penalties;
   for (const v1::Recipe& child : *children) penalties[child.quant().estimator()] = child.quant().lambda();
-  EXPECT_THAT(penalties, ElementsAre(Pair("quest", 1e-4), Pair("ridge", 0.01), Pair("ridge_trust", 1e-4), Pair("ste", 1e-4)));
+  EXPECT_THAT(penalties,
+              ElementsAre(Pair("quest", 1e-4), Pair("ridge", 0.01), Pair("ridge_trust", 1e-4), Pair("ste", 1e-4)));
 }
 
 TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
@@ -98,9 +99,9 @@ TEST(LibraryTest, AblationsStepFromStraightThroughToRidgeTrust) {
   }
   EXPECT_THAT(forms, ElementsAre("ste linear minmax", "ridge affine minmax", "ridge affine minmax detached",
                                  "ridge affine minmax hadamard", "ridge affine gaussian hadamard",
-                                 "quest linear gaussian", "quest linear gaussian hadamard", "ridge_trust affine gaussian",
-                                 "ridge_trust affine gaussian hadamard graph", "ridge_trust linear gaussian hadamard",
-                                 "ridge_trust affine gaussian hadamard"));
+                                 "quest linear gaussian", "quest linear gaussian hadamard",
+                                 "ridge_trust affine gaussian", "ridge_trust affine gaussian hadamard graph",
+                                 "ridge_trust linear gaussian hadamard", "ridge_trust affine gaussian hadamard"));
 }
 
 TEST(LibraryTest, TheGemmaStudiesDifferFromTheirReferenceInQuantizationOnly) {
@@ -119,9 +120,11 @@ TEST(LibraryTest, TheGemmaStudiesDifferFromTheirReferenceInQuantizationOnly) {
   const std::vector<v1::Recipe> reference = expand("reference");
   ASSERT_EQ(reference.size(), 1u);
   EXPECT_EQ(reference[0].quant().estimator(), "none");
-  for (const auto& [name, weight, activation, pattern] :
-       {std::tuple{"a4w4", "int4", "int4", "dense"}, {"a4w1", "int1", "int4", "dense"}, {"a1w1", "int1", "int1", "dense"},
-        {"a8w4", "int4", "int8", "dense"}, {"a4w1-2to4", "int1", "int4", "2:4"}}) {
+  for (const auto& [name, weight, activation, pattern] : {std::tuple{"a4w4", "int4", "int4", "dense"},
+                                                          {"a4w1", "int1", "int4", "dense"},
+                                                          {"a1w1", "int1", "int1", "dense"},
+                                                          {"a8w4", "int4", "int8", "dense"},
+                                                          {"a4w1-2to4", "int1", "int4", "2:4"}}) {
     std::vector<std::string> estimators;
     for (const v1::Recipe& child : expand(name)) {
       estimators.push_back(child.quant().estimator());

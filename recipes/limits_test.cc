@@ -65,8 +65,8 @@ TEST_P(DeepTest, NestingIsRefusedWithoutAStackOverflow) {
 INSTANTIATE_TEST_SUITE_P(Openers, DeepTest,
                          ::testing::Values(Opener{"List", "["}, Opener{"Map", "{"}, Opener{"ListItem", "[a,"},
                                            Opener{"MapValue", "{a: "}, Opener{"ListPerLine", "[\n"},
-                                           Opener{"BlockList", "- "}, Opener{"BlockKey", "? "},
-                                           Opener{"MapKey", "{? "}, Opener{"ListAfterList", "[[],"}),
+                                           Opener{"BlockList", "- "}, Opener{"BlockKey", "? "}, Opener{"MapKey", "{? "},
+                                           Opener{"ListAfterList", "[[],"}),
                          [](const auto& info) { return info.param.name; });
 
 TEST(LimitsTest, DeepIndentationIsRefused) {
@@ -92,17 +92,18 @@ TEST(LimitsTest, EndlesslyManyProblemsAreCutAtAHundred) {
 
 TEST(LimitsTest, LongKeysAndValuesAreCutInMessages) {
   std::string long_text(100'000, 'k');
-  EXPECT_THAT(ProblemsOf("dataset: {path: x}\n" + long_text.substr(0, 1'000) + ": 1\nname: " + long_text + "\n"),
-              ElementsAre(AllOf(HasSubstr("unknown key 'kkk"), HasSubstr("...' (1000 bytes)")),
-                          AllOf(HasSubstr("name: 'kkk"),
-                                EndsWith("...' (100000 bytes) is too long (at most 4096 bytes)"))));
+  EXPECT_THAT(
+      ProblemsOf("dataset: {path: x}\n" + long_text.substr(0, 1'000) + ": 1\nname: " + long_text + "\n"),
+      ElementsAre(AllOf(HasSubstr("unknown key 'kkk"), HasSubstr("...' (1000 bytes)")),
+                  AllOf(HasSubstr("name: 'kkk"), EndsWith("...' (100000 bytes) is too long (at most 4096 bytes)"))));
 }
 
 TEST(LimitsTest, SweepWithTooManyChildrenIsRefused) {
   std::string values;
   for (int i = 1; i <= 101; ++i) values += fmt::format("{}{}", i == 1 ? "" : ", ", i);
   EXPECT_THAT(ProblemsOf(fmt::format("dataset: {{path: x}}\nsweep:\n  parameters:\n    training.seed: [{0}]\n"
-                                     "    training.steps: [{0}]\n", values)),
+                                     "    training.steps: [{0}]\n",
+                                     values)),
               ElementsAre("r:3:3: sweep.parameters: the sweep has over 10000 children (split it)"));
 }
 

@@ -49,8 +49,10 @@ constexpr Rule kRules[] = {
     {"ste_clip", IsAny, "", "", "", "detached", "", ""},
     {"quest", HasGaussianGrid, "int1 to int8, ternary, fp4, fp6 or fp8", "linear", "gaussian", "detached", "", ""},
     {"ridge_trust", HasGaussianGrid, "int1 to int8, ternary, fp4, fp6 or fp8", "", "gaussian", "detached", "", ""},
-    {"bitnet_b1", IsInt1OrInt8, "int1 (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor", "row"},
-    {"bitnet", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor", "row"},
+    {"bitnet_b1", IsInt1OrInt8, "int1 (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor",
+     "row"},
+    {"bitnet", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor",
+     "row"},
     {"bitnet_reloaded", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", "linear", "minmax", "detached",
      "tensor", "row"},
     {"torchao", IsAboveOneBit, "int2 to int8", "", "minmax", "detached", "block", "row"},
@@ -58,10 +60,13 @@ constexpr Rule kRules[] = {
     // Noise on activations would differ between two looks at the same ones.
     {"gaussws", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "", "", "weight"},
     {"diffq", IsInteger, "int1 to int8", "affine", "minmax", "detached", "", "", "weight"},
-    {"lsq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "tensor", "tensor", "", true},
-    {"paretoq", IsParetoq, "int1, ternary, int2, int3 or int4", "linear", "minmax", "detached", "row", "", "weight", true},
+    {"lsq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "tensor", "tensor", "",
+     true},
+    {"paretoq", IsParetoq, "int1, ternary, int2, int3 or int4", "linear", "minmax", "detached", "row", "", "weight",
+     true},
     {"post", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "row", "", "weight", true},
-    {"asq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "", "row", "activation", true},
+    {"asq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "", "row", "activation",
+     true},
 };
 
 const Rule* FindRule(std::string_view estimator) {
@@ -140,9 +145,13 @@ bool TensorHas(const v1::Quant& quant, const v1::TensorQuant& tensor, std::strin
 class TensorChecks {
  public:
   TensorChecks(const v1::Quant& quant, bool is_weight, Issues* issues)
-      : quant_(quant), tensor_(is_weight ? quant.weight() : quant.activation()), is_weight_(is_weight),
-        prefix_(is_weight ? "quant.weight" : "quant.activation"), estimator_(EstimatorOf(quant, tensor_)),
-        estimator_key_(tensor_.has_estimator() ? prefix_ + ".estimator" : "quant.estimator"), issues_(issues) {}
+      : quant_(quant),
+        tensor_(is_weight ? quant.weight() : quant.activation()),
+        is_weight_(is_weight),
+        prefix_(is_weight ? "quant.weight" : "quant.activation"),
+        estimator_(EstimatorOf(quant, tensor_)),
+        estimator_key_(tensor_.has_estimator() ? prefix_ + ".estimator" : "quant.estimator"),
+        issues_(issues) {}
 
   void Run() {
     CheckTrust();
@@ -187,8 +196,8 @@ class TensorChecks {
     const std::string key = prefix_ + ".trust";
     if (tensor_.trust() <= 0 || TensorHas(quant_, tensor_, "quest", "ridge_trust")) return;
     if (IsQuantized(quant_, tensor_))
-      Add(key, fmt::format("{} has no trust mask", estimator_), fmt::format("remove the key, or use {}", kHaveTrustMask),
-          estimator_key_);
+      Add(key, fmt::format("{} has no trust mask", estimator_),
+          fmt::format("remove the key, or use {}", kHaveTrustMask), estimator_key_);
     else
       Add(key, fmt::format("{}s are not quantized", is_weight_ ? "weight" : "activation"),
           fmt::format("remove the key, or set {}.format", prefix_), prefix_ + ".format");
@@ -256,23 +265,31 @@ bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_vi
 
 void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
                    Issues* issues) {
-  issues->push_back({key, fmt::format("{} has no {}", EstimatorLabel(quant), what),
-                     fmt::format("remove the key, or use {}", estimators), {"quant.estimator", key}});
+  issues->push_back({key,
+                     fmt::format("{} has no {}", EstimatorLabel(quant), what),
+                     fmt::format("remove the key, or use {}", estimators),
+                     {"quant.estimator", key}});
 }
 
 // A fit that is held still leaves no path to its grid.
-void CheckDetachedFit(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix, Issues* issues) {
-  if (!IsQuantized(quant, tensor) || EstimatorOf(quant, tensor) != "ridge" || GridGradientOf(quant, tensor) == "detached")
+void CheckDetachedFit(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix,
+                      Issues* issues) {
+  if (!IsQuantized(quant, tensor) || EstimatorOf(quant, tensor) != "ridge" ||
+      GridGradientOf(quant, tensor) == "detached")
     return;
   const std::string key = tensor.has_grid_gradient() ? prefix + ".grid_gradient" : "quant.grid_gradient";
-  issues->push_back({key, "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
-                     "set it to detached, or remove the key", {key, "quant.fit_gradient"}});
+  issues->push_back({key,
+                     "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
+                     "set it to detached, or remove the key",
+                     {key, "quant.fit_gradient"}});
 }
 
 void CheckControls(const v1::Quant& quant, Issues* issues) {
   if (quant.hadamard_signs() && !quant.hadamard())
-    issues->push_back({"quant.hadamard_signs", "signs come before a Hadamard matrix, and quant.hadamard is false",
-                       "set quant.hadamard to true, or remove the key", {"quant.hadamard", "quant.hadamard_signs"}});
+    issues->push_back({"quant.hadamard_signs",
+                       "signs come before a Hadamard matrix, and quant.hadamard is false",
+                       "set quant.hadamard to true, or remove the key",
+                       {"quant.hadamard", "quant.hadamard_signs"}});
   if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
     RefuseControl(quant, "quant.trust", "trust mask", kHaveTrustMask, issues);
   if (quant.fit_gradient() != "detached") return;
@@ -306,8 +323,10 @@ void FillQuantizerDefaults(v1::Quant* quant) {
     v1::TensorQuant* tensor = is_weight ? quant->mutable_weight() : quant->mutable_activation();
     const Rule& rule = RuleOf(EstimatorOf(*quant, *tensor));
     const bool has_format = tensor->has_format() && tensor->format() != "none";
-    if (has_format) FillTensor(rule, is_weight, tensor);
-    else if (rule.scheme == "linear" && !tensor->has_scheme()) tensor->set_scheme("linear");
+    if (has_format)
+      FillTensor(rule, is_weight, tensor);
+    else if (rule.scheme == "linear" && !tensor->has_scheme())
+      tensor->set_scheme("linear");
     if (has_format && tensor->has_estimator()) FillOwnGrid(rule, tensor);
   }
   const Rule& shared = RuleOf(quant->estimator());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which formats, schemes and grids go with an estimator: what a recipe leaves out, and what it must not say. The worker's
-// quantizers refuse the same (quant/spec/definition.cc); here the answer has a place in the recipe.
+// Which formats, schemes and grids go with an estimator: what a recipe leaves out, and what it must not say. The
+// worker's quantizers refuse the same (quant/spec/definition.cc); here the answer has a place in the recipe.
 #pragma once
 
 #include <string_view>

@@ -67,8 +67,13 @@ TEST(QuantizerRulesTest, TheEstimatorsThatARemedyNamesHaveTheFormat) {
   EXPECT_EQ(recipe_internal::EstimatorsFor("int4"), "ridge_trust, quest, ridge or ste");
   EXPECT_EQ(recipe_internal::EstimatorsFor("bitmod_fp4"), "ridge or ste");
   EXPECT_EQ(recipe_internal::EstimatorsFor("mxfp4"), "ste");
-  for (const auto& [estimator, format] : {std::pair{"ridge_trust", "fp4"}, {"quest", "fp4"}, {"ridge", "fp4"}, {"ste", "fp4"},
-                                          {"ridge", "bitmod_fp4"}, {"ste", "bitmod_fp4"}, {"ste", "mxfp4"}})
+  for (const auto& [estimator, format] : {std::pair{"ridge_trust", "fp4"},
+                                          {"quest", "fp4"},
+                                          {"ridge", "fp4"},
+                                          {"ste", "fp4"},
+                                          {"ridge", "bitmod_fp4"},
+                                          {"ste", "bitmod_fp4"},
+                                          {"ste", "mxfp4"}})
     EXPECT_EQ(FirstIssue(Filled(estimator, format, "none")), "") << estimator << " " << format;
 }
 
@@ -83,13 +88,25 @@ TEST(QuantizerRulesTest, DefaultsMakeEveryEstimatorsUsualFormatsValid) {
   struct Case {
     std::string estimator, weight, activation;
   };
-  for (const Case& c : {Case{"ridge", "int4", "fp4"}, {"ste", "mxfp4", "mxfp8_e4m3"}, {"ste", "nvfp4", "nvint4"},
-                        {"ste", "bitmod_fp3", "int8"}, {"ste_clip", "int1", "int1"}, {"quest", "fp4", "fp6_e2m3"},
-                        {"ridge_trust", "int4", "fp8_e4m3"}, {"bitnet_b1", "int1", "int8"}, {"bitnet", "ternary", "int8"},
-                        {"bitnet_reloaded", "ternary", "int8"}, {"torchao", "int4", "int8"},
-                        {"bi_adapter", "int1", "none"}, {"gaussws", "int6", "none"}, {"diffq", "int4", "none"},
-                        {"lsq", "int1", "int8"}, {"lsq", "ternary", "int4"}, {"paretoq", "int2", "none"},
-                        {"post", "int4", "none"}, {"asq", "none", "int4"}})
+  for (const Case& c : {Case{"ridge", "int4", "fp4"},
+                        {"ste", "mxfp4", "mxfp8_e4m3"},
+                        {"ste", "nvfp4", "nvint4"},
+                        {"ste", "bitmod_fp3", "int8"},
+                        {"ste_clip", "int1", "int1"},
+                        {"quest", "fp4", "fp6_e2m3"},
+                        {"ridge_trust", "int4", "fp8_e4m3"},
+                        {"bitnet_b1", "int1", "int8"},
+                        {"bitnet", "ternary", "int8"},
+                        {"bitnet_reloaded", "ternary", "int8"},
+                        {"torchao", "int4", "int8"},
+                        {"bi_adapter", "int1", "none"},
+                        {"gaussws", "int6", "none"},
+                        {"diffq", "int4", "none"},
+                        {"lsq", "int1", "int8"},
+                        {"lsq", "ternary", "int4"},
+                        {"paretoq", "int2", "none"},
+                        {"post", "int4", "none"},
+                        {"asq", "none", "int4"}})
     EXPECT_EQ(FirstIssue(Filled(c.estimator, c.weight, c.activation)), "") << c.estimator << " " << c.weight;
 }
 
@@ -120,7 +137,8 @@ TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
 }
 
 TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
-  EXPECT_THAT(FirstIssue(Filled("bitnet", "int4", "int8")), HasSubstr("quant.weight.format: bitnet has no int4 (use ternary"));
+  EXPECT_THAT(FirstIssue(Filled("bitnet", "int4", "int8")),
+              HasSubstr("quant.weight.format: bitnet has no int4 (use ternary"));
   EXPECT_THAT(FirstIssue(Filled("ridge", "int4", "mxfp4")), HasSubstr("quant.activation.format: ridge has no mxfp4"));
   EXPECT_THAT(FirstIssue(Filled("gaussws", "int4", "int8")), HasSubstr("gaussws is an estimator of weights only"));
   EXPECT_THAT(FirstIssue(Filled("paretoq", "int5", "none")), HasSubstr("paretoq has no int5 (use int1, ternary"));
@@ -155,9 +173,11 @@ TEST(QuantizerRulesTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
   weight.mutable_weight()->set_granularity("row");
   EXPECT_EQ(FirstIssue(weight), "");
   weight.mutable_weight()->set_granularity("block");
-  EXPECT_THAT(FirstIssue(weight), HasSubstr("quant.weight.granularity: lsq has no granularity block (set it to row or"));
+  EXPECT_THAT(FirstIssue(weight),
+              HasSubstr("quant.weight.granularity: lsq has no granularity block (set it to row or"));
   input.mutable_activation()->set_granularity("row");
-  EXPECT_THAT(FirstIssue(input), HasSubstr("quant.activation.granularity: lsq has no granularity row (set it to tensor"));
+  EXPECT_THAT(FirstIssue(input),
+              HasSubstr("quant.activation.granularity: lsq has no granularity row (set it to tensor"));
 }
 
 TEST(QuantizerRulesTest, SignsNeedAHadamardMatrix) {

@@ -99,8 +99,9 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:11: priority: 1001 is out of range (allowed: -1000 to 1000)"},
         Mistake{"NotOneOfTheChoices", With("optimizer: {name: adam}\n"),
                 "r:2:19: optimizer.name: 'adam' is not allowed (did you mean 'adamw'? allowed: adamw)"},
-        Mistake{"ALongerNameThanOurs", With("optimizer: {name: adamw_8bit_of_somebody}\n"),
-                "r:2:19: optimizer.name: 'adamw_8bit_of_somebody' is not allowed (did you mean 'adamw'? allowed: adamw)"},
+        Mistake{
+            "ALongerNameThanOurs", With("optimizer: {name: adamw_8bit_of_somebody}\n"),
+            "r:2:19: optimizer.name: 'adamw_8bit_of_somebody' is not allowed (did you mean 'adamw'? allowed: adamw)"},
         Mistake{"YesForTrue", With("export: {frontier: yes}\n"),
                 "r:2:20: export.frontier: 'yes' is neither true nor false (write true or false)"},
         Mistake{"QuotedNumber", With("training: {steps: \"5\"}\n"),
@@ -170,7 +171,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"OnlyComments", "# a\n", "r:1:1: the recipe is empty (it needs at least `dataset: {path: ...}`)"},
         Mistake{"NoSection", "abc\n",
                 "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, "
-                "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, priority, "
+                "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, "
+                "priority, "
                 "sparsity, activation_checkpoint, labels)"},
         Mistake{"OpenBracket", "dataset: {path: x\n",
                 "r:2:1: not valid YAML: end of map flow not found (check the indentation, colons, quotes and brackets "
@@ -196,7 +198,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"EndOfFileCharacterThatYamlCppWouldObey", With("name: \x04\n"),
                 "r:2:7: the text holds the control character \\x04 (recipes are plain text)"},
         Mistake{"NotUtf8", With("name: \xff\n"), "r:2:7: the text is not UTF-8 (byte \\xff) (save the file as UTF-8)"},
-        Mistake{"Utf16", std::string("\xff\xfe" "a", 3),
+        Mistake{"Utf16",
+                std::string("\xff\xfe"
+                            "a",
+                            3),
                 "r:1:1: the text is not UTF-8 (byte \\xff) (save the file as UTF-8)"}),
     [](const auto& info) { return info.param.name; });
 
@@ -240,14 +245,15 @@ TEST(ReadRecipeTest, OverridesComeBeforeValidation) {
 }
 
 TEST(ReadRecipeTest, ProblemsOfOverridesNameSetInsteadOfAPlace) {
-  EXPECT_THAT(ProblemsOf("dataset: {path: x}\ntraining: {steps: 5}\n",
-                         {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
-              ElementsAre("--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
-                          "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
-                          "activation, lambda, grid_gradient, grid, hadamard, skip, fit_gradient, trust, hadamard_signs)",
-                          "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
-                          "1337)",
-                          "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));
+  EXPECT_THAT(
+      ProblemsOf("dataset: {path: x}\ntraining: {steps: 5}\n",
+                 {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
+      ElementsAre("--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
+                  "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
+                  "activation, lambda, grid_gradient, grid, hadamard, skip, fit_gradient, trust, hadamard_signs)",
+                  "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
+                  "1337)",
+                  "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));
 }
 
 TEST(ReadRecipeFileTest, NamesTheFileInEveryProblem) {

@@ -39,8 +39,8 @@ std::optional<ValueError> SetInteger(Message* message, const FieldDescriptor* fi
   bool narrow = field->cpp_type() == FieldDescriptor::CPPTYPE_INT32;
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || (narrow && (value < std::numeric_limits<int32_t>::min() ||
-                                          value > std::numeric_limits<int32_t>::max()))) {
+  if (error != std::errc() ||
+      (narrow && (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max()))) {
     return OutOfRange(field, text);
   }
   if (narrow) {
@@ -91,8 +91,7 @@ std::string Shown(std::string_view text) {
 
 std::optional<ValueError> CheckText(std::string_view text) {
   if (text.size() > kMaxTextBytes) {
-    return ValueError{fmt::format("{} is too long", Shown(text)),
-                      fmt::format("at most {} bytes", kMaxTextBytes)};
+    return ValueError{fmt::format("{} is too long", Shown(text)), fmt::format("at most {} bytes", kMaxTextBytes)};
   }
   if (FindInvalidUtf8(text) != std::string_view::npos) return ValueError{"is not valid UTF-8", "write it in UTF-8"};
   for (unsigned char c : text) {
@@ -116,20 +115,28 @@ std::optional<ValueError> SetScalar(Message* message, const FieldDescriptor* fie
                       "remove the quotes"};
   }
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL: return SetBool(message, field, text);
-    case FieldDescriptor::CPPTYPE_DOUBLE: return SetNumber(message, field, text);
-    default: return SetInteger(message, field, text);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return SetBool(message, field, text);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return SetNumber(message, field, text);
+    default:
+      return SetInteger(message, field, text);
   }
 }
 
 std::string ScalarText(const Message& message, const FieldDescriptor* field) {
   const google::protobuf::Reflection& reflection = *message.GetReflection();
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL: return reflection.GetBool(message, field) ? "true" : "false";
-    case FieldDescriptor::CPPTYPE_DOUBLE: return fmt::format("{}", reflection.GetDouble(message, field));
-    case FieldDescriptor::CPPTYPE_STRING: return reflection.GetString(message, field);
-    case FieldDescriptor::CPPTYPE_INT32: return fmt::format("{}", reflection.GetInt32(message, field));
-    default: return fmt::format("{}", reflection.GetInt64(message, field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection.GetBool(message, field) ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return fmt::format("{}", reflection.GetDouble(message, field));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection.GetString(message, field);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return fmt::format("{}", reflection.GetInt32(message, field));
+    default:
+      return fmt::format("{}", reflection.GetInt64(message, field));
   }
 }
 

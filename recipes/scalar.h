@@ -27,9 +27,8 @@ std::string Shown(std::string_view text);
 std::optional<ValueError> CheckText(std::string_view text);
 
 // Parses `text` into the scalar field of `message`. `quoted`: it stood in quotes, so it is no number.
-std::optional<ValueError> SetScalar(google::protobuf::Message* message,
-                                    const google::protobuf::FieldDescriptor* field, std::string_view text,
-                                    bool quoted);
+std::optional<ValueError> SetScalar(google::protobuf::Message* message, const google::protobuf::FieldDescriptor* field,
+                                    std::string_view text, bool quoted);
 
 // The field's value as SetScalar reads it.
 std::string ScalarText(const google::protobuf::Message& message, const google::protobuf::FieldDescriptor* field);

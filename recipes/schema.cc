@@ -30,11 +30,16 @@ std::string TypeName(const FieldDescriptor* field) {
   if (IsTextList(field)) return "list of text";
   if (field->is_repeated()) return "list";
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_MESSAGE: return "section";
-    case FieldDescriptor::CPPTYPE_BOOL: return "true/false";
-    case FieldDescriptor::CPPTYPE_DOUBLE: return "number";
-    case FieldDescriptor::CPPTYPE_STRING: return "text";
-    default: return "integer";
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return "section";
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "true/false";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return "number";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return "text";
+    default:
+      return "integer";
   }
 }
 

@@ -40,7 +40,7 @@ std::string JoinKey(std::string_view prefix, std::string_view name);
 struct ResolvedKey {
   std::vector<const google::protobuf::FieldDescriptor*> parents;  // Sections and lists above the field.
   const google::protobuf::FieldDescriptor* field = nullptr;
-  std::string map_key;      // "team" in "labels.team".
+  std::string map_key;  // "team" in "labels.team".
 };
 
 // Nothing if there is no such key in the schema.

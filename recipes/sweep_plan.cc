@@ -87,8 +87,8 @@ std::vector<SweepError> SweepPlan::CaseErrors() const {
     errors.push_back({"sweep.parameters", {"method cases takes no parameters", "set sweep.method to grid"}});
   }
   if (sweep_.cases_size() == 0) {
-    errors.push_back({"sweep.cases",
-                      {"is required by method cases", "for instance [{name: a, set: {optimizer.lr: 1e-3}}]"}});
+    errors.push_back(
+        {"sweep.cases", {"is required by method cases", "for instance [{name: a, set: {optimizer.lr: 1e-3}}]"}});
   }
   std::map<std::string, int> seen;
   for (int i = 0; i < sweep_.cases_size(); ++i) {

@@ -122,14 +122,15 @@ TEST(SweepProblemsTest, GridValuesAreCheckedOneByOne) {
 }
 
 TEST(SweepProblemsTest, AProblemOfSomeChildrenNamesThemAndWhatSetIt) {
-  EXPECT_THAT(ProblemsOf("dataset: {path: x}\nlr_scheduler: {warmup_steps: 30}\nsweep:\n  method: cases\n  cases:\n"
-                         "  - {name: long}\n"
-                         "  - {name: short, set: {training.steps: 5}}\n"
-                         "  - {name: half, set: {quant.weight.block: 1}}\n"),
-              ElementsAre("r:7:41: sweep.cases[1].set.training.steps: in child 'short': lr_scheduler.warmup_steps: 30 "
-                          "is over training.steps, which is 5 (at most 5)",
-                          "r:8:44: sweep.cases[2].set.quant.weight.block: in child 'half': quant.weight.block: 1 is out "
-                          "of range (allowed: 2 to 65536 elements)"));
+  EXPECT_THAT(
+      ProblemsOf("dataset: {path: x}\nlr_scheduler: {warmup_steps: 30}\nsweep:\n  method: cases\n  cases:\n"
+                 "  - {name: long}\n"
+                 "  - {name: short, set: {training.steps: 5}}\n"
+                 "  - {name: half, set: {quant.weight.block: 1}}\n"),
+      ElementsAre("r:7:41: sweep.cases[1].set.training.steps: in child 'short': lr_scheduler.warmup_steps: 30 "
+                  "is over training.steps, which is 5 (at most 5)",
+                  "r:8:44: sweep.cases[2].set.quant.weight.block: in child 'half': quant.weight.block: 1 is out "
+                  "of range (allowed: 2 to 65536 elements)"));
 }
 
 TEST(SweepProblemsTest, AProblemOfAllChildrenIsReportedOnceInItsOwnPlace) {

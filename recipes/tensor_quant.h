@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a recipe says about one of the tensors that it quantizes: its own keys, or those that both share. Pure functions.
+// What a recipe says about one of the tensors that it quantizes: its own keys, or those that both share. Pure
+// functions.
 #pragma once
 
 #include <string>

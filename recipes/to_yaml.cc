@@ -17,8 +17,7 @@ using google::protobuf::Reflection;
 // Text that every YAML reader takes for text. Quoted otherwise, also where our own reader would not mind.
 bool IsPlainText(const std::string& text) {
   static constexpr std::string_view kStart = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
-  static constexpr std::string_view kRest =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/0123456789.-=+";
+  static constexpr std::string_view kRest = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/0123456789.-=+";
   static constexpr std::string_view kSpecial[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
   if (text.empty() || kStart.find(text[0]) == std::string_view::npos) return false;
   if (text.find_first_not_of(kRest) != std::string::npos) return false;

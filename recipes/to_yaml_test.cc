@@ -37,9 +37,40 @@ TEST(RecipeToYamlTest, NumbersKeepEveryDigit) {
 }
 
 TEST(RecipeToYamlTest, TextThatLooksLikeSomethingElseStaysText) {
-  for (const char* text : {"true", "null", "~", "12", "1e-3", "- a", "a: b", "#a", "a #b", "'", "\"", "[a", "{a}", "*a",
-                           "&a", "!a", "|", ">", "%a", "@a", "`a", " a ", "é", "\\", "a,b", "?", "---", "...", "=",
-                           "<<",  "\xC2\x85", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xF0\x9F\x98\x80"}) {
+  for (const char* text : {"true",
+                           "null",
+                           "~",
+                           "12",
+                           "1e-3",
+                           "- a",
+                           "a: b",
+                           "#a",
+                           "a #b",
+                           "'",
+                           "\"",
+                           "[a",
+                           "{a}",
+                           "*a",
+                           "&a",
+                           "!a",
+                           "|",
+                           ">",
+                           "%a",
+                           "@a",
+                           "`a",
+                           " a ",
+                           "é",
+                           "\\",
+                           "a,b",
+                           "?",
+                           "---",
+                           "...",
+                           "=",
+                           "<<",
+                           "\xC2\x85",
+                           "\xE2\x80\xA8",
+                           "\xEF\xBB\xBF",
+                           "\xF0\x9F\x98\x80"}) {
     v1::Recipe recipe;
     recipe.mutable_dataset()->set_path(text);
     recipe.set_name(text);
@@ -51,7 +82,8 @@ TEST(RecipeToYamlTest, TextThatLooksLikeSomethingElseStaysText) {
 TEST(RecipeToYamlTest, ListsOfTextReadBack) {
   v1::Recipe recipe;
   recipe.mutable_dataset()->set_path("x");
-  for (const char* text : {"*.mlp.down_proj.*", "a", "12", "true", "a, b]", "'", "[x]"}) recipe.mutable_quant()->add_skip(text);
+  for (const char* text : {"*.mlp.down_proj.*", "a", "12", "true", "a, b]", "'", "[x]"})
+    recipe.mutable_quant()->add_skip(text);
   EXPECT_TRUE(MessageDifferencer::Equals(RoundTrip(recipe), recipe));
   EXPECT_THAT(RecipeToYaml(recipe), HasSubstr("skip: [\"*.mlp.down_proj.*\", a, \"12\", "));
 }

@@ -44,9 +44,7 @@ class Reader {
 };
 
 // A key as messages show it: long ones are cut, and control characters escaped.
-std::string KeyText(const std::string& name) {
-  return name.size() <= 64 && !CheckText(name) ? name : Shown(name);
-}
+std::string KeyText(const std::string& name) { return name.size() <= 64 && !CheckText(name) ? name : Shown(name); }
 
 bool Reader::Expect(YamlNode::Kind kind, const YamlUse& use, const std::string& key, std::string_view wanted,
                     std::string remedy) {

@@ -29,7 +29,8 @@ absl::Status CheckLayout(std::string_view data, const std::vector<TensorView>& t
             [](const TensorView* a, const TensorView* b) { return a->bytes.data() < b->bytes.data(); });
   const char* end = data.data();  // Of the tensors so far
   for (const TensorView* tensor : placed) {
-    if (tensor->bytes.data() < end) return absl::DataLossError(fmt::format("tensor '{}' overlaps another", tensor->name));
+    if (tensor->bytes.data() < end)
+      return absl::DataLossError(fmt::format("tensor '{}' overlaps another", tensor->name));
     if (tensor->bytes.data() > end && gaps == Gaps::kRefused)
       return absl::DataLossError(fmt::format("there is a gap before tensor '{}'", tensor->name));
     end = tensor->bytes.data() + tensor->bytes.size();

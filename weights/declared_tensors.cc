@@ -26,8 +26,9 @@ absl::StatusOr<DeclaredTensors> DeclaredTensors::Create(const std::string& path,
       return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' is declared twice", path, tensor.name));
     const std::optional<uint64_t> size = BytesOfShape(tensor.dtype, tensor.shape);
     if (!size)
-      return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has a shape that {} cannot have (rows of {} elements)",
-                                                    path, tensor.name, DtypeName(tensor.dtype), BlockElements(tensor.dtype)));
+      return absl::InvalidArgumentError(
+          fmt::format("{}: tensor '{}' has a shape that {} cannot have (rows of {} elements)", path, tensor.name,
+                      DtypeName(tensor.dtype), BlockElements(tensor.dtype)));
     bytes.push_back(*size);
   }
   return DeclaredTensors(path, std::move(tensors), std::move(bytes));
@@ -45,11 +46,12 @@ absl::StatusOr<size_t> DeclaredTensors::Take(std::string_view name, uint64_t pie
     return absl::FailedPreconditionError(fmt::format("{}: bytes for '{}' after the last tensor", path_, name));
   const TensorDeclaration& tensor = tensors_[current_];
   if (tensor.name != name)
-    return absl::FailedPreconditionError(fmt::format("{}: bytes for '{}', but it is the turn of '{}'", path_, name, tensor.name));
-  if (piece_bytes > bytes_[current_] - taken_bytes_)
     return absl::FailedPreconditionError(
-        fmt::format("{}: tensor '{}' has {} bytes, {} more were given than it lacks", path_, name, bytes_[current_],
-                    piece_bytes - (bytes_[current_] - taken_bytes_)));
+        fmt::format("{}: bytes for '{}', but it is the turn of '{}'", path_, name, tensor.name));
+  if (piece_bytes > bytes_[current_] - taken_bytes_)
+    return absl::FailedPreconditionError(fmt::format("{}: tensor '{}' has {} bytes, {} more were given than it lacks",
+                                                     path_, name, bytes_[current_],
+                                                     piece_bytes - (bytes_[current_] - taken_bytes_)));
   const size_t index = current_;
   taken_bytes_ += piece_bytes;
   SkipEmpty();
@@ -58,8 +60,8 @@ absl::StatusOr<size_t> DeclaredTensors::Take(std::string_view name, uint64_t pie
 
 absl::Status DeclaredTensors::CheckComplete() const {
   if (current_ == tensors_.size()) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format("{}: tensor '{}' lacks {} bytes", path_, tensors_[current_].name,
-                                                   bytes_[current_] - taken_bytes_));
+  return absl::FailedPreconditionError(
+      fmt::format("{}: tensor '{}' lacks {} bytes", path_, tensors_[current_].name, bytes_[current_] - taken_bytes_));
 }
 
 }  // namespace ridgeline

@@ -84,11 +84,13 @@ void DecodeBlock(const BlockQ5_1& block, float* out) {
 }
 
 void DecodeBlock(const BlockQ4_K& block, float* out) {
-  DecodeGroups(block, [](int, int) { return 0; }, out);
+  DecodeGroups(
+      block, [](int, int) { return 0; }, out);
 }
 
 void DecodeBlock(const BlockQ5_K& block, float* out) {
-  DecodeGroups(block, [&](int i, int g) { return (block.fifth_bits[i] >> g & 1) << 4; }, out);
+  DecodeGroups(
+      block, [&](int i, int g) { return (block.fifth_bits[i] >> g & 1) << 4; }, out);
 }
 
 void DecodeBlock(const BlockQ6_K& block, float* out) {

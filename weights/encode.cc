@@ -67,7 +67,8 @@ template <int kBits, typename Block>
 std::optional<uint32_t> EncodeAffine(Elements elements, Block* block) {
   constexpr uint32_t kLargestCode = (1u << kBits) - 1;
   const auto [smallest, largest] = std::minmax_element(elements.begin(), elements.end());
-  const float offset = *smallest, scale = (*largest - offset) / static_cast<float>(kLargestCode), inverse = Inverse(scale);
+  const float offset = *smallest, scale = (*largest - offset) / static_cast<float>(kLargestCode),
+              inverse = Inverse(scale);
   auto code_of = [&](float element) { return Clamped((element - offset) * inverse + 0.5f, kLargestCode); };
   const uint32_t fifth_bits = StoreCodes(elements, code_of, block->codes);
   const bool fits = StoreHalf(scale, block->scale) && StoreHalf(offset, block->offset);
@@ -96,14 +97,18 @@ bool EncodeBlock(Elements elements, BlockQ5_1* block) {
 template <typename Block>
 absl::Status EncodeBlocks(std::span<const float> elements, std::string* bytes) {
   if (elements.size() % kSmallBlock != 0)
-    return absl::InvalidArgumentError(fmt::format("{} elements are not whole blocks of {}", elements.size(), kSmallBlock));
+    return absl::InvalidArgumentError(
+        fmt::format("{} elements are not whole blocks of {}", elements.size(), kSmallBlock));
   for (size_t at = 0; at < elements.size(); at += kSmallBlock) {
     const Elements block_elements = elements.subspan(at).first<kSmallBlock>();
-    if (!std::all_of(block_elements.begin(), block_elements.end(), [](float element) { return std::isfinite(element); }))
-      return absl::InvalidArgumentError(fmt::format("elements {}..{} hold NaN or an infinity", at, at + kSmallBlock - 1));
+    if (!std::all_of(block_elements.begin(), block_elements.end(),
+                     [](float element) { return std::isfinite(element); }))
+      return absl::InvalidArgumentError(
+          fmt::format("elements {}..{} hold NaN or an infinity", at, at + kSmallBlock - 1));
     Block block;
     if (!EncodeBlock(block_elements, &block))
-      return absl::InvalidArgumentError(fmt::format("elements {}..{} need a scale beyond 65504", at, at + kSmallBlock - 1));
+      return absl::InvalidArgumentError(
+          fmt::format("elements {}..{} need a scale beyond 65504", at, at + kSmallBlock - 1));
     bytes->append(reinterpret_cast<const char*>(&block), sizeof block);
   }
   return absl::OkStatus();
@@ -126,18 +131,28 @@ absl::Status EncodePlain(std::span<const float> elements, Convert convert, std::
 
 absl::Status EncodeFromFloat(Dtype dtype, std::span<const float> elements, std::string* bytes) {
   switch (dtype) {
-    case Dtype::kF32: return EncodePlain(elements, [](float element) { return element; }, bytes);
-    case Dtype::kF16: return EncodePlain(elements, HalfFromFloat, bytes);
-    case Dtype::kBF16: return EncodePlain(elements, Bfloat16FromFloat, bytes);
-    case Dtype::kQ8_0: return EncodeBlocks<BlockQ8_0>(elements, bytes);
-    case Dtype::kQ4_0: return EncodeBlocks<BlockQ4_0>(elements, bytes);
-    case Dtype::kQ4_1: return EncodeBlocks<BlockQ4_1>(elements, bytes);
-    case Dtype::kQ5_0: return EncodeBlocks<BlockQ5_0>(elements, bytes);
-    case Dtype::kQ5_1: return EncodeBlocks<BlockQ5_1>(elements, bytes);
-    default: break;
+    case Dtype::kF32:
+      return EncodePlain(
+          elements, [](float element) { return element; }, bytes);
+    case Dtype::kF16:
+      return EncodePlain(elements, HalfFromFloat, bytes);
+    case Dtype::kBF16:
+      return EncodePlain(elements, Bfloat16FromFloat, bytes);
+    case Dtype::kQ8_0:
+      return EncodeBlocks<BlockQ8_0>(elements, bytes);
+    case Dtype::kQ4_0:
+      return EncodeBlocks<BlockQ4_0>(elements, bytes);
+    case Dtype::kQ4_1:
+      return EncodeBlocks<BlockQ4_1>(elements, bytes);
+    case Dtype::kQ5_0:
+      return EncodeBlocks<BlockQ5_0>(elements, bytes);
+    case Dtype::kQ5_1:
+      return EncodeBlocks<BlockQ5_1>(elements, bytes);
+    default:
+      break;
   }
-  return absl::UnimplementedError(fmt::format(
-      "{} is not written; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 are", DtypeName(dtype)));
+  return absl::UnimplementedError(
+      fmt::format("{} is not written; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 are", DtypeName(dtype)));
 }
 
 }  // namespace ridgeline

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file written piece by piece that gets its name only when it is whole. WriteFileAtomically is for what fits a string.
+// A file written piece by piece that gets its name only when it is whole. WriteFileAtomically is for what fits a
+// string.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,10 @@ class FileWriter {
   static absl::StatusOr<FileWriter> Create(const std::string& path);
 
   FileWriter(FileWriter&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})),
-        fd_(std::exchange(other.fd_, -1)), size_bytes_(other.size_bytes_) {}
+      : path_(std::move(other.path_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        fd_(std::exchange(other.fd_, -1)),
+        size_bytes_(other.size_bytes_) {}
   FileWriter& operator=(FileWriter&&) = delete;
   ~FileWriter();
 

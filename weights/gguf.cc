@@ -24,18 +24,27 @@ bool IsFloat(GgufType type) { return type == GgufType::kFloat32 || type == GgufT
 std::optional<int64_t> IntegerAt(const GgufValue& value, uint64_t index) {
   const char* bytes = value.bytes.data();
   switch (value.type) {
-    case GgufType::kUint8: case GgufType::kBool: return ReadAs<uint8_t>(bytes + index);
-    case GgufType::kInt8: return ReadAs<int8_t>(bytes + index);
-    case GgufType::kUint16: return ReadAs<uint16_t>(bytes + 2 * index);
-    case GgufType::kInt16: return ReadAs<int16_t>(bytes + 2 * index);
-    case GgufType::kUint32: return ReadAs<uint32_t>(bytes + 4 * index);
-    case GgufType::kInt32: return ReadAs<int32_t>(bytes + 4 * index);
-    case GgufType::kInt64: return ReadAs<int64_t>(bytes + 8 * index);
+    case GgufType::kUint8:
+    case GgufType::kBool:
+      return ReadAs<uint8_t>(bytes + index);
+    case GgufType::kInt8:
+      return ReadAs<int8_t>(bytes + index);
+    case GgufType::kUint16:
+      return ReadAs<uint16_t>(bytes + 2 * index);
+    case GgufType::kInt16:
+      return ReadAs<int16_t>(bytes + 2 * index);
+    case GgufType::kUint32:
+      return ReadAs<uint32_t>(bytes + 4 * index);
+    case GgufType::kInt32:
+      return ReadAs<int32_t>(bytes + 4 * index);
+    case GgufType::kInt64:
+      return ReadAs<int64_t>(bytes + 8 * index);
     case GgufType::kUint64: {
       const uint64_t wide = ReadAs<uint64_t>(bytes + 8 * index);
       return wide > INT64_MAX ? std::nullopt : std::optional<int64_t>(wide);
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

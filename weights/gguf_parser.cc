@@ -58,7 +58,8 @@ absl::Status Short(const Reader& reader, std::string_view what) {
 absl::StatusOr<std::string> ReadName(Reader* reader, std::string_view what) {
   const std::optional<std::string_view> name = reader->TakeText();
   if (!name) return Short(*reader, what);
-  if (!IsCleanName(*name)) return Damaged(fmt::format("{} before byte {} is empty, holds NUL or is not UTF-8", what, reader->place()));
+  if (!IsCleanName(*name))
+    return Damaged(fmt::format("{} before byte {} is empty, holds NUL or is not UTF-8", what, reader->place()));
   return std::string(*name);
 }
 
@@ -70,7 +71,8 @@ absl::Status SkipElements(GgufType type, uint64_t count, std::string_view key, R
     return absl::OkStatus();
   }
   const uint64_t element_bytes = GgufElementBytes(type);
-  if (element_bytes == 0) return Damaged(fmt::format("key '{}' has the unknown type {}", key, static_cast<uint32_t>(type)));
+  if (element_bytes == 0)
+    return Damaged(fmt::format("key '{}' has the unknown type {}", key, static_cast<uint32_t>(type)));
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(element_bytes, count, &bytes) || !reader->TakeBytes(bytes))
     return Short(*reader, fmt::format("the {} elements of key '{}'", count, key));
@@ -86,7 +88,8 @@ absl::StatusOr<GgufValue> ReadValue(std::string_view key, Reader* reader) {
     type = reader->Take<uint32_t>();
     const std::optional<uint64_t> count = reader->Take<uint64_t>();
     if (!count) return Short(*reader, fmt::format("the array of key '{}'", key));
-    if (*type == static_cast<uint32_t>(GgufType::kArray)) return Damaged(fmt::format("key '{}' holds arrays in an array", key));
+    if (*type == static_cast<uint32_t>(GgufType::kArray))
+      return Damaged(fmt::format("key '{}' holds arrays in an array", key));
     value.count = *count;
   }
   value.type = static_cast<GgufType>(*type);
@@ -161,15 +164,20 @@ absl::StatusOr<std::vector<TensorInfo>> ReadInfos(uint64_t count, Reader* reader
   return infos;
 }
 
-absl::StatusOr<std::vector<TensorView>> PlaceTensors(std::vector<TensorInfo> infos, std::string_view data, uint64_t alignment) {
+absl::StatusOr<std::vector<TensorView>> PlaceTensors(std::vector<TensorInfo> infos, std::string_view data,
+                                                     uint64_t alignment) {
   std::vector<TensorView> tensors;
   for (TensorInfo& info : infos) {
-    auto damaged = [&](std::string_view what) { return Damaged(fmt::format("tensor '{}' {}", info.tensor.name, what)); };
+    auto damaged = [&](std::string_view what) {
+      return Damaged(fmt::format("tensor '{}' {}", info.tensor.name, what));
+    };
     const std::optional<uint64_t> bytes = BytesOfShape(info.tensor.dtype, info.tensor.shape);
     if (!bytes) return damaged(fmt::format("has a shape that {} cannot have", DtypeName(info.tensor.dtype)));
-    if (info.offset_bytes % alignment != 0) return damaged(fmt::format("begins at {}, not a multiple of {}", info.offset_bytes, alignment));
+    if (info.offset_bytes % alignment != 0)
+      return damaged(fmt::format("begins at {}, not a multiple of {}", info.offset_bytes, alignment));
     if (info.offset_bytes > data.size() || *bytes > data.size() - info.offset_bytes)
-      return damaged(fmt::format("takes {} bytes at {}, outside the {} bytes of data", *bytes, info.offset_bytes, data.size()));
+      return damaged(
+          fmt::format("takes {} bytes at {}, outside the {} bytes of data", *bytes, info.offset_bytes, data.size()));
     info.tensor.bytes = data.substr(info.offset_bytes, *bytes);
     tensors.push_back(std::move(info.tensor));
   }
@@ -181,7 +189,8 @@ absl::Status CheckVersion(Reader* reader) {
   if (!version || *magic != kMagic) return Damaged("it does not begin with GGUF and a version");
   if (*version == 2 || *version == 3) return absl::OkStatus();
   if (*version == 1) return absl::UnimplementedError("GGUF version 1; convert the model with a newer tool");
-  if ((*version & 0xFFFF) == 0) return absl::UnimplementedError("GGUF in big endian; convert the model to little endian");
+  if ((*version & 0xFFFF) == 0)
+    return absl::UnimplementedError("GGUF in big endian; convert the model to little endian");
   return absl::UnimplementedError(fmt::format("GGUF version {}; versions 2 and 3 are read", *version));
 }
 
@@ -213,11 +222,24 @@ absl::StatusOr<GgufContents> ReadContents(std::string_view bytes) {
 
 uint64_t GgufElementBytes(GgufType type) {
   switch (type) {
-    case GgufType::kUint8: case GgufType::kInt8: case GgufType::kBool: return 1;
-    case GgufType::kUint16: case GgufType::kInt16: return 2;
-    case GgufType::kUint32: case GgufType::kInt32: case GgufType::kFloat32: return 4;
-    case GgufType::kUint64: case GgufType::kInt64: case GgufType::kFloat64: return 8;
-    case GgufType::kString: case GgufType::kArray: break;
+    case GgufType::kUint8:
+    case GgufType::kInt8:
+    case GgufType::kBool:
+      return 1;
+    case GgufType::kUint16:
+    case GgufType::kInt16:
+      return 2;
+    case GgufType::kUint32:
+    case GgufType::kInt32:
+    case GgufType::kFloat32:
+      return 4;
+    case GgufType::kUint64:
+    case GgufType::kInt64:
+    case GgufType::kFloat64:
+      return 8;
+    case GgufType::kString:
+    case GgufType::kArray:
+      break;
   }
   return 0;
 }

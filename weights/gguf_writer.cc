@@ -51,7 +51,9 @@ std::string Array(GgufType type, std::span<const T> values) {
   return bytes;
 }
 
-uint64_t Padded(uint64_t bytes) { return (bytes + kGgufDefaultAlignment - 1) / kGgufDefaultAlignment * kGgufDefaultAlignment; }
+uint64_t Padded(uint64_t bytes) {
+  return (bytes + kGgufDefaultAlignment - 1) / kGgufDefaultAlignment * kGgufDefaultAlignment;
+}
 
 absl::Status CheckStorable(const std::string& path, const std::vector<TensorDeclaration>& tensors) {
   for (const TensorDeclaration& tensor : tensors) {
@@ -60,8 +62,10 @@ absl::Status CheckStorable(const std::string& path, const std::vector<TensorDecl
     };
     if (!GgufId(tensor.dtype))
       return invalid(fmt::format("is {}, which GGUF cannot hold; it can: {}", DtypeName(tensor.dtype), GgufDtypes()));
-    if (tensor.shape.size() > kMaxDimensions) return invalid(fmt::format("has more than {} dimensions", kMaxDimensions));
-    if (tensor.name.size() > kMaxNameBytes) return invalid(fmt::format("has a name of more than {} bytes", kMaxNameBytes));
+    if (tensor.shape.size() > kMaxDimensions)
+      return invalid(fmt::format("has more than {} dimensions", kMaxDimensions));
+    if (tensor.name.size() > kMaxNameBytes)
+      return invalid(fmt::format("has a name of more than {} bytes", kMaxNameBytes));
   }
   return absl::OkStatus();
 }
@@ -102,8 +106,12 @@ void GgufMetadata::SetString(const std::string& key, std::string_view value) {
   PutText(value, &bytes);
 }
 
-void GgufMetadata::SetUint32(const std::string& key, uint32_t value) { encoded_[key] = Scalar(GgufType::kUint32, value); }
-void GgufMetadata::SetUint64(const std::string& key, uint64_t value) { encoded_[key] = Scalar(GgufType::kUint64, value); }
+void GgufMetadata::SetUint32(const std::string& key, uint32_t value) {
+  encoded_[key] = Scalar(GgufType::kUint32, value);
+}
+void GgufMetadata::SetUint64(const std::string& key, uint64_t value) {
+  encoded_[key] = Scalar(GgufType::kUint64, value);
+}
 void GgufMetadata::SetInt32(const std::string& key, int32_t value) { encoded_[key] = Scalar(GgufType::kInt32, value); }
 void GgufMetadata::SetFloat(const std::string& key, float value) { encoded_[key] = Scalar(GgufType::kFloat32, value); }
 void GgufMetadata::SetBool(const std::string& key, bool value) {
@@ -128,8 +136,10 @@ void GgufMetadata::CopyFrom(const GgufFile& file, std::string_view prefix) {
   for (const auto& [key, value] : file.values()) {
     if (!key.starts_with(prefix) || key == kGgufAlignmentKey) continue;
     std::string bytes;
-    if (value.is_array) bytes = ArrayHead(value.type, value.count);
-    else PutType(value.type, &bytes);
+    if (value.is_array)
+      bytes = ArrayHead(value.type, value.count);
+    else
+      PutType(value.type, &bytes);
     encoded_[key] = bytes.append(value.bytes);
   }
 }

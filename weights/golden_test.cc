@@ -48,7 +48,8 @@ TEST(GoldenTest, EveryTypeDecodesToTheBitsThatGgufDecodes) {
 TEST(GoldenTest, EncodingGivesTheBytesThatGgufEncodes) {
   const auto stored = Golden("golden.gguf"), decoded = Golden("golden_f32.gguf");
   const std::vector<float> input = Decoded(*decoded->Find("input"));
-  for (Dtype dtype : {Dtype::kQ8_0, Dtype::kQ4_0, Dtype::kQ4_1, Dtype::kQ5_0, Dtype::kQ5_1, Dtype::kF16, Dtype::kBF16}) {
+  for (Dtype dtype :
+       {Dtype::kQ8_0, Dtype::kQ4_0, Dtype::kQ4_1, Dtype::kQ5_0, Dtype::kQ5_1, Dtype::kF16, Dtype::kBF16}) {
     std::string bytes;
     ASSERT_TRUE(EncodeFromFloat(dtype, input, &bytes).ok());
     EXPECT_TRUE(bytes == stored->Find(DtypeName(dtype))->bytes) << DtypeName(dtype);
@@ -121,7 +122,8 @@ TEST(EncodeTest, WhatABlockCannotHoldIsRefused) {
       EXPECT_EQ(EncodeFromFloat(dtype, elements, &bytes).code(), absl::StatusCode::kInvalidArgument) << bad;
   }
   elements[7] = 1.0f;
-  EXPECT_EQ(EncodeFromFloat(Dtype::kQ4_0, std::span(elements).first(31), &bytes).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(EncodeFromFloat(Dtype::kQ4_0, std::span(elements).first(31), &bytes).code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(EncodeFromFloat(Dtype::kQ6_K, elements, &bytes).code(), absl::StatusCode::kUnimplemented);
 }
 
@@ -134,9 +136,9 @@ TEST(HalfTest, EveryHalfSurvivesTheWayThroughFloat) {
 }
 
 TEST(HalfTest, RoundsToNearestEven) {
-  EXPECT_EQ(HalfFromFloat(1.0f + 0x1p-11f), 0x3C00);              // Halfway: down to even
-  EXPECT_EQ(HalfFromFloat(1.0f + 0x3p-11f), 0x3C02);              // Halfway: up to even
-  EXPECT_EQ(HalfFromFloat(0x1p-25f), 0);                          // Halfway to the smallest
+  EXPECT_EQ(HalfFromFloat(1.0f + 0x1p-11f), 0x3C00);  // Halfway: down to even
+  EXPECT_EQ(HalfFromFloat(1.0f + 0x3p-11f), 0x3C02);  // Halfway: up to even
+  EXPECT_EQ(HalfFromFloat(0x1p-25f), 0);              // Halfway to the smallest
   EXPECT_EQ(HalfFromFloat(0x1.8p-25f), 1);
   EXPECT_EQ(HalfFromFloat(65519.0f), 0x7BFF);
   EXPECT_EQ(HalfFromFloat(65520.0f), 0x7C00);

@@ -25,19 +25,29 @@ void ExpectRefusal(const absl::Status& status, const Lie& lie) {
 }
 
 TEST(HostileGgufTest, EachLieIsNamed) {
-  const Lie lies[] = {
-      {"alignment_0", kDamaged, "not a power of two"}, {"alignment_24", kDamaged, "not a power of two"},
-      {"alignment_text", kDamaged, "not a uint32"}, {"array_in_array", kDamaged, "arrays in an array"},
-      {"array_overflow", kDamaged, "elements of key 'k'"}, {"big_endian", kUnread, "big endian"},
-      {"count_lie", kDamaged, "a key before byte 32 is empty"}, {"five_dimensions", kDamaged, "5 dimensions"},
-      {"ggml_type_10", kUnread, "Q4_K"}, {"ggml_type_99", kDamaged, "unknown type 99"},
-      {"half_block", kDamaged, "a shape that Q8_0 cannot have"}, {"latin1_key", kDamaged, "not UTF-8"},
-      {"negative_size", kDamaged, "a shape that F32 cannot have"}, {"nul_name", kDamaged, "holds NUL"},
-      {"outside", kDamaged, "outside the 16 bytes"}, {"overlap", kDamaged, "'b' overlaps"},
-      {"same_key", kDamaged, "'k' repeats"}, {"same_tensor", kDamaged, "'a' repeats"},
-      {"size_overflow", kDamaged, "a shape that F32 cannot have"}, {"text_array_lie", kDamaged, "text of key 'k'"},
-      {"unaligned", kDamaged, "not a multiple of 32"}, {"unknown_kind", kDamaged, "unknown type 13"},
-      {"version_1", kUnread, "version 1"}};
+  const Lie lies[] = {{"alignment_0", kDamaged, "not a power of two"},
+                      {"alignment_24", kDamaged, "not a power of two"},
+                      {"alignment_text", kDamaged, "not a uint32"},
+                      {"array_in_array", kDamaged, "arrays in an array"},
+                      {"array_overflow", kDamaged, "elements of key 'k'"},
+                      {"big_endian", kUnread, "big endian"},
+                      {"count_lie", kDamaged, "a key before byte 32 is empty"},
+                      {"five_dimensions", kDamaged, "5 dimensions"},
+                      {"ggml_type_10", kUnread, "Q4_K"},
+                      {"ggml_type_99", kDamaged, "unknown type 99"},
+                      {"half_block", kDamaged, "a shape that Q8_0 cannot have"},
+                      {"latin1_key", kDamaged, "not UTF-8"},
+                      {"negative_size", kDamaged, "a shape that F32 cannot have"},
+                      {"nul_name", kDamaged, "holds NUL"},
+                      {"outside", kDamaged, "outside the 16 bytes"},
+                      {"overlap", kDamaged, "'b' overlaps"},
+                      {"same_key", kDamaged, "'k' repeats"},
+                      {"same_tensor", kDamaged, "'a' repeats"},
+                      {"size_overflow", kDamaged, "a shape that F32 cannot have"},
+                      {"text_array_lie", kDamaged, "text of key 'k'"},
+                      {"unaligned", kDamaged, "not a multiple of 32"},
+                      {"unknown_kind", kDamaged, "unknown type 13"},
+                      {"version_1", kUnread, "version 1"}};
   for (const Lie& lie : lies) ExpectRefusal(OpenGguf(std::string(RIDGELINE_CORPUS "/gguf/") + lie.file).status(), lie);
 }
 
@@ -53,7 +63,8 @@ TEST(HostileSafetensorsTest, EachLieIsNamed) {
 TEST(HostileSafetensorsTest, EachDamageOfOneTensorIsNamed) {
   auto refuse = [](const std::string& header, const std::string& data, const char* reason) {
     const uint64_t header_bytes = header.size();
-    const std::string bytes = std::string(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes) + header + data;
+    const std::string bytes =
+        std::string(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes) + header + data;
     ExpectRefusal(ParseSafetensors(bytes, "f").status(), {"f", kDamaged, reason});
   };
   refuse("[]", "", "not a JSON object");

@@ -20,7 +20,8 @@ std::string Environment(const char* name) {
 
 std::string ModelStoreDir() {
   if (std::string own = Environment("RIDGELINE_MODELS"); !own.empty()) return own;
-  if (std::string data = Environment("XDG_DATA_HOME"); !data.empty()) return (fs::path(data) / "ridgeline" / "models").string();
+  if (std::string data = Environment("XDG_DATA_HOME"); !data.empty())
+    return (fs::path(data) / "ridgeline" / "models").string();
   return (fs::path(Environment("HOME")) / ".local" / "share" / "ridgeline" / "models").string();
 }
 
@@ -31,8 +32,10 @@ absl::StatusOr<std::string> ResolveModelPath(const std::string& name_or_path) {
   const fs::path stored = fs::path(ModelStoreDir()) / name_or_path;
   if (is_name && fs::is_directory(stored, error)) return stored.string();
   if (!is_name) return absl::NotFoundError(fmt::format("no model at '{}'", name_or_path));
-  return absl::NotFoundError(fmt::format("no model '{0}': neither a path, nor in {1}; `ridgeline model list` shows what is there, `ridgeline model import` adds to it",
-                                         name_or_path, ModelStoreDir()));
+  return absl::NotFoundError(
+      fmt::format("no model '{0}': neither a path, nor in {1}; `ridgeline model list` shows what is there, `ridgeline "
+                  "model import` adds to it",
+                  name_or_path, ModelStoreDir()));
 }
 
 }  // namespace ridgeline

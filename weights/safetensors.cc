@@ -22,13 +22,14 @@ constexpr size_t kMaxHeaderBytes = size_t{100} << 20;  // The format's own limit
 constexpr int kHeaderDepth = 3;                        // Header, tensor, shape
 
 // Names that the format has and that no model here uses.
-constexpr std::array<std::string_view, 10> kOtherDtypes = {"U16", "U32", "U64", "F8_E4M3", "F8_E5M2",
-                                                           "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4", "C64"};
+constexpr std::array<std::string_view, 10> kOtherDtypes = {"U16",     "U32",     "U64",     "F8_E4M3", "F8_E5M2",
+                                                           "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",      "C64"};
 
 absl::Status Damaged(std::string_view what) { return absl::DataLossError(fmt::format("{}", what)); }
 
 absl::StatusOr<Dtype> ReadDtype(const std::string& name, const Json& entry) {
-  if (!entry.contains("dtype") || !entry["dtype"].is_string()) return Damaged(fmt::format("tensor '{}' lacks a dtype", name));
+  if (!entry.contains("dtype") || !entry["dtype"].is_string())
+    return Damaged(fmt::format("tensor '{}' lacks a dtype", name));
   const std::string& text = entry["dtype"].get_ref<const std::string&>();
   if (const std::optional<Dtype> dtype = DtypeFromSafetensors(text)) return *dtype;
   if (std::find(kOtherDtypes.begin(), kOtherDtypes.end(), text) != kOtherDtypes.end())
@@ -38,7 +39,8 @@ absl::StatusOr<Dtype> ReadDtype(const std::string& name, const Json& entry) {
 }
 
 absl::StatusOr<std::vector<int64_t>> ReadShape(const std::string& name, const Json& entry) {
-  if (!entry.contains("shape") || !entry["shape"].is_array()) return Damaged(fmt::format("tensor '{}' lacks a shape", name));
+  if (!entry.contains("shape") || !entry["shape"].is_array())
+    return Damaged(fmt::format("tensor '{}' lacks a shape", name));
   std::vector<int64_t> shape;
   for (const Json& size : entry["shape"]) {
     if (!size.is_number_unsigned() || size.get<uint64_t>() > INT64_MAX)
@@ -57,7 +59,8 @@ absl::StatusOr<std::string_view> ReadBytes(const std::string& name, const Json& 
     return Damaged(fmt::format("tensor '{}' has offsets that are not whole numbers", name));
   const uint64_t begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
   if (begin > end || end > data.size())
-    return Damaged(fmt::format("tensor '{}' lies at {}..{}, outside the {} bytes of data", name, begin, end, data.size()));
+    return Damaged(
+        fmt::format("tensor '{}' lies at {}..{}, outside the {} bytes of data", name, begin, end, data.size()));
   return data.substr(begin, end - begin);
 }
 
@@ -90,7 +93,8 @@ absl::StatusOr<WeightFile::Contents> ReadContents(std::string_view bytes) {
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   bytes.remove_prefix(sizeof header_bytes);
   if (header_bytes > bytes.size() || header_bytes > kMaxHeaderBytes)
-    return Damaged(fmt::format("the header claims {} bytes, {} are there and {} allowed", header_bytes, bytes.size(), kMaxHeaderBytes));
+    return Damaged(fmt::format("the header claims {} bytes, {} are there and {} allowed", header_bytes, bytes.size(),
+                               kMaxHeaderBytes));
   const std::string_view data = bytes.substr(header_bytes);
   absl::StatusOr<Json> header = ParseJsonObject(bytes.substr(0, header_bytes), kHeaderDepth);
   if (!header.ok()) return Damaged(fmt::format("its header: {}", std::string(header.status().message())));

@@ -38,7 +38,9 @@ bool IsShardName(const std::string& name) {
 }
 
 absl::StatusOr<ShardOfTensor> ReadIndex(const std::string& path) {
-  auto damaged = [&](std::string_view what) { return absl::DataLossError(fmt::format("{}: not a valid index: {}", path, what)); };
+  auto damaged = [&](std::string_view what) {
+    return absl::DataLossError(fmt::format("{}: not a valid index: {}", path, what));
+  };
   ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxIndexBytes));
   absl::StatusOr<Json> index = ParseJsonObject(text, kIndexDepth);
   if (!index.ok()) return damaged(std::string(index.status().message()));
@@ -59,8 +61,9 @@ absl::Status AddShard(const std::string& index_path, const std::string& shard, c
   for (TensorView& tensor : contents.tensors) {
     const auto placed = shards.find(tensor.name);
     if (placed == shards.end() || placed->second != shard)
-      return absl::DataLossError(fmt::format("{}: {} holds tensor '{}', which the index does not place there; fetch both again",
-                                             index_path, shard, tensor.name));
+      return absl::DataLossError(
+          fmt::format("{}: {} holds tensor '{}', which the index does not place there; fetch both again", index_path,
+                      shard, tensor.name));
     whole->tensors.push_back(std::move(tensor));
   }
   whole->metadata.merge(contents.metadata);

@@ -23,8 +23,8 @@ constexpr char kMetadataKey[] = "__metadata__";
 absl::Status CheckStorable(const std::string& path, const std::vector<TensorDeclaration>& tensors) {
   for (const TensorDeclaration& tensor : tensors) {
     if (SafetensorsName(tensor.dtype).empty())
-      return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' is {}, which safetensors cannot hold; it can: {}", path,
-                                                    tensor.name, DtypeName(tensor.dtype), SafetensorsDtypes()));
+      return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' is {}, which safetensors cannot hold; it can: {}",
+                                                    path, tensor.name, DtypeName(tensor.dtype), SafetensorsDtypes()));
     if (tensor.name == kMetadataKey)
       return absl::InvalidArgumentError(fmt::format("{}: no tensor can be named {}", path, kMetadataKey));
   }
@@ -64,7 +64,8 @@ SafetensorsWriter::SafetensorsWriter(std::string path, DeclaredTensors tensors, 
   const std::string stem = path_.substr(0, path_.size() - (sizeof kExtension - 1));
   for (size_t begin = 0; size_t end : shard_ends) {
     const std::string file = shard_ends.size() == 1 ? path_
-        : fmt::format("{}-{:05d}-of-{:05d}{}", stem, shards_.size() + 1, shard_ends.size(), kExtension);
+                                                    : fmt::format("{}-{:05d}-of-{:05d}{}", stem, shards_.size() + 1,
+                                                                  shard_ends.size(), kExtension);
     shards_.push_back({file, begin, end});
     begin = end;
   }
@@ -73,7 +74,8 @@ SafetensorsWriter::SafetensorsWriter(std::string path, DeclaredTensors tensors, 
 absl::StatusOr<std::unique_ptr<SafetensorsWriter>> SafetensorsWriter::Create(const std::string& path,
                                                                              std::vector<TensorDeclaration> tensors,
                                                                              Options options) {
-  if (!path.ends_with(kExtension)) return absl::InvalidArgumentError(fmt::format("{} does not end in {}", path, kExtension));
+  if (!path.ends_with(kExtension))
+    return absl::InvalidArgumentError(fmt::format("{} does not end in {}", path, kExtension));
   ASSIGN_OR_RETURN(DeclaredTensors declared, DeclaredTensors::Create(path, std::move(tensors)));
   RETURN_IF_ERROR(CheckStorable(path, declared.tensors()));
   RETURN_IF_ERROR(CheckMetadata(path, options.metadata));
@@ -90,7 +92,9 @@ std::string SafetensorsWriter::HeaderOf(const Shard& shard) const {
   for (size_t i = shard.first; i < shard.end; ++i) {
     const TensorDeclaration& tensor = tensors_.tensors()[i];
     const uint64_t end = offset_bytes + tensors_.bytes_of(i);
-    header[tensor.name] = {{"dtype", std::string(SafetensorsName(tensor.dtype))}, {"shape", tensor.shape}, {"data_offsets", {offset_bytes, end}}};
+    header[tensor.name] = {{"dtype", std::string(SafetensorsName(tensor.dtype))},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset_bytes, end}}};
     offset_bytes = end;
   }
   std::string text = header.dump();

@@ -46,10 +46,12 @@ void CountTensors(StoredModel* model) {
 
 absl::StatusOr<StoredModel> FromGguf(const std::string& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<GgufFile> file, OpenGguf(path));
-  StoredModel model{.format = "gguf", .architecture = std::string(file->FindString("general.architecture").value_or(""))};
+  StoredModel model{.format = "gguf",
+                    .architecture = std::string(file->FindString("general.architecture").value_or(""))};
   for (const SizeName& size : kSizes) {
     const std::optional<uint64_t> value = file->FindUint(fmt::format("{}.{}", model.architecture, size.gguf));
-    if (value && *value <= std::numeric_limits<int64_t>::max()) model.shape.emplace_back(size.name, static_cast<int64_t>(*value));
+    if (value && *value <= std::numeric_limits<int64_t>::max())
+      model.shape.emplace_back(size.name, static_cast<int64_t>(*value));
   }
   const TensorView* embedding = file->Find("token_embd.weight");
   if (embedding != nullptr && embedding->shape.size() == 2) model.vocab_size = embedding->shape[0];
@@ -95,7 +97,8 @@ absl::StatusOr<StoredModel> FromSafetensors(const std::string& path, const fs::p
 
 bool HoldsSafetensors(const fs::path& folder) {
   std::error_code ignored;
-  return fs::exists(folder / "model.safetensors", ignored) || fs::exists(folder / "model.safetensors.index.json", ignored);
+  return fs::exists(folder / "model.safetensors", ignored) ||
+         fs::exists(folder / "model.safetensors.index.json", ignored);
 }
 
 absl::StatusOr<StoredModel> FromFolder(const fs::path& folder) {
@@ -105,7 +108,8 @@ absl::StatusOr<StoredModel> FromFolder(const fs::path& folder) {
     if (entry.path().extension() == ".gguf") ggufs.push_back(entry.path());
   if (error) return ErrnoStatus(error.value(), fmt::format("listing {}", folder.string()));
   if (ggufs.size() > 1)
-    return absl::InvalidArgumentError(fmt::format("{} holds {} .gguf files: name one of them", folder.string(), ggufs.size()));
+    return absl::InvalidArgumentError(
+        fmt::format("{} holds {} .gguf files: name one of them", folder.string(), ggufs.size()));
   if (ggufs.size() == 1) return FromGguf(ggufs[0].string());
   if (HoldsSafetensors(folder)) return FromSafetensors(folder.string(), folder);
   return absl::NotFoundError(fmt::format(

@@ -15,12 +15,12 @@
 namespace ridgeline {
 
 struct StoredModel {
-  std::string format;                                // "gguf" or "safetensors"
-  std::string architecture;                          // "gemma3", "gpt2"; empty if nothing says it
+  std::string format;                                  // "gguf" or "safetensors"
+  std::string architecture;                            // "gemma3", "gpt2"; empty if nothing says it
   std::vector<std::pair<std::string, int64_t>> shape;  // "layers", "width", ...: what is stated, in a fixed order
-  int64_t vocab_size = 0;                            // 0 if nothing says it
-  int64_t parameters = 0;                            // Elements of all tensors
-  uint64_t bytes = 0;                                // Of all tensors
+  int64_t vocab_size = 0;                              // 0 if nothing says it
+  int64_t parameters = 0;                              // Elements of all tensors
+  uint64_t bytes = 0;                                  // Of all tensors
   std::unique_ptr<WeightFile> weights;
 };
 

@@ -26,9 +26,9 @@ struct TensorView {
 class WeightFile {
  public:
   struct Contents {
-    std::vector<TensorView> tensors;              // Any order; names are unique
+    std::vector<TensorView> tensors;  // Any order; names are unique
     std::map<std::string, std::string> metadata;
-    std::vector<MappedFile> mappings;             // Empty when the bytes belong to the caller
+    std::vector<MappedFile> mappings;  // Empty when the bytes belong to the caller
   };
   explicit WeightFile(Contents contents);
   virtual ~WeightFile() = default;

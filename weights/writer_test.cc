@@ -36,11 +36,13 @@ class WriterTest : public ::testing::Test {
   }
   // Three tensors of 8, 0 and 12 bytes, and one of 4.
   static std::vector<TensorDeclaration> Declarations() {
-    return {{"c", Dtype::kF64, {1}}, {"none", Dtype::kF32, {0, 7}}, {"a", Dtype::kF32, {3, 1}}, {"b", Dtype::kBF16, {2}}};
+    return {
+        {"c", Dtype::kF64, {1}}, {"none", Dtype::kF32, {0, 7}}, {"a", Dtype::kF32, {3, 1}}, {"b", Dtype::kBF16, {2}}};
   }
   template <typename Writer>
   static absl::Status AppendAll(Writer* writer) {
-    for (auto [name, bytes] : {std::pair("c", "cccccccc"), std::pair("a", "aaaa"), std::pair("a", "AAAAAAAA"), std::pair("b", "bbbb")})
+    for (auto [name, bytes] :
+         {std::pair("c", "cccccccc"), std::pair("a", "aaaa"), std::pair("a", "AAAAAAAA"), std::pair("b", "bbbb")})
       if (absl::Status status = writer->Append(name, bytes); !status.ok()) return status;
     return writer->Finish();
   }
@@ -197,7 +199,8 @@ TEST_F(WriterTest, AFileOfThePackageIsCopiedWithoutLoss) {
   ASSERT_TRUE(writer->Finish().ok());
   const auto copy = OpenGguf(At("copy.gguf")).value();
   ASSERT_EQ(copy->tensors().size(), golden->tensors().size());
-  for (const TensorView& tensor : golden->tensors()) EXPECT_EQ(copy->Find(tensor.name)->bytes, tensor.bytes) << tensor.name;
+  for (const TensorView& tensor : golden->tensors())
+    EXPECT_EQ(copy->Find(tensor.name)->bytes, tensor.bytes) << tensor.name;
   ASSERT_EQ(copy->values().size(), golden->values().size());
   for (const auto& [key, value] : golden->values()) EXPECT_EQ(copy->values().at(key).bytes, value.bytes) << key;
 }

@@ -38,10 +38,16 @@ struct Flags {
 
 void ParseFlags(CLI::App& app, Flags& flags) {
   app.set_version_flag("--version", RIDGELINE_VERSION);
-  app.add_option("--coordinator", flags.coordinator, "Coordinator's HOST:PORT")->envname("RIDGELINE_COORDINATOR")->capture_default_str();
+  app.add_option("--coordinator", flags.coordinator, "Coordinator's HOST:PORT")
+      ->envname("RIDGELINE_COORDINATOR")
+      ->capture_default_str();
   app.add_option("--group", flags.group, "Name of this worker group (default: the host's name)");
-  app.add_option("--work-dir", flags.work_dir, "Folder for checkpoints, seen by every group")->envname("RIDGELINE_WORK_DIR")->capture_default_str();
-  app.add_option("--hang-timeout", flags.hang_timeout_seconds, "Seconds after which a collective counts as hung")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--work-dir", flags.work_dir, "Folder for checkpoints, seen by every group")
+      ->envname("RIDGELINE_WORK_DIR")
+      ->capture_default_str();
+  app.add_option("--hang-timeout", flags.hang_timeout_seconds, "Seconds after which a collective counts as hung")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 }
 
 std::string HostName() {
@@ -111,7 +117,8 @@ void ReportOutcome(const absl::StatusOr<RunResult>& result, LinkObserver& observ
 // An assignment for all ranks; empty ends the group.
 std::string WaitForWork(CoordinatorLink& link) {
   while (!terminating) {
-    if (std::optional<v1::Assign> assignment = link.NextAssignment(/*wait_ms=*/100)) return assignment->SerializeAsString();
+    if (std::optional<v1::Assign> assignment = link.NextAssignment(/*wait_ms=*/100))
+      return assignment->SerializeAsString();
   }
   return "";
 }

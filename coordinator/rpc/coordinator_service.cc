@@ -20,9 +20,8 @@ grpc::Status CoordinatorService::Unary(const char* method, Response* response, C
 }
 
 grpc::Status CoordinatorService::EndStream(const char* method, const absl::Status& status) {
-  const absl::Status end = stopping_ && !status.ok()
-                               ? absl::UnavailableError("the coordinator is stopping; try again in a moment")
-                               : status;
+  const absl::Status end =
+      stopping_ && !status.ok() ? absl::UnavailableError("the coordinator is stopping; try again in a moment") : status;
   metrics_->ObserveRpc(method, end.code(), std::nullopt);
   return ToGrpcStatus(end);
 }
@@ -45,7 +44,8 @@ grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const v1::ListJo
   return Unary("ListJobs", response, [&] { return api_->List(*request); });
 }
 
-grpc::Status CoordinatorService::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request, v1::Job* response) {
+grpc::Status CoordinatorService::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+                                           v1::Job* response) {
   return Unary("CancelJob", response, [&] { return api_->Cancel(request->job()); });
 }
 
@@ -70,16 +70,18 @@ grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const v1::Lis
 
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                                           grpc::ServerWriter<v1::Job>* writer) {
-  return EndStream("WatchJob", FollowJob(api_, journal_, request->job(),
-                                         [&](const v1::Job& job) { return writer->Write(job); },
-                                         [&] { return stopping_ || context->IsCancelled(); }));
+  return EndStream("WatchJob",
+                   FollowJob(
+                       api_, journal_, request->job(), [&](const v1::Job& job) { return writer->Write(job); },
+                       [&] { return stopping_ || context->IsCancelled(); }));
 }
 
 grpc::Status CoordinatorService::StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
                                             grpc::ServerWriter<v1::LogLine>* writer) {
-  return EndStream("StreamLogs", FollowLogs(api_, journal_, store_, *request,
-                                            [&](const v1::LogLine& line) { return writer->Write(line); },
-                                            [&] { return stopping_ || context->IsCancelled(); }));
+  return EndStream("StreamLogs",
+                   FollowLogs(
+                       api_, journal_, store_, *request, [&](const v1::LogLine& line) { return writer->Write(line); },
+                       [&] { return stopping_ || context->IsCancelled(); }));
 }
 
 }  // namespace ridgeline

@@ -61,7 +61,8 @@ TEST_F(CoordinatorServiceTest, BadRecipeIsRefusedWithEveryProblem) {
   v1::SubmitJobResponse response;
   const grpc::Status status = Submit(recipe, "", &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(status.error_message(), testing::AllOf(HasSubstr("dataset"), HasSubstr("training.steps"), HasSubstr("rigde")));
+  EXPECT_THAT(status.error_message(),
+              testing::AllOf(HasSubstr("dataset"), HasSubstr("training.steps"), HasSubstr("rigde")));
   v1::ListJobsResponse jobs;
   ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListJobs, v1::ListJobsRequest(), &jobs).ok());
   EXPECT_EQ(jobs.jobs_size(), 0) << "nothing half-written";

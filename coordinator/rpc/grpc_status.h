@@ -2,10 +2,11 @@
 // absl::Status to grpc::Status: the codes are the same numbers.
 #pragma once
 
+#include <grpcpp/support/status.h>
+
 #include <string>
 
 #include "absl/status/status.h"
-#include <grpcpp/support/status.h>
 
 namespace ridgeline {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/rpc/job_api.h"
 
+#include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-#include <google/protobuf/util/message_differencer.h>
 
 #include "common/status_macros.h"
 #include "frontier/pareto.h"
@@ -34,7 +34,8 @@ absl::Status CheckRecipe(const v1::Recipe& recipe) {
   if (problems.empty()) return absl::OkStatus();
   std::string message = fmt::format("the recipe has {} problem{}:", problems.size(), problems.size() == 1 ? "" : "s");
   for (size_t i = 0; i < std::min(problems.size(), kMaxListedProblems); ++i) message += "\n" + problems[i].ToString();
-  if (problems.size() > kMaxListedProblems) message += fmt::format("\nand {} more", problems.size() - kMaxListedProblems);
+  if (problems.size() > kMaxListedProblems)
+    message += fmt::format("\nand {} more", problems.size() - kMaxListedProblems);
   return absl::InvalidArgumentError(message);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/rpc/job_view.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace ridgeline {
 namespace {

@@ -41,16 +41,24 @@ CoordinatorMetrics::CoordinatorMetrics()
       rpc_requests_(Counters(*registry_, "ridgeline_rpc_requests_total", "RPCs that ended, by method and status code")),
       rpc_duration_(Histograms(*registry_, "ridgeline_rpc_duration_seconds", "Duration of unary RPCs")),
       jobs_finished_(Counters(*registry_, "ridgeline_jobs_finished_total", "Jobs that reached a terminal state")),
-      job_restarts_(Counters(*registry_, "ridgeline_job_restarts_total", "Attempts that ended early and were queued again")),
-      step_duration_(Histograms(*registry_, "ridgeline_train_step_duration_seconds", "Duration of optimizer steps, by phase")),
+      job_restarts_(
+          Counters(*registry_, "ridgeline_job_restarts_total", "Attempts that ended early and were queued again")),
+      step_duration_(
+          Histograms(*registry_, "ridgeline_train_step_duration_seconds", "Duration of optimizer steps, by phase")),
       journal_commit_(Histograms(*registry_, "ridgeline_journal_commit_duration_seconds",
-                                 "Duration of journal transactions, fsync included").Add({}, LatencyBuckets())),
+                                 "Duration of journal transactions, fsync included")
+                          .Add({}, LatencyBuckets())),
       queue_wait_(Histograms(*registry_, "ridgeline_queue_wait_seconds", "Time from being queued to a worker group")
                       .Add({{"queue", kQueueLabel}}, WaitBuckets())),
       scheduler_cycle_(Histograms(*registry_, "ridgeline_scheduler_cycle_duration_seconds",
-                                  "Duration of one pass over queue and groups").Add({}, LatencyBuckets())) {
-  prometheus::BuildGauge().Name("ridgeline_build_info").Help("1, with the version as a label").Register(*registry_)
-      .Add({{"version", RIDGELINE_VERSION}}).Set(1);
+                                  "Duration of one pass over queue and groups")
+                           .Add({}, LatencyBuckets())) {
+  prometheus::BuildGauge()
+      .Name("ridgeline_build_info")
+      .Help("1, with the version as a label")
+      .Register(*registry_)
+      .Add({{"version", RIDGELINE_VERSION}})
+      .Set(1);
   // Series that exist from the start let rate() see the first event.
   for (const char* outcome : {"succeeded", "failed", "cancelled"}) {
     jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}});
@@ -67,7 +75,9 @@ void CoordinatorMetrics::OnApplied(const CoordinatorState& state, const v1::Even
     queued_unix_ms_.erase(job.id());
     if (transition.to == v1::QUEUED) queued_unix_ms_[job.id()] = event.time_unix_ms();
     if (IsTerminal(transition.to)) {
-      const char* outcome = transition.to == v1::SUCCEEDED ? "succeeded" : transition.to == v1::FAILED ? "failed" : "cancelled";
+      const char* outcome = transition.to == v1::SUCCEEDED ? "succeeded"
+                            : transition.to == v1::FAILED  ? "failed"
+                                                           : "cancelled";
       jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}}).Increment();
     }
     if (transition.from == v1::RUNNING && transition.to == v1::QUEUED) {

@@ -3,15 +3,15 @@
 // by StateCollector.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-#include <unordered_map>
-
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
 
 #include "absl/status/status.h"
 #include "coordinator/state/journal.h"

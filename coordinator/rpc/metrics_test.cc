@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // /metrics as Prometheus sees it, during and after a job.
 #include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <gmock/gmock.h>
+#include <sys/socket.h>
 
 #include "coordinator/rpc/test_cluster.h"
 
@@ -66,7 +65,8 @@ TEST_F(MetricsTest, RunningJobShowsItsSeriesAndLosesThemAfterItsEnd) {
            "ridgeline_ranks{pool=\"default\",state=\"idle\"} 0",
            "ridgeline_worker_last_heartbeat_timestamp_seconds{worker=\"a\"} ",
            "ridgeline_device_memory_used_bytes{worker=\"a\"} 12345",
-           "ridgeline_job_info{job_id=\"job-1\",name=\"nano\",model=\"gpt-nano\",scheme=\"ridge affine int1/int1\",queue=\"default\"} 1",
+           "ridgeline_job_info{job_id=\"job-1\",name=\"nano\",model=\"gpt-nano\",scheme=\"ridge affine "
+           "int1/int1\",queue=\"default\"} 1",
            "ridgeline_train_step{job_id=\"job-1\"} 50",
            "ridgeline_train_progress_ratio{job_id=\"job-1\"} 0.5",
            "ridgeline_train_eta_timestamp_seconds{job_id=\"job-1\"} ",
@@ -91,7 +91,8 @@ TEST_F(MetricsTest, RunningJobShowsItsSeriesAndLosesThemAfterItsEnd) {
   const std::string after = Scrape();
   EXPECT_THAT(after, HasSubstr("ridgeline_jobs_finished_total{outcome=\"succeeded\",queue=\"default\"} 1"));
   EXPECT_THAT(after, HasSubstr("ridgeline_train_step{job_id=\"job-1\"} 50")) << "stays for a while";
-  EXPECT_THAT(after, HasSubstr("ridgeline_frontier_accuracy_ratio{point_id=\"point-1\",model=\"gpt-nano\",scheme=\"ridge affine int1/int1\"} 0.4"));
+  EXPECT_THAT(after, HasSubstr("ridgeline_frontier_accuracy_ratio{point_id=\"point-1\",model=\"gpt-nano\",scheme="
+                               "\"ridge affine int1/int1\"} 0.4"));
   EXPECT_THAT(after, HasSubstr("ridgeline_frontier_storage_bytes{point_id=\"point-1\""));
   EXPECT_THAT(after, HasSubstr("ridgeline_frontier_points{model=\"gpt-nano\",benchmark=\"bible\"} 1"));
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gateway's other half: brings what the journal says is live together with who is connected.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 #include "common/status_macros.h"
 #include "coordinator/rpc/worker_gateway.h"
@@ -25,8 +25,9 @@ v1::CoordinatorMessage CancelMessage(const std::string& job_id, int64_t epoch, c
 }  // namespace
 
 v1::CoordinatorMessage WorkerGateway::StaleMessage(const AttemptKey& key) {
-  return CancelMessage(key.job_id, key.epoch,
-                       fmt::format("attempt {} of {} is over; the coordinator takes nothing more from it", key.epoch, key.job_id));
+  return CancelMessage(
+      key.job_id, key.epoch,
+      fmt::format("attempt {} of {} is over; the coordinator takes nothing more from it", key.epoch, key.job_id));
 }
 
 void WorkerGateway::Reconcile() {
@@ -58,7 +59,8 @@ std::vector<WorkerGateway::LiveAttemptView> WorkerGateway::LiveAttempts() const 
     std::vector<LiveAttemptView> live;
     for (const v1::Job* job : state.RunningJobs()) {
       const v1::Attempt* attempt = LiveAttempt(*job);
-      live.push_back({{job->id(), attempt->epoch()}, attempt->group_id(), attempt->incarnation(), job->cancel_requested()});
+      live.push_back(
+          {{job->id(), attempt->epoch()}, attempt->group_id(), attempt->incarnation(), job->cancel_requested()});
     }
     return live;
   });

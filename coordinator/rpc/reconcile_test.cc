@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reconcile called by hand, under a clock that moves only when told to, with real streams and a real journal.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
-
-#include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "absl/synchronization/notification.h"
 #include "coordinator/rpc/test_cluster.h"
@@ -112,18 +112,18 @@ TEST_F(ReconcileTest, RecordThatIsSlowToCommitEndsNoLease) {
   const auto worker = WorkerWithAJob(&assign);
   absl::Notification disk_is_slow, disk_is_back;
   std::thread slow_disk([&] {
-    EXPECT_TRUE(journal_->Commit([&](const CoordinatorState&) -> absl::StatusOr<std::optional<v1::Event>> {
-      disk_is_slow.Notify();
-      disk_is_back.WaitForNotificationWithTimeout(absl::Seconds(kPatienceSeconds));
-      return std::nullopt;
-    }).ok());
+    EXPECT_TRUE(journal_
+                    ->Commit([&](const CoordinatorState&) -> absl::StatusOr<std::optional<v1::Event>> {
+                      disk_is_slow.Notify();
+                      disk_is_back.WaitForNotificationWithTimeout(absl::Seconds(kPatienceSeconds));
+                      return std::nullopt;
+                    })
+                    .ok());
   });
   disk_is_slow.WaitForNotification();
   clock_.Advance(1);
   const int64_t checkpoint = worker->Send(CheckpointMessage(assign, 10));
-  EXPECT_TRUE(WaitUntil([&] {
-    return gateway_->Groups()[0].group.last_heartbeat_unix_ms() == clock_.WallUnixMs();
-  }));
+  EXPECT_TRUE(WaitUntil([&] { return gateway_->Groups()[0].group.last_heartbeat_unix_ms() == clock_.WallUnixMs(); }));
   LetPass(3 * options_.lease_ms);
   disk_is_back.Notify();
   slow_disk.join();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/rpc/scheduler_loop.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <utility>
-
-#include <spdlog/spdlog.h>
 
 namespace ridgeline {
 

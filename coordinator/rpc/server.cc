@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/rpc/server.h"
 
-#include <chrono>
-#include <exception>
-
 #include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <exception>
 
 #include "common/status_macros.h"
 
@@ -24,7 +24,8 @@ constexpr int kStopGraceMs = 500;  // For calls in progress; streams are told to
 absl::StatusOr<std::string> HostOf(const std::string& address, const char* flag) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return absl::InvalidArgumentError(fmt::format("{} '{}' is not HOST:PORT; for instance 127.0.0.1:7117", flag, address));
+    return absl::InvalidArgumentError(
+        fmt::format("{} '{}' is not HOST:PORT; for instance 127.0.0.1:7117", flag, address));
   }
   std::string host = address.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -37,7 +38,8 @@ absl::Status CheckAddress(const std::string& address, const char* flag, bool ins
   if (loopback || insecure) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{} '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or say --insecure if the "
-                  "network is trusted", flag, address));
+                  "network is trusted",
+                  flag, address));
 }
 
 std::string WithPort(const std::string& address, int port) {
@@ -110,8 +112,8 @@ absl::Status CoordinatorServer::StartGrpc() {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("--listen '{}' cannot be listened on; is the port taken? Port 0 takes any free one", options_.listen));
+    return absl::FailedPreconditionError(fmt::format(
+        "--listen '{}' cannot be listened on; is the port taken? Port 0 takes any free one", options_.listen));
   }
   address_ = WithPort(options_.listen, port);
   return absl::OkStatus();

@@ -2,12 +2,12 @@
 // The whole coordinator in one object: stores, gateway, scheduler, gRPC server and metrics endpoint.
 #pragma once
 
+#include <grpcpp/server.h>
+#include <prometheus/exposer.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include <grpcpp/server.h>
-#include <prometheus/exposer.h>
 
 #include "common/clock.h"
 #include "coordinator/rpc/coordinator_service.h"
@@ -22,8 +22,8 @@ struct ServerOptions {
   std::string metrics = "127.0.0.1:7118";  // Empty: no metrics endpoint.
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
-  bool insecure = false;                   // Allows addresses beyond loopback.
-  int64_t series_grace_ms = 600'000;       // How long metrics of an ended job stay.
+  bool insecure = false;              // Allows addresses beyond loopback.
+  int64_t series_grace_ms = 600'000;  // How long metrics of an ended job stay.
   const Clock* clock = &SystemClock();
 };
 

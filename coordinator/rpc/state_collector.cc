@@ -27,7 +27,8 @@ std::string ModelOf(const v1::Recipe& recipe) {
 
 std::string SchemeOf(const v1::Recipe& recipe) {
   const v1::Quant& quant = recipe.quant();
-  return SchemeLabel(EstimatorLabel(quant), quant.weight().scheme(), quant.weight().format(), quant.activation().format());
+  return SchemeLabel(EstimatorLabel(quant), quant.weight().scheme(), quant.weight().format(),
+                     quant.activation().format());
 }
 
 std::string SchemeOf(const v1::FrontierPoint& point) {
@@ -78,7 +79,8 @@ std::vector<prometheus::MetricFamily> StateCollector::Collect() const {
 
 void StateCollector::CollectQueue(Families& families) const {
   const auto counts = journal_->Read([](const CoordinatorState& state) {
-    std::map<v1::JobState, int> by_state{{v1::QUEUED, 0}, {v1::RUNNING, 0}, {v1::SUCCEEDED, 0}, {v1::FAILED, 0}, {v1::CANCELLED, 0}};
+    std::map<v1::JobState, int> by_state{
+        {v1::QUEUED, 0}, {v1::RUNNING, 0}, {v1::SUCCEEDED, 0}, {v1::FAILED, 0}, {v1::CANCELLED, 0}};
     for (const auto& [number, job] : state.jobs()) {
       if (!IsParent(job)) ++by_state[job.state()];
     }
@@ -101,7 +103,8 @@ void StateCollector::CollectWorkers(Families& families) const {
                    {{"worker", view.group.id()}}, static_cast<double>(view.memory_used_bytes));
   }
   for (const auto& [key, count] : ranks) {
-    families.Gauge("ridgeline_ranks", "Ranks of worker groups by state", {{"pool", key.first}, {"state", key.second}}, count);
+    families.Gauge("ridgeline_ranks", "Ranks of worker groups by state", {{"pool", key.first}, {"state", key.second}},
+                   count);
   }
 }
 
@@ -121,8 +124,12 @@ void StateCollector::CollectJobs(Families& families) const {
   for (const v1::Job& job : VisibleJobs()) {
     const std::string& id = job.id();
     families.Gauge("ridgeline_job_info", "1, with what the job is as labels",
-                   {{"job_id", id}, {"name", job.name()}, {"model", ModelOf(job.recipe())},
-                    {"scheme", SchemeOf(job.recipe())}, {"queue", kQueueLabel}}, 1);
+                   {{"job_id", id},
+                    {"name", job.name()},
+                    {"model", ModelOf(job.recipe())},
+                    {"scheme", SchemeOf(job.recipe())},
+                    {"queue", kQueueLabel}},
+                   1);
     if (job.has_last_checkpoint()) {
       families.Gauge("ridgeline_checkpoint_last_success_timestamp_seconds", "When the newest checkpoint was committed",
                      {{"job_id", id}}, job.last_checkpoint().time_unix_ms() / 1e3);
@@ -131,7 +138,8 @@ void StateCollector::CollectJobs(Families& families) const {
     if (!latest.ok() || latest->epoch == 0) continue;
     const v1::MetricPoint& point = latest->point;
     const v1::Progress progress = MakeProgress(job, *latest);
-    families.Gauge("ridgeline_train_step", "Newest optimizer step", {{"job_id", id}}, static_cast<double>(point.step()));
+    families.Gauge("ridgeline_train_step", "Newest optimizer step", {{"job_id", id}},
+                   static_cast<double>(point.step()));
     families.Gauge("ridgeline_train_progress_ratio", "Steps done of all steps, 0 to 1", {{"job_id", id}},
                    progress.steps() > 0 ? static_cast<double>(point.step()) / progress.steps() : 0);
     if (job.state() == v1::RUNNING) {
@@ -143,7 +151,8 @@ void StateCollector::CollectJobs(Families& families) const {
       families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "train"}}, point.train_loss());
     }
     if (point.has_validation_loss()) {
-      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "validation"}}, point.validation_loss());
+      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "validation"}},
+                     point.validation_loss());
     }
     if (point.has_second_loss()) {
       families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "second"}}, point.second_loss());
@@ -153,15 +162,18 @@ void StateCollector::CollectJobs(Families& families) const {
                      {{"job_id", id}}, point.distill_divergence());
     }
     if (point.has_grad_norm()) {
-      families.Gauge("ridgeline_train_grad_norm", "Newest gradient L2 norm before clipping", {{"job_id", id}}, point.grad_norm());
+      families.Gauge("ridgeline_train_grad_norm", "Newest gradient L2 norm before clipping", {{"job_id", id}},
+                     point.grad_norm());
     }
     if (point.has_quant_error_ratio()) {
       families.Gauge("ridgeline_quant_error_ratio", "Squared quantization error over squared weights", {{"job_id", id}},
                      point.quant_error_ratio());
     }
-    families.Counter("ridgeline_train_tokens_total", "Training tokens seen", {{"job_id", id}}, static_cast<double>(point.tokens()));
-    families.Counter("ridgeline_train_nonfinite_steps_total", "Steps skipped for a loss or gradient that was not finite",
-                     {{"job_id", id}}, static_cast<double>(latest->nonfinite_steps));
+    families.Counter("ridgeline_train_tokens_total", "Training tokens seen", {{"job_id", id}},
+                     static_cast<double>(point.tokens()));
+    families.Counter("ridgeline_train_nonfinite_steps_total",
+                     "Steps skipped for a loss or gradient that was not finite", {{"job_id", id}},
+                     static_cast<double>(latest->nonfinite_steps));
   }
 }
 
@@ -174,7 +186,8 @@ void StateCollector::CollectFrontier(Families& families) const {
     if (!point.pareto()) continue;
     const std::string scheme = SchemeOf(point);
     const Labels labels{{"point_id", point.point_id()}, {"model", point.model()}, {"scheme", scheme}};
-    families.Gauge("ridgeline_frontier_accuracy_ratio", "Held-out next-token accuracy of a Pareto point", labels, point.accuracy());
+    families.Gauge("ridgeline_frontier_accuracy_ratio", "Held-out next-token accuracy of a Pareto point", labels,
+                   point.accuracy());
     families.Gauge("ridgeline_frontier_storage_bytes", "Stored bytes of a Pareto point", labels, point.storage_bytes());
   }
   for (const auto& [key, number] : count) {

@@ -2,10 +2,10 @@
 // Prometheus gauges that describe the state, made anew at each scrape: series appear and go with what they describe.
 #pragma once
 
-#include <vector>
-
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
+
+#include <vector>
 
 #include "common/clock.h"
 #include "coordinator/rpc/worker_gateway.h"

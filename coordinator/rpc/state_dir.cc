@@ -2,12 +2,11 @@
 #include "coordinator/rpc/state_dir.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/file.h"
@@ -28,7 +27,8 @@ absl::StatusOr<StateDirLock> StateDirLock::Acquire(const std::string& state_dir)
   StateDirLock lock(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
     const std::string pid = fmt::format("{}\n", getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) return ErrnoStatus(errno, fmt::format("cannot write {}", path));
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
+      return ErrnoStatus(errno, fmt::format("cannot write {}", path));
     return lock;
   }
   if (errno != EWOULDBLOCK) return ErrnoStatus(errno, fmt::format("cannot lock {}", path));
@@ -45,10 +45,8 @@ StateDirLock::~StateDirLock() {
 
 absl::Status WriteCoordinatorFile(const std::string& state_dir, const std::string& address,
                                   const std::string& metrics_address) {
-  const nlohmann::json content = {{"pid", getpid()},
-                                  {"address", address},
-                                  {"metrics_address", metrics_address},
-                                  {"version", RIDGELINE_VERSION}};
+  const nlohmann::json content = {
+      {"pid", getpid()}, {"address", address}, {"metrics_address", metrics_address}, {"version", RIDGELINE_VERSION}};
   return WriteFileAtomically(CoordinatorFile(state_dir), content.dump() + "\n");
 }
 

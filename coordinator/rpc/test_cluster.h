@@ -2,6 +2,10 @@
 // A real coordinator on port 0 and real worker streams driven by hand, for the cluster tests.
 #pragma once
 
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -10,10 +14,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-
-#include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "absl/synchronization/mutex.h"
 #include "coordinator/rpc/server.h"
@@ -29,7 +29,10 @@ class ShiftedClock : public Clock {
  public:
   int64_t WallUnixMs() const override { return SystemClock().WallUnixMs() + wall_shift_ms_; }
   int64_t MonotonicMs() const override { return SystemClock().MonotonicMs() + monotonic_shift_ms_; }
-  void Advance(int64_t ms) { wall_shift_ms_ += ms; monotonic_shift_ms_ += ms; }
+  void Advance(int64_t ms) {
+    wall_shift_ms_ += ms;
+    monotonic_shift_ms_ += ms;
+  }
   void JumpWall(int64_t ms) { wall_shift_ms_ += ms; }
 
  private:
@@ -107,9 +110,7 @@ class TestWorker {
     return found;
   }
   v1::Assign ExpectAssign() { return Expect(v1::CoordinatorMessage::kAssign).assign(); }
-  void ExpectAck(int64_t sequence) {
-    EXPECT_EQ(Expect(v1::CoordinatorMessage::kAck).ack().sequence(), sequence);
-  }
+  void ExpectAck(int64_t sequence) { EXPECT_EQ(Expect(v1::CoordinatorMessage::kAck).ack().sequence(), sequence); }
   // Right now, without waiting.
   bool Has(v1::CoordinatorMessage::KindCase kind) {
     absl::MutexLock lock(&mutex_);
@@ -219,8 +220,8 @@ class ClusterTest : public testing::Test {
  protected:
   ClusterTest() {
     const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("ridgeline_" + std::string(info->test_suite_name()) + "_" + info->name() + "_" + std::to_string(getpid()));
+    folder_ = std::filesystem::temp_directory_path() / ("ridgeline_" + std::string(info->test_suite_name()) + "_" +
+                                                        info->name() + "_" + std::to_string(getpid()));
     std::filesystem::remove_all(folder_);
     options_.state_dir = folder_.string();
     options_.listen = "127.0.0.1:0";

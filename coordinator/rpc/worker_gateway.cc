@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams of worker groups: who comes, who goes, and the records that they send. Reconcile is in reconcile.cc.
-#include <algorithm>
+#include "coordinator/rpc/worker_gateway.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "common/status_macros.h"
 #include "coordinator/rpc/grpc_status.h"
-#include "coordinator/rpc/worker_gateway.h"
 
 namespace ridgeline {
 namespace {
@@ -17,10 +18,12 @@ constexpr size_t kRememberedIncarnations = 16;
 absl::Status CheckHello(const v1::WorkerMessage& message) {
   if (!message.has_hello()) return absl::InvalidArgumentError("the first message of a worker's stream must be Hello");
   const v1::Hello& hello = message.hello();
-  if (hello.group_id().empty()) return absl::InvalidArgumentError("Hello has no group_id; start the worker with --group");
+  if (hello.group_id().empty())
+    return absl::InvalidArgumentError("Hello has no group_id; start the worker with --group");
   if (hello.incarnation().empty()) return absl::InvalidArgumentError("Hello has no incarnation");
   if (hello.ranks() < 1) {
-    return absl::InvalidArgumentError(fmt::format("Hello of group '{}' says {} ranks", hello.group_id(), hello.ranks()));
+    return absl::InvalidArgumentError(
+        fmt::format("Hello of group '{}' says {} ranks", hello.group_id(), hello.ranks()));
   }
   return absl::OkStatus();
 }
@@ -118,7 +121,8 @@ absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_p
 
 void WorkerGateway::Unregister(const std::string& group_id, const std::shared_ptr<WorkerSession>& session,
                                bool said_goodbye) {
-  const bool has_job = journal_->Read([&](const CoordinatorState& state) { return state.JobOnGroup(group_id) != nullptr; });
+  const bool has_job =
+      journal_->Read([&](const CoordinatorState& state) { return state.JobOnGroup(group_id) != nullptr; });
   absl::MutexLock lock(&mutex_);
   const auto found = groups_.find(group_id);
   if (found == groups_.end() || found->second.session != session) return;  // A newer stream took its place.
@@ -164,11 +168,16 @@ void WorkerGateway::TellStale(const std::string& group_id, WorkerSession& sessio
 // One record, made durable; FAILED_PRECONDITION for a stale epoch.
 absl::Status WorkerGateway::HandleRecord(const std::string& group_id, const v1::WorkerMessage& message) {
   switch (message.kind_case()) {
-    case v1::WorkerMessage::kMetrics: return StoreMetrics(message.metrics());
-    case v1::WorkerMessage::kLogs: return StoreLogs(message.logs(), message.sequence());
-    case v1::WorkerMessage::kCheckpoint: return CommitCheckpoint(message.checkpoint());
-    case v1::WorkerMessage::kResult: return CommitResult(group_id, message.result());
-    default: return absl::InvalidArgumentError("an unknown kind of worker message");
+    case v1::WorkerMessage::kMetrics:
+      return StoreMetrics(message.metrics());
+    case v1::WorkerMessage::kLogs:
+      return StoreLogs(message.logs(), message.sequence());
+    case v1::WorkerMessage::kCheckpoint:
+      return CommitCheckpoint(message.checkpoint());
+    case v1::WorkerMessage::kResult:
+      return CommitResult(group_id, message.result());
+    default:
+      return absl::InvalidArgumentError("an unknown kind of worker message");
   }
 }
 
@@ -178,7 +187,8 @@ absl::Status WorkerGateway::CheckLive(const std::string& job_id, int64_t epoch) 
 
 absl::Status WorkerGateway::StoreMetrics(const v1::MetricBatch& batch) {
   RETURN_IF_ERROR(CheckLive(batch.job_id(), batch.epoch()));
-  ASSIGN_OR_RETURN(const std::vector<v1::MetricPoint> fresh, store_->AppendMetrics(batch.job_id(), batch.epoch(), batch.points()));
+  ASSIGN_OR_RETURN(const std::vector<v1::MetricPoint> fresh,
+                   store_->AppendMetrics(batch.job_id(), batch.epoch(), batch.points()));
   for (const v1::MetricPoint& point : fresh) metrics_->ObserveStep(point);
   return absl::OkStatus();
 }
@@ -207,7 +217,8 @@ absl::Status WorkerGateway::CommitResult(const std::string& group_id, const v1::
   const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
                              result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED;
   ended.set_outcome(known_outcome ? result.outcome() : v1::ERROR);
-  if (!known_outcome) ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), result.detail()));
+  if (!known_outcome)
+    ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), result.detail()));
   // Reconcile must neither hand the attempt out again nor call it stale between the commit and the end of this.
   WithGroup(group_id, [](Group& group) { group.result_pending = true; });
   const absl::Status status = journal_->Commit(event);

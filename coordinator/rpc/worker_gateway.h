@@ -72,18 +72,18 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   };
   struct Group {
     v1::Hello hello;
-    std::shared_ptr<WorkerSession> session;   // Null while its stream is broken.
-    int64_t last_heard_ms = 0;                // Monotonic.
+    std::shared_ptr<WorkerSession> session;  // Null while its stream is broken.
+    int64_t last_heard_ms = 0;               // Monotonic.
     int64_t last_heartbeat_unix_ms = 0;
     int64_t memory_used_bytes = 0;
-    bool leaving = false;                     // It said that it was asked to end.
-    std::optional<AttemptKey> known;          // What the group itself believes to be running.
-    bool cancel_sent = false;                 // For `known`, on this stream.
-    std::optional<AttemptKey> started_here;   // The attempt that was given to this very stream.
-    int64_t attached_ms = 0;                  // Monotonic; when this stream began.
-    bool result_pending = false;              // The result of `known` is being committed.
+    bool leaving = false;                      // It said that it was asked to end.
+    std::optional<AttemptKey> known;           // What the group itself believes to be running.
+    bool cancel_sent = false;                  // For `known`, on this stream.
+    std::optional<AttemptKey> started_here;    // The attempt that was given to this very stream.
+    int64_t attached_ms = 0;                   // Monotonic; when this stream began.
+    bool result_pending = false;               // The result of `known` is being committed.
     const WorkerSession* recording = nullptr;  // Its handler is busy with a record and reads no heartbeats meanwhile.
-    std::deque<std::string> superseded;       // Earlier incarnations, which must not come back.
+    std::deque<std::string> superseded;        // Earlier incarnations, which must not come back.
   };
   // An attempt that the journal says is live, copied out of it.
   struct LiveAttemptView {

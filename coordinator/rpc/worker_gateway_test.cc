@@ -14,7 +14,8 @@ class WorkerGatewayTest : public ClusterTest {
   std::unique_ptr<TestWorker> Attach(const std::string& group_id, const std::string& incarnation, int ranks = 2) {
     return std::make_unique<TestWorker>(server_->address(), group_id, incarnation, ranks);
   }
-  std::unique_ptr<TestWorker> Reattach(const std::string& group_id, const std::string& incarnation, const v1::Assign& claim) {
+  std::unique_ptr<TestWorker> Reattach(const std::string& group_id, const std::string& incarnation,
+                                       const v1::Assign& claim) {
     return std::make_unique<TestWorker>(server_->address(), group_id, incarnation, 2, claim.job_id(), claim.epoch());
   }
   // In small parts: a big jump would be a coordinator that stood still.

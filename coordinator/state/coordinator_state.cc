@@ -2,10 +2,10 @@
 // How each event changes the state. What an event may do is decided in coordinator_state_read.cc.
 #include "coordinator/state/coordinator_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace ridgeline {
 
@@ -15,9 +15,7 @@ struct CoordinatorState::Change {
   std::set<std::string> parents;  // To be derived again when all children have changed.
 };
 
-bool IsTerminal(v1::JobState state) {
-  return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED;
-}
+bool IsTerminal(v1::JobState state) { return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED; }
 
 bool IsParent(const v1::Job& job) { return job.child_ids_size() > 0; }
 
@@ -35,13 +33,26 @@ std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Even
   if (!Check(event).ok()) return {};
   Change change{event.time_unix_ms(), {}, {}};
   switch (event.kind_case()) {
-    case v1::Event::kJobsSubmitted: ApplySubmitted(event.jobs_submitted(), change); break;
-    case v1::Event::kAttemptStarted: ApplyStarted(event.attempt_started(), change); break;
-    case v1::Event::kCheckpointRecorded: ApplyCheckpoint(event.checkpoint_recorded()); break;
-    case v1::Event::kAttemptEnded: ApplyEnded(event.attempt_ended(), change); break;
-    case v1::Event::kCancelRequested: ApplyCancel(event.cancel_requested(), change); break;
-    case v1::Event::kJobRetried: ApplyRetry(event.job_retried(), change); break;
-    case v1::Event::KIND_NOT_SET: break;
+    case v1::Event::kJobsSubmitted:
+      ApplySubmitted(event.jobs_submitted(), change);
+      break;
+    case v1::Event::kAttemptStarted:
+      ApplyStarted(event.attempt_started(), change);
+      break;
+    case v1::Event::kCheckpointRecorded:
+      ApplyCheckpoint(event.checkpoint_recorded());
+      break;
+    case v1::Event::kAttemptEnded:
+      ApplyEnded(event.attempt_ended(), change);
+      break;
+    case v1::Event::kCancelRequested:
+      ApplyCancel(event.cancel_requested(), change);
+      break;
+    case v1::Event::kJobRetried:
+      ApplyRetry(event.job_retried(), change);
+      break;
+    case v1::Event::KIND_NOT_SET:
+      break;
   }
   for (const std::string& parent_id : change.parents) DeriveParent(parent_id, change);
   return std::move(change.transitions);
@@ -190,7 +201,10 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
   if (IsTerminal(state)) job.set_end_unix_ms(std::max(change.time_unix_ms, not_before_ms));
   if (!IsParent(job)) {
     const int64_t number = ParseJobNumber(job.id());
-    if (IsTerminal(state)) active_.erase(number); else active_.insert(number);
+    if (IsTerminal(state))
+      active_.erase(number);
+    else
+      active_.insert(number);
   }
 }
 

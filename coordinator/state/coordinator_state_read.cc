@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may be asked of the state, which events it would take, and its snapshots.
-#include <charconv>
-
 #include <fmt/format.h>
+
+#include <charconv>
 
 #include "common/status_macros.h"
 #include "coordinator/state/coordinator_state.h"
@@ -81,14 +81,20 @@ absl::Status CoordinatorState::CheckLiveEpoch(const std::string& job_id, int64_t
 
 absl::Status CoordinatorState::Check(const v1::Event& event) const {
   switch (event.kind_case()) {
-    case v1::Event::kJobsSubmitted: return CheckSubmitted(event.jobs_submitted());
-    case v1::Event::kAttemptStarted: return CheckStarted(event.attempt_started());
+    case v1::Event::kJobsSubmitted:
+      return CheckSubmitted(event.jobs_submitted());
+    case v1::Event::kAttemptStarted:
+      return CheckStarted(event.attempt_started());
     case v1::Event::kCheckpointRecorded:
       return CheckLiveEpoch(event.checkpoint_recorded().job_id(), event.checkpoint_recorded().epoch());
-    case v1::Event::kAttemptEnded: return CheckEnded(event.attempt_ended());
-    case v1::Event::kCancelRequested: return CheckCancel(event.cancel_requested());
-    case v1::Event::kJobRetried: return CheckRetry(event.job_retried());
-    case v1::Event::KIND_NOT_SET: break;
+    case v1::Event::kAttemptEnded:
+      return CheckEnded(event.attempt_ended());
+    case v1::Event::kCancelRequested:
+      return CheckCancel(event.cancel_requested());
+    case v1::Event::kJobRetried:
+      return CheckRetry(event.job_retried());
+    case v1::Event::KIND_NOT_SET:
+      break;
   }
   return absl::InvalidArgumentError("an event without a kind; a newer version may have written it");
 }
@@ -149,8 +155,8 @@ absl::Status CoordinatorState::CheckRetry(const v1::JobRetried& retried) const {
     if (retryable(*FindById(child_id))) return absl::OkStatus();
   }
   if (!IsParent(*job) && retryable(*job)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      fmt::format("{} is {}; only FAILED and CANCELLED jobs can be retried", job->id(), v1::JobState_Name(job->state())));
+  return absl::FailedPreconditionError(fmt::format("{} is {}; only FAILED and CANCELLED jobs can be retried", job->id(),
+                                                   v1::JobState_Name(job->state())));
 }
 
 v1::Snapshot CoordinatorState::ToSnapshot() const {
@@ -170,8 +176,8 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(const v1::Snapsh
   for (const v1::Job& job : snapshot.jobs()) {
     const int64_t number = ParseJobNumber(job.id());
     if (number == 0 || number >= state.next_job_number_) {
-      return absl::DataLossError(fmt::format("the snapshot at event {} holds the impossible job id '{}'",
-                                             snapshot.sequence(), job.id()));
+      return absl::DataLossError(
+          fmt::format("the snapshot at event {} holds the impossible job id '{}'", snapshot.sequence(), job.id()));
     }
     state.jobs_[number] = job;
     state.IndexJob(number, job);

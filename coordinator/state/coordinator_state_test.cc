@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/state/coordinator_state.h"
 
-#include <map>
-#include <random>
-
 #include <gmock/gmock.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
+
+#include <map>
+#include <random>
 
 #include "coordinator/state/test_events.h"
 
 namespace ridgeline {
 namespace {
 
+using google::protobuf::util::MessageDifferencer;
 using test::Cancelled, test::Checkpointed, test::Ended, test::Feeder, test::MakeJob, test::Retried, test::Started,
     test::Submitted, test::SubmittedSweep;
-using google::protobuf::util::MessageDifferencer;
 using testing::HasSubstr;
 
 class CoordinatorStateTest : public testing::Test {
@@ -173,13 +173,21 @@ class RandomHistoryTest : public testing::TestWithParam<int> {
     const std::string job_id = JobId(Pick(state_.next_job_number() + 1));
     const int64_t epoch = Pick(4);
     switch (Pick(8)) {
-      case 0: return Submitted({MakeJob(state_.next_job_number())}, "r" + std::to_string(Pick(20)));
-      case 1: return SubmittedSweep(state_.next_job_number(), 1 + Pick(3));
-      case 2: case 3: return Started(job_id, epoch, "g" + std::to_string(Pick(3)));
-      case 4: return Checkpointed(job_id, epoch, Pick(100));
-      case 5: return Cancelled(job_id);
-      case 6: return Retried(job_id);
-      default: return Ended(job_id, epoch, static_cast<v1::AttemptOutcome>(Pick(6)));
+      case 0:
+        return Submitted({MakeJob(state_.next_job_number())}, "r" + std::to_string(Pick(20)));
+      case 1:
+        return SubmittedSweep(state_.next_job_number(), 1 + Pick(3));
+      case 2:
+      case 3:
+        return Started(job_id, epoch, "g" + std::to_string(Pick(3)));
+      case 4:
+        return Checkpointed(job_id, epoch, Pick(100));
+      case 5:
+        return Cancelled(job_id);
+      case 6:
+        return Retried(job_id);
+      default:
+        return Ended(job_id, epoch, static_cast<v1::AttemptOutcome>(Pick(6)));
     }
   }
   int Pick(int64_t n) { return static_cast<int>(random_() % n); }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/state/journal.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <filesystem>
 #include <utility>
-
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "common/status_macros.h"
 
@@ -54,14 +54,16 @@ absl::Status Journal::LoadSnapshot() {
   if (!row) return absl::OkStatus();
   v1::Snapshot snapshot;
   if (!snapshot.ParseFromString(select.ColumnBlob(0))) {
-    return absl::DataLossError(fmt::format("{}: the snapshot cannot be read; restore the file from a copy", options_.path));
+    return absl::DataLossError(
+        fmt::format("{}: the snapshot cannot be read; restore the file from a copy", options_.path));
   }
   ASSIGN_OR_RETURN(staged_, CoordinatorState::FromSnapshot(snapshot));
   return absl::OkStatus();
 }
 
 absl::Status Journal::ReplayEvents() {
-  ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT sequence, body FROM event WHERE sequence > ? ORDER BY sequence"));
+  ASSIGN_OR_RETURN(SqliteStatement select,
+                   db_.Prepare("SELECT sequence, body FROM event WHERE sequence > ? ORDER BY sequence"));
   select.BindInt(0, staged_.sequence());
   while (true) {
     ASSIGN_OR_RETURN(const bool row, select.Step());
@@ -82,8 +84,9 @@ absl::Status Journal::Replay(int64_t sequence, const std::string& body) {
         fmt::format("{}: event {} cannot be read; restore the file from a copy", options_.path, sequence));
   }
   if (const absl::Status status = staged_.Check(event); !status.ok()) {
-    return absl::DataLossError(fmt::format("{}: event {} contradicts those before it ({}); restore the file from a copy",
-                                           options_.path, sequence, std::string(status.message())));
+    return absl::DataLossError(
+        fmt::format("{}: event {} contradicts those before it ({}); restore the file from a copy", options_.path,
+                    sequence, std::string(status.message())));
   }
   staged_.Apply(event);
   return absl::OkStatus();

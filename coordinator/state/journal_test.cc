@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/state/journal.h"
 
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -8,18 +11,14 @@
 #include <fstream>
 #include <set>
 
-#include <gmock/gmock.h>
-#include <google/protobuf/util/message_differencer.h>
-#include <gtest/gtest.h>
-
 #include "coordinator/state/test_events.h"
 
 namespace ridgeline {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Ended, test::MakeJob, test::Started, test::Submitted;
 using google::protobuf::util::MessageDifferencer;
+using test::Ended, test::MakeJob, test::Started, test::Submitted;
 using testing::HasSubstr;
 
 class JournalTest : public testing::Test {
@@ -48,9 +47,8 @@ class JournalTest : public testing::Test {
     });
   }
 
-  fs::path folder_ = fs::temp_directory_path() /
-                     (std::string("journal_test_") + std::to_string(getpid()) + "_" +
-                      testing::UnitTest::GetInstance()->current_test_info()->name());
+  fs::path folder_ = fs::temp_directory_path() / (std::string("journal_test_") + std::to_string(getpid()) + "_" +
+                                                  testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
 TEST_F(JournalTest, ReopenedJournalHasTheSameState) {

@@ -47,7 +47,8 @@ class MetricStore {
                           const google::protobuf::RepeatedPtrField<v1::LogLine>& lines);
 
   // In order of steps, at most `limit`.
-  absl::StatusOr<std::vector<v1::MetricPoint>> ReadMetrics(const std::string& job_id, int64_t after_step, int64_t limit);
+  absl::StatusOr<std::vector<v1::MetricPoint>> ReadMetrics(const std::string& job_id, int64_t after_step,
+                                                           int64_t limit);
 
   // The lines after the cursor, which moves past them; at most `limit`.
   absl::StatusOr<std::vector<v1::LogLine>> ReadLogs(const std::string& job_id, std::optional<int32_t> rank,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/state/metric_store.h"
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 namespace ridgeline {
 namespace {
@@ -55,9 +55,8 @@ class MetricStoreTest : public testing::Test {
     }
   }
 
-  fs::path folder_ = fs::temp_directory_path() /
-                     (std::string("metric_store_test_") + std::to_string(getpid()) + "_" +
-                      testing::UnitTest::GetInstance()->current_test_info()->name());
+  fs::path folder_ = fs::temp_directory_path() / (std::string("metric_store_test_") + std::to_string(getpid()) + "_" +
+                                                  testing::UnitTest::GetInstance()->current_test_info()->name());
   std::unique_ptr<MetricStore> store_;
 };
 

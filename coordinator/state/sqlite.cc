@@ -120,7 +120,8 @@ absl::Status SqliteDatabase::CheckIntegrity() const {
   ASSIGN_OR_RETURN(const bool row, check.Step());
   const std::string answer = row ? check.ColumnBlob(0) : "no answer";
   if (answer == "ok") return absl::OkStatus();
-  return absl::DataLossError(fmt::format("{}: the integrity check says '{}'; restore the file from a copy", path_, answer));
+  return absl::DataLossError(
+      fmt::format("{}: the integrity check says '{}'; restore the file from a copy", path_, answer));
 }
 
 absl::Status SqliteDatabase::PrepareSchema(int schema_version, const std::string& schema) const {

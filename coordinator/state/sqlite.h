@@ -34,7 +34,9 @@ class SqliteStatement {
   std::string ColumnBlob(int index) const;
 
  private:
-  struct Finalize { void operator()(sqlite3_stmt* statement) const; };
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
   sqlite3* db_ = nullptr;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   std::string path_;
@@ -56,7 +58,9 @@ class SqliteDatabase {
   const std::string& path() const { return path_; }
 
  private:
-  struct Close { void operator()(sqlite3* db) const; };
+  struct Close {
+    void operator()(sqlite3* db) const;
+  };
   absl::Status CheckIntegrity() const;
   absl::Status PrepareSchema(int schema_version, const std::string& schema) const;
 

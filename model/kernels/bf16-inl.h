@@ -73,16 +73,24 @@ HWY_INLINE void StoreTail(Vector v, T* p, int64_t count) {
 // Where a loop over vectors reads and writes: whole vectors, or the tail.
 struct Whole {
   template <typename T>
-  HWY_INLINE Vector Get(const T* p, float) const { return Load(p); }
+  HWY_INLINE Vector Get(const T* p, float) const {
+    return Load(p);
+  }
   template <typename T>
-  HWY_INLINE void Put(Vector v, T* p) const { Store(v, p); }
+  HWY_INLINE void Put(Vector v, T* p) const {
+    Store(v, p);
+  }
 };
 struct Tail {
   int64_t count;
   template <typename T>
-  HWY_INLINE Vector Get(const T* p, float fill) const { return LoadTail(p, count, fill); }
+  HWY_INLINE Vector Get(const T* p, float fill) const {
+    return LoadTail(p, count, fill);
+  }
   template <typename T>
-  HWY_INLINE void Put(Vector v, T* p) const { StoreTail(v, p, count); }
+  HWY_INLINE void Put(Vector v, T* p) const {
+    StoreTail(v, p, count);
+  }
 };
 
 // Calls step(i, access) for each vector of [0, n); the last may be a tail.

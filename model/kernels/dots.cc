@@ -3,9 +3,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/dots.cc"
-#include <hwy/foreach_target.h>
-
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
 
 #include "model/kernels/bf16-inl.h"
 
@@ -13,8 +12,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline::rows {
 namespace HWY_NAMESPACE {
 
-// Of kX rows of x and kW of w. Their sums stay in registers: AVX2 has 16. Rows of w are fetched kW ahead, without which a
-// core reads two thirds of what it could.
+// Of kX rows of x and kW of w. Their sums stay in registers: AVX2 has 16. Rows of w are fetched kW ahead, without which
+// a core reads two thirds of what it could.
 template <int kX, int kW, typename T>
 HWY_INLINE void DotTile(const float* x, const T* w, int64_t n, float* out, int64_t stride) {
   Vector sums[kX][kW];

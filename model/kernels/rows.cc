@@ -3,9 +3,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/rows.cc"
-#include <hwy/foreach_target.h>
-
 #include <hwy/contrib/math/math-inl.h>
+#include <hwy/foreach_target.h>
 
 #include "model/kernels/bf16-inl.h"
 
@@ -32,7 +31,8 @@ float RmsNormRow(const T* x, const float* weight, float epsilon, int64_t n, T* y
 
 // With u = x / rms and h = g (1 + w): dx = (h - u mean(h u)) / rms, dw = g u.
 template <typename T>
-void RmsNormBackwardRow(const T* x, const float* weight, float inverse_rms, const T* g, int64_t n, T* dx, float* dweight) {
+void RmsNormBackwardRow(const T* x, const float* weight, float inverse_rms, const T* g, int64_t n, T* dx,
+                        float* dweight) {
   const Vector scale = hn::Set(d, inverse_rms), one = hn::Set(d, 1);
   Vector products = hn::Zero(d);
   ForVectors(n, [&](int64_t i, auto at) {
@@ -65,7 +65,8 @@ constexpr float kGeluCubic = 0.044715f;
 
 // tanh(kGeluInner (x + kGeluCubic x^3)), by exp so that large |x| end at +-1.
 HWY_INLINE Vector GeluTanh(Vector x) {
-  const Vector inner = hn::Mul(hn::Set(d, kGeluInner), hn::MulAdd(hn::Mul(hn::Set(d, kGeluCubic), hn::Mul(x, x)), x, x));
+  const Vector inner =
+      hn::Mul(hn::Set(d, kGeluInner), hn::MulAdd(hn::Mul(hn::Set(d, kGeluCubic), hn::Mul(x, x)), x, x));
   const Vector bounded = hn::Min(hn::Max(inner, hn::Set(d, -15)), hn::Set(d, 15));
   const Vector e = hn::Exp(d, hn::Add(bounded, bounded));
   const Vector one = hn::Set(d, 1);
@@ -224,28 +225,28 @@ double SumOfSquaresRow(const T* x, int64_t n) {
 }
 
 // One exported name for each function and element type.
-#define RIDGELINE_ROW_FUNCTIONS(T, Suffix)                                                                             \
-  float RmsNorm##Suffix(const T* x, const float* w, float e, int64_t n, T* y) { return RmsNormRow(x, w, e, n, y); }    \
-  void RmsNormBackward##Suffix(const T* x, const float* w, float r, const T* g, int64_t n, T* dx, float* dw) {         \
-    RmsNormBackwardRow(x, w, r, g, n, dx, dw);                                                                         \
-  }                                                                                                                    \
-  void Rotate##Suffix(const T* x, const float* c, const float* s, float sign, int64_t half, T* y) {                    \
-    RotateRow(x, c, s, sign, half, y);                                                                                 \
-  }                                                                                                                    \
-  void Geglu##Suffix(const T* gate, const T* up, int64_t n, T* y) { GegluRow(gate, up, n, y); }                        \
-  void GegluBackward##Suffix(const T* gate, const T* up, const T* g, int64_t n, T* dgate, T* dup) {                    \
-    GegluBackwardRow(gate, up, g, n, dgate, dup);                                                                      \
-  }                                                                                                                    \
-  RowScore Score##Suffix(const T* logits, int64_t n, int64_t target) { return ScoreRow(logits, n, target); }           \
-  RowScore ScoreInPlace##Suffix(T* logits, int64_t n, int64_t target, float scale) {                                   \
-    return ScoreInPlaceRow(logits, n, target, scale);                                                                  \
-  }                                                                                                                    \
-  float DistillInPlace##Suffix(T* logits, T* teacher, int64_t n, float temperature, float scale) {                     \
-    return DistillInPlaceRow(logits, teacher, n, temperature, scale);                                                  \
-  }                                                                                                                    \
-  void Adamw##Suffix(const AdamwStep& step, const T* g, int64_t n, float* w, float* m, float* v, Bfloat16* copy) {     \
-    AdamwRow(step, g, n, w, m, v, copy);                                                                               \
-  }                                                                                                                    \
+#define RIDGELINE_ROW_FUNCTIONS(T, Suffix)                                                                          \
+  float RmsNorm##Suffix(const T* x, const float* w, float e, int64_t n, T* y) { return RmsNormRow(x, w, e, n, y); } \
+  void RmsNormBackward##Suffix(const T* x, const float* w, float r, const T* g, int64_t n, T* dx, float* dw) {      \
+    RmsNormBackwardRow(x, w, r, g, n, dx, dw);                                                                      \
+  }                                                                                                                 \
+  void Rotate##Suffix(const T* x, const float* c, const float* s, float sign, int64_t half, T* y) {                 \
+    RotateRow(x, c, s, sign, half, y);                                                                              \
+  }                                                                                                                 \
+  void Geglu##Suffix(const T* gate, const T* up, int64_t n, T* y) { GegluRow(gate, up, n, y); }                     \
+  void GegluBackward##Suffix(const T* gate, const T* up, const T* g, int64_t n, T* dgate, T* dup) {                 \
+    GegluBackwardRow(gate, up, g, n, dgate, dup);                                                                   \
+  }                                                                                                                 \
+  RowScore Score##Suffix(const T* logits, int64_t n, int64_t target) { return ScoreRow(logits, n, target); }        \
+  RowScore ScoreInPlace##Suffix(T* logits, int64_t n, int64_t target, float scale) {                                \
+    return ScoreInPlaceRow(logits, n, target, scale);                                                               \
+  }                                                                                                                 \
+  float DistillInPlace##Suffix(T* logits, T* teacher, int64_t n, float temperature, float scale) {                  \
+    return DistillInPlaceRow(logits, teacher, n, temperature, scale);                                               \
+  }                                                                                                                 \
+  void Adamw##Suffix(const AdamwStep& step, const T* g, int64_t n, float* w, float* m, float* v, Bfloat16* copy) {  \
+    AdamwRow(step, g, n, w, m, v, copy);                                                                            \
+  }                                                                                                                 \
   double SumOfSquares##Suffix(const T* x, int64_t n) { return SumOfSquaresRow(x, n); }
 
 RIDGELINE_ROW_FUNCTIONS(float, F32)
@@ -258,56 +259,56 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ridgeline::rows {
 
-#define RIDGELINE_DISPATCH_ROWS(T, Suffix)                                                                             \
-  HWY_EXPORT(RmsNorm##Suffix);                                                                                         \
-  HWY_EXPORT(RmsNormBackward##Suffix);                                                                                 \
-  HWY_EXPORT(Rotate##Suffix);                                                                                          \
-  HWY_EXPORT(Geglu##Suffix);                                                                                           \
-  HWY_EXPORT(GegluBackward##Suffix);                                                                                   \
-  HWY_EXPORT(Score##Suffix);                                                                                           \
-  HWY_EXPORT(ScoreInPlace##Suffix);                                                                                    \
-  HWY_EXPORT(DistillInPlace##Suffix);                                                                                  \
-  HWY_EXPORT(Adamw##Suffix);                                                                                           \
-  HWY_EXPORT(SumOfSquares##Suffix);                                                                                    \
-  template <>                                                                                                          \
-  float RmsNorm(const T* x, const float* w, float e, int64_t n, T* y) {                                                \
-    return HWY_DYNAMIC_DISPATCH(RmsNorm##Suffix)(x, w, e, n, y);                                                       \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  void RmsNormBackward(const T* x, const float* w, float r, const T* g, int64_t n, T* dx, float* dw) {                 \
-    HWY_DYNAMIC_DISPATCH(RmsNormBackward##Suffix)(x, w, r, g, n, dx, dw);                                              \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  void Rotate(const T* x, const float* c, const float* s, float sign, int64_t half, T* y) {                            \
-    HWY_DYNAMIC_DISPATCH(Rotate##Suffix)(x, c, s, sign, half, y);                                                      \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  void Geglu(const T* gate, const T* up, int64_t n, T* y) {                                                            \
-    HWY_DYNAMIC_DISPATCH(Geglu##Suffix)(gate, up, n, y);                                                               \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  void GegluBackward(const T* gate, const T* up, const T* g, int64_t n, T* dgate, T* dup) {                            \
-    HWY_DYNAMIC_DISPATCH(GegluBackward##Suffix)(gate, up, g, n, dgate, dup);                                           \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  RowScore ScoreLogits(const T* logits, int64_t n, int64_t target) {                                                   \
-    return HWY_DYNAMIC_DISPATCH(Score##Suffix)(logits, n, target);                                                     \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  RowScore ScoreLogitsInPlace(T* logits, int64_t n, int64_t target, float scale) {                                     \
-    return HWY_DYNAMIC_DISPATCH(ScoreInPlace##Suffix)(logits, n, target, scale);                                       \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  float DistillLogitsInPlace(T* logits, T* teacher, int64_t n, float temperature, float scale) {                       \
-    return HWY_DYNAMIC_DISPATCH(DistillInPlace##Suffix)(logits, teacher, n, temperature, scale);                       \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  void Adamw(const AdamwStep& step, const T* g, int64_t n, float* w, float* m, float* v, Bfloat16* copy) {             \
-    HWY_DYNAMIC_DISPATCH(Adamw##Suffix)(step, g, n, w, m, v, copy);                                                    \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  double SumOfSquares(const T* x, int64_t n) {                                                                         \
-    return HWY_DYNAMIC_DISPATCH(SumOfSquares##Suffix)(x, n);                                                           \
+#define RIDGELINE_DISPATCH_ROWS(T, Suffix)                                                                 \
+  HWY_EXPORT(RmsNorm##Suffix);                                                                             \
+  HWY_EXPORT(RmsNormBackward##Suffix);                                                                     \
+  HWY_EXPORT(Rotate##Suffix);                                                                              \
+  HWY_EXPORT(Geglu##Suffix);                                                                               \
+  HWY_EXPORT(GegluBackward##Suffix);                                                                       \
+  HWY_EXPORT(Score##Suffix);                                                                               \
+  HWY_EXPORT(ScoreInPlace##Suffix);                                                                        \
+  HWY_EXPORT(DistillInPlace##Suffix);                                                                      \
+  HWY_EXPORT(Adamw##Suffix);                                                                               \
+  HWY_EXPORT(SumOfSquares##Suffix);                                                                        \
+  template <>                                                                                              \
+  float RmsNorm(const T* x, const float* w, float e, int64_t n, T* y) {                                    \
+    return HWY_DYNAMIC_DISPATCH(RmsNorm##Suffix)(x, w, e, n, y);                                           \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void RmsNormBackward(const T* x, const float* w, float r, const T* g, int64_t n, T* dx, float* dw) {     \
+    HWY_DYNAMIC_DISPATCH(RmsNormBackward##Suffix)(x, w, r, g, n, dx, dw);                                  \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void Rotate(const T* x, const float* c, const float* s, float sign, int64_t half, T* y) {                \
+    HWY_DYNAMIC_DISPATCH(Rotate##Suffix)(x, c, s, sign, half, y);                                          \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void Geglu(const T* gate, const T* up, int64_t n, T* y) {                                                \
+    HWY_DYNAMIC_DISPATCH(Geglu##Suffix)(gate, up, n, y);                                                   \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void GegluBackward(const T* gate, const T* up, const T* g, int64_t n, T* dgate, T* dup) {                \
+    HWY_DYNAMIC_DISPATCH(GegluBackward##Suffix)(gate, up, g, n, dgate, dup);                               \
+  }                                                                                                        \
+  template <>                                                                                              \
+  RowScore ScoreLogits(const T* logits, int64_t n, int64_t target) {                                       \
+    return HWY_DYNAMIC_DISPATCH(Score##Suffix)(logits, n, target);                                         \
+  }                                                                                                        \
+  template <>                                                                                              \
+  RowScore ScoreLogitsInPlace(T* logits, int64_t n, int64_t target, float scale) {                         \
+    return HWY_DYNAMIC_DISPATCH(ScoreInPlace##Suffix)(logits, n, target, scale);                           \
+  }                                                                                                        \
+  template <>                                                                                              \
+  float DistillLogitsInPlace(T* logits, T* teacher, int64_t n, float temperature, float scale) {           \
+    return HWY_DYNAMIC_DISPATCH(DistillInPlace##Suffix)(logits, teacher, n, temperature, scale);           \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void Adamw(const AdamwStep& step, const T* g, int64_t n, float* w, float* m, float* v, Bfloat16* copy) { \
+    HWY_DYNAMIC_DISPATCH(Adamw##Suffix)(step, g, n, w, m, v, copy);                                        \
+  }                                                                                                        \
+  template <>                                                                                              \
+  double SumOfSquares(const T* x, int64_t n) {                                                             \
+    return HWY_DYNAMIC_DISPATCH(SumOfSquares##Suffix)(x, n);                                               \
   }
 
 RIDGELINE_DISPATCH_ROWS(float, F32)

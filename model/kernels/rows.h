@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Row-wise math of a transformer that LibTorch would spread over many passes. No LibTorch here. Each function reads and
-// writes each element once or twice while it is in cache, dispatches to the best instruction set, and does not allocate.
-// T is float or Bfloat16; all arithmetic is in float. Thread-safe; callers split rows over threads.
+// writes each element once or twice while it is in cache, dispatches to the best instruction set, and does not
+// allocate. T is float or Bfloat16; all arithmetic is in float. Thread-safe; callers split rows over threads.
 #pragma once
 
 #include <cstdint>

@@ -33,9 +33,7 @@ inline Doubles Rotate_ref(const Doubles& x, const Doubles& cosines, const Double
   return y;
 }
 
-inline double Gelu_ref(double x) {
-  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-}
+inline double Gelu_ref(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
 
 inline Doubles Softmax_ref(const Doubles& x, double temperature = 1) {
   const double largest = *std::max_element(x.begin(), x.end());

@@ -33,7 +33,9 @@ void Narrow(double x, Bfloat16* out) {
 }
 
 template <typename T>
-double Tolerance() { return sizeof(T) == sizeof(float) ? kFloatTolerance : kBfloat16Tolerance; }
+double Tolerance() {
+  return sizeof(T) == sizeof(float) ? kFloatTolerance : kBfloat16Tolerance;
+}
 
 template <typename T>
 std::vector<T> Random(int64_t n, int seed, double spread = 1) {
@@ -91,7 +93,8 @@ TYPED_TEST(RowsTest, RmsNormAndItsGradientAreThePlainOnes) {
     // With one feature the exact gradient is zero but for epsilon: nothing to compare a relative error with.
     if (n > 1) ExpectNear(dx, Slope(f, ToDoubles(x), ToDoubles(g)), 2 * Tolerance<TypeParam>());
     Doubles expected;
-    for (size_t i = 0; i < x.size(); ++i) expected.push_back(Wide(g[i]) * Wide(x[i]) * InverseRms_ref(ToDoubles(x), 1e-6));
+    for (size_t i = 0; i < x.size(); ++i)
+      expected.push_back(Wide(g[i]) * Wide(x[i]) * InverseRms_ref(ToDoubles(x), 1e-6));
     ExpectNear(dweight, expected);
   }
 }
@@ -191,8 +194,13 @@ TYPED_TEST(RowsTest, AdamwStepsAsThePlainOneAndWritesTheCopy) {
   for (size_t i = 0; i < g.size(); ++i)
     expected.push_back(Adamw_ref({weight[i], m[i], v[i]}, 0.5 * Wide(g[i]), 1e-2, 0.9, 0.99, 1e-8, 0.1, 3).weight);
   std::vector<Bfloat16> copy(g.size());
-  const AdamwStep step = {.learning_rate = 1e-2f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .weight_decay = 0.1f,
-                          .correction1 = 1 - 0.9f * 0.9f * 0.9f, .correction2 = 1 - 0.99f * 0.99f * 0.99f,
+  const AdamwStep step = {.learning_rate = 1e-2f,
+                          .beta1 = 0.9f,
+                          .beta2 = 0.99f,
+                          .epsilon = 1e-8f,
+                          .weight_decay = 0.1f,
+                          .correction1 = 1 - 0.9f * 0.9f * 0.9f,
+                          .correction2 = 1 - 0.99f * 0.99f * 0.99f,
                           .gradient_scale = 0.5f};
   Adamw(step, g.data(), kCount, weight.data(), m.data(), v.data(), copy.data());
   ExpectNear(weight, expected, 1e-5);

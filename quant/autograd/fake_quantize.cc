@@ -41,9 +41,13 @@ void ForRows(int64_t rows, int64_t features, const Function& function) {
 }
 
 template <typename T>
-const T* NumbersOf(const at::Tensor& x) { return static_cast<const T*>(x.const_data_ptr()); }
+const T* NumbersOf(const at::Tensor& x) {
+  return static_cast<const T*>(x.const_data_ptr());
+}
 template <typename T>
-T* MutableNumbersOf(at::Tensor& x) { return static_cast<T*>(x.mutable_data_ptr()); }
+T* MutableNumbersOf(at::Tensor& x) {
+  return static_cast<T*>(x.mutable_data_ptr());
+}
 
 template <typename X, typename V>
 void ForwardInto(const Estimator& estimator, const QuantizerSpec& spec, const at::Tensor& x, at::Tensor& x_hat,
@@ -129,8 +133,7 @@ void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& 
 }
 
 // x_hat in `out`: x's dtype, or bfloat16 where x is float32.
-at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out,
-                      at::Tensor* saved = nullptr) {
+at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out, at::Tensor* saved = nullptr) {
   const at::Tensor in = ForKernels(x);
   at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out == at::kBFloat16 ? out : in.scalar_type()));
   RunForwardInto(in, spec, x_hat, saved);
@@ -194,8 +197,10 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     const at::Tensor v = ForKernels(std::exchange(grad_outputs[0], at::Tensor()));
     at::Tensor dx = IsSoleOwner(v) ? v : at::empty_like(v);
     const variable_list x_and_saved = context->get_saved_variables();
-    if (PassesTrustedGradient(spec)) RunPassTrusted(x_and_saved[1], v, spec, dx);
-    else RunBackward(ForKernels(x_and_saved[0]), x_and_saved[1], v, spec, dx);
+    if (PassesTrustedGradient(spec))
+      RunPassTrusted(x_and_saved[1], v, spec, dx);
+    else
+      RunBackward(ForKernels(x_and_saved[0]), x_and_saved[1], v, spec, dx);
     return {dx.to(type), at::Tensor(), at::Tensor()};
   }
 };

@@ -9,18 +9,18 @@
 namespace ridgeline {
 
 // x: (..., features) -> the same shape and dtype. Blocks run along the last dimension. Keeps for the backward pass
-// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x, and six numbers a
-// block where it passes a regression. x_hat is written over x where nobody else holds that (move it in), it is contiguous
-// and the backward pass does not need it; dL/dx over dL/dx_hat in the same way. Shares LibTorch's threads. float64 is computed as it is, all else in float32; float16, unlike
-// bfloat16, by a float32 copy of the tensor.
-// A spec that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
+// nothing where the gradient passes as it is, a bit an element where it passes what is trusted, else x, and six numbers
+// a block where it passes a regression. x_hat is written over x where nobody else holds that (move it in), it is
+// contiguous and the backward pass does not need it; dL/dx over dL/dx_hat in the same way. Shares LibTorch's threads.
+// float64 is computed as it is, all else in float32; float16, unlike bfloat16, by a float32 copy of the tensor. A spec
+// that is not enabled() gives x itself. Throws c10::Error (converted at the worker's boundary) for a spec that
 // ValidateQuantizerSpec or ValidateFeatures refuses, or an unknown estimator.
 at::Tensor FakeQuantize(at::Tensor x, const QuantizerSpec& spec);
 
 // The two halves apart from autograd, for weights that are quantized once per optimizer step: the micro-batches share
-// x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still (but for mask_decay, which
-// comes once, as it should). Neither makes a copy of a tensor in another dtype. Both share LibTorch's
-// threads and throw as FakeQuantize does. A spec that is not enabled() passes on what comes, converted.
+// x_hat and sum their dL/dx_hat, which is exact, since dx is linear in it while x stands still (but for mask_decay,
+// which comes once, as it should). Neither makes a copy of a tensor in another dtype. Both share LibTorch's threads and
+// throw as FakeQuantize does. A spec that is not enabled() passes on what comes, converted.
 
 // x: (..., features), float32 -> x_hat of the same shape in `out`, which is kBFloat16 or kFloat.
 at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::ScalarType out);
@@ -29,8 +29,8 @@ at::Tensor QuantizedValues(const at::Tensor& x, const QuantizerSpec& spec, at::S
 // needs beside x, SavedBytes of each row, which may be none.
 void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr);
 
-// dx = dL/dx from v = dL/dx_hat, both kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec. x, v,
-// dx: one shape, contiguous; the caller owns dx, which may be v itself.
+// dx = dL/dx from v = dL/dx_hat, both kBFloat16 or kFloat, and from what QuantizeInto saved of this x with this spec.
+// x, v, dx: one shape, contiguous; the caller owns dx, which may be v itself.
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
                        at::Tensor& dx);
 

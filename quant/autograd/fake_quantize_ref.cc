@@ -61,7 +61,8 @@ TensorGrid GridOfBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
     return {(largest - smallest) / levels, smallest, 0, levels, 0};
   }
   at::Tensor zero = at::zeros({1, 1}, x.options());
-  if (spec.format == Format::kInt1 || spec.format == Format::kTernary) return {MeanOfKept(spec, x.abs()), zero, -1, 1, 0};
+  if (spec.format == Format::kInt1 || spec.format == Format::kTernary)
+    return {MeanOfKept(spec, x.abs()), zero, -1, 1, 0};
   double highest = (1 << (bits - 1)) - 0.5;
   return {std::get<0>(x.abs().max(1, true)) / highest, zero, -highest, highest, 0.5};
 }
@@ -75,23 +76,21 @@ at::Tensor CodesOf(const at::Tensor& f, const at::Tensor& x, const TensorGrid& g
 
 // The ridge regression of x on q over each block.
 at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const QuantizerSpec& spec) {
-  if (spec.scheme == Scheme::kLinear)
-    return q * ((q * x).mean(1, true) / (q.square().mean(1, true) + spec.lambda));
+  if (spec.scheme == Scheme::kLinear) return q * ((q * x).mean(1, true) / (q.square().mean(1, true) + spec.lambda));
   at::Tensor q_centred = q - q.mean(1, true), x_mean = x.mean(1, true);
   at::Tensor covariance = ((x - x_mean) * q_centred).mean(1, true);
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// Where x is at most TrustOf levels from the centre, or else where the rounding error is at most half a step; for clipped
-// signs one level.
+// Where x is at most TrustOf levels from the centre, or else where the rounding error is at most half a step; for
+// clipped signs one level.
 at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
   const bool is_clip = spec.estimator == "ste_clip";
   if (is_clip && spec.format == Format::kInt1 && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
   if (!is_clip && TrustOf(spec) > 0) return (f - centre).abs() <= TrustOf(spec) * (grid.highest - centre);
-  if (HasOwnElement(spec.format))
-    return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
+  if (HasOwnElement(spec.format)) return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
   return (codes - f).abs() <= 0.5;
 }
 
@@ -137,9 +136,8 @@ at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec)
   if (spec.quantizes() && HasPublishedGrid_ref(spec)) return QuantizeBlocksAsPublished_ref(x, spec);
   at::Tensor mask = MaskOf(x, spec.sparsity), decaying = x * 1;
   if (spec.mask_decay > 0 && x.requires_grad())
-    decaying.register_hook([decay = spec.mask_decay * (1 - mask) * x.detach()](at::Tensor gradient) {
-      return gradient + decay;
-    });
+    decaying.register_hook(
+        [decay = spec.mask_decay * (1 - mask) * x.detach()](at::Tensor gradient) { return gradient + decay; });
   return QuantizePrunedBlocks(decaying, mask, spec);
 }
 
@@ -166,8 +164,11 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   if (spec.granularity != Granularity::kBlock || (!spec.quantizes() && !spec.hadamard)) part.block = features;
   if (spec.hadamard && ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
     part.tensor_max = at::matmul(x.detach().reshape({-1, spec.block}), HadamardMatrix(spec.block, x.options()))
-                          .abs().max().item<double>();
-  else part.tensor_max = x.detach().abs().max().item<double>();
+                          .abs()
+                          .max()
+                          .item<double>();
+  else
+    part.tensor_max = x.detach().abs().max().item<double>();
   if (features % part.block == 0) return QuantizeBlocks(rows.reshape({-1, part.block}), part).reshape(x.sizes());
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < features; begin += part.block)

@@ -19,12 +19,19 @@ std::vector<QuantizerSpec> EverySpec() {
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
           for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-            for (auto [hadamard, signs, stays] : {std::tuple{false, false, false}, {true, false, false},
-                                                  {true, true, false}, {true, true, true}})
+            for (auto [hadamard, signs, stays] :
+                 {std::tuple{false, false, false}, {true, false, false}, {true, true, false}, {true, true, true}})
               for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{1, 8}}) {
-                QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = scheme, .block = 64,
-                                   .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
-                                   .stays_turned = stays, .sparsity = sparsity};
+                QuantizerSpec spec{.estimator = estimator,
+                                   .format = format,
+                                   .scheme = scheme,
+                                   .block = 64,
+                                   .grid_gradient = gradient,
+                                   .grid = grid,
+                                   .hadamard = hadamard,
+                                   .hadamard_signs = signs,
+                                   .stays_turned = stays,
+                                   .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
                 spec.trust = 1.1;
                 for (FitGradient fit_gradient : {FitGradient::kGraph, FitGradient::kDetached}) {
@@ -38,10 +45,10 @@ std::vector<QuantizerSpec> EverySpec() {
 std::string Name(const QuantizerSpec& spec) {
   std::string name = spec.estimator + " " + std::string(FormatName(spec.format)) + " ";
   name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
-  if (spec.sparsity.is_sparse())
-    name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
+  if (spec.sparsity.is_sparse()) name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
-  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays" : "");
+  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") +
+          (spec.stays_turned ? " stays" : "");
   return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
@@ -80,7 +87,8 @@ TEST(FakeQuantizeTest, NarrowNumbersAreComputedInFloat) {
 }
 
 TEST(FakeQuantizeTest, BFloat16RoundsToTheNearestTiesToEven) {
-  // Pruning nothing away of one number in two, so that values pass as they are: every upper half, and what lies between.
+  // Pruning nothing away of one number in two, so that values pass as they are: every upper half, and what lies
+  // between.
   QuantizerSpec pruning{.sparsity = {1, 2}};
   at::Tensor high = at::arange(0x7F80, at::kInt), low = at::tensor({0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF}, at::kInt);
   at::Tensor bits = (high.unsqueeze(1) * 65536 + low.unsqueeze(0)).reshape({-1});
@@ -114,8 +122,10 @@ TEST(FakeQuantizeTest, APrunedNumberStaysZeroInEveryFormat) {
 
 TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
   for (std::string estimator : {"none", "ste", "ridge"}) {
-    QuantizerSpec spec{.estimator = estimator, .format = estimator == "none" ? Format::kNone : Format::kInt4,
-                       .scheme = Scheme::kLinear, .sparsity = {2, 4}};
+    QuantizerSpec spec{.estimator = estimator,
+                       .format = estimator == "none" ? Format::kNone : Format::kInt4,
+                       .scheme = Scheme::kLinear,
+                       .sparsity = {2, 4}};
     at::Tensor x = at::randn({3, 128}, at::kDouble), v = at::randn({3, 128}, at::kDouble);
     at::Tensor plain = GradientOf(FakeQuantize, x, v, spec), pruned = x - FakeQuantize(x, {.sparsity = {2, 4}});
     spec.mask_decay = 0.25;
@@ -134,10 +144,9 @@ void PassThrough(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& 
 
 // Writing over x would be an error in the backward pass if that needed x.
 TEST(FakeQuantizeTest, AGradientThatPassesAsItIsOrWhereXIsTrustedNeedsNoInput) {
-  for (auto [estimator, scheme, grid] :
-       {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax},
-        std::tuple{"quest", Scheme::kLinear, GridStatistics::kGaussian},
-        std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian}}) {
+  for (auto [estimator, scheme, grid] : {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax},
+                                         std::tuple{"quest", Scheme::kLinear, GridStatistics::kGaussian},
+                                         std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian}}) {
     QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = scheme, .grid = grid};
     at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128});
     const at::Tensor expected = GradientOf(FakeQuantize, x, v, spec), x_hat = FakeQuantize(x, spec);
@@ -150,8 +159,8 @@ TEST(FakeQuantizeTest, AGradientThatPassesAsItIsOrWhereXIsTrustedNeedsNoInput) {
 }
 
 TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
-  QuantizerSpec spec{.estimator = "quest", .format = Format::kInt1, .scheme = Scheme::kLinear,
-                     .grid = GridStatistics::kGaussian};
+  QuantizerSpec spec{
+      .estimator = "quest", .format = Format::kInt1, .scheme = Scheme::kLinear, .grid = GridStatistics::kGaussian};
   at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128}), seen;
   const at::Tensor v_before = v.clone();
   at::Tensor expected = at::empty_like(v);
@@ -184,8 +193,8 @@ TEST(FakeQuantizeTest, AnInputThatNobodyElseHoldsGivesTheSameValuesAndGradients)
       at::Tensor leaf = at::randn({3, 192}, type).requires_grad_(true), v = at::randn({3, 192}, type);
       const at::Tensor held = leaf + 1, expected = FakeQuantize(held, spec), moved = FakeQuantize(leaf + 1, spec);
       EXPECT_TRUE(at::equal(moved, expected));
-      EXPECT_TRUE(at::equal(torch::autograd::grad({moved}, {leaf}, {v})[0],
-                            torch::autograd::grad({expected}, {leaf}, {v})[0]));
+      EXPECT_TRUE(
+          at::equal(torch::autograd::grad({moved}, {leaf}, {v})[0], torch::autograd::grad({expected}, {leaf}, {v})[0]));
       at::NoGradGuard no_grad;
       EXPECT_TRUE(at::equal(FakeQuantize(leaf + 1, spec), FakeQuantize(held, spec)));
     }
@@ -254,8 +263,12 @@ TEST(FakeQuantizeTest, MoreBitsLeaveASmallerError) {
 TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   // With eight bits the quantized product is close to x w^T, and it is the product of what is quantized after rotation:
   // turning both back, as FakeQuantize does, changes nothing.
-  QuantizerSpec rotated{.estimator = "quest", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64,
-                        .grid = GridStatistics::kGaussian, .hadamard = true};
+  QuantizerSpec rotated{.estimator = "quest",
+                        .format = Format::kInt8,
+                        .scheme = Scheme::kLinear,
+                        .block = 64,
+                        .grid = GridStatistics::kGaussian,
+                        .hadamard = true};
   QuantizerSpec plain = rotated;
   plain.hadamard = false;
   at::Tensor x = at::randn({5, 128}, at::kDouble), w = at::randn({7, 128}, at::kDouble);
@@ -275,8 +288,13 @@ TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
 
 TEST(FakeQuantizeTest, SignsTurnWeightsAndInputsAlike) {
   // The signs of HadamardSign before H make an orthogonal matrix, and what is quantized after it keeps its product.
-  QuantizerSpec turned{.estimator = "quest", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64,
-                       .grid = GridStatistics::kGaussian, .hadamard = true, .hadamard_signs = true};
+  QuantizerSpec turned{.estimator = "quest",
+                       .format = Format::kInt8,
+                       .scheme = Scheme::kLinear,
+                       .block = 64,
+                       .grid = GridStatistics::kGaussian,
+                       .hadamard = true,
+                       .hadamard_signs = true};
   QuantizerSpec plain = turned;
   plain.hadamard = plain.hadamard_signs = false;
   at::Tensor h = at::ones({1, 1}, at::kDouble);

@@ -12,10 +12,10 @@ namespace {
 
 constexpr double kAgreesWithAutograd = 1e-10;  // In double.
 
-constexpr Format kOwnElements[] = {
-    Format::kFp4, Format::kFp6E2M3, Format::kFp6E3M2, Format::kFp8E4M3, Format::kFp8E5M2, Format::kBitModFp3,
-    Format::kBitModFp4, Format::kMxFp4, Format::kMxFp6E2M3, Format::kMxFp6E3M2, Format::kMxFp8E4M3, Format::kMxFp8E5M2,
-    Format::kMxInt8, Format::kNvFp4, Format::kNvInt4};
+constexpr Format kOwnElements[] = {Format::kFp4,       Format::kFp6E2M3,   Format::kFp6E3M2,   Format::kFp8E4M3,
+                                   Format::kFp8E5M2,   Format::kBitModFp3, Format::kBitModFp4, Format::kMxFp4,
+                                   Format::kMxFp6E2M3, Format::kMxFp6E3M2, Format::kMxFp8E4M3, Format::kMxFp8E5M2,
+                                   Format::kMxInt8,    Format::kNvFp4,     Format::kNvInt4};
 
 int64_t BlockOf(Format format) { return OwnBlock(format) > 0 ? OwnBlock(format) : 64; }
 
@@ -26,8 +26,13 @@ std::vector<QuantizerSpec> EverySpec() {
       for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
         for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
           for (bool hadamard : {false, true}) {
-            QuantizerSpec spec{.estimator = estimator, .format = format, .scheme = Scheme::kLinear, .block = BlockOf(format),
-                               .grid_gradient = gradient, .grid = grid, .hadamard = hadamard};
+            QuantizerSpec spec{.estimator = estimator,
+                               .format = format,
+                               .scheme = Scheme::kLinear,
+                               .block = BlockOf(format),
+                               .grid_gradient = gradient,
+                               .grid = grid,
+                               .hadamard = hadamard};
             if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
           }
   return specs;

@@ -13,8 +13,7 @@ at::Tensor NearestOf(const at::Tensor& f, const std::vector<double>& levels) {
 }
 
 at::Tensor Extent(const at::Tensor& x, const QuantizerSpec& spec) {
-  if (spec.grid == GridStatistics::kGaussian)
-    return GaussianExtent(spec.format) * x.square().mean(1, true).sqrt();
+  if (spec.grid == GridStatistics::kGaussian) return GaussianExtent(spec.format) * x.square().mean(1, true).sqrt();
   return std::get<0>(x.abs().max(1, true));
 }
 
@@ -46,9 +45,12 @@ FloatGrid_ref FloatGridOfBlocks_ref(const at::Tensor& x, const QuantizerSpec& sp
   if (IsBitMod(spec.format)) return BitModGrid(x, spec);
   at::Tensor ideal = Extent(x, spec) / LargestElement(spec.format);
   switch (ScaleEncodingOf(spec.format)) {
-    case ScaleEncoding::kFloat16: return {ideal, {}};
-    case ScaleEncoding::kPowerOfTwo: return {at::exp2(at::ceil(at::log2(ideal))), {}};
-    case ScaleEncoding::kE4m3: return {E4m3Scale(ideal, spec), {}};
+    case ScaleEncoding::kFloat16:
+      return {ideal, {}};
+    case ScaleEncoding::kPowerOfTwo:
+      return {at::exp2(at::ceil(at::log2(ideal))), {}};
+    case ScaleEncoding::kE4m3:
+      return {E4m3Scale(ideal, spec), {}};
   }
   return {};
 }

@@ -128,13 +128,17 @@ at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec) {
   if (spec.granularity != Granularity::kRow) rows = rows.reshape({1, -1});
   at::Tensor mean = rows.mean(1, true), largest = std::get<0>(rows.max(1, true));
   at::Tensor scale = largest;
-  if (levels.kind == LevelKind::kSign) scale = mean;
-  else if (spec.estimator == "lsq" || spec.estimator == "asq") scale = 2 * mean / std::sqrt(levels.gradient_q);
-  else if (levels.kind == LevelKind::kUniform) scale = largest / levels.highest;
+  if (levels.kind == LevelKind::kSign)
+    scale = mean;
+  else if (spec.estimator == "lsq" || spec.estimator == "asq")
+    scale = 2 * mean / std::sqrt(levels.gradient_q);
+  else if (levels.kind == LevelKind::kUniform)
+    scale = largest / levels.highest;
   return scale.clamp_min(kSmallestLearnedScale);
 }
 
-at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec, int64_t numbers) {
+at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,
+                               int64_t numbers) {
   if (!spec.enabled()) return x;
   const LearnedLevels levels = LevelsOrThrow(spec);
   CheckScale(x, scale, numbers);
@@ -162,7 +166,9 @@ at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale,
   if (!spec.enabled()) return x;
   const LearnedLevels levels = LevelsOrThrow(spec);
   at::Tensor s = Balanced(scale, levels, numbers), f = x.reshape({-1, x.size(-1)}) / s, q;
-  auto rounded = [](const at::Tensor& clamped, const at::Tensor& nearest) { return clamped + (nearest - clamped).detach(); };
+  auto rounded = [](const at::Tensor& clamped, const at::Tensor& nearest) {
+    return clamped + (nearest - clamped).detach();
+  };
   if (levels.kind == LevelKind::kUniform) {
     at::Tensor clamped = f.clamp(levels.lowest, levels.highest);
     q = rounded(clamped, clamped.round());
@@ -175,7 +181,8 @@ at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale,
     for (int k = 0; k < static_cast<int>(levels.highest); ++k)
       for (double sign : {1.0, -1.0}) table.push_back(sign * std::exp2(-k / 2.0));
     const at::Tensor t = at::tensor(table, at::kDouble).to(f.scalar_type());
-    at::Tensor level = t.index_select(0, (f.detach().unsqueeze(-1) - t).abs().argmin(-1).reshape(-1)).reshape(f.sizes());
+    at::Tensor level =
+        t.index_select(0, (f.detach().unsqueeze(-1) - t).abs().argmin(-1).reshape(-1)).reshape(f.sizes());
     q = at::where(f.detach().abs() <= 1, rounded(f, level), level);
   } else {
     at::Tensor sign = at::where(f.detach() < 0, at::full_like(f, -1), at::ones_like(f)).detach();

@@ -22,7 +22,8 @@ at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec);
 // counts as at least 1e-5. The gradient of the scale is multiplied by 1 / sqrt(numbers Q_P), the paper's balance, where
 // `numbers` is what shares a scale and does not grow with the batch: for a weight its own count (for paretoq that of
 // the whole matrix, as its authors have it), for an activation its features.
-at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec, int64_t numbers);
+at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,
+                               int64_t numbers);
 
 struct LearnedGradients {
   at::Tensor x;      // The shape of x, float32.

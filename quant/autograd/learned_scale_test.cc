@@ -13,7 +13,8 @@ constexpr double kAgreesWithAutograd = 1e-10;  // In double.
 std::vector<QuantizerSpec> EverySpec() {
   std::vector<QuantizerSpec> specs;
   for (auto [estimator, formats] :
-       {std::pair<std::string, std::vector<Format>>{"lsq", {Format::kInt1, Format::kTernary, Format::kInt3, Format::kInt8}},
+       {std::pair<std::string, std::vector<Format>>{"lsq",
+                                                    {Format::kInt1, Format::kTernary, Format::kInt3, Format::kInt8}},
         {"paretoq", {Format::kInt1, Format::kTernary, Format::kInt2, Format::kInt3, Format::kInt4}},
         {"post", {Format::kInt2, Format::kInt4}}})
     for (Format format : formats)

@@ -42,7 +42,8 @@ at::Tensor BitnetReloaded(const at::Tensor& x, const QuantizerSpec& spec) {
 at::Tensor BiAdapter(const at::Tensor& x, const QuantizerSpec&) {
   at::Tensor mean = x.mean(1, true), deviation = x.std(1, /*unbiased=*/true, /*keepdim=*/true);
   at::Tensor normalised = (x - mean) / (deviation + 1e-5);
-  at::Tensor codes = at::where(normalised < 0, at::full_like(x, -0.6744897501960817), at::full_like(x, 0.6744897501960817));
+  at::Tensor codes =
+      at::where(normalised < 0, at::full_like(x, -0.6744897501960817), at::full_like(x, 0.6744897501960817));
   return (normalised + (codes - normalised).detach()) * deviation + mean;
 }
 
@@ -53,7 +54,8 @@ at::Tensor Torchao(const at::Tensor& x, const QuantizerSpec& spec) {
     scale = (MaxAbs(x) / ((highest - lowest) / 2)).clamp_min(std::numeric_limits<double>::min());
     zero = at::zeros_like(scale);
   } else {
-    at::Tensor smallest = std::get<0>(still.min(1, true)).clamp_max(0), largest = std::get<0>(still.max(1, true)).clamp_min(0);
+    at::Tensor smallest = std::get<0>(still.min(1, true)).clamp_max(0),
+               largest = std::get<0>(still.max(1, true)).clamp_min(0);
     scale = ((largest - smallest) / (highest - lowest)).clamp_min(0x1p-23);
     zero = (lowest - (smallest / scale).round()).clamp(lowest, highest);
   }
@@ -87,8 +89,9 @@ at::Tensor Diffq(const at::Tensor& x, const QuantizerSpec& spec) {
 
 const std::map<std::string, Quantizer>& Quantizers() {
   static const std::map<std::string, Quantizer> quantizers = {
-      {"bitnet_b1", BitnetB1},   {"bitnet", Bitnet},   {"bitnet_reloaded", BitnetReloaded}, {"bi_adapter", BiAdapter},
-      {"torchao", Torchao},      {"gaussws", GaussWs}, {"diffq", Diffq}};
+      {"bitnet_b1", BitnetB1},   {"bitnet", Bitnet},   {"bitnet_reloaded", BitnetReloaded},
+      {"bi_adapter", BiAdapter}, {"torchao", Torchao}, {"gaussws", GaussWs},
+      {"diffq", Diffq}};
   return quantizers;
 }
 

@@ -16,8 +16,8 @@ constexpr Format kFormats[] = {Format::kInt1, Format::kInt2, Format::kInt4,  For
 
 std::vector<QuantizerSpec> EverySpec() {
   std::vector<QuantizerSpec> specs;
-  for (std::string estimator : {"ste_clip", "bitnet_b1", "bitnet", "bitnet_reloaded", "bi_adapter", "torchao", "gaussws",
-                                "diffq"})
+  for (std::string estimator :
+       {"ste_clip", "bitnet_b1", "bitnet", "bitnet_reloaded", "bi_adapter", "torchao", "gaussws", "diffq"})
     for (Format format : kFormats)
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
@@ -32,8 +32,8 @@ std::vector<QuantizerSpec> EverySpec() {
 }
 
 std::string Name(const QuantizerSpec& spec) {
-  return spec.estimator + " " + std::string(FormatName(spec.format)) + " " + std::string(SchemeName(spec.scheme)) + " " +
-         std::string(GridStatisticsName(spec.grid)) + " " + std::string(GranularityName(spec.granularity)) +
+  return spec.estimator + " " + std::string(FormatName(spec.format)) + " " + std::string(SchemeName(spec.scheme)) +
+         " " + std::string(GridStatisticsName(spec.grid)) + " " + std::string(GranularityName(spec.granularity)) +
          (spec.hadamard ? " hadamard" : "") + (spec.hard_rounding ? " hard" : "");
 }
 

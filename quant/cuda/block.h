@@ -11,8 +11,8 @@ template <class Lanes>
 struct Block {
   typename Lanes::Numbers x;  // Dense: what a regression aims at.
   typename Lanes::Flags kept;
-  float kept_count;           // How many numbers a mean runs over.
-  bool is_finite;             // No number is NaN or infinite.
+  float kept_count;  // How many numbers a mean runs over.
+  bool is_finite;    // No number is NaN or infinite.
 
   // What is quantized.
   RIDGELINE_HOST_DEVICE float Kept(int slot) const { return kept[slot] ? x[slot] : 0.0f; }

@@ -40,9 +40,8 @@ RIDGELINE_HOST_DEVICE GridGradients SteGridGradients(const BlockParams& params, 
                                                      const BlockGrid& grid, const Block<Lanes>& block,
                                                      const typename Lanes::Numbers& v) {
   const auto q = Codes(params, grid, block);
-  return {Sum(lanes, [&](float sum, int slot) {
-            return MulAdd(v[slot], q[slot] - GridValue(grid, block.Kept(slot)), sum);
-          }),
+  return {Sum(lanes,
+              [&](float sum, int slot) { return MulAdd(v[slot], q[slot] - GridValue(grid, block.Kept(slot)), sum); }),
           0.0f};
 }
 
@@ -77,8 +76,7 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers GradientOnGrid(const BlockParams& 
                                                              const typename Lanes::Numbers& v, GridGradients* d_grid) {
   const BlockEstimator estimator = params.estimator;
   if (estimator == BlockEstimator::kSteClip) return ClippedGradient(params, grid, block, v);
-  if (FitsRidge(params) && !params.is_fit_detached)
-    return RidgeGradient(params, lanes, grid, block, v, d_grid);
+  if (FitsRidge(params) && !params.is_fit_detached) return RidgeGradient(params, lanes, grid, block, v, d_grid);
   if (estimator == BlockEstimator::kQuest || estimator == BlockEstimator::kRidgeTrust)
     return TrustedGradient(params, grid, block, v);
   if (params.is_grid_in_graph) *d_grid = SteGridGradients(params, lanes, grid, block, v);
@@ -91,8 +89,7 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers Gradient(const BlockParams& params
                                                        const Block<Lanes>& block, const typename Lanes::Numbers& v) {
   if (params.estimator == BlockEstimator::kPrune) return v;
   const BlockGrid grid = MakeGrid(params, lanes, block);
-  if (grid.inverse_scale == 0.0f)
-    return NumbersOf<Lanes>([&](int slot) { return block.is_finite ? v[slot] : Nan(); });
+  if (grid.inverse_scale == 0.0f) return NumbersOf<Lanes>([&](int slot) { return block.is_finite ? v[slot] : Nan(); });
   GridGradients d_grid{0.0f, 0.0f};
   auto dx = GradientOnGrid(params, lanes, grid, block, v, &d_grid);
   if (params.is_grid_in_graph) AddGridGradient(params, lanes, block, d_grid, &dx);

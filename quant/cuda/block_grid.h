@@ -35,9 +35,8 @@ RIDGELINE_HOST_DEVICE float Code(const CodeLevels& levels, const BlockGrid& grid
 template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers Codes(const BlockParams& params, const BlockGrid& grid,
                                                     const Block<Lanes>& block) {
-  return NumbersOf<Lanes>([&](int slot) {
-    return block.kept[slot] ? Code(params.levels, grid, GridValue(grid, block.x[slot])) : 0.0f;
-  });
+  return NumbersOf<Lanes>(
+      [&](int slot) { return block.kept[slot] ? Code(params.levels, grid, GridValue(grid, block.x[slot])) : 0.0f; });
 }
 
 // The mean, and the RMS about it.

@@ -23,9 +23,8 @@ RIDGELINE_HOST_DEVICE void AddGaussianGradient(const BlockParams& params, const 
   const float d_rms = params.gaussian_extent * d_extent / block.kept_count;
   const float d_mean = params.is_affine ? d.offset / block.kept_count : 0.0f;
   const float factor = d_rms * InverseOrZero(moments.rms);
-  ForEachSlot<Lanes>([&](int slot) {
-    (*dx)[slot] = MulAdd(block.Kept(slot) - moments.mean, factor, (*dx)[slot] + d_mean);
-  });
+  ForEachSlot<Lanes>(
+      [&](int slot) { (*dx)[slot] = MulAdd(block.Kept(slot) - moments.mean, factor, (*dx)[slot] + d_mean); });
 }
 
 template <class Lanes>
@@ -70,10 +69,14 @@ RIDGELINE_HOST_DEVICE void AddMaxMagnitudeGradient(const BlockParams& params, co
 template <class Lanes>
 RIDGELINE_HOST_DEVICE void AddGridGradient(const BlockParams& params, const Lanes& lanes, const Block<Lanes>& block,
                                            GridGradients d, typename Lanes::Numbers* dx) {
-  if (params.rule == GridRule::kGaussian) AddGaussianGradient(params, lanes, block, d, dx);
-  else if (params.rule == GridRule::kMinMax) AddMinMaxGradient(params, lanes, block, d, dx);
-  else if (params.rule == GridRule::kMeanAbs) AddMeanMagnitudeGradient(block, d.scale, dx);
-  else AddMaxMagnitudeGradient(params, lanes, block, d.scale, dx);
+  if (params.rule == GridRule::kGaussian)
+    AddGaussianGradient(params, lanes, block, d, dx);
+  else if (params.rule == GridRule::kMinMax)
+    AddMinMaxGradient(params, lanes, block, d, dx);
+  else if (params.rule == GridRule::kMeanAbs)
+    AddMeanMagnitudeGradient(block, d.scale, dx);
+  else
+    AddMaxMagnitudeGradient(params, lanes, block, d.scale, dx);
 }
 
 }  // namespace ridgeline::cuda

@@ -35,10 +35,12 @@ RIDGELINE_HOST_DEVICE void ButterfliesFrom(const Lanes& lanes, typename Lanes::N
   using Layout = typename Lanes::Layout;
   if constexpr ((1 << kBit) < Layout::kRoom) {
     if ((1 << kBit) >= lanes.n()) return;
-    if constexpr (kBit < Layout::kVectorBits) ButterflyWithinLanes<kBit, Lanes>(y);
+    if constexpr (kBit < Layout::kVectorBits)
+      ButterflyWithinLanes<kBit, Lanes>(y);
     else if constexpr (kBit < Layout::kVectorBits + Layout::kLaneBits)
       ButterflyAcrossLanes<kBit - Layout::kVectorBits>(lanes, y);
-    else ButterflyWithinLanes<kBit - Layout::kLaneBits, Lanes>(y);
+    else
+      ButterflyWithinLanes<kBit - Layout::kLaneBits, Lanes>(y);
     ButterfliesFrom<kBit + 1>(lanes, y);
   }
 }

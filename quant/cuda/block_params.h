@@ -19,8 +19,8 @@ struct CodeLevels {
   float highest = 0;
   float shift = 0;
   float half_last_step = 0.5f;
-  bool is_sign = false;    // Linear 1 bit: the code is the sign of x, and sign(0) = +1.
-  FloatLevels elements;    // Floating-point formats.
+  bool is_sign = false;     // Linear 1 bit: the code is the sign of x, and sign(0) = +1.
+  FloatLevels elements;     // Floating-point formats.
   float bitmod_nearer = 0;  // BitMoD's candidates for one more level, of either sign; 0 for other formats.
   float bitmod_farther = 0;
 };
@@ -43,17 +43,17 @@ struct TrustedRange {
 struct BlockParams {
   BlockEstimator estimator = BlockEstimator::kPrune;
   GridRule rule = GridRule::kMinMax;
-  int block = 0;               // Numbers that share a grid; a row's tail is a block of fewer.
+  int block = 0;  // Numbers that share a grid; a row's tail is a block of fewer.
   bool is_affine = false;
   bool is_grid_in_graph = false;
   bool is_fit_detached = false;  // Of ridge and ridge_trust: what is left is the gradient of ste or quest.
   bool hadamard = false;
-  float gaussian_extent = 0;   // In RMS
+  float gaussian_extent = 0;  // In RMS
   float lambda = 0;
   CodeLevels levels;
   StoredScale stored_scale;
   TrustedRange trusted;
-  int keep = 0;                // Of every `group` consecutive numbers; group 0 is dense.
+  int keep = 0;  // Of every `group` consecutive numbers; group 0 is dense.
   int group = 0;
   float mask_decay = 0;
 

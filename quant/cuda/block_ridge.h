@@ -11,8 +11,8 @@ namespace ridgeline::cuda {
 template <class Lanes>
 struct Regression {
   typename Lanes::Numbers q;  // Codes
-  float gain;     // Cov(f, q) / (Var q + lambda), or mean(f q) / (mean(q^2) + lambda)
-  float inverse;  // 1 / (n (Var q + lambda)); 0 where that is 0.
+  float gain;                 // Cov(f, q) / (Var q + lambda), or mean(f q) / (mean(q^2) + lambda)
+  float inverse;              // 1 / (n (Var q + lambda)); 0 where that is 0.
   float q_sum;
   float q_mean;
   float f_mean;
@@ -82,8 +82,7 @@ RIDGELINE_HOST_DEVICE GridGradients SumGridGradients(const Lanes& lanes, const B
 template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers RidgeGradient(const BlockParams& params, const Lanes& lanes,
                                                             const BlockGrid& grid, const Block<Lanes>& block,
-                                                            const typename Lanes::Numbers& v,
-                                                            GridGradients* d_grid) {
+                                                            const typename Lanes::Numbers& v, GridGradients* d_grid) {
   const Regression<Lanes> fit = FitRidge(params, lanes, grid, block);
   const GradientSums sums = SumGradient(params, lanes, fit, v);
   const bool trusts_all = params.estimator == BlockEstimator::kRidge;
@@ -93,9 +92,7 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers RidgeGradient(const BlockParams& p
     return passes ? GradientThroughCode(fit, sums, v[slot], f, fit.q[slot]) : 0.0f;
   });
   if (params.is_grid_in_graph) *d_grid = SumGridGradients(lanes, grid, block, dq);
-  return NumbersOf<Lanes>([&](int slot) {
-    return MulAdd(sums.k, fit.q[slot] - fit.q_mean, sums.v_mean) + dq[slot];
-  });
+  return NumbersOf<Lanes>([&](int slot) { return MulAdd(sums.k, fit.q[slot] - fit.q_mean, sums.v_mean) + dq[slot]; });
 }
 
 }  // namespace ridgeline::cuda

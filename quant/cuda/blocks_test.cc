@@ -149,46 +149,52 @@ float LargestFinite(const std::vector<float>& x) {
 constexpr size_t kStride = 11;
 
 TEST_P(CudaBlocksTest, BlocksInTroubleAreWhatTheyAreOnTheCpu) {
-  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
-    if (IsUndecided(spec, 1)) return;  // One number, beside which the others are nothing.
-    for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
-      const std::vector<float> x = TroubledNumbers(of, trouble);
-      const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
-      const float scale = LargestFinite(expected);
-      for (size_t i = 0; i < static_cast<size_t>(of.params.block); ++i)
-        ASSERT_TRUE(IsNear(x_hat[i], expected[i], scale))
-            << "trouble " << trouble << " at " << i << ": " << x_hat[i] << ", on the CPU " << expected[i];
-    }
-  }, kStride);
+  ForEachSpec(
+      [](const QuantizerSpec& spec, const Case& of) {
+        if (IsUndecided(spec, 1)) return;  // One number, beside which the others are nothing.
+        for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
+          const std::vector<float> x = TroubledNumbers(of, trouble);
+          const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
+          const float scale = LargestFinite(expected);
+          for (size_t i = 0; i < static_cast<size_t>(of.params.block); ++i)
+            ASSERT_TRUE(IsNear(x_hat[i], expected[i], scale))
+                << "trouble " << trouble << " at " << i << ": " << x_hat[i] << ", on the CPU " << expected[i];
+        }
+      },
+      kStride);
 }
 
 TEST_P(CudaBlocksTest, GradientsAreNanWhereTheyAreOnTheCpu) {
-  ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
-    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
-    for (unsigned trouble = 9; trouble < 12; ++trouble) {
-      const std::vector<float> x = TroubledNumbers(of, trouble);
-      const std::vector<float> dx = EmulatedBackward(of, x, v), expected = CpuBackward(spec, x, v, of);
-      for (size_t i = 0; i < dx.size(); ++i)
-        ASSERT_EQ(std::isnan(dx[i]), std::isnan(expected[i])) << "trouble " << trouble << " at " << i;
-    }
-  }, kStride);
+  ForEachSpec(
+      [](const QuantizerSpec& spec, const Case& of) {
+        const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+        for (unsigned trouble = 9; trouble < 12; ++trouble) {
+          const std::vector<float> x = TroubledNumbers(of, trouble);
+          const std::vector<float> dx = EmulatedBackward(of, x, v), expected = CpuBackward(spec, x, v, of);
+          for (size_t i = 0; i < dx.size(); ++i)
+            ASSERT_EQ(std::isnan(dx[i]), std::isnan(expected[i])) << "trouble " << trouble << " at " << i;
+        }
+      },
+      kStride);
 }
 
 // Of numbers about the largest float H x is infinite.
 bool IsBeyondRotation(const Case& of, unsigned trouble) { return of.params.hadamard && (trouble == 5 || trouble == 8); }
 
 TEST_P(CudaBlocksTest, WhatIsFiniteStaysFiniteAndWhatIsNotStaysInItsBlock) {
-  ForEachSpec([](const QuantizerSpec&, const Case& of) {
-    const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
-    for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
-      const bool is_finite = trouble < 9 || trouble == 12;
-      const std::vector<float> x = TroubledNumbers(of, trouble);
-      const std::vector<float> x_hat = EmulatedForward<float>(of, x), dx = EmulatedBackward(of, x, v);
-      const bool skips_first = !is_finite || IsBeyondRotation(of, trouble);
-      for (size_t i = skips_first ? static_cast<size_t>(of.params.block) : 0; i < x.size(); ++i)
-        ASSERT_TRUE(std::isfinite(x_hat[i]) && std::isfinite(dx[i])) << "trouble " << trouble << " at " << i;
-    }
-  }, kStride);
+  ForEachSpec(
+      [](const QuantizerSpec&, const Case& of) {
+        const std::vector<float> v = RandomNumbers(of.rows * of.features, 3);
+        for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
+          const bool is_finite = trouble < 9 || trouble == 12;
+          const std::vector<float> x = TroubledNumbers(of, trouble);
+          const std::vector<float> x_hat = EmulatedForward<float>(of, x), dx = EmulatedBackward(of, x, v);
+          const bool skips_first = !is_finite || IsBeyondRotation(of, trouble);
+          for (size_t i = skips_first ? static_cast<size_t>(of.params.block) : 0; i < x.size(); ++i)
+            ASSERT_TRUE(std::isfinite(x_hat[i]) && std::isfinite(dx[i])) << "trouble " << trouble << " at " << i;
+        }
+      },
+      kStride);
 }
 
 // To the nearest, ties to even, by arithmetic instead of bits.
@@ -213,32 +219,36 @@ std::vector<float> Widened(const std::vector<BFloat16>& x) {
 }
 
 TEST_P(CudaBlocksTest, BFloat16IsFloatRoundedOnce) {
-  ForEachSpec([](const QuantizerSpec&, const Case& of) {
-    const int64_t count = of.rows * of.features;
-    const std::vector<BFloat16> x = Narrowed(RandomNumbers(count, 4)), v = Narrowed(RandomNumbers(count, 5));
-    const std::vector<float> x_wide = Widened(x), v_wide = Widened(v);
-    const std::vector<float> x_hat = EmulatedForward<float>(of, x_wide), dx = EmulatedBackward(of, x_wide, v_wide);
-    ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x)), Widened(Narrowed(x_hat)));
-    ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x_wide)), Widened(Narrowed(x_hat)));
-    ASSERT_EQ(Widened(EmulatedBackward(of, x, v)), Widened(Narrowed(dx)));
-    ASSERT_EQ(EmulatedBackward(of, x_wide, v), dx);
-  }, kStride);
+  ForEachSpec(
+      [](const QuantizerSpec&, const Case& of) {
+        const int64_t count = of.rows * of.features;
+        const std::vector<BFloat16> x = Narrowed(RandomNumbers(count, 4)), v = Narrowed(RandomNumbers(count, 5));
+        const std::vector<float> x_wide = Widened(x), v_wide = Widened(v);
+        const std::vector<float> x_hat = EmulatedForward<float>(of, x_wide), dx = EmulatedBackward(of, x_wide, v_wide);
+        ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x)), Widened(Narrowed(x_hat)));
+        ASSERT_EQ(Widened(EmulatedForward<BFloat16>(of, x_wide)), Widened(Narrowed(x_hat)));
+        ASSERT_EQ(Widened(EmulatedBackward(of, x, v)), Widened(Narrowed(dx)));
+        ASSERT_EQ(EmulatedBackward(of, x_wide, v), dx);
+      },
+      kStride);
 }
 
 // One number further in memory no vector is aligned, and features that are a multiple of four would have vectors.
 TEST_P(CudaBlocksTest, AlignmentChangesNothingAndGradientsMayBeWrittenInPlace) {
-  ForEachSpec([](const QuantizerSpec& spec, Case of) {
-    of.features = spec.sparsity.is_sparse() || spec.hadamard ? of.features : 2 * of.params.block + 4;
-    const int64_t count = of.rows * of.features;
-    const std::vector<float> x = RandomNumbers(count, 6), v = RandomNumbers(count, 7);
-    std::vector<float> shifted = x, x_hat(x.size() + 1), dx = v;
-    shifted.insert(shifted.begin(), 0);
-    EmulateForward(of.params, shifted.data() + 1, of.rows, of.features, x_hat.data() + 1);
-    x_hat.erase(x_hat.begin());
-    ASSERT_EQ(x_hat, EmulatedForward<float>(of, x));
-    EmulateBackward(of.params, shifted.data() + 1, dx.data(), of.rows, of.features, dx.data());
-    ASSERT_EQ(dx, EmulatedBackward(of, x, v));
-  }, kStride);
+  ForEachSpec(
+      [](const QuantizerSpec& spec, Case of) {
+        of.features = spec.sparsity.is_sparse() || spec.hadamard ? of.features : 2 * of.params.block + 4;
+        const int64_t count = of.rows * of.features;
+        const std::vector<float> x = RandomNumbers(count, 6), v = RandomNumbers(count, 7);
+        std::vector<float> shifted = x, x_hat(x.size() + 1), dx = v;
+        shifted.insert(shifted.begin(), 0);
+        EmulateForward(of.params, shifted.data() + 1, of.rows, of.features, x_hat.data() + 1);
+        x_hat.erase(x_hat.begin());
+        ASSERT_EQ(x_hat, EmulatedForward<float>(of, x));
+        EmulateBackward(of.params, shifted.data() + 1, dx.data(), of.rows, of.features, dx.data());
+        ASSERT_EQ(dx, EmulatedBackward(of, x, v));
+      },
+      kStride);
 }
 
 INSTANTIATE_TEST_SUITE_P(Estimators, CudaBlocksTest, ::testing::ValuesIn(CoveredEstimators()),
@@ -269,9 +279,12 @@ TEST(CudaParamsTest, WhatHasNoKernelIsRefusedWithARemedy) {
   QuantizerSpec signs = ste, turned = ste;
   signs.hadamard = signs.hadamard_signs = true;
   turned.hadamard = turned.stays_turned = true;
-  for (const auto& [spec, remedy] : {std::pair{bitnet, "use ste"}, {long_block, "use at most 1024"},
-                                     {rows, "use granularity block"}, {thirds, "use groups of 2, 4, 8"},
-                                     {signs, "set hadamard_signs to false"}, {turned, "set stays_turned to false"}}) {
+  for (const auto& [spec, remedy] : {std::pair{bitnet, "use ste"},
+                                     {long_block, "use at most 1024"},
+                                     {rows, "use granularity block"},
+                                     {thirds, "use groups of 2, 4, 8"},
+                                     {signs, "set hadamard_signs to false"},
+                                     {turned, "set stays_turned to false"}}) {
     const absl::Status status = ParamsOfSpec(spec).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
     EXPECT_NE(status.message().find(remedy), std::string::npos) << status;

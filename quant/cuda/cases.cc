@@ -92,17 +92,20 @@ std::string_view FitName(FitGradient fit) {
 }
 
 std::string DescribeSpec(const QuantizerSpec& spec) {
-  return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format), SchemeName(spec.scheme),
-                     GridStatisticsName(spec.grid), spec.grid_gradient == GridGradient::kGraph ? " graph" : "",
-                     FitName(spec.fit_gradient), spec.trust > 0 ? " trust" : "",
-                     spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m, spec.block);
+  return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format),
+                     SchemeName(spec.scheme), GridStatisticsName(spec.grid),
+                     spec.grid_gradient == GridGradient::kGraph ? " graph" : "", FitName(spec.fit_gradient),
+                     spec.trust > 0 ? " trust" : "", spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m,
+                     spec.block);
 }
 
 Case CaseOf(const QuantizerSpec& spec) {
   const BlockParams params = ParamsOfSpec(spec).value();
   int64_t features = 2 * params.block;
-  if (spec.sparsity.is_sparse() && !spec.hadamard) features += spec.sparsity.m;
-  else if (!spec.hadamard) features += 5;
+  if (spec.sparsity.is_sparse() && !spec.hadamard)
+    features += spec.sparsity.m;
+  else if (!spec.hadamard)
+    features += 5;
   return {DescribeSpec(spec), params, params.block > 128 ? 1 : 2, features};
 }
 

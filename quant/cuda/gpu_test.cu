@@ -57,8 +57,10 @@ template <typename T>
 std::vector<T> Converted(const std::vector<float>& from) {
   std::vector<T> to(from.size());
   for (size_t i = 0; i < from.size(); ++i) {
-    if constexpr (std::is_same_v<T, float>) to[i] = from[i];
-    else to[i].bits = static_cast<uint16_t>(BitsOf(from[i]) >> 16);
+    if constexpr (std::is_same_v<T, float>)
+      to[i] = from[i];
+    else
+      to[i].bits = static_cast<uint16_t>(BitsOf(from[i]) >> 16);
   }
   return to;
 }
@@ -153,8 +155,8 @@ template <typename X, typename V>
 void TimeCase(const Case& of, const std::vector<float>& numbers, double copy_bandwidth, const char* types) {
   const DeviceArray<X> x(Converted<X>(numbers)), dx(numbers.size());
   const DeviceArray<V> v(Converted<V>(numbers)), x_hat(numbers.size());
-  const double forward_seconds = SecondsOf(
-      [&] { Check(Forward(of.params, x.data(), of.rows, of.features, x_hat.data(), nullptr), "forward"); });
+  const double forward_seconds =
+      SecondsOf([&] { Check(Forward(of.params, x.data(), of.rows, of.features, x_hat.data(), nullptr), "forward"); });
   const double backward_seconds = SecondsOf(
       [&] { Check(Backward(of.params, x.data(), v.data(), of.rows, of.features, dx.data(), nullptr), "backward"); });
   const double count = static_cast<double>(numbers.size());
@@ -169,8 +171,8 @@ void TimeCases() {
   const int64_t count = cases.front().rows * cases.front().features;
   const double copy_bandwidth = CopyBandwidth(count * static_cast<int64_t>(sizeof(float)));
   std::printf("copy within the device: %.0f GB/s, read and written\n", copy_bandwidth / 1e9);
-  std::printf("%-52s %-9s %7s %6s %8s %6s\n", "matrix of 64 Mi numbers", "x, x_hat", "fwd GB/s", "copy",
-              "bwd GB/s", "copy");
+  std::printf("%-52s %-9s %7s %6s %8s %6s\n", "matrix of 64 Mi numbers", "x, x_hat", "fwd GB/s", "copy", "bwd GB/s",
+              "copy");
   const std::vector<float> numbers = RandomNumbers(count, 15);
   for (const Case& of : cases) {
     TimeCase<float, float>(of, numbers, copy_bandwidth, "f32 f32");

@@ -12,9 +12,9 @@
 // gives. Errors within a kernel show up at the stream's next synchronisation, as always with CUDA.
 #pragma once
 
-#include <cstdint>
-
 #include <cuda_runtime_api.h>
+
+#include <cstdint>
 
 #include "quant/cuda/block_params.h"
 #include "quant/cuda/number_array.h"

@@ -88,13 +88,15 @@ RIDGELINE_HOST_DEVICE float Sum(const Lanes& lanes, const Step& step) {
 // The largest and the smallest of of_slot(slot).
 template <class Lanes, class OfSlot>
 RIDGELINE_HOST_DEVICE float Largest(const Lanes& lanes, float start, const OfSlot& of_slot) {
-  return lanes.Reduce(start, [&](float largest, int slot) { return Max(largest, of_slot(slot)); },
-                      [](float a, float b) { return Max(a, b); });
+  return lanes.Reduce(
+      start, [&](float largest, int slot) { return Max(largest, of_slot(slot)); },
+      [](float a, float b) { return Max(a, b); });
 }
 template <class Lanes, class OfSlot>
 RIDGELINE_HOST_DEVICE float Smallest(const Lanes& lanes, float start, const OfSlot& of_slot) {
-  return lanes.Reduce(start, [&](float smallest, int slot) { return Min(smallest, of_slot(slot)); },
-                      [](float a, float b) { return Min(a, b); });
+  return lanes.Reduce(
+      start, [&](float smallest, int slot) { return Min(smallest, of_slot(slot)); },
+      [](float a, float b) { return Min(a, b); });
 }
 
 }  // namespace ridgeline::cuda

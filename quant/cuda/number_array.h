@@ -23,14 +23,16 @@ class NumberArray {
   template <typename T>
   using Pointer = std::conditional_t<kMutable, T*, const T*>;
 
-  NumberArray(Pointer<float> numbers) : numbers_(numbers) {}                            // NOLINT: implicit on purpose
+  NumberArray(Pointer<float> numbers) : numbers_(numbers) {}                         // NOLINT: implicit on purpose
   NumberArray(Pointer<BFloat16> numbers) : numbers_(numbers), is_bfloat16_(true) {}  // NOLINT
 
   // Calls function(pointer to number `begin`), as what it is.
   template <class Function>
   RIDGELINE_HOST_DEVICE void Visit(int64_t begin, const Function& function) const {
-    if (is_bfloat16_) function(static_cast<Pointer<BFloat16>>(numbers_) + begin);
-    else function(static_cast<Pointer<float>>(numbers_) + begin);
+    if (is_bfloat16_)
+      function(static_cast<Pointer<BFloat16>>(numbers_) + begin);
+    else
+      function(static_cast<Pointer<float>>(numbers_) + begin);
   }
 
   // Whether vectors may be read and written at its begin.

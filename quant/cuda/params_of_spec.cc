@@ -12,9 +12,12 @@
 namespace ridgeline::cuda {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, BlockEstimator>, 5> kEstimators = {{
-    {"ste", BlockEstimator::kSte}, {"ste_clip", BlockEstimator::kSteClip}, {"quest", BlockEstimator::kQuest},
-    {"ridge", BlockEstimator::kRidge}, {"ridge_trust", BlockEstimator::kRidgeTrust}}};
+constexpr std::array<std::pair<std::string_view, BlockEstimator>, 5> kEstimators = {
+    {{"ste", BlockEstimator::kSte},
+     {"ste_clip", BlockEstimator::kSteClip},
+     {"quest", BlockEstimator::kQuest},
+     {"ridge", BlockEstimator::kRidge},
+     {"ridge_trust", BlockEstimator::kRidgeTrust}}};
 
 absl::StatusOr<BlockEstimator> EstimatorOf(const QuantizerSpec& spec) {
   if (!spec.quantizes()) return BlockEstimator::kPrune;
@@ -39,8 +42,8 @@ absl::Status CheckReach(const QuantizerSpec& spec) {
     return absl::UnimplementedError("signs before a Hadamard matrix have no CUDA kernel: set hadamard_signs to false");
   const int m = spec.sparsity.m;
   if (spec.sparsity.is_sparse() && (m & (m - 1)) != 0)
-    return absl::UnimplementedError(fmt::format(
-        "sparsity {}:{} has no CUDA kernel: use groups of 2, 4, 8, 16 or 32", spec.sparsity.n, spec.sparsity.m));
+    return absl::UnimplementedError(fmt::format("sparsity {}:{} has no CUDA kernel: use groups of 2, 4, 8, 16 or 32",
+                                                spec.sparsity.n, spec.sparsity.m));
   return absl::OkStatus();
 }
 

@@ -41,7 +41,8 @@ class WarpLanes {
 
   // `thread` is the thread's number in its thread block.
   RIDGELINE_HOST_DEVICE WarpLanes(int n, unsigned thread)
-      : n_(n), lane_(static_cast<int>(thread % Layout::kLanes)),
+      : n_(n),
+        lane_(static_cast<int>(thread % Layout::kLanes)),
         members_((~0u >> (32 - Layout::kLanes)) << (thread % 32 / Layout::kLanes * Layout::kLanes)) {}
 
   RIDGELINE_HOST_DEVICE int n() const { return n_; }

@@ -14,15 +14,15 @@ namespace ridgeline {
 struct LinearCost {
   std::string name;
   int64_t rows = 0;
-  int64_t columns = 0;             // Input features: blocks run along them.
-  QuantizerSpec weight;            // Not quantized: stored in 16 bits. What its sparsity prunes is not stored.
-  QuantizerSpec activation;        // Not quantized: multiplied in 16 bits. Its sparsity saves nothing here.
+  int64_t columns = 0;       // Input features: blocks run along them.
+  QuantizerSpec weight;      // Not quantized: stored in 16 bits. What its sparsity prunes is not stored.
+  QuantizerSpec activation;  // Not quantized: multiplied in 16 bits. Its sparsity saves nothing here.
 };
 
 struct ModelCost {
-  double storage_bytes = 0;        // Codes, masks, block metadata, and everything else at 16 bits.
-  double bits_per_element = 0;     // Stored bits per weight over the quantizable layers, metadata included.
-  double energy_proxy = 0;         // Per token: sum of MACs x weight bits x activation bits x kept fraction of the weights.
+  double storage_bytes = 0;     // Codes, masks, block metadata, and everything else at 16 bits.
+  double bits_per_element = 0;  // Stored bits per weight over the quantizable layers, metadata included.
+  double energy_proxy = 0;  // Per token: sum of MACs x weight bits x activation bits x kept fraction of the weights.
 };
 
 // `linears` are the layers that a recipe may quantize. `other_elements` is everything else that is stored (embeddings,

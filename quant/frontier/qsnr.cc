@@ -35,7 +35,8 @@ double FloatQsnrDb(const FloatElement& element, ScaleEncoding scale, double cres
   const double smallest_normal = unit * std::exp2(element.smallest_exponent());
   const double subnormal_step = smallest_normal * std::exp2(-element.mantissa_bits);
   double normal_energy = EnergyBeyond(smallest_normal);
-  if (scale == ScaleEncoding::kE4m3) normal_energy = std::max(0.0, normal_energy - crest_factor * crest_factor / kNvBlock);
+  if (scale == ScaleEncoding::kE4m3)
+    normal_energy = std::max(0.0, normal_energy - crest_factor * crest_factor / kNvBlock);
   const double relative_noise = std::exp2(-2 * element.mantissa_bits) / 24;
   return Decibels(relative_noise * normal_energy +
                   subnormal_step * subnormal_step / 12 * ProbabilityWithin(smallest_normal));

@@ -6,9 +6,9 @@
 // Backward, with delta = code - w and r = d / (d + 1e-5):
 //   dL/dx = r (v - mean v) + mean v + k (x - mean x),
 //   k = [ <v, delta> + <v, x - mean x> 1e-5 / (d + 1e-5)^2 ] / ((n - 1) d)
-#include "quant/kernels/estimator.h"
-
 #include <limits>
+
+#include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bi_adapter.cc"

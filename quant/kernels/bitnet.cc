@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// BitNet (METHODS A3 to A5): b1 with centred signs, b1.58 with ternary codes at the mean of |x|, Reloaded at its median,
-// and the int8 activations that go with them. Every gradient is straight through, without a clip.
+// BitNet (METHODS A3 to A5): b1 with centred signs, b1.58 with ternary codes at the mean of |x|, Reloaded at its
+// median, and the int8 activations that go with them. Every gradient is straight through, without a clip.
 //   b1        x_hat = sign(x - mean x) mean |x|
 //   b1.58     x_hat = s clamp(round(x / s), -1, 1),  s = max(mean |x|, 1e-5)
 //   Reloaded  the same with the lower median of |x|
 //   int8      x_hat = s clamp(round(x / s), -128, 127),  s = max(max |x|, 1e-5) / 127, in Reloaded / 128
-#include "quant/kernels/estimator.h"
-
 #include <bit>
 #include <limits>
 #include <type_traits>
+
+#include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bitnet.cc"
@@ -24,14 +24,15 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE T AtLeastSmallestMeasure(T measure) { return Max(measure, static_cast<T>(1e-5)); }
+HWY_INLINE T AtLeastSmallestMeasure(T measure) {
+  return Max(measure, static_cast<T>(1e-5));
+}
 
 template <typename T>
 HWY_INLINE int64_t CountBelow(const T* x, int64_t n, T limit) {
   size_t count = 0;
-  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR {
-    count += hn::CountTrue(d, hn::Lt(hn::LoadU(d, x + i), hn::Set(d, limit)));
-  });
+  ForEachVector<T>(n, [&](auto d, int64_t i)
+                          HWY_ATTR { count += hn::CountTrue(d, hn::Lt(hn::LoadU(d, x + i), hn::Set(d, limit))); });
   return static_cast<int64_t>(count);
 }
 
@@ -53,9 +54,10 @@ HWY_INLINE T SmallestNotBelow(const T* x, int64_t n, T limit) {
   return Min(rest, hn::GetLane(hn::MinOfLanes(d, smallest)));
 }
 
-// The number that `rank` numbers sort before, about half of them. Limits are tried until exactly that many are below one
-// of them: first where the median of sizes of Gaussian numbers is, and as far from there as their density suggests; then,
-// bit by bit, halves of what is left. Numbers without a sign are ordered like their bits, so that ties end there, too.
+// The number that `rank` numbers sort before, about half of them. Limits are tried until exactly that many are below
+// one of them: first where the median of sizes of Gaussian numbers is, and as far from there as their density suggests;
+// then, bit by bit, halves of what is left. Numbers without a sign are ordered like their bits, so that ties end there,
+// too.
 template <typename T>
 HWY_INLINE T NumberOfRank(const T* HWY_RESTRICT sizes, int64_t n, int64_t rank, T mean) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block as estimators see it, widened, rotated and pruned, and what to do with one that has no grid. Compiled once for
-// each instruction set; include only from files that use foreach_target.
+// A block as estimators see it, widened, rotated and pruned, and what to do with one that has no grid. Compiled once
+// for each instruction set; include only from files that use foreach_target.
 #if defined(RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
@@ -36,8 +36,8 @@ struct Block {
   const T* x_kept;  // What is quantized: 0 where pruned. x itself when dense.
   const T* mask;    // 1 where kept, 0 where pruned; null when dense.
   int64_t n;
-  T kept_count;     // How many of x_kept a mean runs over.
-  T* scratch;       // Room for n, for the estimator.
+  T kept_count;                 // How many of x_kept a mean runs over.
+  T* scratch;                   // Room for n, for the estimator.
   const T* unturned = nullptr;  // What x is turned from by the Hadamard matrix; null where x was not turned.
   // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression.
   uint8_t* trusted = nullptr;
@@ -49,8 +49,8 @@ struct Block {
 // The length of most blocks.
 inline constexpr int64_t kUsualBlock = 128;
 
-// Calls function(block), for float blocks of the usual length with that as a constant, and with or without a mask: loops
-// then have no ends to check.
+// Calls function(block), for float blocks of the usual length with that as a constant, and with or without a mask:
+// loops then have no ends to check.
 template <typename T, class Function>
 HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) {
   if constexpr (sizeof(T) == 4)
@@ -67,7 +67,9 @@ HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) 
 // Of a block that is only gone through once.
 struct NothingMeasured {};
 template <typename T>
-HWY_INLINE NothingMeasured MeasureNothing(const QuantizerSpec&, const Block<T>&) { return {}; }
+HWY_INLINE NothingMeasured MeasureNothing(const QuantizerSpec&, const Block<T>&) {
+  return {};
+}
 template <typename T, class Measured>
 HWY_INLINE void FitNothing(const QuantizerSpec&, const Block<T>&, Measured*) {}
 

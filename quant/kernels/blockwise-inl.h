@@ -46,14 +46,17 @@ template <typename T>
 class Workspace {
  public:
   HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
-      : spec_(spec), block_(BlockLength(spec, features)), rotation_factor_(RotationFactor<T>(block_)),
+      : spec_(spec),
+        block_(BlockLength(spec, features)),
+        rotation_factor_(RotationFactor<T>(block_)),
         narrow_(NarrowFunctions().front()) {
     const int64_t vector = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     room_ = (block_ + vector - 1) / vector * vector;
     shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
     signs_ = shared_ + kSharedBuffers * room_ + 2 * kLargestSparsityGroup;
     numbers_ = Scratch<T>(signs_ + (spec.hadamard_signs ? features : 0));
-    for (int64_t i = 0; spec.hadamard_signs && i < features; ++i) numbers_[signs_ + i] = static_cast<T>(HadamardSign(i));
+    for (int64_t i = 0; spec.hadamard_signs && i < features; ++i)
+      numbers_[signs_ + i] = static_cast<T>(HadamardSign(i));
     if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Shared(kPlaces));
   }
 
@@ -91,16 +94,24 @@ class Workspace {
     return Shared(kGradient);
   }
 
-  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and if
-  // that is not what the function still `reads` when it has begun to write.
+  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and
+  // if that is not what the function still `reads` when it has begun to write.
   template <typename To>
-  HWY_INLINE T* RoomForValues(const T* reads, To* to) { return Room(reads, to, TurnsValuesBack()); }
+  HWY_INLINE T* RoomForValues(const T* reads, To* to) {
+    return Room(reads, to, TurnsValuesBack());
+  }
   template <typename To>
-  HWY_INLINE T* RoomForGradient(const T* reads, To* to) { return Room(reads, to, spec_.hadamard); }
+  HWY_INLINE T* RoomForGradient(const T* reads, To* to) {
+    return Room(reads, to, spec_.hadamard);
+  }
   template <typename To>
-  HWY_INLINE void GiveValues(T* x_hat, int64_t n, To* to) { Give(x_hat, n, TurnsValuesBack(), to); }
+  HWY_INLINE void GiveValues(T* x_hat, int64_t n, To* to) {
+    Give(x_hat, n, TurnsValuesBack(), to);
+  }
   template <typename To>
-  HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) { Give(dx, n, spec_.hadamard, to); }
+  HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) {
+    Give(dx, n, spec_.hadamard, to);
+  }
 
  private:
   enum { kX, kTurned, kCodes, kKept, kMask, kOwnBuffers };       // Of each block that is worked on.
@@ -113,8 +124,10 @@ class Workspace {
   // Numbers in T: `from` itself if nothing is to be done.
   template <typename From>
   HWY_INLINE const T* Widened(const From* from, int64_t n, T* buffer) {
-    if constexpr (std::is_same_v<From, T>) return from;
-    else ConvertNumbers<T>(from, n, buffer);
+    if constexpr (std::is_same_v<From, T>)
+      return from;
+    else
+      ConvertNumbers<T>(from, n, buffer);
     return buffer;
   }
   // D x for the signs D of a turn, H D x: x itself without signs.
@@ -134,8 +147,10 @@ class Workspace {
   template <typename To>
   HWY_INLINE void Give(T* result, int64_t n, bool turns_back, To* to) {
     if constexpr (std::is_same_v<To, T>) {
-      if (turns_back) TurnBack(result, n, to);
-      else if (result != to) Copy(result, n, to);
+      if (turns_back)
+        TurnBack(result, n, to);
+      else if (result != to)
+        Copy(result, n, to);
     } else {
       if (turns_back) TurnBack(result, n, result);
       narrow_(result, n, to);
@@ -193,8 +208,10 @@ class SavedOfBlocks {
 
   HWY_INLINE void TellNext(Block<T>* block) {
     if (next_ == nullptr) return;
-    if (passes_fit_) block->fit = reinterpret_cast<SavedFit<T>*>(next_);
-    else block->trusted = next_;
+    if (passes_fit_)
+      block->fit = reinterpret_cast<SavedFit<T>*>(next_);
+    else
+      block->trusted = next_;
     next_ += passes_fit_ ? static_cast<int64_t>(sizeof(SavedFit<T>)) : (block->n + 7) / 8;
   }
 
@@ -210,13 +227,16 @@ HWY_INLINE void Prefetch(const X* next, int64_t n) {
   const auto ask_for = [next](int64_t length) RIDGELINE_ALWAYS_INLINE {
     for (int64_t i = 0; i < length; i += 64 / sizeof(X)) __builtin_prefetch(next + i);
   };
-  if (n == kUsualBlock) ask_for(kUsualBlock);  // Without a look at the end after each line.
-  else if (n <= kLargestOfSeveral) ask_for(n);
+  if (n == kUsualBlock)
+    ask_for(kUsualBlock);  // Without a look at the end after each line.
+  else if (n <= kLargestOfSeveral)
+    ask_for(n);
 }
 
 // A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
-// places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured before
-// the first of them goes on: what follows from a block's sums is waited for, and those of others can be made meanwhile.
+// places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured
+// before the first of them goes on: what follows from a block's sums is waited for, and those of others can be made
+// meanwhile.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
   using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
@@ -232,8 +252,10 @@ struct MeasuredBlocks {
       Prefetch(x + places[i].at + count * places[i].n, places[i].n);
       new (&blocks[i]) Block<T>(workspace->Take(x + places[i].at, places[i].n));
       saved->TellNext(&blocks[i]);
-      if constexpr (kRecalls) new (&measured[i]) Measured(Blocks::Recall(spec, blocks[i]));
-      else new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
+      if constexpr (kRecalls)
+        new (&measured[i]) Measured(Blocks::Recall(spec, blocks[i]));
+      else
+        new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
     }
   }
 };

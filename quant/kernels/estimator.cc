@@ -9,9 +9,9 @@ namespace ridgeline {
 
 absl::StatusOr<const Estimator*> FindEstimator(std::string_view name) {
   const std::array<const Estimator*, 12> estimators = {
-      &RidgeEstimator(),          &SteEstimator(),       &QuestEstimator(),   &RidgeTrustEstimator(),
-      &SteClipEstimator(),        &BitnetB1Estimator(),  &BitnetEstimator(),  &BitnetReloadedEstimator(),
-      &BiAdapterEstimator(),      &TorchaoEstimator(),   &GaussWsEstimator(), &DiffqEstimator()};
+      &RidgeEstimator(),     &SteEstimator(),      &QuestEstimator(),   &RidgeTrustEstimator(),
+      &SteClipEstimator(),   &BitnetB1Estimator(), &BitnetEstimator(),  &BitnetReloadedEstimator(),
+      &BiAdapterEstimator(), &TorchaoEstimator(),  &GaussWsEstimator(), &DiffqEstimator()};
   for (const Estimator* estimator : estimators)
     if (estimator->name() == name) return estimator;
   std::string names;

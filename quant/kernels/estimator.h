@@ -26,11 +26,11 @@ using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double
                                MatrixKernels<BFloat16, BFloat16>, MatrixKernels<float, BFloat16>>;
 
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
-// on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates some two dozen scratch blocks
-// (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of the machine,
-// and reads and writes each element once. With spec.hadamard blocks are rotated, quantized and rotated back, and so are
-// gradients (spec.stays_turned leaves x_hat rotated, and v comes so); with spec.sparsity blocks are pruned first.
-// docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
+// on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates some two dozen scratch
+// blocks (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of
+// the machine, and reads and writes each element once. With spec.hadamard blocks are rotated, quantized and rotated
+// back, and so are gradients (spec.stays_turned leaves x_hat rotated, and v comes so); with spec.sparsity blocks are
+// pruned first. docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
 class Estimator final {
  public:
   using Kernels = const KernelTable& (*)();  // Those of the machine's instruction set.
@@ -39,8 +39,8 @@ class Estimator final {
   std::string_view name() const { return name_; }
 
   // x_hat = dequantized x. `saved`, if given, receives SavedBytes (quant/spec/definition.h) of each row for Backward or
-  // PassTrusted (quant/kernels/trust.h); it is aligned for float, or for X = double. REQUIRES: spec is valid and enabled, of
-  // granularity block, and ValidateFeatures accepts `features`; (X, V) is in KernelTable.
+  // PassTrusted (quant/kernels/trust.h); it is aligned for float, or for X = double. REQUIRES: spec is valid and
+  // enabled, of granularity block, and ValidateFeatures accepts `features`; (X, V) is in KernelTable.
   template <typename X, typename V>
   void Forward(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat,
                uint8_t* saved = nullptr) const {
@@ -93,8 +93,8 @@ const Estimator& TorchaoEstimator();
 const Estimator& GaussWsEstimator();
 const Estimator& DiffqEstimator();
 
-// The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's, and for those that learn a scale, which
-// have functions of their own (quant/kernels/learned_scale.h).
+// The estimator of a spec that is enabled(). INVALID_ARGUMENT as FindEstimator's, and for those that learn a scale,
+// which have functions of their own (quant/kernels/learned_scale.h).
 absl::StatusOr<const Estimator*> EstimatorFor(const QuantizerSpec& spec);
 
 // By the name that recipes use. INVALID_ARGUMENT lists the names.

@@ -97,8 +97,8 @@ std::vector<bool> KeptOf(const SparsityPattern& sparsity, const Vector& x) {
   return kept;
 }
 
-// What stays still while x moves: what pruning took away, the grid of a detached spec, the rounding noise, and the codes
-// that are not trusted.
+// What stays still while x moves: what pruning took away, the grid of a detached spec, the rounding noise, and the
+// codes that are not trusted.
 struct Frozen {
   PlainGrid grid;
   Vector pruning, codes, delta;

@@ -90,12 +90,18 @@ std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
   std::vector<QuantizerSpec> specs;
   for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
     for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-      for (auto [hadamard, signs, stays] : {std::tuple{false, false, false}, {true, false, false}, {true, true, false},
-                                            {true, true, true}})
+      for (auto [hadamard, signs, stays] :
+           {std::tuple{false, false, false}, {true, false, false}, {true, true, false}, {true, true, true}})
         for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{3, 16}}) {
-          QuantizerSpec spec{.estimator = quantizer.estimator, .format = quantizer.format, .scheme = quantizer.scheme,
-                             .grid_gradient = gradient, .grid = grid, .hadamard = hadamard, .hadamard_signs = signs,
-                             .stays_turned = stays, .sparsity = sparsity};
+          QuantizerSpec spec{.estimator = quantizer.estimator,
+                             .format = quantizer.format,
+                             .scheme = quantizer.scheme,
+                             .grid_gradient = gradient,
+                             .grid = grid,
+                             .hadamard = hadamard,
+                             .hadamard_signs = signs,
+                             .stays_turned = stays,
+                             .sparsity = sparsity};
           for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
         }
   return specs;
@@ -114,9 +120,9 @@ std::vector<Quantizer> EveryQuantizer() {
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
          (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays turned" : "") +
-         (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " +
-         std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m) + " fit gradient " +
-         std::to_string(static_cast<int>(spec.fit_gradient)) + ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
+         (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
+         std::to_string(spec.sparsity.m) + " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient)) +
+         ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
 }
 
 class EveryGridTest : public ::testing::TestWithParam<Quantizer> {
@@ -144,7 +150,8 @@ TEST_P(EveryGridTest, ForwardIsThePapersDefinition) {
 TEST_P(EveryGridTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
   ForEachGrid({2, 9, 32, 128}, [](const QuantizerSpec& spec, size_t n) {
     Vector x = RandomVector(n, 2), v = RandomVector(n, 3);
-    EXPECT_LT(LargestDifference(RunBackward(spec, x, v), NumericalGradient_ref(spec, x, v)), kFiniteDifferenceTolerance);
+    EXPECT_LT(LargestDifference(RunBackward(spec, x, v), NumericalGradient_ref(spec, x, v)),
+              kFiniteDifferenceTolerance);
   });
 }
 
@@ -164,8 +171,9 @@ TEST_P(EveryGridTest, FloatAgreesWithDouble) {
 std::vector<std::vector<float>> DegenerateBlocks() {
   const float largest = std::numeric_limits<float>::max(), denormal = std::numeric_limits<float>::denorm_min();
   std::vector<std::vector<float>> blocks = {
-      std::vector<float>(16, 0.0f), std::vector<float>(16, 3.5f), {1.0f}, std::vector<float>(16, 1e-40f),
-      std::vector<float>(16, denormal), std::vector<float>(16, largest), std::vector<float>(17, -largest)};
+      std::vector<float>(16, 0.0f),    std::vector<float>(16, 3.5f),     {1.0f},
+      std::vector<float>(16, 1e-40f),  std::vector<float>(16, denormal), std::vector<float>(16, largest),
+      std::vector<float>(17, -largest)};
   for (float outlier : {1e30f, 1e33f, largest, 1e-20f, denormal}) {
     std::vector<float> one(32, 0.0f), both(33, 0.0f);
     one[30] = both[0] = outlier;
@@ -209,8 +217,10 @@ TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
 TEST_P(EveryGridTest, WhatIsNotFiniteMakesItsBlockNanAndLeavesTheOthersAlone) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (QuantizerSpec spec : GridsOf(GetParam()))
-    for (auto [poison, at] : {std::pair{std::numeric_limits<float>::quiet_NaN(), size_t{18}}, {infinity, size_t{18}},
-                              {-infinity, size_t{18}}, {infinity, size_t{16}}}) {
+    for (auto [poison, at] : {std::pair{std::numeric_limits<float>::quiet_NaN(), size_t{18}},
+                              {infinity, size_t{18}},
+                              {-infinity, size_t{18}},
+                              {infinity, size_t{16}}}) {
       SCOPED_TRACE(Describe(spec, 16) + " at " + std::to_string(at));
       spec.block = 16;
       std::vector<float> x, v(48, 1.0f);
@@ -234,7 +244,9 @@ TEST(EstimatorTest, AGaussianGridFollowsNumbersWhoseSquaresLeaveTheRangeOfFloat)
   for (double value : RandomVector(64, 8)) x.push_back(static_cast<float>(value));
   for (std::string estimator : {"ste", "quest", "ridge", "ridge_trust"})
     for (float unit : {0x1p80f, 0x1p-80f}) {
-      QuantizerSpec spec{.estimator = estimator, .format = Format::kInt2, .scheme = Scheme::kLinear,
+      QuantizerSpec spec{.estimator = estimator,
+                         .format = Format::kInt2,
+                         .scheme = Scheme::kLinear,
                          .grid = GridStatistics::kGaussian};
       std::vector<float> scaled = x, expected = RunForward(spec, x);
       for (float& value : scaled) value *= unit;
@@ -260,8 +272,11 @@ TEST(EstimatorTest, WithoutNoiseAndPenaltyRidgeIsStraightThrough) {
 TEST(EstimatorTest, ADetachedFitKeepsTheValuesAndPassesTheGradientOfSteOrQuest) {
   Vector x = RandomVector(128, 11), v = RandomVector(128, 12);
   for (auto [fitted, plain] : {std::pair{"ridge", "ste"}, {"ridge_trust", "quest"}}) {
-    QuantizerSpec detached{.estimator = fitted, .format = Format::kInt2, .scheme = Scheme::kLinear,
-                           .grid = GridStatistics::kGaussian, .fit_gradient = FitGradient::kDetached};
+    QuantizerSpec detached{.estimator = fitted,
+                           .format = Format::kInt2,
+                           .scheme = Scheme::kLinear,
+                           .grid = GridStatistics::kGaussian,
+                           .fit_gradient = FitGradient::kDetached};
     QuantizerSpec graph = detached, other = detached;
     graph.fit_gradient = FitGradient::kGraph;
     other.estimator = plain;
@@ -273,7 +288,9 @@ TEST(EstimatorTest, ADetachedFitKeepsTheValuesAndPassesTheGradientOfSteOrQuest) 
 
 // Of four numbers at one bit: mean 0, RMS 3.2016, so that the level is at 2.5545 and trust ends at 3.3209.
 TEST(EstimatorTest, RidgeTrustPassesTrustedElementsStraightThroughAndTheOthersNotAtAll) {
-  const QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt1, .scheme = Scheme::kAffine,
+  const QuantizerSpec spec{.estimator = "ridge_trust",
+                           .format = Format::kInt1,
+                           .scheme = Scheme::kAffine,
                            .grid = GridStatistics::kGaussian};
   EXPECT_EQ(RunBackward(spec, Vector{-4.5, 0.5, -0.5, 4.5}, Vector{1, 2, 3, 5}), (Vector{0, 2, 3, 0}));
 }
@@ -289,8 +306,12 @@ TEST(EstimatorTest, TrustIsInOutermostLevelsFromTheCentre) {
     const double extent = GaussianExtent(format) * std::sqrt(squares / static_cast<double>(x.size()));
     for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
       for (double trust : {0.5, 1.01}) {
-        QuantizerSpec spec{.estimator = "ridge_trust", .format = format, .scheme = scheme,
-                           .grid = GridStatistics::kGaussian, .fit_gradient = FitGradient::kDetached, .trust = trust};
+        QuantizerSpec spec{.estimator = "ridge_trust",
+                           .format = format,
+                           .scheme = scheme,
+                           .grid = GridStatistics::kGaussian,
+                           .fit_gradient = FitGradient::kDetached,
+                           .trust = trust};
         const Vector dx = RunBackward(spec, x, v);
         for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(dx[i], std::abs(x[i]) <= trust * extent) << x[i];
       }
@@ -302,7 +323,9 @@ TEST(EstimatorTest, TernaryNumbersAreTrustedHalfAStepBeyondTheirLevelOrAsFarAsTh
   Vector x(100, std::sqrt((100 - 1.2 * 1.2 - 1.3 * 1.3 - 1.8 * 1.8 - 1.9 * 1.9) / 96)), v(100, 1);
   x[0] = 1.2, x[1] = -1.3, x[2] = 1.8, x[3] = -1.9;
   for (const char* estimator : {"quest", "ridge_trust"}) {
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kTernary, .scheme = Scheme::kLinear,
+    QuantizerSpec spec{.estimator = estimator,
+                       .format = Format::kTernary,
+                       .scheme = Scheme::kLinear,
                        .grid = GridStatistics::kGaussian};
     auto first_four = [&] {
       const Vector dx = RunBackward(spec, x, v);
@@ -336,7 +359,8 @@ TEST(EstimatorTest, BlocksDoNotSeeEachOtherAndATailIsABlock) {
 }
 
 TEST(EstimatorTest, UnknownNameListsTheEstimators) {
-  EXPECT_NE(std::string(FindEstimator("rigde").status().message()).find("ridge, ste, quest, ridge_trust"), std::string::npos);
+  EXPECT_NE(std::string(FindEstimator("rigde").status().message()).find("ridge, ste, quest, ridge_trust"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -41,9 +41,12 @@ template <typename T>
 HWY_INLINE T EncodedScale(const QuantizerSpec& spec, T ideal) {
   if (!(ideal > T(0))) return T(0);
   switch (ScaleEncodingOf(spec.format)) {
-    case ScaleEncoding::kPowerOfTwo: return PowerOfTwoAtLeast(ideal);
-    case ScaleEncoding::kE4m3: return E4m3Scale(spec, ideal);
-    case ScaleEncoding::kFloat16: break;
+    case ScaleEncoding::kPowerOfTwo:
+      return PowerOfTwoAtLeast(ideal);
+    case ScaleEncoding::kE4m3:
+      return E4m3Scale(spec, ideal);
+    case ScaleEncoding::kFloat16:
+      break;
   }
   return ideal;
 }
@@ -93,8 +96,8 @@ HWY_INLINE Grid<T> BitModGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x
   return best;
 }
 
-// Without an inverse scale where a number is not finite, which an encoded scale would hide. `rms` is asked for by Gaussian
-// grids alone.
+// Without an inverse scale where a number is not finite, which an encoded scale would hide. `rms` is asked for by
+// Gaussian grids alone.
 template <typename T>
 HWY_NOINLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T rms) {
   if (!IsFinite(x, n)) return {};

@@ -31,7 +31,8 @@ double Nearest(const Vector& levels, double f) {
   const auto zero = static_cast<long>(levels.size() / 2);
   long best = 0;
   for (long i = 1; i < static_cast<long>(levels.size()); ++i) {
-    const double nearer = std::abs(levels[static_cast<size_t>(i)] - f), best_so_far = std::abs(levels[static_cast<size_t>(best)] - f);
+    const double nearer = std::abs(levels[static_cast<size_t>(i)] - f),
+                 best_so_far = std::abs(levels[static_cast<size_t>(best)] - f);
     if (nearer < best_so_far || (nearer == best_so_far && (i - zero) % 2 == 0)) best = i;
   }
   return levels[static_cast<size_t>(best)];

@@ -8,10 +8,10 @@
 #define RIDGELINE_QUANT_KERNELS_FLOAT_ROUND_INL_H_
 #endif
 
+#include <hwy/highway.h>
+
 #include <bit>
 #include <cstdint>
-
-#include <hwy/highway.h>
 
 #include "quant/spec/float_element.h"
 
@@ -48,10 +48,11 @@ template <typename T>
 HWY_INLINE FloatLevels<T> FloatLevelsOf(const FloatElement& element) {
   if (!element.enabled()) return {};
   constexpr int kDigits = sizeof(T) == 4 ? 24 : 53;
-  return {std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>(
-              (sizeof(T) == 4 ? int64_t{127} + element.smallest_exponent() : int64_t{1023} + element.smallest_exponent())
-              << (kDigits - 1))),
-          T(1.5) * static_cast<T>(int64_t{1} << (kDigits - 1 - element.mantissa_bits))};
+  return {
+      std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>(
+          (sizeof(T) == 4 ? int64_t{127} + element.smallest_exponent() : int64_t{1023} + element.smallest_exponent())
+          << (kDigits - 1))),
+      T(1.5) * static_cast<T>(int64_t{1} << (kDigits - 1 - element.mantissa_bits))};
 }
 
 // Nearest level, ties to the even one. REQUIRES: 0 <= a <= the largest level. A sum with a number this much larger has

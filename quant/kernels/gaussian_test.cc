@@ -37,7 +37,11 @@ const std::vector<double>& StandardNormal() {
 }
 
 QuantizerSpec GaussianSpec(const std::string& estimator, Scheme scheme, Format format, double lambda = 0) {
-  return {.estimator = estimator, .format = format, .scheme = scheme, .block = kQuantiles, .lambda = lambda,
+  return {.estimator = estimator,
+          .format = format,
+          .scheme = scheme,
+          .block = kQuantiles,
+          .lambda = lambda,
           .grid = GridStatistics::kGaussian};
 }
 
@@ -55,8 +59,12 @@ double MeanSquareError(const QuantizerSpec& spec) {
 }
 
 TEST(GaussianGridTest, LosesWhatThePaperSays) {
-  for (auto [format, error] : {std::pair{Format::kInt1, 0.36338}, {Format::kTernary, 0.19017}, {Format::kInt2, 0.11885},
-                               {Format::kInt3, 0.03744}, {Format::kInt4, 0.01154}, {Format::kFp4, 0.012685}}) {
+  for (auto [format, error] : {std::pair{Format::kInt1, 0.36338},
+                               {Format::kTernary, 0.19017},
+                               {Format::kInt2, 0.11885},
+                               {Format::kInt3, 0.03744},
+                               {Format::kInt4, 0.01154},
+                               {Format::kFp4, 0.012685}}) {
     QuantizerSpec spec = GaussianSpec("quest", Scheme::kLinear, format);
     EXPECT_NEAR(MeanSquareError(spec) / error, 1, kQuantileTolerance) << FormatName(format);
   }
@@ -106,7 +114,8 @@ TEST(GaussianGridTest, OneBitTrustsSevenTenthsAndFourBitsNearlyAll) {
   for (auto [format, share] : {std::pair{Format::kInt1, std::erf(1.30 * 0.7978845608 / std::sqrt(2.0))},
                                {Format::kInt4, std::erf(2.5139306 * 16 / 15 / std::sqrt(2.0))}}) {
     QuantizerSpec spec = GaussianSpec("quest", Scheme::kLinear, format);
-    FindEstimator("quest").value()->Backward(spec, StandardNormal().data(), nullptr, v.data(), 1, kQuantiles, dx.data());
+    FindEstimator("quest").value()->Backward(spec, StandardNormal().data(), nullptr, v.data(), 1, kQuantiles,
+                                             dx.data());
     double trusted = 0;
     for (double value : dx) trusted += value;
     EXPECT_NEAR(trusted / kQuantiles, share, 1e-4) << FormatName(format);

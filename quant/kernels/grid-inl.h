@@ -17,7 +17,8 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 // f(x) = (x - offset) * inverse_scale; the code is the nearest level to f(x). Levels are one apart, from lowest to
-// highest, and `shift` off the integers; those of floating-point formats are in `levels` and `extra` (float_grid-inl.h).
+// highest, and `shift` off the integers; those of floating-point formats are in `levels` and `extra`
+// (float_grid-inl.h).
 template <typename T>
 struct Grid {
   T scale;
@@ -26,14 +27,16 @@ struct Grid {
   T lowest;
   T highest;
   T shift;
-  bool is_sign;     // Linear 1 bit: the code is the sign of x, and sign(0) = +1.
+  bool is_sign;  // Linear 1 bit: the code is the sign of x, and sign(0) = +1.
   FloatLevels<T> levels = {};
-  T extra = 0;           // BitMoD's own level of this block; 0 for none.
+  T extra = 0;  // BitMoD's own level of this block; 0 for none.
   T half_last_step = T(0.5);
 };
 
 template <typename T>
-HWY_INLINE T AffineHighest(int bits) { return static_cast<T>((1 << bits) - 1); }
+HWY_INLINE T AffineHighest(int bits) {
+  return static_cast<T>((1 << bits) - 1);
+}
 
 // Levels 0 .. 2^bits - 1 from the smallest number to the largest.
 template <typename T>
@@ -61,8 +64,8 @@ HWY_INLINE Grid<T> GridWithScale(const QuantizerSpec& spec, T scale, T inverse_s
   return {scale, inverse_scale, T(0), -highest, highest, shift, spec.format == Format::kInt1};
 }
 
-// int1: mean |x| times the sign. ternary: mean |x|. intB: 2^B levels in symmetry about zero, half-integers, the outermost
-// at max |x|. A mean is that of what is kept.
+// int1: mean |x| times the sign. ternary: mean |x|. intB: 2^B levels in symmetry about zero, half-integers, the
+// outermost at max |x|. A mean is that of what is kept.
 template <typename T>
 HWY_INLINE Grid<T> LinearGrid(const QuantizerSpec& spec, const Block<T>& block) {
   const T* x = block.x_kept;
@@ -104,8 +107,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-// Of plain integers, signs and ternary numbers. Without an inverse scale, too, where a number is not finite: extents are
-// told, means are not finite themselves.
+// Of plain integers, signs and ternary numbers. Without an inverse scale, too, where a number is not finite: extents
+// are told, means are not finite themselves.
 template <typename T>
 HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const Block<T>& block) {
   if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, block);
@@ -129,15 +132,18 @@ HWY_INLINE Grid<T> RecallGrid(const QuantizerSpec& spec, const Block<T>& block) 
   return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit->offset);
 }
 
-// Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids stay
-// in registers. Half-integers are linear and have no offset.
+// Calls function(grid), compiled once for each kind of levels: loops over a block do not ask for it, and plain grids
+// stay in registers. Half-integers are linear and have no offset.
 template <typename T, class Function>
 HWY_INLINE void WithGridKind(const Grid<T>& grid, const Function& function) {
   if (grid.levels.magnet != T(0)) return function(grid);
   const T scale = grid.scale, inverse = grid.inverse_scale;
-  if (grid.is_sign) function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
-  else if (grid.shift == T(0)) function(Grid<T>{scale, inverse, grid.offset, grid.lowest, grid.highest, T(0), false});
-  else function(Grid<T>{scale, inverse, T(0), grid.lowest, grid.highest, T(0.5), false});
+  if (grid.is_sign)
+    function(Grid<T>{scale, inverse, T(0), T(-1), T(1), T(0), true});
+  else if (grid.shift == T(0))
+    function(Grid<T>{scale, inverse, grid.offset, grid.lowest, grid.highest, T(0), false});
+  else
+    function(Grid<T>{scale, inverse, T(0), grid.lowest, grid.highest, T(0.5), false});
 }
 
 // (x - offset) / scale, but for half a step between neighbouring numbers of T at the offset.
@@ -159,9 +165,8 @@ HWY_INLINE hn::Vec<D> NearestLevel(D d, const Grid<T>& grid, hn::Vec<D> f) {
 template <typename T>
 HWY_INLINE void Encode(const Grid<T>& grid, const T* x, int64_t n, T* q) {
   if (grid.levels.magnet != T(0)) return EncodeFloat(grid, x, n, q);
-  ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR {
-    hn::StoreU(NearestLevel(d, grid, GridValue(d, grid, x + i)), d, q + i);
-  });
+  ForEachVector<T>(
+      n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(NearestLevel(d, grid, GridValue(d, grid, x + i)), d, q + i); });
 }
 
 // Codes of a block, one vector after the other; those of floating-point formats are made beforehand, in the scratch.
@@ -181,7 +186,9 @@ class Encoder {
     return ZeroPruned(d, block_, i, level);
   }
   template <class D>
-  HWY_INLINE hn::Vec<D> Codes(D d, int64_t i) const { return Codes(d, i, GridValue(d, grid_, block_.x_kept + i)); }
+  HWY_INLINE hn::Vec<D> Codes(D d, int64_t i) const {
+    return Codes(d, i, GridValue(d, grid_, block_.x_kept + i));
+  }
 
  private:
   bool is_float() const { return grid_.levels.magnet != T(0); }
@@ -207,9 +214,9 @@ HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const B
   });
 }
 
-// An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre, or up to
-// half a step beyond the outermost level (TrustOf).
-// The zero of a pruned element is a code with an error, too: trusted where that is at most half the distance of two levels.
+// An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre, or up
+// to half a step beyond the outermost level (TrustOf). The zero of a pruned element is a code with an error, too:
+// trusted where that is at most half the distance of two levels.
 template <typename T>
 struct TrustedCodes {
   T low;

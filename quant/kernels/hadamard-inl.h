@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Walsh-Hadamard transform of a block, for its own function and for the blocks of estimators. A butterfly on each bit
-// of the index: those of whole vectors four vectors at a time, those within a vector by a shuffle and one multiplication
-// and addition. Compiled once for each instruction set; include only from files that use foreach_target.
+// The Walsh-Hadamard transform of a block, for its own function and for the blocks of estimators. A butterfly on each
+// bit of the index: those of whole vectors four vectors at a time, those within a vector by a shuffle and one
+// multiplication and addition. Compiled once for each instruction set; include only from files that use foreach_target.
 #if defined(RIDGELINE_QUANT_KERNELS_HADAMARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_HADAMARD_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_HADAMARD_INL_H_
@@ -22,10 +22,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <int kBytes, class D, class V>
 HWY_INLINE V ExchangeNeighbours(D d, V v) {
   const hn::Repartition<float, D> d32;  // Whose instructions stay among those of floating-point numbers.
-  if constexpr (kBytes == 4) return hn::BitCast(d, hn::Shuffle2301(hn::BitCast(d32, v)));
-  else if constexpr (kBytes == 8) return hn::BitCast(d, hn::Shuffle1032(hn::BitCast(d32, v)));
-  else if constexpr (kBytes == 16 && hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) > 32) return hn::SwapAdjacentBlocks(v);
-  else return hn::ConcatLowerUpper(d, v, v);
+  if constexpr (kBytes == 4)
+    return hn::BitCast(d, hn::Shuffle2301(hn::BitCast(d32, v)));
+  else if constexpr (kBytes == 8)
+    return hn::BitCast(d, hn::Shuffle1032(hn::BitCast(d32, v)));
+  else if constexpr (kBytes == 16 && hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) > 32)
+    return hn::SwapAdjacentBlocks(v);
+  else
+    return hn::ConcatLowerUpper(d, v, v);
 }
 
 // Butterfly within vectors: the lower of two neighbours becomes their sum, the upper their difference.
@@ -113,15 +117,19 @@ HWY_INLINE void TransformBlock(D d, const T* x, int64_t n, T factor, T* y) {
 
 // What normalises H of n rows.
 template <typename T>
-HWY_INLINE T RotationFactor(int64_t n) { return static_cast<T>(1 / __builtin_sqrt(static_cast<double>(n))); }
+HWY_INLINE T RotationFactor(int64_t n) {
+  return static_cast<T>(1 / __builtin_sqrt(static_cast<double>(n)));
+}
 
 // y = factor * H x with H of ones. y may be x. REQUIRES: n is a power of two.
 template <typename T>
 HWY_NOINLINE void Rotate(const T* x, int64_t n, T factor, T* y) {
   const hn::ScalableTag<T> full;
   const hn::CappedTag<T, 1> single;
-  if (n >= static_cast<int64_t>(hn::Lanes(full))) TransformBlock(full, x, n, factor, y);
-  else TransformBlock(single, x, n, factor, y);
+  if (n >= static_cast<int64_t>(hn::Lanes(full)))
+    TransformBlock(full, x, n, factor, y);
+  else
+    TransformBlock(single, x, n, factor, y);
 }
 
 // y = D x with the signs D, as numbers, of a block. y may be x.

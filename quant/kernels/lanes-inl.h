@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loops over the numbers of a block by full vectors and, behind them, by single numbers, and loads and stores that convert.
-// Compiled once for each instruction set; include only from files that use foreach_target.
+// Loops over the numbers of a block by full vectors and, behind them, by single numbers, and loads and stores that
+// convert. Compiled once for each instruction set; include only from files that use foreach_target.
 #if defined(RIDGELINE_QUANT_KERNELS_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_LANES_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_LANES_INL_H_
@@ -68,8 +68,8 @@ HWY_INLINE void SumLanes(D d, const hn::Vec<D> (&sums)[kSums], T (&totals)[kSums
   for (int k = 0; k < kSums; ++k) totals[k] = hn::GetLane(hn::SumOfLanes(d, sums[k]));
 }
 
-// totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k]. Few sums run in several chains each, added up
-// at the end: an addition takes longer than the rest of a step, and would be waited for.
+// totals[k] = the sum of what step(d, i, sums) adds to the vector sums[k]. Few sums run in several chains each, added
+// up at the end: an addition takes longer than the rest of a step, and would be waited for.
 template <int kSums, typename T, class Step>
 HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
   constexpr int kChains = kSums <= 2 ? 4 : 2;
@@ -94,7 +94,9 @@ HWY_INLINE void SumVectors(int64_t n, T (&totals)[kSums], const Step& step) {
 }
 
 template <class D, typename T>
-HWY_INLINE hn::Vec<D> LoadAs(D d, const T* from) { return hn::LoadU(d, from); }
+HWY_INLINE hn::Vec<D> LoadAs(D d, const T* from) {
+  return hn::LoadU(d, from);
+}
 
 template <class D>
 HWY_INLINE hn::Vec<D> LoadAs(D d, const BFloat16* from) {
@@ -105,7 +107,9 @@ HWY_INLINE hn::Vec<D> LoadAs(D d, const BFloat16* from) {
 }
 
 template <class D, typename T>
-HWY_INLINE void StoreAs(hn::Vec<D> v, D d, T* to) { hn::StoreU(v, d, to); }
+HWY_INLINE void StoreAs(hn::Vec<D> v, D d, T* to) {
+  hn::StoreU(v, d, to);
+}
 
 // Adding 0x7FFF, and one more if the lowest bit that stays is set, carries where the numbers round up.
 template <class D>
@@ -126,7 +130,9 @@ HWY_INLINE void ConvertNumbers(const From* from, int64_t n, To* to) {
 }
 
 template <typename T>
-HWY_INLINE void Copy(const T* from, int64_t n, T* to) { ConvertNumbers<T>(from, n, to); }
+HWY_INLINE void Copy(const T* from, int64_t n, T* to) {
+  ConvertNumbers<T>(from, n, to);
+}
 
 // A bit an element, those of a vector together: element i of a block is bit i % 8 of byte i / 8. Fewer than eight lanes
 // share a byte, which has to be 0 before the first of them.
@@ -134,14 +140,18 @@ template <class D>
 HWY_INLINE void StoreBits(D d, hn::Mask<D> mask, int64_t i, uint8_t* bits) {
   uint8_t stored[8] = {};
   hn::StoreMaskBits(d, mask, stored);
-  if constexpr (hn::MaxLanes(D()) < 8) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | stored[0] << (i % 8));
-  else __builtin_memcpy(bits + i / 8, stored, hn::Lanes(d) / 8);
+  if constexpr (hn::MaxLanes(D()) < 8)
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | stored[0] << (i % 8));
+  else
+    __builtin_memcpy(bits + i / 8, stored, hn::Lanes(d) / 8);
 }
 template <class D>
 HWY_INLINE hn::Mask<D> LoadBits(D d, const uint8_t* bits, int64_t i) {
   uint8_t stored[8] = {};
-  if constexpr (hn::MaxLanes(D()) < 8) stored[0] = static_cast<uint8_t>(bits[i / 8] >> (i % 8));
-  else __builtin_memcpy(stored, bits + i / 8, hn::Lanes(d) / 8);
+  if constexpr (hn::MaxLanes(D()) < 8)
+    stored[0] = static_cast<uint8_t>(bits[i / 8] >> (i % 8));
+  else
+    __builtin_memcpy(stored, bits + i / 8, hn::Lanes(d) / 8);
   return hn::LoadMaskBits(d, stored);
 }
 

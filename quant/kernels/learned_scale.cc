@@ -131,15 +131,20 @@ HWY_INLINE T BackwardRow(const LearnedLevels& levels, const X* x, const X* v, T 
 template <typename Function>
 HWY_INLINE void WithKind(LevelKind kind, const Function& function) {
   switch (kind) {
-    case LevelKind::kUniform: return function.template operator()<LevelKind::kUniform>();
-    case LevelKind::kSign: return function.template operator()<LevelKind::kSign>();
-    case LevelKind::kStretched: return function.template operator()<LevelKind::kStretched>();
-    case LevelKind::kPowersOfRootTwo: return function.template operator()<LevelKind::kPowersOfRootTwo>();
+    case LevelKind::kUniform:
+      return function.template operator()<LevelKind::kUniform>();
+    case LevelKind::kSign:
+      return function.template operator()<LevelKind::kSign>();
+    case LevelKind::kStretched:
+      return function.template operator()<LevelKind::kStretched>();
+    case LevelKind::kPowersOfRootTwo:
+      return function.template operator()<LevelKind::kPowersOfRootTwo>();
   }
 }
 
 template <typename T, typename X>
-HWY_INLINE void ForwardRows(const LearnedLevels& levels, const X* x, const T* scale, int64_t rows, int64_t n, X* x_hat) {
+HWY_INLINE void ForwardRows(const LearnedLevels& levels, const X* x, const T* scale, int64_t rows, int64_t n,
+                            X* x_hat) {
   WithKind(levels.kind, [&]<LevelKind kKind>() {
     for (int64_t row = 0; row < rows; ++row) ForwardRow<kKind>(levels, x + row * n, scale[row], n, x_hat + row * n);
   });
@@ -154,7 +159,8 @@ HWY_INLINE void BackwardRows(const LearnedLevels& levels, const X* x, const X* v
   });
 }
 
-void ForwardF32(const LearnedLevels& levels, const float* x, const float* scale, int64_t rows, int64_t n, float* x_hat) {
+void ForwardF32(const LearnedLevels& levels, const float* x, const float* scale, int64_t rows, int64_t n,
+                float* x_hat) {
   ForwardRows(levels, x, scale, rows, n, x_hat);
 }
 void ForwardF64(const LearnedLevels& levels, const double* x, const double* scale, int64_t rows, int64_t n,
@@ -219,7 +225,8 @@ absl::StatusOr<LearnedLevels> PostLevels(Format format) {
     const double powers = std::exp2(IntegerBits(format) - 1) - 1;
     return LearnedLevels{.kind = LevelKind::kPowersOfRootTwo, .lowest = -powers, .highest = powers};
   }
-  return absl::InvalidArgumentError(fmt::format("estimator post has no format {}: use int2 to int8", FormatName(format)));
+  return absl::InvalidArgumentError(
+      fmt::format("estimator post has no format {}: use int2 to int8", FormatName(format)));
 }
 
 }  // namespace

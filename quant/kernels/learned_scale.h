@@ -23,9 +23,9 @@ struct LearnedLevels {
   LevelKind kind = LevelKind::kUniform;
   double lowest = 0;
   double highest = 0;
-  double n = 1;          // kStretched
-  double shift = 0;      // kStretched
-  double gradient_q = 1; // Q_P in the factor 1 / sqrt(numbers Q_P) on the scale's gradient.
+  double n = 1;           // kStretched
+  double shift = 0;       // kStretched
+  double gradient_q = 1;  // Q_P in the factor 1 / sqrt(numbers Q_P) on the scale's gradient.
 };
 
 // By estimator and format:
@@ -38,8 +38,9 @@ absl::StatusOr<LearnedLevels> LearnedLevelsOf(const QuantizerSpec& spec);
 // No scale is smaller.
 inline constexpr double kSmallestLearnedScale = 1e-5;
 
-// x: (rows, features); scale: (rows); x_hat: (rows, features). Stateless and thread-safe, one pass, no allocation; BFloat16
-// is computed in float. A row with a NaN or an infinity becomes NaN. REQUIRES: scale[r] >= kSmallestLearnedScale.
+// x: (rows, features); scale: (rows); x_hat: (rows, features). Stateless and thread-safe, one pass, no allocation;
+// BFloat16 is computed in float. A row with a NaN or an infinity becomes NaN. REQUIRES: scale[r] >=
+// kSmallestLearnedScale.
 void LearnedScaleForward(const LearnedLevels& levels, const float* x, const float* scale, int64_t rows,
                          int64_t features, float* x_hat);
 void LearnedScaleForward(const LearnedLevels& levels, const double* x, const double* scale, int64_t rows,
@@ -47,8 +48,8 @@ void LearnedScaleForward(const LearnedLevels& levels, const double* x, const dou
 void LearnedScaleForward(const LearnedLevels& levels, const BFloat16* x, const float* scale, int64_t rows,
                          int64_t features, BFloat16* x_hat);
 
-// From v = dL/dx_hat: dx = v where f was not clamped, else 0; d_scale[r] = sum over the row of v (level - f) where f was
-// not clamped, v level where it was, and v level throughout for signs.
+// From v = dL/dx_hat: dx = v where f was not clamped, else 0; d_scale[r] = sum over the row of v (level - f) where f
+// was not clamped, v level where it was, and v level throughout for signs.
 void LearnedScaleBackward(const LearnedLevels& levels, const float* x, const float* v, const float* scale, int64_t rows,
                           int64_t features, float* dx, float* d_scale);
 void LearnedScaleBackward(const LearnedLevels& levels, const double* x, const double* v, const double* scale,

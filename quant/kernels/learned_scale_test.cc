@@ -29,10 +29,9 @@ struct Learned {
 
 const std::vector<Learned>& EveryLearned() {
   static const std::vector<Learned> all = {
-      {"lsq", Format::kInt1},     {"lsq", Format::kTernary},     {"lsq", Format::kInt2},  {"lsq", Format::kInt4},
-      {"paretoq", Format::kInt1}, {"paretoq", Format::kTernary}, {"paretoq", Format::kInt2},
-      {"paretoq", Format::kInt3}, {"paretoq", Format::kInt4},    {"post", Format::kInt2}, {"post", Format::kInt3},
-      {"post", Format::kInt4}};
+      {"lsq", Format::kInt1},     {"lsq", Format::kTernary},     {"lsq", Format::kInt2},     {"lsq", Format::kInt4},
+      {"paretoq", Format::kInt1}, {"paretoq", Format::kTernary}, {"paretoq", Format::kInt2}, {"paretoq", Format::kInt3},
+      {"paretoq", Format::kInt4}, {"post", Format::kInt2},       {"post", Format::kInt3},    {"post", Format::kInt4}};
   return all;
 }
 
@@ -114,12 +113,14 @@ TEST(LearnedScaleTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
     Vector dx(x.size());
     double d_scale = 0;
     LearnedScaleBackward(levels, x.data(), v.data(), &scale, 1, kFeatures, dx.data(), &d_scale);
-    EXPECT_NEAR(d_scale, (Loss(levels, x, scale + h, x, scale, v) - Loss(levels, x, scale - h, x, scale, v)) / (2 * h), 1e-6);
+    EXPECT_NEAR(d_scale, (Loss(levels, x, scale + h, x, scale, v) - Loss(levels, x, scale - h, x, scale, v)) / (2 * h),
+                1e-6);
     for (size_t i = 0; i < x.size(); ++i) {
       Vector up = x, down = x;
       up[i] += h;
       down[i] -= h;
-      EXPECT_NEAR(dx[i], (Loss(levels, up, scale, x, scale, v) - Loss(levels, down, scale, x, scale, v)) / (2 * h), 1e-6);
+      EXPECT_NEAR(dx[i], (Loss(levels, up, scale, x, scale, v) - Loss(levels, down, scale, x, scale, v)) / (2 * h),
+                  1e-6);
     }
   }
 }
@@ -137,8 +138,9 @@ TEST(LearnedScaleTest, EachRowHasItsScaleAndANanStaysInItsRow) {
 }
 
 TEST(LearnedScaleTest, WhatHasNoDefinitionIsRefusedByName) {
-  EXPECT_NE(std::string(LearnedLevelsOf({.estimator = "paretoq", .format = Format::kInt8}).status().message()).find("int3"),
-            std::string::npos);
+  EXPECT_NE(
+      std::string(LearnedLevelsOf({.estimator = "paretoq", .format = Format::kInt8}).status().message()).find("int3"),
+      std::string::npos);
   EXPECT_FALSE(LearnedLevelsOf({.estimator = "post", .format = Format::kInt1}).ok());
   EXPECT_FALSE(LearnedLevelsOf({.estimator = "lsq", .format = Format::kFp4}).ok());
   EXPECT_FALSE(LearnedLevelsOf({.estimator = "ste", .format = Format::kInt4}).ok());

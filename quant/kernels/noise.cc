@@ -11,9 +11,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/noise.cc"
-#include <hwy/foreach_target.h>
-
 #include <hwy/contrib/math/math-inl.h>
+#include <hwy/foreach_target.h>
 
 #include "quant/kernels/block_estimator.h"
 #include "quant/kernels/blockwise-inl.h"
@@ -61,8 +60,8 @@ constexpr uint32_t kAtLeastOne = 681419127, kAtLeastTwo = 5797768, kAtLeastThree
 
 HWY_INLINE float SampledStep(uint32_t draw) {
   const uint32_t u = draw >> 1;
-  const float size = static_cast<float>(u < kAtLeastOne) + static_cast<float>(u < kAtLeastTwo) +
-                     static_cast<float>(u < kAtLeastThree);
+  const float size =
+      static_cast<float>(u < kAtLeastOne) + static_cast<float>(u < kAtLeastTwo) + static_cast<float>(u < kAtLeastThree);
   return (draw & 1) != 0 ? -size : size;
 }
 
@@ -75,7 +74,8 @@ HWY_INLINE void SampledNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTRICT
 
 constexpr int64_t kPairsAtOnce = 32, kNormalsAtOnce = 2 * kPairsAtOnce;
 
-// Numbers first .. first + kNormalsAtOnce - 1 of N(0, 1) / 2: Box and Muller's transform makes two of two draws, halved.
+// Numbers first .. first + kNormalsAtOnce - 1 of N(0, 1) / 2: Box and Muller's transform makes two of two draws,
+// halved.
 HWY_INLINE void HalfNormals(NoiseKey key, uint32_t first, float* HWY_RESTRICT normals) {
   float *HWY_RESTRICT sizes = normals, *HWY_RESTRICT turns = normals + kPairsAtOnce;
 #pragma omp simd
@@ -103,13 +103,15 @@ HWY_INLINE void HalfNormalNoise(const T* HWY_RESTRICT x, int64_t n, T* HWY_RESTR
 }
 
 template <typename T>
-HWY_INLINE void AddNoise(const T* HWY_RESTRICT x, const T* HWY_RESTRICT noise, int64_t n, T step, T* HWY_RESTRICT x_hat) {
+HWY_INLINE void AddNoise(const T* HWY_RESTRICT x, const T* HWY_RESTRICT noise, int64_t n, T step,
+                         T* HWY_RESTRICT x_hat) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) x_hat[i] = x[i] + noise[i] * step;
 }
 
 template <typename T>
-HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
+HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block,
+                               T* HWY_RESTRICT x_hat) {
   const T* HWY_RESTRICT x = block.x;
   T* HWY_RESTRICT scratch = block.scratch;
   const int64_t n = block.n;
@@ -170,8 +172,12 @@ HWY_EXPORT(SampledNoiseF64);
 HWY_EXPORT(HalfNormalNoiseF32);
 HWY_EXPORT(HalfNormalNoiseF64);
 
-void GaussianSamplingNoise(const float* x, int64_t n, float* noise) { HWY_DYNAMIC_DISPATCH(SampledNoiseF32)(x, n, noise); }
-void GaussianSamplingNoise(const double* x, int64_t n, double* noise) { HWY_DYNAMIC_DISPATCH(SampledNoiseF64)(x, n, noise); }
+void GaussianSamplingNoise(const float* x, int64_t n, float* noise) {
+  HWY_DYNAMIC_DISPATCH(SampledNoiseF32)(x, n, noise);
+}
+void GaussianSamplingNoise(const double* x, int64_t n, double* noise) {
+  HWY_DYNAMIC_DISPATCH(SampledNoiseF64)(x, n, noise);
+}
 void DiffqNoise(const float* x, int64_t n, float* noise) { HWY_DYNAMIC_DISPATCH(HalfNormalNoiseF32)(x, n, noise); }
 void DiffqNoise(const double* x, int64_t n, double* noise) { HWY_DYNAMIC_DISPATCH(HalfNormalNoiseF64)(x, n, noise); }
 

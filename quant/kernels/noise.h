@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The noise that gaussws and diffq add to a block. It follows from the block's own numbers: their bits are the key of a
-// counter-based generator. So every rank, and each second look at the same weights, sees the same noise, no state has to
-// be carried or restored, and an optimizer step that moves any number of a block draws new noise for all of it.
+// counter-based generator. So every rank, and each second look at the same weights, sees the same noise, no state has
+// to be carried or restored, and an optimizer step that moves any number of a block draws new noise for all of it.
 #pragma once
 
 #include <cstdint>

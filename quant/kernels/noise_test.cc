@@ -77,7 +77,8 @@ TEST(NoiseTest, TheSizesOfNormalsThatComeInPairsAreIndependent) {
   const std::vector<float> noise = Drawn(DiffqNoise);
   double sum = 0;
   for (size_t i = 0; i + 32 < noise.size(); ++i)
-    sum += (std::pow(static_cast<double>(noise[i]), 2) - 0.25) * (std::pow(static_cast<double>(noise[i + 32]), 2) - 0.25);
+    sum +=
+        (std::pow(static_cast<double>(noise[i]), 2) - 0.25) * (std::pow(static_cast<double>(noise[i + 32]), 2) - 0.25);
   EXPECT_NEAR(sum / kNumbers, 0, 5 * 0.125 / std::sqrt(kNumbers));
 }
 

@@ -22,9 +22,9 @@ HWY_INLINE void GroupPlaces(int64_t n, int m, T* places) {
 }
 
 #if HWY_TARGET != HWY_SCALAR  // Which has no vectors to shuffle.
-// Of `keep` numbers of each group of four that are kept. Groups lie within 16 bytes, where a number's neighbours are those
-// whose places differ in the first bit, in the second or in both. Sizes are ordered like their bits; of equals the first
-// counts as one bit more.
+// Of `keep` numbers of each group of four that are kept. Groups lie within 16 bytes, where a number's neighbours are
+// those whose places differ in the first bit, in the second or in both. Sizes are ordered like their bits; of equals
+// the first counts as one bit more.
 template <class D>
 HWY_INLINE hn::Mask<D> KeptOfFours(D d, int keep, hn::Vec<D> x) {
   const hn::RebindToSigned<D> d32;
@@ -50,13 +50,13 @@ HWY_INLINE void StoreKept(D d, hn::Mask<D> kept, hn::Vec<D> x, T* mask, T* x_kep
   hn::StoreU(hn::IfThenElseZero(kept, x), d, x_kept);
 }
 
-// mask[i] = 1 for the sparsity.n largest |x| of each group, else 0; x_kept = mask * x. Of equals the first is kept; a NaN
-// is always kept. A number's rank is how many of its group come before it: each compares itself with its neighbours up to
-// m - 1 places away, whatever their group, and counts those of its own. REQUIRES: n is a multiple of m; sizes has
+// mask[i] = 1 for the sparsity.n largest |x| of each group, else 0; x_kept = mask * x. Of equals the first is kept; a
+// NaN is always kept. A number's rank is how many of its group come before it: each compares itself with its neighbours
+// up to m - 1 places away, whatever their group, and counts those of its own. REQUIRES: n is a multiple of m; sizes has
 // kLargestSparsityGroup numbers of room before it and behind its n.
 template <typename T>
 HWY_NOINLINE void Prune(const SparsityPattern& sparsity, const T* x, const T* places, int64_t n, T* sizes, T* mask,
-                      T* x_kept) {
+                        T* x_kept) {
 #if HWY_TARGET != HWY_SCALAR
   const hn::ScalableTag<T> full;
   if constexpr (sizeof(T) == 4)

@@ -23,7 +23,8 @@ std::vector<QuantizerSpec> EverySpec() {
   std::vector<QuantizerSpec> specs;
   for (std::string estimator : {"ste", "ridge", "quest", "ridge_trust", "ste_clip", "bitnet_b1", "bitnet",
                                 "bitnet_reloaded", "bi_adapter", "torchao", "gaussws", "diffq"})
-    for (Format format = Format::kInt1; format <= Format::kNvInt4; format = static_cast<Format>(static_cast<int>(format) + 1))
+    for (Format format = Format::kInt1; format <= Format::kNvInt4;
+         format = static_cast<Format>(static_cast<int>(format) + 1))
       for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
         for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
           for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph}) {
@@ -35,8 +36,8 @@ std::vector<QuantizerSpec> EverySpec() {
 }
 
 std::string Name(const QuantizerSpec& spec) {
-  return spec.estimator + " " + std::string(FormatName(spec.format)) + " " + std::string(SchemeName(spec.scheme)) + " " +
-         std::string(GridStatisticsName(spec.grid)) + (spec.hard_rounding ? " hard" : "");
+  return spec.estimator + " " + std::string(FormatName(spec.format)) + " " + std::string(SchemeName(spec.scheme)) +
+         " " + std::string(GridStatisticsName(spec.grid)) + (spec.hard_rounding ? " hard" : "");
 }
 
 template <typename T>
@@ -68,9 +69,14 @@ std::vector<double> RandomVector(size_t n, unsigned seed) {
 TEST(EverySpecTest, CoversEveryFormatWithEveryEstimatorThatHasIt) { EXPECT_GT(EverySpec().size(), 250u); }
 
 TEST(EverySpecTest, DegenerateBlocksGiveFiniteNumbers) {
-  const std::vector<std::vector<float>> blocks = {
-      std::vector<float>(16, 0.0f), std::vector<float>(16, 3.5f), {1.0f}, std::vector<float>(16, 1e-40f),
-      {0, 0, 0, 1e30f}, {-1e30f, 1e30f}, {0, 0, 0, 1e-20f}, {0, 0, -1e-38f}};
+  const std::vector<std::vector<float>> blocks = {std::vector<float>(16, 0.0f),
+                                                  std::vector<float>(16, 3.5f),
+                                                  {1.0f},
+                                                  std::vector<float>(16, 1e-40f),
+                                                  {0, 0, 0, 1e30f},
+                                                  {-1e30f, 1e30f},
+                                                  {0, 0, 0, 1e-20f},
+                                                  {0, 0, -1e-38f}};
   for (QuantizerSpec spec : EverySpec())
     for (bool hard : {false, true})
       for (const std::vector<float>& x : blocks) {
@@ -99,8 +105,8 @@ std::vector<std::vector<float>> RowsForMedians() {
 }
 
 TEST(BitnetReloadedTest, ItsScaleIsTheLowerMedianOfTheSizes) {
-  const QuantizerSpec spec{.estimator = "bitnet_reloaded", .format = Format::kTernary, .scheme = Scheme::kLinear,
-                           .block = 256};
+  const QuantizerSpec spec{
+      .estimator = "bitnet_reloaded", .format = Format::kTernary, .scheme = Scheme::kLinear, .block = 256};
   for (const std::vector<float>& x : RowsForMedians()) {
     std::vector<float> sizes;
     for (float number : x) sizes.push_back(std::abs(number));
@@ -160,7 +166,8 @@ TEST(BiAdapterTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
       const Spread spread = spread_of(moved);
       double sum = 0;
       for (size_t i = 0; i < moved.size(); ++i)
-        sum += v[i] * (((moved[i] - spread.mean) / (spread.deviation + 1e-5) + delta[i]) * spread.deviation + spread.mean);
+        sum +=
+            v[i] * (((moved[i] - spread.mean) / (spread.deviation + 1e-5) + delta[i]) * spread.deviation + spread.mean);
       return sum;
     };
     const std::vector<double> dx = Backward(spec, x, v);

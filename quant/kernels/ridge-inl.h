@@ -96,7 +96,9 @@ HWY_INLINE void FitOntoGrid(const QuantizerSpec& spec, const Block<T>& block, Fi
 }
 
 template <typename T>
-HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>& block) { return {GridOf(spec, block)}; }
+HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>& block) {
+  return {GridOf(spec, block)};
+}
 
 // Of the codes in the block's scratch.
 template <typename T>
@@ -134,7 +136,7 @@ HWY_INLINE Upstream<T> MeetCodes(const QuantizerSpec& spec, const Grid<T>& grid,
 // dL/dq f', the part of the gradient that passes f. f is the grid value of the dense x: the regression aims at that.
 template <class D, typename T>
 HWY_INLINE hn::Vec<D> GradientThroughCodes(D d, const Regression<T>& fit, const Upstream<T>& upstream, hn::Vec<D> v,
-                                        hn::Vec<D> f, hn::Vec<D> q) {
+                                           hn::Vec<D> f, hn::Vec<D> q) {
   const auto f_centred = hn::Sub(f, hn::Set(d, fit.f_mean)), q_centred = hn::Sub(q, hn::Set(d, fit.q_mean));
   const auto residual = hn::MulAdd(q_centred, hn::Set(d, T(-2) * fit.gain), f_centred);
   return hn::MulAdd(hn::Set(d, upstream.k), residual,
@@ -164,7 +166,8 @@ HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, 
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
     const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, q);
-    const auto direct = hn::MulAdd(hn::Set(d, upstream.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, upstream.mean));
+    const auto direct =
+        hn::MulAdd(hn::Set(d, upstream.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, upstream.mean));
     hn::StoreU(hn::Add(direct, ZeroUntrusted(d, trusted, block, i, f, dq)), d, dx + i);
   });
 }
@@ -188,8 +191,10 @@ template <bool kTrust, typename T>
 HWY_INLINE void RidgeBackwardFrom(const QuantizerSpec& spec, const Grid<T>& grid, const Regression<T>& fit,
                                   const Block<T>& block, const T* v, T* dx) {
   if (spec.fit_gradient == FitGradient::kDetached) {
-    if constexpr (kTrust) return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
-    else return PassGradient(block, v, dx);
+    if constexpr (kTrust)
+      return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
+    else
+      return PassGradient(block, v, dx);
   }
   const Upstream<T> upstream = MeetCodes(spec, grid, block, fit, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, upstream, v, dx);

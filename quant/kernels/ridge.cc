@@ -2,8 +2,8 @@
 // Ridge dequantization (arXiv 2409.09245): q = f(x) + delta with delta detached, and a ridge regression of x on q.
 //   affine: x_hat = a (q - mean q) + mean x,  a = Cov(x, q) / (Var q + lambda)
 //   linear: x_hat = a q,                      a = mean(q x) / (mean(q^2) + lambda)
-// Gradients in closed form: METHODS 0.3, with the terms of the grid's statistics where they stay in the graph. Sparse, q is
-// 0 where pruned, and the means still run over the whole block and the dense x.
+// Gradients in closed form: METHODS 0.3, with the terms of the grid's statistics where they stay in the graph. Sparse,
+// q is 0 where pruned, and the means still run over the whole block and the dense x.
 #include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE

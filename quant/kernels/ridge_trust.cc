@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ridge dequantization on a Gaussian grid, whose gradient trusts only what the grid can tell apart. The forward pass is
-// that of ridge. In the backward pass trusted elements pass their gradient straight through, the others none. Neither the
-// grid's statistics nor, but for fit_gradient graph, the regression are differentiated.
+// that of ridge. In the backward pass trusted elements pass their gradient straight through, the others none. Neither
+// the grid's statistics nor, but for fit_gradient graph, the regression are differentiated.
 #include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE

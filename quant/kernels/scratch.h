@@ -2,13 +2,14 @@
 // Scratch blocks of kernels.
 #pragma once
 
-#include <cstdint>
-
 #include <hwy/aligned_allocator.h>
+
+#include <cstdint>
 
 namespace ridgeline {
 
-// Room for `length` numbers, aligned for vectors and kept by each thread. The pointer holds until the thread's next call.
+// Room for `length` numbers, aligned for vectors and kept by each thread. The pointer holds until the thread's next
+// call.
 template <typename T>
 T* Scratch(int64_t length) {
   thread_local hwy::AlignedFreeUniquePtr<T[]> scratch;

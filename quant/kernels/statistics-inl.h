@@ -21,9 +21,13 @@ template <typename T>
 constexpr T kLargestScale = sizeof(T) == 4 ? T(1e30) : T(1e150);
 
 template <typename T>
-HWY_INLINE T Min(T a, T b) { return a < b ? a : b; }
+HWY_INLINE T Min(T a, T b) {
+  return a < b ? a : b;
+}
 template <typename T>
-HWY_INLINE T Max(T a, T b) { return a > b ? a : b; }
+HWY_INLINE T Max(T a, T b) {
+  return a > b ? a : b;
+}
 HWY_INLINE float Abs(float x) { return __builtin_fabsf(x); }
 HWY_INLINE double Abs(double x) { return __builtin_fabs(x); }
 HWY_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
@@ -77,8 +81,8 @@ HWY_INLINE T Sum(const T* x, int64_t n) {
 template <typename T>
 HWY_INLINE T SumAbs(const T* x, int64_t n) {
   T sum[1];
-  SumVectors(n, sum, [&](auto d, int64_t i, auto& sums)
-                         HWY_ATTR { sums[0] = hn::Add(sums[0], hn::Abs(hn::LoadU(d, x + i))); });
+  SumVectors(n, sum,
+             [&](auto d, int64_t i, auto& sums) HWY_ATTR { sums[0] = hn::Add(sums[0], hn::Abs(hn::LoadU(d, x + i))); });
   return sum[0];
 }
 
@@ -128,8 +132,7 @@ HWY_INLINE Extent<T> ExtentOf(const T* x, int64_t n) {
     odd.Add(x[i]);
   }
   return {Min(rest.smallest, hn::GetLane(hn::MinOfLanes(d, smallest))),
-          Max(rest.largest, hn::GetLane(hn::MaxOfLanes(d, largest))),
-          even.all_are_finite() && odd.all_are_finite()};
+          Max(rest.largest, hn::GetLane(hn::MaxOfLanes(d, largest))), even.all_are_finite() && odd.all_are_finite()};
 }
 
 // The sum of ((x - mean) unit)^2.
@@ -143,8 +146,8 @@ HWY_INLINE T SumOfSquares(const T* x, int64_t n, T mean, T unit) {
   return sum[0];
 }
 
-// The mean of x and the sum of (x - mean)^2, by sums about a number of the block. False where rounding would leave little
-// of the difference of two such sums: where that number lies far from the others.
+// The mean of x and the sum of (x - mean)^2, by sums about a number of the block. False where rounding would leave
+// little of the difference of two such sums: where that number lies far from the others.
 template <typename T>
 HWY_INLINE bool SumsInOnePass(const T* x, int64_t n, T* mean, T* squares) {
   constexpr T kLeastLeft = T(1) / T(16);

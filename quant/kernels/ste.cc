@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Straight-through estimator: x_hat = scale q + offset with the grid's own numbers, gradient passed as it comes, to pruned
-// numbers as well. With the grid in the graph, x_hat = x + scale delta, so dL/dscale = <v, delta> is what the statistics
-// receive.
+// Straight-through estimator: x_hat = scale q + offset with the grid's own numbers, gradient passed as it comes, to
+// pruned numbers as well. With the grid in the graph, x_hat = x + scale delta, so dL/dscale = <v, delta> is what the
+// statistics receive.
 #include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE

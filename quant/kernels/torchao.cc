@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// torchao's fake quantization (METHODS A1, A13), bit for bit in float32: the arithmetic and its order are the package's.
+// torchao's fake quantization (METHODS A1, A13), bit for bit in float32: the arithmetic and its order are the
+// package's.
 //   linear  s = max(max |x| / ((highest - lowest) / 2), smallest normal number),  zero = 0
-//   affine  s = max((max(x, 0) - min(x, 0)) / (highest - lowest), 2^-23),  zero = lowest - round(min(x, 0) / s), clamped
-//   x_hat = (clamp(round(x (1 / s)) + zero, lowest, highest) - zero) s,  lowest = -2^(b-1), highest = 2^(b-1) - 1
+//   affine  s = max((max(x, 0) - min(x, 0)) / (highest - lowest), 2^-23),  zero = lowest - round(min(x, 0) / s),
+//   clamped x_hat = (clamp(round(x (1 / s)) + zero, lowest, highest) - zero) s,  lowest = -2^(b-1), highest = 2^(b-1) -
+//   1
 // The gradient passes where nothing was clamped. At an odd divisor such as 7.5 the largest positive number of a linear
 // block lies half a step beyond the grid: it is clamped, and has no gradient, unless 1 / s was rounded down.
-#include "quant/kernels/estimator.h"
-
 #include <limits>
+
+#include "quant/kernels/estimator.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/torchao.cc"

@@ -47,8 +47,11 @@ GoldenCase ReadCase(const std::string& header, std::ifstream& file) {
   std::string word, format, scheme, line;
   int64_t block = 0, rows = 0, features = 0;
   words >> word >> format >> scheme >> block >> rows >> features;
-  GoldenCase golden{{.estimator = "torchao", .format = ParseFormat(format).value(), .scheme = ParseScheme(scheme).value(),
-                     .block = block == 0 ? features : block}, {}};
+  GoldenCase golden{{.estimator = "torchao",
+                     .format = ParseFormat(format).value(),
+                     .scheme = ParseScheme(scheme).value(),
+                     .block = block == 0 ? features : block},
+                    {}};
   for (int64_t row = 0; row < rows; ++row) {
     GoldenRow next;
     for (std::vector<float>* numbers : {&next.x, &next.x_hat}) {

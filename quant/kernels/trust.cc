@@ -34,7 +34,9 @@ HWY_INLINE void ZeroUntrustedBlock(const uint8_t* trusted, const V* v, int64_t n
 HWY_INLINE const uint16_t* AsStored(const BFloat16* v) { return reinterpret_cast<const uint16_t*>(v); }
 HWY_INLINE uint16_t* AsStored(BFloat16* v) { return reinterpret_cast<uint16_t*>(v); }
 template <typename V>
-HWY_INLINE V* AsStored(V* v) { return v; }
+HWY_INLINE V* AsStored(V* v) {
+  return v;
+}
 
 template <typename V>
 void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features,
@@ -48,8 +50,10 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
       if (spec.hadamard) {
         workspace.MoveTo(i, places[i]);
         T* result = workspace.RoomForGradient(nullptr, dx + at);
-        if (spec.stays_turned) ZeroUntrustedBlock(trusted, v + at, n, result);
-        else ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
+        if (spec.stays_turned)
+          ZeroUntrustedBlock(trusted, v + at, n, result);
+        else
+          ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
         workspace.GiveGradient(result, n, dx + at);
       } else {
         ZeroUntrustedBlock(trusted, AsStored(v + at), n, AsStored(dx + at));  // Element by element: dx may be v.

@@ -21,7 +21,10 @@ struct Case {
 };
 
 QuantizerSpec Gaussian(std::string estimator, Format format, Scheme scheme) {
-  return {.estimator = std::move(estimator), .format = format, .scheme = scheme, .block = 32,
+  return {.estimator = std::move(estimator),
+          .format = format,
+          .scheme = scheme,
+          .block = 32,
           .grid = GridStatistics::kGaussian};
 }
 

@@ -20,8 +20,8 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec);
 // Whether dL/dx = dL/dx_hat under the spec whatever x is, so that neither x nor a backward pass is needed.
 bool PassesGradient(const QuantizerSpec& spec);
 
-// Whether dL/dx is dL/dx_hat where the forward pass trusts x and 0 elsewhere (of H x with hadamard), so that the backward
-// pass needs one bit an element instead of x (quant/kernels/trust.h).
+// Whether dL/dx is dL/dx_hat where the forward pass trusts x and 0 elsewhere (of H x with hadamard), so that the
+// backward pass needs one bit an element instead of x (quant/kernels/trust.h).
 bool PassesTrustedGradient(const QuantizerSpec& spec);
 
 // Whether the gradient passes a regression, so that the backward pass needs that of each block, and its grid, beside x.
@@ -38,8 +38,8 @@ int64_t BlockLength(const QuantizerSpec& spec, int64_t features);
 inline constexpr int kNumbersOfFit = 6;
 
 // Bytes that the forward pass saves of one row beside x. Where PassesTrustedGradient(spec): who is trusted, a bit an
-// element, each block from a byte of its own on. Where PassesFit(spec): kNumbersOfFit numbers for each block, double ones for
-// x in double, else float. Else none.
+// element, each block from a byte of its own on. Where PassesFit(spec): kNumbersOfFit numbers for each block, double
+// ones for x in double, else float. Else none.
 int64_t SavedBytes(const QuantizerSpec& spec, int64_t features, int64_t number_bytes = 4);
 
 }  // namespace ridgeline

@@ -26,7 +26,8 @@ std::vector<double> LevelsOf(Format format) {
   const FloatElement element = FloatElementOf(format);
   if (!element.enabled())
     for (double level = 0; level <= LargestElement(format); ++level) levels.push_back(level);
-  else levels = MagnitudesOf(element);
+  else
+    levels = MagnitudesOf(element);
   for (size_t i = levels.size(); --i > 0;) levels.push_back(-levels[i]);
   std::sort(levels.begin(), levels.end());
   return levels;

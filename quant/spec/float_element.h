@@ -36,13 +36,27 @@ inline constexpr FloatElement kE5M2{5, 2, 57344};
 
 constexpr FloatElement FloatElementOf(Format format) {
   switch (format) {
-    case Format::kFp4: case Format::kMxFp4: case Format::kNvFp4: case Format::kBitModFp4: return kE2M1;
-    case Format::kFp6E2M3: case Format::kMxFp6E2M3: return kE2M3;
-    case Format::kFp6E3M2: case Format::kMxFp6E3M2: return kE3M2;
-    case Format::kFp8E4M3: case Format::kMxFp8E4M3: return kE4M3;
-    case Format::kFp8E5M2: case Format::kMxFp8E5M2: return kE5M2;
-    case Format::kBitModFp3: return kE2M0;
-    default: return {};
+    case Format::kFp4:
+    case Format::kMxFp4:
+    case Format::kNvFp4:
+    case Format::kBitModFp4:
+      return kE2M1;
+    case Format::kFp6E2M3:
+    case Format::kMxFp6E2M3:
+      return kE2M3;
+    case Format::kFp6E3M2:
+    case Format::kMxFp6E3M2:
+      return kE3M2;
+    case Format::kFp8E4M3:
+    case Format::kMxFp8E4M3:
+      return kE4M3;
+    case Format::kFp8E5M2:
+    case Format::kMxFp8E5M2:
+      return kE5M2;
+    case Format::kBitModFp3:
+      return kE2M0;
+    default:
+      return {};
   }
 }
 
@@ -54,10 +68,18 @@ enum class ScaleEncoding { kFloat16, kPowerOfTwo, kE4m3 };
 
 constexpr ScaleEncoding ScaleEncodingOf(Format format) {
   switch (format) {
-    case Format::kMxFp4: case Format::kMxFp6E2M3: case Format::kMxFp6E3M2: case Format::kMxFp8E4M3:
-    case Format::kMxFp8E5M2: case Format::kMxInt8: return ScaleEncoding::kPowerOfTwo;
-    case Format::kNvFp4: case Format::kNvInt4: return ScaleEncoding::kE4m3;
-    default: return ScaleEncoding::kFloat16;
+    case Format::kMxFp4:
+    case Format::kMxFp6E2M3:
+    case Format::kMxFp6E3M2:
+    case Format::kMxFp8E4M3:
+    case Format::kMxFp8E5M2:
+    case Format::kMxInt8:
+      return ScaleEncoding::kPowerOfTwo;
+    case Format::kNvFp4:
+    case Format::kNvInt4:
+      return ScaleEncoding::kE4m3;
+    default:
+      return ScaleEncoding::kFloat16;
   }
 }
 
@@ -76,9 +98,12 @@ constexpr BitModLevels BitModLevelsOf(Format format) {
 // The numbers that share a scale in MX and NV formats; 0 where a format leaves that open.
 constexpr int64_t OwnBlock(Format format) {
   switch (ScaleEncodingOf(format)) {
-    case ScaleEncoding::kPowerOfTwo: return 32;
-    case ScaleEncoding::kE4m3: return 16;
-    case ScaleEncoding::kFloat16: break;
+    case ScaleEncoding::kPowerOfTwo:
+      return 32;
+    case ScaleEncoding::kE4m3:
+      return 16;
+    case ScaleEncoding::kFloat16:
+      break;
   }
   return 0;
 }

@@ -25,9 +25,12 @@ struct Extremes {
 
 // METHODS B1. E4M3 and E5M2 keep codes for NaN, and E5M2 for infinities.
 TEST(FloatElementTest, SmallestAndLargestNumbersAreThoseOfTheStandards) {
-  for (const Extremes& extremes : {Extremes{Format::kFp6E2M3, 0.125, 7.5, 63}, {Format::kFp6E3M2, 0.0625, 28, 63},
-                                   {Format::kFp8E4M3, 0x1p-9, 448, 253}, {Format::kFp8E5M2, 0x1p-16, 57344, 247},
-                                   {Format::kMxInt8, 1, 127, 255}, {Format::kNvInt4, 1, 7, 15}}) {
+  for (const Extremes& extremes : {Extremes{Format::kFp6E2M3, 0.125, 7.5, 63},
+                                   {Format::kFp6E3M2, 0.0625, 28, 63},
+                                   {Format::kFp8E4M3, 0x1p-9, 448, 253},
+                                   {Format::kFp8E5M2, 0x1p-16, 57344, 247},
+                                   {Format::kMxInt8, 1, 127, 255},
+                                   {Format::kNvInt4, 1, 7, 15}}) {
     SCOPED_TRACE(FormatName(extremes.format));
     std::vector<double> levels = LevelsOf(extremes.format);
     EXPECT_EQ(levels.size(), extremes.levels);

@@ -12,15 +12,31 @@
 namespace ridgeline {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 25> kFormats = {{
-    {"none", Format::kNone}, {"int1", Format::kInt1}, {"int2", Format::kInt2}, {"int3", Format::kInt3},
-    {"int4", Format::kInt4}, {"int5", Format::kInt5}, {"int6", Format::kInt6}, {"int7", Format::kInt7},
-    {"int8", Format::kInt8}, {"ternary", Format::kTernary}, {"fp4", Format::kFp4}, {"fp6_e2m3", Format::kFp6E2M3},
-    {"fp6_e3m2", Format::kFp6E3M2}, {"fp8_e4m3", Format::kFp8E4M3}, {"fp8_e5m2", Format::kFp8E5M2},
-    {"bitmod_fp3", Format::kBitModFp3}, {"bitmod_fp4", Format::kBitModFp4}, {"mxfp4", Format::kMxFp4},
-    {"mxfp6_e2m3", Format::kMxFp6E2M3}, {"mxfp6_e3m2", Format::kMxFp6E3M2}, {"mxfp8_e4m3", Format::kMxFp8E4M3},
-    {"mxfp8_e5m2", Format::kMxFp8E5M2}, {"mxint8", Format::kMxInt8}, {"nvfp4", Format::kNvFp4},
-    {"nvint4", Format::kNvInt4}}};
+constexpr std::array<std::pair<std::string_view, Format>, 25> kFormats = {{{"none", Format::kNone},
+                                                                           {"int1", Format::kInt1},
+                                                                           {"int2", Format::kInt2},
+                                                                           {"int3", Format::kInt3},
+                                                                           {"int4", Format::kInt4},
+                                                                           {"int5", Format::kInt5},
+                                                                           {"int6", Format::kInt6},
+                                                                           {"int7", Format::kInt7},
+                                                                           {"int8", Format::kInt8},
+                                                                           {"ternary", Format::kTernary},
+                                                                           {"fp4", Format::kFp4},
+                                                                           {"fp6_e2m3", Format::kFp6E2M3},
+                                                                           {"fp6_e3m2", Format::kFp6E3M2},
+                                                                           {"fp8_e4m3", Format::kFp8E4M3},
+                                                                           {"fp8_e5m2", Format::kFp8E5M2},
+                                                                           {"bitmod_fp3", Format::kBitModFp3},
+                                                                           {"bitmod_fp4", Format::kBitModFp4},
+                                                                           {"mxfp4", Format::kMxFp4},
+                                                                           {"mxfp6_e2m3", Format::kMxFp6E2M3},
+                                                                           {"mxfp6_e3m2", Format::kMxFp6E3M2},
+                                                                           {"mxfp8_e4m3", Format::kMxFp8E4M3},
+                                                                           {"mxfp8_e5m2", Format::kMxFp8E5M2},
+                                                                           {"mxint8", Format::kMxInt8},
+                                                                           {"nvfp4", Format::kNvFp4},
+                                                                           {"nvint4", Format::kNvInt4}}};
 
 absl::Status ValidateSparsity(const QuantizerSpec& spec) {
   const auto [n, m] = spec.sparsity;
@@ -43,7 +59,8 @@ absl::Status ValidateSparsity(const QuantizerSpec& spec) {
 
 absl::Status ValidateHadamard(const QuantizerSpec& spec) {
   if (!spec.hadamard && spec.hadamard_signs)
-    return absl::InvalidArgumentError("hadamard_signs come before a Hadamard matrix, and hadamard is false: set it to true");
+    return absl::InvalidArgumentError(
+        "hadamard_signs come before a Hadamard matrix, and hadamard is false: set it to true");
   if (!spec.hadamard && spec.stays_turned)
     return absl::InvalidArgumentError("stays_turned is about a Hadamard matrix, and hadamard is false: set it to true");
   if (!spec.hadamard) return absl::OkStatus();
@@ -152,9 +169,9 @@ absl::Status ValidateQuantizerSpec(const QuantizerSpec& spec) {
 
 absl::Status ValidateFeatures(const QuantizerSpec& spec, int64_t features) {
   if (spec.sparsity.is_sparse() && features % spec.sparsity.m != 0)
-    return absl::InvalidArgumentError(
-        fmt::format("{} features leave a tail of {} behind sparse groups of {}: use a pattern that divides the features",
-                    features, features % spec.sparsity.m, spec.sparsity.m));
+    return absl::InvalidArgumentError(fmt::format(
+        "{} features leave a tail of {} behind sparse groups of {}: use a pattern that divides the features", features,
+        features % spec.sparsity.m, spec.sparsity.m));
   if (!spec.hadamard || features % spec.block == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{} features leave a tail of {} behind Hadamard blocks of {}: use a block that divides the features",

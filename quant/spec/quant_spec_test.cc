@@ -12,9 +12,10 @@ namespace ridgeline {
 namespace {
 
 TEST(QuantSpecTest, EveryFormatNameReadsBackToItself) {
-  for (std::string name : {"none", "int1", "int2", "int3", "int4", "int5", "int6", "int7", "int8", "ternary", "fp4",
-                           "fp6_e2m3", "fp6_e3m2", "fp8_e4m3", "fp8_e5m2", "bitmod_fp3", "bitmod_fp4", "mxfp4",
-                           "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3", "mxfp8_e5m2", "mxint8", "nvfp4", "nvint4"})
+  for (std::string name : {"none",       "int1",       "int2",       "int3",  "int4",       "int5",       "int6",
+                           "int7",       "int8",       "ternary",    "fp4",   "fp6_e2m3",   "fp6_e3m2",   "fp8_e4m3",
+                           "fp8_e5m2",   "bitmod_fp3", "bitmod_fp4", "mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3",
+                           "mxfp8_e5m2", "mxint8",     "nvfp4",      "nvint4"})
     EXPECT_EQ(FormatName(ParseFormat(name).value()), name);
 }
 
@@ -36,8 +37,8 @@ TEST(QuantSpecTest, GridNamesReadBackAndOthersAreRefused) {
 }
 
 TEST(QuantSpecTest, QuestIsLinearOnADetachedGaussianGrid) {
-  QuantizerSpec quest{.estimator = "quest", .format = Format::kInt1, .scheme = Scheme::kLinear,
-                      .grid = GridStatistics::kGaussian};
+  QuantizerSpec quest{
+      .estimator = "quest", .format = Format::kInt1, .scheme = Scheme::kLinear, .grid = GridStatistics::kGaussian};
   EXPECT_TRUE(ValidateQuantizerSpec(quest).ok());
   QuantizerSpec affine = quest, minmax = quest, graph = quest;
   affine.scheme = Scheme::kAffine;
@@ -48,8 +49,8 @@ TEST(QuantSpecTest, QuestIsLinearOnADetachedGaussianGrid) {
 
 TEST(QuantSpecTest, RidgeTrustNeedsADetachedGaussianGridInEitherScheme) {
   for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine}) {
-    QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt2, .scheme = scheme,
-                       .grid = GridStatistics::kGaussian};
+    QuantizerSpec spec{
+        .estimator = "ridge_trust", .format = Format::kInt2, .scheme = scheme, .grid = GridStatistics::kGaussian};
     EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
     spec.grid = GridStatistics::kMinMax;
     EXPECT_FALSE(ValidateQuantizerSpec(spec).ok());
@@ -69,8 +70,7 @@ TEST(QuantSpecTest, AHadamardBlockIsAPowerOfTwoWithoutATail) {
 }
 
 TEST(QuantSpecTest, GranularityNamesReadBackAndOthersAreRefused) {
-  for (std::string name : {"block", "row", "tensor"})
-    EXPECT_EQ(GranularityName(ParseGranularity(name).value()), name);
+  for (std::string name : {"block", "row", "tensor"}) EXPECT_EQ(GranularityName(ParseGranularity(name).value()), name);
   EXPECT_FALSE(ParseGranularity("channel").ok());
 }
 
@@ -158,7 +158,8 @@ TEST(QuantSpecTest, OnlyWhatIsTurnedStaysTurnedAndItsGradientIsNotThatOfTheValue
 }
 
 TEST(QuantSpecTest, TheBackwardPassIsLeftBitsOfTrustOrSixNumbersOfEachFitOrNothing) {
-  QuantizerSpec spec{.estimator = "ridge_trust", .format = Format::kInt4, .block = 20, .grid = GridStatistics::kGaussian};
+  QuantizerSpec spec{
+      .estimator = "ridge_trust", .format = Format::kInt4, .block = 20, .grid = GridStatistics::kGaussian};
   EXPECT_FALSE(PassesFit(spec));
   EXPECT_EQ(SavedBytes(spec, 40), 2 * 3);
   EXPECT_EQ(SavedBytes(spec, 41), 2 * 3 + 1);
@@ -227,9 +228,9 @@ TEST(QuantSpecTest, ANegativeMaskDecayIsRefused) {
 }
 
 TEST(QuantSpecTest, AMaskCostsTheLogarithmOfItsChoicesRoundedUp) {
-  EXPECT_EQ(MaskBitsPerGroup({2, 4}), 3);    // 6 choices
-  EXPECT_EQ(MaskBitsPerGroup({1, 4}), 2);    // 4
-  EXPECT_EQ(MaskBitsPerGroup({4, 8}), 7);    // 70
+  EXPECT_EQ(MaskBitsPerGroup({2, 4}), 3);     // 6 choices
+  EXPECT_EQ(MaskBitsPerGroup({1, 4}), 2);     // 4
+  EXPECT_EQ(MaskBitsPerGroup({4, 8}), 7);     // 70
   EXPECT_EQ(MaskBitsPerGroup({16, 32}), 30);  // 601,080,390
   EXPECT_EQ(MaskBitsPerGroup({1, 1}), 0);
 }

@@ -21,16 +21,18 @@ struct Case {
 };
 
 const std::vector<RecipeOverride> kPlain = {};
-const std::vector<RecipeOverride> kA4W1Sparse = {
-    {"quant.estimator", "ridge"},       {"quant.weight.format", "int1"},  {"quant.weight.scheme", "linear"},
-    {"quant.activation.format", "int4"}, {"sparsity.pattern", "2:4"},     {"training.dtype", "bfloat16"}};
+const std::vector<RecipeOverride> kA4W1Sparse = {{"quant.estimator", "ridge"},      {"quant.weight.format", "int1"},
+                                                 {"quant.weight.scheme", "linear"}, {"quant.activation.format", "int4"},
+                                                 {"sparsity.pattern", "2:4"},       {"training.dtype", "bfloat16"}};
 const std::vector<RecipeOverride> kTrusting = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "int4"}};
-const std::vector<RecipeOverride> kNvFp4 = {
-    {"quant.estimator", "ste"}, {"quant.weight.format", "nvfp4"}, {"training.local_batch_size", "1"},
-    {"training.dtype", "bfloat16"}};
+const std::vector<RecipeOverride> kNvFp4 = {{"quant.estimator", "ste"},
+                                            {"quant.weight.format", "nvfp4"},
+                                            {"training.local_batch_size", "1"},
+                                            {"training.dtype", "bfloat16"}};
 
 v1::Recipe RecipeOf(const Case& c) {
-  RecipeReadResult read = ReadRecipe("dataset: {path: nowhere}\nmodel: {name: " + std::string(c.model) + "}\n", "recipe", c.set);
+  RecipeReadResult read =
+      ReadRecipe("dataset: {path: nowhere}\nmodel: {name: " + std::string(c.model) + "}\n", "recipe", c.set);
   EXPECT_TRUE(read.problems.empty()) << read.problems.front().ToString();
   ApplyRecipeDefaults(&read.recipe);
   read.recipe.mutable_quant()->add_skip("*.mlp.*");
@@ -46,7 +48,9 @@ class CountsTest : public ::testing::TestWithParam<Case> {
     quantizers_ = QuantizersFromRecipe(recipe_).value();
     const bool in_bfloat16 = recipe_.training().dtype() == "bfloat16";
     model_ = MakeModel(config_,
-                       {.weight = quantizers_.weight, .activation = quantizers_.activation, .skip = quantizers_.skip,
+                       {.weight = quantizers_.weight,
+                        .activation = quantizers_.activation,
+                        .skip = quantizers_.skip,
                         .compute_dtype = in_bfloat16 ? at::kBFloat16 : at::kFloat},
                        std::nullopt)
                  .value();

@@ -67,7 +67,8 @@ void Train(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers
   const BatchSplit split = SplitBatch(training, 1);
   const std::unique_ptr<LanguageModel> model =
       MakeModel(config,
-                {.weight = quantizers.weight, .activation = quantizers.activation,
+                {.weight = quantizers.weight,
+                 .activation = quantizers.activation,
                  .compute_dtype = training.dtype() == "bfloat16" ? at::kBFloat16 : at::kFloat,
                  .recompute_activations = recipe.activation_checkpoint().mode() == "full"},
                 1)
@@ -109,7 +110,8 @@ TEST_P(PeakMemoryTest, IsThePlannedOneWithinTheTolerance) {
   const double measured = StatusBytes("VmHWM") - before;
   const MemoryPlan planned = PlanMemory(recipe, GetParam().config, quantizers, 1);
   std::printf("%s: planned %.0f MiB (state %.0f, activations %.0f, working %.0f), measured %.0f MiB\n", GetParam().name,
-              static_cast<double>(planned.peak_bytes()) / kMebibyte, static_cast<double>(planned.state_bytes()) / kMebibyte,
+              static_cast<double>(planned.peak_bytes()) / kMebibyte,
+              static_cast<double>(planned.state_bytes()) / kMebibyte,
               static_cast<double>(planned.activations_bytes) / kMebibyte,
               static_cast<double>(planned.working_bytes) / kMebibyte, measured / kMebibyte);
   EXPECT_NEAR(static_cast<double>(planned.peak_bytes()) / measured, 1, ToleranceOf(recipe.training()));
@@ -147,8 +149,7 @@ const std::vector<RecipeOverride> kBfloat16 = {{"training.dtype", "bfloat16"}};
 INSTANTIATE_TEST_SUITE_P(
     Cases, PeakMemoryTest,
     ::testing::Values(
-        Case{"gpt-11m", Elevenm(256), kShortBatch},
-        Case{"gpt-11m a4w4", Elevenm(256), With(kShortBatch, kA4W4)},
+        Case{"gpt-11m", Elevenm(256), kShortBatch}, Case{"gpt-11m a4w4", Elevenm(256), With(kShortBatch, kA4W4)},
         Case{"gpt-11m a4w4 ridge_trust", Elevenm(256), With(With(kShortBatch, kA4W4), kTrusting)},
         Case{"gemma3 of 4 layers", FewLayers(4, 16384), kShortBatch},
         Case{"gemma3 of 4 layers, a4w4 in bfloat16", FewLayers(4, 16384), With(With(kShortBatch, kA4W4), kBfloat16)},
@@ -156,9 +157,11 @@ INSTANTIATE_TEST_SUITE_P(
              With(kShortBatch, {{"activation_checkpoint.mode", "full"}, {"training.global_batch_size", "8"}})},
         Case{"gemma3 of 4 layers, accumulated", FewLayers(4, 16384),
              With(With(kShortBatch, kBfloat16), {{"training.local_batch_size", "2"}})},
-        Case{"gemma3 of 3 layers, past the window", FewLayers(3, 16384),
+        Case{"gemma3 of 3 layers, past the window",
+             FewLayers(3, 16384),
              {{"training.seq_len", "1024"}, {"training.global_batch_size", "1"}}},
-        Case{"gemma3 of 1 layer, all words", FewLayers(1, 65536),
+        Case{"gemma3 of 1 layer, all words",
+             FewLayers(1, 65536),
              {{"training.seq_len", "1024"}, {"training.global_batch_size", "1"}}}));
 
 }  // namespace

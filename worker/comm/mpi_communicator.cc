@@ -81,9 +81,9 @@ class MpiCommunicator : public Communicator {
         if (terminating_ && terminating_since_ms_ == 0) terminating_since_ms_ = now_ms;
         const bool late = terminating_since_ms_ != 0 && now_ms - terminating_since_ms_ > kTerminatingTimeoutMs;
         if (late || now_ms - start_ms > timeout_ms)
-          return absl::DeadlineExceededError(fmt::format(
-              "rank {} of {} waited {} ms in collective '{}': another rank hangs or died", rank_, size_,
-              now_ms - start_ms, what));
+          return absl::DeadlineExceededError(
+              fmt::format("rank {} of {} waited {} ms in collective '{}': another rank hangs or died", rank_, size_,
+                          now_ms - start_ms, what));
       }
       if (polite && looks > 64) std::this_thread::sleep_for(kIdlePoll);
     }

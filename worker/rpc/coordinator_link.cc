@@ -42,7 +42,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 }  // namespace
 
 CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello)
-    : address_(address), hello_(hello), channel_(MakeChannel(address)), stub_(v1::WorkerGateway::NewStub(channel_)),
+    : address_(address),
+      hello_(hello),
+      channel_(MakeChannel(address)),
+      stub_(v1::WorkerGateway::NewStub(channel_)),
       thread_([this] { ConnectForever(); }) {}
 
 // Says goodbye, so that the coordinator need not wait for a lease; cuts the stream if it does not answer.
@@ -192,7 +195,8 @@ bool CoordinatorLink::Introduce(Stream& stream) {
   if (!stream.Write(first) || !stream.Read(&answer)) return false;
   if (answer.has_refused()) {
     std::lock_guard lock(mutex_);
-    if (!has_complained_) spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
+    if (!has_complained_)
+      spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
     has_complained_ = true;
     cancelled_ = true;  // Whatever still runs here, somebody else has taken over.
     return false;

@@ -75,7 +75,7 @@ class CoordinatorLink {
   v1::MetricBatch metrics_;
   v1::LogBatch logs_;
   std::optional<v1::Assign> waiting_assignment_;
-  std::string job_id_;               // Of the current attempt; empty when idle.
+  std::string job_id_;  // Of the current attempt; empty when idle.
   int64_t epoch_ = 0;
   int64_t heartbeat_interval_ms_ = 1000;
   grpc::ClientContext* context_ = nullptr;  // Of the present connection.

@@ -39,8 +39,10 @@ std::vector<fs::path> CheckpointFolders(const std::string& root, std::vector<fs:
     std::string name = entry.path().filename().string();
     if (!name.starts_with("step-")) continue;
     bool finished = name.find_first_not_of("0123456789", 5) == std::string::npos;
-    if (finished) folders.push_back(entry.path());
-    else if (leftovers != nullptr) leftovers->push_back(entry.path());
+    if (finished)
+      folders.push_back(entry.path());
+    else if (leftovers != nullptr)
+      leftovers->push_back(entry.path());
   }
   std::sort(folders.rbegin(), folders.rend());
   return folders;
@@ -61,9 +63,12 @@ uintmax_t BytesOfFile(const fs::path& path) {
 }
 
 std::string ManifestOf(const CheckpointState& state, int world_size, uintmax_t bytes, const std::string& sha256) {
-  Json manifest = {{"format", kManifestFormat},     {"step", state.step},
-                   {"job_id", state.job_id},        {"recipe_sha256", state.recipe_sha256},
-                   {"world_size", world_size},      {"version", RIDGELINE_VERSION},
+  Json manifest = {{"format", kManifestFormat},
+                   {"step", state.step},
+                   {"job_id", state.job_id},
+                   {"recipe_sha256", state.recipe_sha256},
+                   {"world_size", world_size},
+                   {"version", RIDGELINE_VERSION},
                    {"files", {{{"name", kStateFile}, {"bytes", bytes}, {"sha256", sha256}}}}};
   return manifest.dump(2) + "\n";
 }

@@ -14,10 +14,10 @@
 namespace ridgeline {
 
 struct CheckpointState {
-  int64_t step = 0;             // Optimizer steps that are done.
-  int64_t epoch = 0;            // Of the attempt that writes; two never write into one unfinished folder.
+  int64_t step = 0;   // Optimizer steps that are done.
+  int64_t epoch = 0;  // Of the attempt that writes; two never write into one unfinished folder.
   std::string job_id;
-  std::string recipe_sha256;    // A checkpoint of another recipe is refused.
+  std::string recipe_sha256;  // A checkpoint of another recipe is refused.
   SafetensorsFile tensors;
 };
 

@@ -30,8 +30,6 @@ std::vector<int64_t> ValidationOffsets(int64_t sequences, int64_t token_count, i
   return offsets;
 }
 
-Share ShareOfRank(int64_t count, int rank, int size) {
-  return {count * rank / size, count * (rank + 1) / size};
-}
+Share ShareOfRank(int64_t count, int rank, int size) { return {count * rank / size, count * (rank + 1) / size}; }
 
 }  // namespace ridgeline

@@ -23,8 +23,8 @@ void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, const 
   const int64_t batch = std::max<int64_t>(1, kTokensPerBatch / window.seq_len);
   for (int64_t begin = share.begin; begin < share.end; begin += batch) {
     const int64_t count = std::min(batch, share.end - begin);
-    auto [inputs, targets] = GatherBatch(
-        tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), window);
+    auto [inputs, targets] =
+        GatherBatch(tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), window);
     const HeadScore score = Score(model, inputs, targets);
     sums[0] += score.loss;
     sums[1] += static_cast<double>(score.correct);
@@ -51,9 +51,10 @@ absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32
   const int64_t seq_len = window.seq_len;
   const int64_t token_count = static_cast<int64_t>(tokens.size());
   if (token_count <= seq_len)
-    return absl::InvalidArgumentError(fmt::format(
-        "the held-out text has {} tokens, one validation sequence needs {}: prepare more text or lower training.seq_len",
-        token_count, seq_len + 1));
+    return absl::InvalidArgumentError(
+        fmt::format("the held-out text has {} tokens, one validation sequence needs {}: prepare more text or lower "
+                    "training.seq_len",
+                    token_count, seq_len + 1));
   const std::vector<int64_t> offsets = ValidationOffsets(sequences, token_count, seq_len);
   const Share share = ShareOfRank(static_cast<int64_t>(offsets.size()), communicator.rank(), communicator.size());
   std::array<double, 4> sums = {0, 0, 0, 0};  // Loss, right predictions, tokens, ranks that failed.

@@ -10,8 +10,8 @@ namespace ridgeline {
 namespace {
 
 absl::Status OutOfMemory(const std::string& what) {
-  return absl::ResourceExhaustedError(fmt::format(
-      "out of memory; lower training.global_batch_size or training.seq_len, or use more ranks: {}", what));
+  return absl::ResourceExhaustedError(
+      fmt::format("out of memory; lower training.global_batch_size or training.seq_len, or use more ranks: {}", what));
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 
 namespace ridgeline {
 
-// Sets them from what `tokens`, (B, T) int64, make of the inputs, on rank 0, and gives its numbers to all ranks, so that
-// these begin alike. Every rank calls it; nothing happens without such scales.
+// Sets them from what `tokens`, (B, T) int64, make of the inputs, on rank 0, and gives its numbers to all ranks, so
+// that these begin alike. Every rank calls it; nothing happens without such scales.
 absl::Status SetInputScales(LanguageModel* model, const at::Tensor& tokens, Communicator& communicator);
 
 }  // namespace ridgeline

@@ -15,7 +15,9 @@ const T* NumbersOf(const at::Tensor& tensor, const RunOfRows& run) {
   return static_cast<const T*>(tensor.const_data_ptr()) + run.begin;
 }
 template <typename T>
-T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) { return static_cast<T*>(tensor.mutable_data_ptr()) + run.begin; }
+T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) {
+  return static_cast<T*>(tensor.mutable_data_ptr()) + run.begin;
+}
 
 // Of a layer's matrix in bfloat16 that is not quantized: its new values leave with the step.
 bool LeavesWithStep(const Parameter& parameter) {
@@ -25,7 +27,10 @@ bool LeavesWithStep(const Parameter& parameter) {
 }  // namespace
 
 AdamW::AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay)
-    : model_(model), options_(options), mask_decay_(mask_decay), runs_(RunsOfRows(*model)),
+    : model_(model),
+      options_(options),
+      mask_decay_(mask_decay),
+      runs_(RunsOfRows(*model)),
       steps_(at::zeros({}, at::kLong)) {
   for (const Parameter& parameter : model->parameters())
     moments_.push_back({at::zeros_like(parameter.master), at::zeros_like(parameter.master)});

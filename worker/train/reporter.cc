@@ -34,7 +34,8 @@ v1::MetricPoint PointOf(const StepReport& report) {
 
 Reporter::Reporter(const v1::Recipe& recipe, RunObserver* observer)
     : tokens_per_step_(int64_t{recipe.training().global_batch_size()} * recipe.training().seq_len()),
-      every_steps_((recipe.training().steps() + kReportedSteps - 1) / kReportedSteps), observer_(observer) {}
+      every_steps_((recipe.training().steps() + kReportedSteps - 1) / kReportedSteps),
+      observer_(observer) {}
 
 void Reporter::RestartRate(int64_t step) {
   last_report_ = std::chrono::steady_clock::now();
@@ -45,7 +46,8 @@ void Reporter::Step(int64_t step, const StepReport& report) {
   const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - last_report_).count();
   if (step % every_steps_ != 0 && elapsed < kReportAtLeastEverySeconds && report.finite) return;
   v1::MetricPoint point = PointOf(report);
-  if (elapsed > 0) point.set_tokens_per_second(static_cast<double>((step - last_report_step_) * tokens_per_step_) / elapsed);
+  if (elapsed > 0)
+    point.set_tokens_per_second(static_cast<double>((step - last_report_step_) * tokens_per_step_) / elapsed);
   RestartRate(step);
   Metrics(step, std::move(point));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What rank 0 tells about a run: every step of short runs, evenly spaced ones of long runs, and what is going on between.
+// What rank 0 tells about a run: every step of short runs, evenly spaced ones of long runs, and what is going on
+// between.
 #pragma once
 
 #include <chrono>

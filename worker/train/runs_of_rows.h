@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's parameters cut into runs of rows that a thread works through one after the other: what it does to a run twice
-// finds it in the cache the second time.
+// A model's parameters cut into runs of rows that a thread works through one after the other: what it does to a run
+// twice finds it in the cache the second time.
 #pragma once
 
 #include <cstddef>

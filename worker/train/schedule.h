@@ -12,8 +12,8 @@ namespace ridgeline {
 // step counts from 0. REQUIRES: the recipe's defaults are filled in.
 double LearningRateAt(const v1::Recipe& recipe, int64_t step);
 
-// Which of every m weights are kept at a step: sparsity.pattern in the end, more before that where the schedule says so.
-// REQUIRES: `pattern` is the recipe's, parsed.
+// Which of every m weights are kept at a step: sparsity.pattern in the end, more before that where the schedule says
+// so. REQUIRES: `pattern` is the recipe's, parsed.
 SparsityPattern SparsityAt(const v1::Recipe& recipe, const SparsityPattern& pattern, int64_t step);
 
 }  // namespace ridgeline

@@ -59,8 +59,12 @@ struct Validation {
 class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
-      : recipe_(assignment.recipe()), assignment_(assignment), communicator_(communicator), options_(options),
-        checkpoint_root_((std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()),
+      : recipe_(assignment.recipe()),
+        assignment_(assignment),
+        communicator_(communicator),
+        options_(options),
+        checkpoint_root_(
+            (std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()),
         reporter_(recipe_, options.observer) {}
 
   absl::StatusOr<RunResult> Run();
@@ -107,9 +111,9 @@ class Attempt {
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<AdamW> optimizer_;
   WindowOptions window_;
-  SparsityPattern pattern_;                  // The recipe's, which a schedule reaches in the end.
-  SparsityPattern sparsity_;                 // What the weights have now.
-  int64_t step_ = 0;  // Optimizer steps that are done.
+  SparsityPattern pattern_;   // The recipe's, which a schedule reaches in the end.
+  SparsityPattern sparsity_;  // What the weights have now.
+  int64_t step_ = 0;          // Optimizer steps that are done.
   int64_t last_checkpoint_step_ = -1;
   int64_t nonfinite_in_a_row_ = 0;
   StopRequest stop_ = StopRequest::kNone;
@@ -134,7 +138,8 @@ absl::Status Attempt::SetUp() {
   reporter_.Phase(step_, "starting");
   recipe_hash_ = RecipeHash(recipe_);
   ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up", communicator_));
+  RETURN_IF_ERROR(
+      AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up", communicator_));
   LogSetUp();
   if (step_ == 0) RETURN_IF_ERROR(SetInputScales(model_.get(), BatchOf({0, 1}).first, communicator_));
   // Where a pretrained model begins once it is quantized is what training has to make good.
@@ -183,11 +188,14 @@ void Attempt::LogSetUp() {
                                        model_->Summary(), model_->vocab_size());
   reporter_.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size, dataset_->train().size(),
                                     step_, recipe_.training().steps()));
-  reporter_.Log("info", fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
-                                    "are not", model_->QuantizedNames().size(), model_->LinearNames().size()));
+  reporter_.Log("info",
+                fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
+                            "are not",
+                            model_->QuantizedNames().size(), model_->LinearNames().size()));
   if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
-    reporter_.Log("warn", "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
-                          "training.dtype: float32 is faster here");
+    reporter_.Log("warn",
+                  "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
+                  "training.dtype: float32 is faster here");
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.
@@ -222,7 +230,8 @@ absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
   for (Parameter& parameter : model_->parameters()) {
     auto found = state.tensors.tensors.find(parameter.name);
     if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.master.sizes())
-      return absl::DataLossError(fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
+      return absl::DataLossError(
+          fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
     parameter.master.copy_(found->second);
   }
   step_ = last_checkpoint_step_ = state.step;
@@ -255,7 +264,8 @@ void Attempt::AddMicroBatch(Share share) {
   const v1::Training& training = recipe_.training();
   const auto [inputs, targets] = BatchOf(share);
   const double scale = 1 / static_cast<double>(tokens_per_step());
-  const Teacher teacher{.model = teacher_model_.get(), .weight = training.distill().weight(),
+  const Teacher teacher{.model = teacher_model_.get(),
+                        .weight = training.distill().weight(),
                         .temperature = training.distill().temperature()};
   const PassResult result = AccumulateGradients(model_.get(), inputs, targets, scale, teacher);
   gradients_->extras()[kLossSum] += static_cast<float>(result.score.loss * scale);
@@ -308,11 +318,13 @@ void Attempt::UpdateSparsity() {
 absl::Status Attempt::CheckNonfinite(const StepReport& report) {
   nonfinite_in_a_row_ = report.finite ? 0 : nonfinite_in_a_row_ + 1;
   if (report.finite) return absl::OkStatus();
-  reporter_.Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
+  reporter_.Log("warn",
+                fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
   if (nonfinite_in_a_row_ < kMaxNonfiniteSteps) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
       "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda "
-      "(which helps estimator ridge), and start again", nonfinite_in_a_row_, step_));
+      "(which helps estimator ridge), and start again",
+      nonfinite_in_a_row_, step_));
 }
 
 absl::Status Attempt::ValidateIfDue() {
@@ -334,7 +346,8 @@ absl::StatusOr<Validation> Attempt::Validate() {
     ASSIGN_OR_RETURN(result.second, EvaluateOn(*second_dataset_));
     point.set_second_loss(result.second->loss);
     point.set_second_accuracy(result.second->accuracy);
-    second_text = fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", result.second->loss, 100 * result.second->accuracy);
+    second_text =
+        fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", result.second->loss, 100 * result.second->accuracy);
   }
   if (is_root()) point.set_quant_error_ratio(model_->WeightErrorRatio());
   reporter_.Metrics(step_, std::move(point));
@@ -362,7 +375,8 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
 // Data parallelism: every rank holds the same state, so one writes it.
 absl::Status Attempt::WriteCheckpointOnRoot() {
   reporter_.Phase(step_, "checkpointing");
-  CheckpointState state{.step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
+  CheckpointState state{
+      .step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
   state.tensors.tensors = optimizer_->State();
   for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
   ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));

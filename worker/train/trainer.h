@@ -20,7 +20,7 @@ struct RunOptions {
 struct RunResult {
   v1::AttemptOutcome outcome = v1::ATTEMPT_OUTCOME_UNSPECIFIED;  // COMPLETED, STOPPED or PREEMPTED.
   std::string detail;
-  v1::FrontierPoint point;          // With COMPLETED.
+  v1::FrontierPoint point;  // With COMPLETED.
 };
 
 // Errors are those that a retry would repeat (a bad dataset, a full disk, numbers that are no longer finite), in words

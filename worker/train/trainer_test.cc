@@ -68,12 +68,22 @@ class TrainerTest : public ::testing::Test {
     assignment.set_job_id("job-1");
     assignment.set_epoch(1);
     v1::Recipe* recipe = assignment.mutable_recipe();
-    std::vector<RecipeOverride> all = {
-        {"dataset.path", (folder_ / "data").string()}, {"model.name", "gpt"}, {"model.n_layers", "2"},
-        {"model.dim", "32"}, {"model.n_heads", "2"}, {"training.seq_len", "32"}, {"training.global_batch_size", "6"},
-        {"training.steps", "20"}, {"lr_scheduler.warmup_steps", "4"}, {"optimizer.lr", "3e-3"},
-        {"checkpoint.interval", "8"}, {"validation.interval", "10"}, {"validation.sequences", "12"},
-        {"quant.estimator", "ridge"}, {"quant.weight.format", "int2"}, {"quant.activation.format", "int2"}};
+    std::vector<RecipeOverride> all = {{"dataset.path", (folder_ / "data").string()},
+                                       {"model.name", "gpt"},
+                                       {"model.n_layers", "2"},
+                                       {"model.dim", "32"},
+                                       {"model.n_heads", "2"},
+                                       {"training.seq_len", "32"},
+                                       {"training.global_batch_size", "6"},
+                                       {"training.steps", "20"},
+                                       {"lr_scheduler.warmup_steps", "4"},
+                                       {"optimizer.lr", "3e-3"},
+                                       {"checkpoint.interval", "8"},
+                                       {"validation.interval", "10"},
+                                       {"validation.sequences", "12"},
+                                       {"quant.estimator", "ridge"},
+                                       {"quant.weight.format", "int2"},
+                                       {"quant.activation.format", "int2"}};
     all.insert(all.end(), changes.begin(), changes.end());
     for (const auto& [key, value] : all) {
       absl::Status status = SetRecipeField(recipe, key, value);
@@ -111,16 +121,19 @@ TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
   EXPECT_EQ(result->point.estimator(), "ridge");
   EXPECT_EQ(result->point.tokens(), 20 * 6 * 32);
   EXPECT_GT(result->point.accuracy(), 0);
-  EXPECT_DOUBLE_EQ(result->point.bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) + 32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
+  EXPECT_DOUBLE_EQ(result->point.bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) +
+                                                         32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
 }
 
 TEST_F(TrainerTest, EveryEstimatorTrainsOnRotatedBlocks) {
   for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"}) {
     SCOPED_TRACE(estimator);
     Recorder recorder;
-    absl::StatusOr<RunResult> result =
-        Run(Assignment({{"quant.estimator", estimator}, {"quant.hadamard", "true"}, {"quant.weight.block", "32"},
-                        {"quant.activation.block", "32"}}), 1, recorder);
+    absl::StatusOr<RunResult> result = Run(Assignment({{"quant.estimator", estimator},
+                                                       {"quant.hadamard", "true"},
+                                                       {"quant.weight.block", "32"},
+                                                       {"quant.activation.block", "32"}}),
+                                           1, recorder);
     ASSERT_TRUE(result.ok()) << result.status();
     std::vector<double> losses = recorder.TrainLosses();
     EXPECT_LT(losses.back(), losses.front() - 0.3);
@@ -209,8 +222,10 @@ TEST_F(TrainerTest, PrunedWeightsDecayAsTheRecipeSays) {
 
 TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {
   Recorder recorder;
-  v1::Assign assignment = Assignment({{"quant.estimator", "none"}, {"quant.weight.format", "none"},
-                                      {"quant.activation.format", "none"}, {"quant.hadamard", "true"}});
+  v1::Assign assignment = Assignment({{"quant.estimator", "none"},
+                                      {"quant.weight.format", "none"},
+                                      {"quant.activation.format", "none"},
+                                      {"quant.hadamard", "true"}});
   EXPECT_FALSE(Run(assignment, 1, recorder)->point.hadamard());
 }
 
@@ -223,14 +238,16 @@ TEST_F(TrainerTest, OneSeedGivesTheSameNumbersAgain) {
 
 TEST_F(TrainerTest, AnyNumberOfRanksGivesTheLossOfOne) {
   Recorder one;
-  v1::Assign assignment = Assignment({{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}});
+  v1::Assign assignment =
+      Assignment({{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}});
   Run(assignment, 1, one).value();
   for (int ranks : {2, 3, 8}) {  // Eight ranks share six sequences: two are idle.
     Recorder many;
     Run(assignment, ranks, many).value();
     std::vector<double> expected = one.TrainLosses(), losses = many.TrainLosses();
     ASSERT_EQ(losses.size(), expected.size());
-    for (size_t i = 0; i < losses.size(); ++i) EXPECT_NEAR(losses[i] / expected[i], 1, kRankCountTolerance) << ranks << " ranks, step " << i;
+    for (size_t i = 0; i < losses.size(); ++i)
+      EXPECT_NEAR(losses[i] / expected[i], 1, kRankCountTolerance) << ranks << " ranks, step " << i;
   }
 }
 
