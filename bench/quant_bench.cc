@@ -57,7 +57,7 @@ Sides SidesOf(const QuantizerSpec& spec, const at::Tensor& x) {
 
 std::string NameOf(const QuantizerSpec& spec, at::ScalarType type) {
   std::string name = fmt::format("{} {} {}", spec.estimator, SchemeName(spec.scheme), FormatName(spec.format));
-  if (spec.hadamard) name += spec.stays_turned ? " turned" : " hadamard";
+  if (spec.hadamard) name += spec.stays_rotated ? " rotated" : " hadamard";
   if (spec.sparsity.is_sparse()) name += fmt::format(" {}:{}", spec.sparsity.n, spec.sparsity.m);
   return name + (type == at::kBFloat16 ? " bf16" : " fp32");
 }
@@ -87,12 +87,12 @@ void PrintBandwidths(const std::vector<BenchRow>& rows, double copy_bandwidth) {
                copy_bandwidth / 1e9 * row.limit / row.ours, 100 * row.limit / row.ours, row.peer / row.limit);
 }
 
-// And as training has those of them that are turned: left turned.
+// And as training has those of them that are rotated: left rotated.
 void PrintCached(at::ScalarType type, const std::vector<QuantizerSpec>& specs) {
   for (QuantizerSpec spec : specs) {
     if (!EstimatorFor(spec).ok()) continue;  // A learned scale.
-    for (bool stays_turned : spec.hadamard ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
-      spec.stays_turned = stays_turned;
+    for (bool stays_rotated : spec.hadamard ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
+      spec.stays_rotated = stays_rotated;
       const CachedNanoseconds time = MeasureCached(spec, type);
       fmt::print("{:<44} {:>6.2f} ns per element in the innermost cache: {:.2f} forward, {:.2f} backward\n",
                  NameOf(spec, type), time.forward + time.backward, time.forward, time.backward);

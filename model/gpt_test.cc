@@ -113,36 +113,36 @@ TEST(GptTest, EveryEstimatorAndFormatTrains) {
   }
 }
 
-// ste passes gradients as they are, and its operands are turned back; ste_clip on a grid that clips nothing is the same
-// mathematics, and its operands stay turned.
-TEST(GptTest, OperandsThatStayTurnedGiveTheProductsAndGradientsOfThoseThatAreTurnedBack) {
+// ste passes gradients as they are, and its operands are rotated back; ste_clip on a grid that clips nothing is the
+// same mathematics, and its operands stay rotated.
+TEST(GptTest, OperandsThatStayRotatedGiveTheProductsAndGradientsOfThoseThatAreRotatedBack) {
   const auto options_of = [](const char* estimator) {
     const QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .block = 16, .hadamard = true};
     return ModelOptions{.weight = spec, .activation = spec};
   };
-  const std::unique_ptr<Gpt> turned = SmallGpt(1, options_of("ste_clip")), back = SmallGpt(1, options_of("ste"));
-  ASSERT_TRUE(turned->options().weight.stays_turned && turned->options().activation.stays_turned);
-  ASSERT_FALSE(back->options().weight.stays_turned || back->options().activation.stays_turned);
-  EXPECT_TRUE(at::allclose(turned->Logits(SomeTokens()), back->Logits(SomeTokens()), 1e-4, 1e-5));
-  EXPECT_NEAR(turned->WeightErrorRatio(), back->WeightErrorRatio(), 1e-9);
-  for (const auto& model : {turned.get(), back.get()}) {
+  const std::unique_ptr<Gpt> rotated = SmallGpt(1, options_of("ste_clip")), back = SmallGpt(1, options_of("ste"));
+  ASSERT_TRUE(rotated->options().weight.stays_rotated && rotated->options().activation.stays_rotated);
+  ASSERT_FALSE(back->options().weight.stays_rotated || back->options().activation.stays_rotated);
+  EXPECT_TRUE(at::allclose(rotated->Logits(SomeTokens()), back->Logits(SomeTokens()), 1e-4, 1e-5));
+  EXPECT_NEAR(rotated->WeightErrorRatio(), back->WeightErrorRatio(), 1e-9);
+  for (const auto& model : {rotated.get(), back.get()}) {
     for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
     AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0);
     for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
   }
-  for (size_t i = 0; i < turned->parameters().size(); ++i) {
-    const Parameter &a = turned->parameters()[i], &b = back->parameters()[i];
+  for (size_t i = 0; i < rotated->parameters().size(); ++i) {
+    const Parameter &a = rotated->parameters()[i], &b = back->parameters()[i];
     EXPECT_TRUE(at::allclose(a.gradient, b.gradient, 1e-3, 1e-5)) << a.name;
     EXPECT_TRUE(at::allclose(a.Values(), b.Values(), 1e-5, 1e-6)) << a.name;
   }
 }
 
-TEST(GptTest, AnInputThatIsNotTurnedMeetsWeightsThatAreTurnedBack) {
+TEST(GptTest, AnInputThatIsNotRotatedMeetsWeightsThatAreRotatedBack) {
   const QuantizerSpec spec{.estimator = "ste_clip", .format = Format::kInt4, .block = 16, .hadamard = true};
-  EXPECT_FALSE(SmallGpt(1, {.weight = spec})->options().weight.stays_turned);
+  EXPECT_FALSE(SmallGpt(1, {.weight = spec})->options().weight.stays_rotated);
   QuantizerSpec shorter = spec;
   shorter.block = 8;
-  EXPECT_FALSE(SmallGpt(1, {.weight = spec, .activation = shorter})->options().weight.stays_turned);
+  EXPECT_FALSE(SmallGpt(1, {.weight = spec, .activation = shorter})->options().weight.stays_rotated);
 }
 
 TEST(GptTest, SkippedLayersStayAsTheyAre) {

@@ -42,16 +42,16 @@ absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int6
   return ValidateLearnedScales(options);
 }
 
-// Whether both operands of each product may stay turned: (H x) . (H w) = x . w. A gradient that passes the input's
-// quantizer as it is needs no turn at all, and would now.
-bool ProductsMayStayTurned(const ModelOptions& options) {
+// Whether both operands of each product may stay rotated: (H x) . (H w) = x . w. A gradient that passes the input's
+// quantizer as it is needs no rotation at all, and would now.
+bool ProductsMayStayRotated(const ModelOptions& options) {
   const QuantizerSpec &weight = options.weight, &input = options.activation;
   return weight.quantizes() && input.quantizes() && weight.hadamard && input.hadamard && weight.block == input.block &&
          weight.hadamard_signs == input.hadamard_signs && !PassesGradient(input);
 }
 
 LanguageModel::LanguageModel(const ModelOptions& options) : options_(options) {
-  options_.weight.stays_turned = options_.activation.stays_turned = ProductsMayStayTurned(options);
+  options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
 }
 
 Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,

@@ -88,10 +88,10 @@ void Parameter::PassGradientThroughLearnedScale() {
 }
 
 at::Tensor Parameter::Values() const {
-  if (!quantizer.stays_turned) return compute;
-  QuantizerSpec turned_back = quantizer;
-  turned_back.stays_turned = false;
-  return QuantizedValues(master, turned_back, compute.scalar_type());
+  if (!quantizer.stays_rotated) return compute;
+  QuantizerSpec rotated_back = quantizer;
+  rotated_back.stays_rotated = false;
+  return QuantizedValues(master, rotated_back, compute.scalar_type());
 }
 
 double Parameter::QuantizationErrorRatio() const {

@@ -18,7 +18,7 @@ class InputQuantizer;
 struct Parameter {
   std::string name;    // Hugging Face's, or nanoGPT's for a GPT.
   at::Tensor master;   // float32. What checkpoints hold.
-  at::Tensor compute;  // In the model's compute dtype, quantized where `quantizer` says so, and left turned where it
+  at::Tensor compute;  // In the model's compute dtype, quantized where `quantizer` says so, and left rotated where it
                        // says that. The master itself where that is the same thing. Norm weights and biases are
                        // always computed in float32.
   QuantizerSpec quantizer;
@@ -58,7 +58,7 @@ struct Parameter {
   // Numbers that lie together: of a matrix a row.
   int64_t row_length() const;
 
-  // What `compute` stands for, not turned, in its dtype.
+  // What `compute` stands for, not rotated, in its dtype.
   at::Tensor Values() const;
   // ||Values() - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.
   double QuantizationErrorRatio() const;

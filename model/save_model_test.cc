@@ -81,11 +81,11 @@ TEST_F(SaveModelTest, LearnedScalesAreInTheQuantizedValuesAndNotBesideThem) {
   EXPECT_TRUE(at::allclose(SomeLogits(model->get()), SomeLogits(loaded->get()), 1e-6, 1e-6));
 }
 
-TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithTurnedBack) {
-  for (bool stays_turned : {false, true}) {
+TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithRotatedBack) {
+  for (bool stays_rotated : {false, true}) {
     ModelOptions options;
-    options.weight = {.estimator = "ste_clip", .format = Format::kInt4, .block = 8, .hadamard = stays_turned};
-    if (stays_turned) options.activation = options.weight;
+    options.weight = {.estimator = "ste_clip", .format = Format::kInt4, .block = 8, .hadamard = stays_rotated};
+    if (stays_rotated) options.activation = options.weight;
     auto model = LoadModel(std::string(RIDGELINE_TESTDATA) + "/gemma3-270m-like", options);
     ASSERT_TRUE(model.ok()) << model.status();
     ASSERT_EQ(SaveHuggingFace(**model, {.values = SavedValues::kQuantized}, {}, {}, Path("a")), absl::OkStatus());
@@ -94,10 +94,10 @@ TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithTurnedBack) {
     ASSERT_FALSE((*model)->QuantizedNames().empty());
     for (size_t i = 0; i < (*model)->parameters().size(); ++i) {
       const Parameter &ours = (*model)->parameters()[i], &saved = (*loaded)->parameters()[i];
-      EXPECT_EQ(ours.quantizer.stays_turned, stays_turned && ours.quantizer.enabled());
+      EXPECT_EQ(ours.quantizer.stays_rotated, stays_rotated && ours.quantizer.enabled());
       EXPECT_TRUE(at::equal(ours.Values(), saved.master)) << ours.name;
       if (!ours.quantizer.enabled()) continue;
-      EXPECT_EQ(at::equal(ours.compute, saved.master), !stays_turned) << ours.name;
+      EXPECT_EQ(at::equal(ours.compute, saved.master), !stays_rotated) << ours.name;
       EXPECT_LT((saved.master - ours.master).square().sum().item<double>(),
                 0.1 * ours.master.square().sum().item<double>())
           << ours.name;

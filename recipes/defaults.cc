@@ -38,8 +38,8 @@ void FillScheduleSteps(v1::Recipe* recipe) {
   sparsity->set_schedule_steps(std::max(1, recipe->training().steps() / 2));
 }
 
-// ridge_trust is meant for turned blocks; where a rule forbids them it does without.
-void TurnBlocksIfTheyFit(v1::Recipe* recipe) {
+// ridge_trust is meant for rotated blocks; where a rule forbids them it does without.
+void RotateBlocksIfTheyFit(v1::Recipe* recipe) {
   recipe->mutable_quant()->set_hadamard(true);
   std::vector<recipe_internal::Issue> issues;
   recipe_internal::CheckHadamard(*recipe, &issues);
@@ -57,7 +57,7 @@ void ApplyRecipeDefaults(v1::Recipe* recipe) {
   bool warmup_given = recipe->lr_scheduler().has_warmup_steps();
   FillFromSchema(recipe);
   FillScheduleSteps(recipe);
-  if (estimator_filled && !hadamard_given) TurnBlocksIfTheyFit(recipe);
+  if (estimator_filled && !hadamard_given) RotateBlocksIfTheyFit(recipe);
   // Weights that are given have a shape; the default of random ones is not theirs.
   if (recipe->model().has_path() && !name_given) recipe->mutable_model()->clear_name();
   // A run shorter than the usual warm-up is all warm-up, not an error.

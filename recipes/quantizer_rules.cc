@@ -242,7 +242,7 @@ class TensorChecks {
     if (rule.learns_scale && !is_weight_ && granularity != rule.activation_granularity)
       RefuseGranularity(estimator_, rule.activation_granularity, estimator_key_);
     if (quant_.hadamard() && granularity != "block")
-      Add(prefix_ + ".granularity", fmt::format("{} has no blocks that quant.hadamard could turn", granularity),
+      Add(prefix_ + ".granularity", fmt::format("{} has no blocks that quant.hadamard could rotate", granularity),
           rule.learns_scale ? "set quant.hadamard to false" : "set it to block, or quant.hadamard to false",
           "quant.hadamard");
   }

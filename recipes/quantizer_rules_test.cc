@@ -37,7 +37,7 @@ v1::Quant FilledFrom(const std::string& yaml) {
   return read.recipe.quant();
 }
 
-TEST(QuantizerRulesTest, FormatsAloneMeanRidgeTrustInTurnedBlocks) {
+TEST(QuantizerRulesTest, FormatsAloneMeanRidgeTrustInRotatedBlocks) {
   const v1::Quant quant = FilledFrom("quant: {weight: {format: int1}, activation: {format: int4}}");
   EXPECT_EQ(quant.estimator(), "ridge_trust");
   EXPECT_EQ(quant.grid(), "gaussian");
@@ -46,21 +46,21 @@ TEST(QuantizerRulesTest, FormatsAloneMeanRidgeTrustInTurnedBlocks) {
   EXPECT_EQ(FilledFrom("quant: {lambda: 0.1}").estimator(), "none");
 }
 
-// Whether it turns the blocks of ridge_trust, which must be what the recipe gets.
-bool Turns(const std::string& yaml) {
+// Whether it rotates the blocks of ridge_trust, which must be what the recipe gets.
+bool Rotates(const std::string& yaml) {
   const v1::Quant quant = FilledFrom(yaml);
   EXPECT_EQ(quant.estimator(), "ridge_trust") << yaml;
   EXPECT_TRUE(IsQuantized(quant, quant.weight())) << yaml;
   return quant.hadamard();
 }
 
-TEST(QuantizerRulesTest, TheDefaultEstimatorTurnsOnlyBlocksThatFitAndWhereNothingElseIsSaid) {
-  EXPECT_FALSE(Turns("model: {name: gpt-nano}\nquant: {weight: {format: int1, block: 256}}"));
-  EXPECT_FALSE(Turns("model: {name: gpt-nano, dim: 192}\nquant: {weight: {format: int1}}"));
-  EXPECT_FALSE(Turns("quant: {weight: {format: int4, granularity: row}}"));
-  EXPECT_FALSE(Turns("quant: {hadamard: false, weight: {format: int1}}"));
-  EXPECT_FALSE(Turns("quant: {estimator: ridge_trust, weight: {format: int1}}"));
-  EXPECT_TRUE(Turns("model: {path: w.gguf}\nquant: {weight: {format: int1}}"));
+TEST(QuantizerRulesTest, TheDefaultEstimatorRotatesOnlyBlocksThatFitAndWhereNothingElseIsSaid) {
+  EXPECT_FALSE(Rotates("model: {name: gpt-nano}\nquant: {weight: {format: int1, block: 256}}"));
+  EXPECT_FALSE(Rotates("model: {name: gpt-nano, dim: 192}\nquant: {weight: {format: int1}}"));
+  EXPECT_FALSE(Rotates("quant: {weight: {format: int4, granularity: row}}"));
+  EXPECT_FALSE(Rotates("quant: {hadamard: false, weight: {format: int1}}"));
+  EXPECT_FALSE(Rotates("quant: {estimator: ridge_trust, weight: {format: int1}}"));
+  EXPECT_TRUE(Rotates("model: {path: w.gguf}\nquant: {weight: {format: int1}}"));
 }
 
 TEST(QuantizerRulesTest, TheEstimatorsThatARemedyNamesHaveTheFormat) {

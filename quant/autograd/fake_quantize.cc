@@ -265,7 +265,7 @@ double QuantErrorRatio(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.enabled() || energy == 0) return 0;
   QuantizerSpec in_use = spec;
   in_use.hard_rounding = true;
-  in_use.stays_turned = false;
+  in_use.stays_rotated = false;
   return (RunForward(original, in_use, at::kDouble) - original).square().sum().item<double>() / energy;
 }
 

@@ -145,7 +145,7 @@ at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec)
 at::Tensor QuantizeBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
   if (!spec.hadamard) return QuantizeRotatedBlocks(x, spec);
   const at::Tensor h = HadamardMatrix(x.size(1), x.options()), x_hat = QuantizeRotatedBlocks(at::matmul(x, h), spec);
-  return spec.stays_turned ? x_hat : at::matmul(x_hat, h);
+  return spec.stays_rotated ? x_hat : at::matmul(x_hat, h);
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
     part.hadamard_signs = false;
     at::Tensor signs = SignsOfRow(x.size(-1), x.options().requires_grad(false));
     const at::Tensor x_hat = FakeQuantize_ref(x * signs, part);
-    return spec.stays_turned ? x_hat : x_hat * signs;
+    return spec.stays_rotated ? x_hat : x_hat * signs;
   }
   at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
   const int64_t features = rows.size(1);

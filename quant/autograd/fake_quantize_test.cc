@@ -30,7 +30,7 @@ std::vector<QuantizerSpec> EverySpec() {
                                    .grid = grid,
                                    .hadamard = hadamard,
                                    .hadamard_signs = signs,
-                                   .stays_turned = stays,
+                                   .stays_rotated = stays,
                                    .sparsity = sparsity};
                 if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
                 spec.trust = 1.1;
@@ -48,7 +48,7 @@ std::string Name(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse()) name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
   name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
   name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") +
-          (spec.stays_turned ? " stays" : "");
+          (spec.stays_rotated ? " stays" : "");
   return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
 }
 
@@ -262,7 +262,7 @@ TEST(FakeQuantizeTest, MoreBitsLeaveASmallerError) {
 
 TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   // With eight bits the quantized product is close to x w^T, and it is the product of what is quantized after rotation:
-  // turning both back, as FakeQuantize does, changes nothing.
+  // rotating both back, as FakeQuantize does, changes nothing.
   QuantizerSpec rotated{.estimator = "quest",
                         .format = Format::kInt8,
                         .scheme = Scheme::kLinear,
@@ -275,40 +275,43 @@ TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   at::Tensor h = at::ones({1, 1}, at::kDouble);
   for (int size = 1; size < 64; size *= 2) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0) / std::sqrt(2.0);
   at::Tensor h2 = at::block_diag({h, h});
-  at::Tensor turned_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
+  at::Tensor rotated_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
   at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, h2), plain), FakeQuantize(at::matmul(w, h2), plain));
   QuantizerSpec stays = rotated;
-  stays.stays_turned = true;
+  stays.stays_rotated = true;
   EXPECT_LT((at::linear(FakeQuantize(x, stays), FakeQuantize(w, stays)) - staying).abs().max().item<double>(),
             kAgreesWithAutograd);
   EXPECT_GT((FakeQuantize(x, stays) - FakeQuantize(x, rotated)).abs().max().item<double>(), 0.1);
-  EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
-  EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
+  EXPECT_LT((rotated_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
+  EXPECT_LT((rotated_back - at::linear(x, w)).abs().max().item<double>(), 1);
 }
 
-TEST(FakeQuantizeTest, SignsTurnWeightsAndInputsAlike) {
+TEST(FakeQuantizeTest, SignsRotateWeightsAndInputsAlike) {
   // The signs of HadamardSign before H make an orthogonal matrix, and what is quantized after it keeps its product.
-  QuantizerSpec turned{.estimator = "quest",
-                       .format = Format::kInt8,
-                       .scheme = Scheme::kLinear,
-                       .block = 64,
-                       .grid = GridStatistics::kGaussian,
-                       .hadamard = true,
-                       .hadamard_signs = true};
-  QuantizerSpec plain = turned;
+  QuantizerSpec rotated{.estimator = "quest",
+                        .format = Format::kInt8,
+                        .scheme = Scheme::kLinear,
+                        .block = 64,
+                        .grid = GridStatistics::kGaussian,
+                        .hadamard = true,
+                        .hadamard_signs = true};
+  QuantizerSpec plain = rotated;
   plain.hadamard = plain.hadamard_signs = false;
   at::Tensor h = at::ones({1, 1}, at::kDouble);
   for (int size = 1; size < 64; size *= 2) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0) / std::sqrt(2.0);
   std::vector<double> signs;
   for (int i = 0; i < 128; ++i) signs.push_back(HadamardSign(i));
-  at::Tensor turn = at::tensor(signs, at::kDouble).unsqueeze(1) * at::block_diag({h, h});
-  EXPECT_LT((at::matmul(turn, turn.t()) - at::eye(128, at::kDouble)).abs().max().item<double>(), kAgreesWithAutograd);
-  EXPECT_FALSE(at::equal(turn.slice(0, 0, 64).slice(1, 0, 64), turn.slice(0, 64).slice(1, 64)));  // Each block its own.
+  at::Tensor rotation = at::tensor(signs, at::kDouble).unsqueeze(1) * at::block_diag({h, h});
+  EXPECT_LT((at::matmul(rotation, rotation.t()) - at::eye(128, at::kDouble)).abs().max().item<double>(),
+            kAgreesWithAutograd);
+  EXPECT_FALSE(
+      at::equal(rotation.slice(0, 0, 64).slice(1, 0, 64), rotation.slice(0, 64).slice(1, 64)));  // Each block its own.
   at::Tensor x = at::randn({5, 128}, at::kDouble), w = at::randn({7, 128}, at::kDouble);
-  at::Tensor turned_back = at::linear(FakeQuantize(x, turned), FakeQuantize(w, turned));
-  at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, turn), plain), FakeQuantize(at::matmul(w, turn), plain));
-  EXPECT_LT((turned_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
-  EXPECT_LT((turned_back - at::linear(x, w)).abs().max().item<double>(), 1);
+  at::Tensor rotated_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
+  at::Tensor staying =
+      at::linear(FakeQuantize(at::matmul(x, rotation), plain), FakeQuantize(at::matmul(w, rotation), plain));
+  EXPECT_LT((rotated_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
+  EXPECT_LT((rotated_back - at::linear(x, w)).abs().max().item<double>(), 1);
 }
 
 TEST(FakeQuantizeTest, ATailBehindHadamardBlocksIsAnErrorThatNamesIt) {

@@ -100,7 +100,8 @@ double QsnrDb(Format format, const at::Tensor& x, bool hadamard) {
   return -10 * std::log10(QuantErrorRatio(x, spec));
 }
 
-// METHODS section 6 (B2): numbers with outliers prefer FP4; turned by Hadamard-16 they prefer INT4, and FP4 gets worse.
+// METHODS section 6 (B2): numbers with outliers prefer FP4; rotated by Hadamard-16 they prefer INT4, and FP4 gets
+// worse.
 TEST(FloatFormatTest, NvFp4IsBetterRawAndNvInt4IsBetterRotated) {
   at::manual_seed(3);
   at::Tensor chi = at::randn({512, 256, 6}, at::kDouble).square().sum(-1) / 6;

@@ -104,7 +104,7 @@ struct BlockSite {
 
 // Numbers from memory, rotated where the spec says so.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers Take(const BlockParams& params, const Lanes& lanes, BlockSite site,
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers Load(const BlockParams& params, const Lanes& lanes, BlockSite site,
                                                    const ConstArray& from) {
   auto numbers = Load(lanes, from, site.begin, site.by_vectors);
   if (params.hadamard) Rotate(lanes, &numbers);
@@ -113,8 +113,8 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers Take(const BlockParams& params, co
 
 // And back.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE void Give(const BlockParams& params, const Lanes& lanes, BlockSite site,
-                                typename Lanes::Numbers numbers, const MutableArray& to) {
+RIDGELINE_HOST_DEVICE void Store(const BlockParams& params, const Lanes& lanes, BlockSite site,
+                                 typename Lanes::Numbers numbers, const MutableArray& to) {
   if (params.hadamard) Rotate(lanes, &numbers);
   Store(lanes, numbers, site.begin, site.by_vectors, to);
 }
@@ -123,21 +123,21 @@ RIDGELINE_HOST_DEVICE void Give(const BlockParams& params, const Lanes& lanes, B
 template <class Lanes>
 RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
                                         const ConstArray& x, const MutableArray& x_hat) {
-  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, site, x));
-  Give(params, lanes, site, Dequantized(params, lanes, block), x_hat);
+  const Block<Lanes> block = BlockOf(params, lanes, Load(params, lanes, site, x));
+  Store(params, lanes, site, Dequantized(params, lanes, block), x_hat);
 }
 
 // dx = dL/dx from v = dL/dx_hat; dx may be v. SR-STE: pruned numbers decay.
 template <class Lanes>
 RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
                                          const ConstArray& x, const ConstArray& v, const MutableArray& dx) {
-  const Block<Lanes> block = BlockOf(params, lanes, Take(params, lanes, site, x));
-  auto gradient = Gradient(params, lanes, block, Take(params, lanes, site, v));
+  const Block<Lanes> block = BlockOf(params, lanes, Load(params, lanes, site, x));
+  auto gradient = Gradient(params, lanes, block, Load(params, lanes, site, v));
   if (params.mask_decay > 0.0f)
     ForEachSlot<Lanes>([&](int slot) {
       gradient[slot] = MulAdd(params.mask_decay, block.x[slot] - block.Kept(slot), gradient[slot]);
     });
-  Give(params, lanes, site, gradient, dx);
+  Store(params, lanes, site, gradient, dx);
 }
 
 }  // namespace ridgeline::cuda

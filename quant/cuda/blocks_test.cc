@@ -276,15 +276,15 @@ TEST(CudaParamsTest, WhatHasNoKernelIsRefusedWithARemedy) {
   rows.granularity = Granularity::kRow;
   thirds.sparsity = {1, 3};
   thirds.block = 96;
-  QuantizerSpec signs = ste, turned = ste;
+  QuantizerSpec signs = ste, rotated = ste;
   signs.hadamard = signs.hadamard_signs = true;
-  turned.hadamard = turned.stays_turned = true;
+  rotated.hadamard = rotated.stays_rotated = true;
   for (const auto& [spec, remedy] : {std::pair{bitnet, "use ste"},
                                      {long_block, "use at most 1024"},
                                      {rows, "use granularity block"},
                                      {thirds, "use groups of 2, 4, 8"},
                                      {signs, "set hadamard_signs to false"},
-                                     {turned, "set stays_turned to false"}}) {
+                                     {rotated, "set stays_rotated to false"}}) {
     const absl::Status status = ParamsOfSpec(spec).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
     EXPECT_NE(status.message().find(remedy), std::string::npos) << status;

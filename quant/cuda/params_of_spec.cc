@@ -36,8 +36,8 @@ absl::Status CheckReach(const QuantizerSpec& spec) {
   if (has_blocks && spec.block > kLargestBlock)
     return absl::UnimplementedError(
         fmt::format("block is {}: CUDA kernels hold a block in one warp, use at most {}", spec.block, kLargestBlock));
-  if (spec.stays_turned)
-    return absl::UnimplementedError("values that stay turned have no CUDA kernel: set stays_turned to false");
+  if (spec.stays_rotated)
+    return absl::UnimplementedError("values that stay rotated have no CUDA kernel: set stays_rotated to false");
   if (spec.hadamard_signs)
     return absl::UnimplementedError("signs before a Hadamard matrix have no CUDA kernel: set hadamard_signs to false");
   const int m = spec.sparsity.m;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The 1-bit adapter's normalised straight-through estimator (METHODS B18): x is normalised, replaced by the median of
-// the half of N(0, 1) that it falls into, and turned back; mean and standard deviation stay in the graph.
+// the half of N(0, 1) that it falls into, and rotated back; mean and standard deviation stay in the graph.
 //   w = (x - mean x) / (d + 1e-5),  d = unbiased standard deviation
 //   x_hat = (w + sg(code - w)) d + mean x,  code = +-0.6745
 // Backward, with delta = code - w and r = d / (d + 1e-5):

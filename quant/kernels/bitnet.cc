@@ -126,8 +126,8 @@ template <typename T>
 HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const QuantizerSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(128)));
   const int64_t n = block.n;
-  const T sum = StoreSizes(block.x, n, block.scratch);
-  const T median = NumberOfRank(block.scratch, n, (n - 1) / 2, sum / static_cast<T>(n));
+  const T sum = StoreSizes(block.x, n, block.workspace);
+  const T median = NumberOfRank(block.workspace, n, (n - 1) / 2, sum / static_cast<T>(n));
   return ScaleOf(block, sum, AtLeastSmallestMeasure(median));
 }
 

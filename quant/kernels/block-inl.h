@@ -36,9 +36,9 @@ struct Block {
   const T* x_kept;  // What is quantized: 0 where pruned. x itself when dense.
   const T* mask;    // 1 where kept, 0 where pruned; null when dense.
   int64_t n;
-  T kept_count;                 // How many of x_kept a mean runs over.
-  T* scratch;                   // Room for n, for the estimator.
-  const T* unturned = nullptr;  // What x is turned from by the Hadamard matrix; null where x was not turned.
+  T kept_count;                  // How many of x_kept a mean runs over.
+  T* workspace;                  // Room for n, for the estimator.
+  const T* unrotated = nullptr;  // What x is rotated from by the Hadamard matrix; null where x was not rotated.
   // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression.
   uint8_t* trusted = nullptr;
   SavedFit<T>* fit = nullptr;
@@ -56,9 +56,9 @@ HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) 
   if constexpr (sizeof(T) == 4)
     if (block.n == kUsualBlock) {
       if (block.is_sparse())
-        return function(Block<T>{block.x, block.x_kept, block.mask, kUsualBlock, block.kept_count, block.scratch,
-                                 block.unturned, block.trusted, block.fit});
-      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.scratch, block.unturned,
+        return function(Block<T>{block.x, block.x_kept, block.mask, kUsualBlock, block.kept_count, block.workspace,
+                                 block.unrotated, block.trusted, block.fit});
+      return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.workspace, block.unrotated,
                                block.trusted, block.fit});
     }
   return function(block);

@@ -31,10 +31,10 @@
 
 // For those whose forward pass waits for sums over what is measured, in a step of their own:
 //   Measure(spec, block), Fit(spec, block, &measured), Forward(spec, measured, block, x_hat);
-//   Recall(spec, block), Backward(spec, measured, block, v, dx).
-// Recall makes what Measure and Fit do of what the forward pass saved. A few blocks are measured together, and each is
+//   Restore(spec, block), Backward(spec, measured, block, v, dx).
+// Restore makes what Measure and Fit do of what the forward pass saved. A few blocks are measured together, and each is
 // fitted before the one before it is written: others' sums are made while one's are waited for.
-#define RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitBlock, ForwardBlock, RecallBlock, BackwardBlock)       \
+#define RIDGELINE_FITTED_BLOCK_FUNCTIONS(Name, MeasureBlock, FitBlock, ForwardBlock, RestoreBlock, BackwardBlock)      \
   struct Name##Blocks {                                                                                                \
     template <typename T>                                                                                              \
     static HWY_NOINLINE auto Measure(const QuantizerSpec& spec, const Block<T>& block) {                               \
@@ -52,9 +52,9 @@
           block, [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, measured, known, x_hat); });  \
     }                                                                                                                  \
     template <typename T>                                                                                              \
-    static HWY_NOINLINE auto Recall(const QuantizerSpec& spec, const Block<T>& block) {                                \
+    static HWY_NOINLINE auto Restore(const QuantizerSpec& spec, const Block<T>& block) {                               \
       return WithKnownShape(block,                                                                                     \
-                            [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RecallBlock(spec, known); });  \
+                            [&](const Block<T>& known) RIDGELINE_ALWAYS_INLINE { return RestoreBlock(spec, known); }); \
     }                                                                                                                  \
     template <typename T, class Measured>                                                                              \
     static HWY_NOINLINE void Backward(const QuantizerSpec& spec, const Measured& measured, const Block<T>& block,      \

@@ -18,7 +18,7 @@
 #include "quant/kernels/hadamard-inl.h"
 #include "quant/kernels/narrow.h"
 #include "quant/kernels/prune-inl.h"
-#include "quant/kernels/scratch.h"
+#include "quant/kernels/workspace.h"
 #include "quant/spec/hadamard_sign.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,7 +41,7 @@ struct Place {
   int64_t n;
 };
 
-// The scratch of one call, and the way of its blocks in and out.
+// The workspace of one call, and the way of its blocks in and out.
 template <typename T>
 class Workspace {
  public:
@@ -54,7 +54,7 @@ class Workspace {
     room_ = (block_ + vector - 1) / vector * vector;
     shared_ = BlocksAtOnce(block_) * kOwnBuffers * room_;
     signs_ = shared_ + kSharedBuffers * room_ + 2 * kLargestSparsityGroup;
-    numbers_ = Scratch<T>(signs_ + (spec.hadamard_signs ? features : 0));
+    numbers_ = WorkspaceOf<T>(signs_ + (spec.hadamard_signs ? features : 0));
     for (int64_t i = 0; spec.hadamard_signs && i < features; ++i)
       numbers_[signs_ + i] = static_cast<T>(HadamardSign(i));
     if (spec.sparsity.is_sparse()) GroupPlaces(block_, spec.sparsity.m, Shared(kPlaces));
@@ -70,13 +70,13 @@ class Workspace {
 
   // Of x, n numbers.
   template <typename X>
-  HWY_INLINE Block<T> Take(const X* x, int64_t n) {
+  HWY_INLINE Block<T> Load(const X* x, int64_t n) {
     const T* numbers = Widened(x, n, Own(kX));
     Block<T> block{numbers, numbers, nullptr, n, static_cast<T>(n), Own(kCodes)};
     if (spec_.hadamard) {
-      block.unturned = WithSigns(numbers, n, Own(kX));
-      block.x = block.x_kept = numbers = Own(kTurned);
-      Rotate(block.unturned, n, rotation_factor_, Own(kTurned));
+      block.unrotated = WithSigns(numbers, n, Own(kX));
+      block.x = block.x_kept = numbers = Own(kRotated);
+      Rotate(block.unrotated, n, rotation_factor_, Own(kRotated));
     }
     if (!spec_.sparsity.is_sparse()) return block;
     Prune(spec_.sparsity, numbers, Shared(kPlaces), n, Shared(kSizes) + kLargestSparsityGroup, Own(kMask), Own(kKept));
@@ -87,39 +87,39 @@ class Workspace {
   }
 
   template <typename V>
-  HWY_INLINE const T* TakeGradient(const V* v, int64_t n) {
+  HWY_INLINE const T* LoadGradient(const V* v, int64_t n) {
     const T* numbers = Widened(v, n, Shared(kGradient));
-    if (!spec_.hadamard || spec_.stays_turned) return numbers;
+    if (!spec_.hadamard || spec_.stays_rotated) return numbers;
     Rotate(WithSigns(numbers, n, Shared(kGradient)), n, rotation_factor_, Shared(kGradient));
     return Shared(kGradient);
   }
 
-  // Where a block function writes what GiveValues or GiveGradient hands out: `to` itself if nothing is to be done, and
-  // if that is not what the function still `reads` when it has begun to write.
+  // Where a block function writes what StoreValues or StoreGradient hands out: `to` itself if nothing is to be done,
+  // and if that is not what the function still `reads` when it has begun to write.
   template <typename To>
   HWY_INLINE T* RoomForValues(const T* reads, To* to) {
-    return Room(reads, to, TurnsValuesBack());
+    return Room(reads, to, RotatesValuesBack());
   }
   template <typename To>
   HWY_INLINE T* RoomForGradient(const T* reads, To* to) {
     return Room(reads, to, spec_.hadamard);
   }
   template <typename To>
-  HWY_INLINE void GiveValues(T* x_hat, int64_t n, To* to) {
-    Give(x_hat, n, TurnsValuesBack(), to);
+  HWY_INLINE void StoreValues(T* x_hat, int64_t n, To* to) {
+    Store(x_hat, n, RotatesValuesBack(), to);
   }
   template <typename To>
-  HWY_INLINE void GiveGradient(T* dx, int64_t n, To* to) {
-    Give(dx, n, spec_.hadamard, to);
+  HWY_INLINE void StoreGradient(T* dx, int64_t n, To* to) {
+    Store(dx, n, spec_.hadamard, to);
   }
 
  private:
-  enum { kX, kTurned, kCodes, kKept, kMask, kOwnBuffers };       // Of each block that is worked on.
+  enum { kX, kRotated, kCodes, kKept, kMask, kOwnBuffers };      // Of each block that is worked on.
   enum { kGradient, kResult, kPlaces, kSizes, kSharedBuffers };  // kSizes is longer: it is the last.
 
   T* Own(int which) const { return numbers_ + own_ + which * room_; }
   T* Shared(int which) const { return numbers_ + shared_ + which * room_; }
-  bool TurnsValuesBack() const { return spec_.hadamard && !spec_.stays_turned; }
+  bool RotatesValuesBack() const { return spec_.hadamard && !spec_.stays_rotated; }
 
   // Numbers in T: `from` itself if nothing is to be done.
   template <typename From>
@@ -130,7 +130,7 @@ class Workspace {
       ConvertNumbers<T>(from, n, buffer);
     return buffer;
   }
-  // D x for the signs D of a turn, H D x: x itself without signs.
+  // D x for the signs D of a rotation, H D x: x itself without signs.
   HWY_INLINE const T* WithSigns(const T* x, int64_t n, T* buffer) {
     if (!spec_.hadamard_signs) return x;
     FlipSigns(x, Signs(), n, buffer);
@@ -138,28 +138,28 @@ class Workspace {
   }
 
   template <typename To>
-  HWY_INLINE T* Room(const T* reads, To* to, bool turns_back) {
+  HWY_INLINE T* Room(const T* reads, To* to, bool rotates_back) {
     if constexpr (std::is_same_v<To, T>)
-      if (!turns_back && to != reads) return to;
+      if (!rotates_back && to != reads) return to;
     return Shared(kResult);
   }
 
   template <typename To>
-  HWY_INLINE void Give(T* result, int64_t n, bool turns_back, To* to) {
+  HWY_INLINE void Store(T* result, int64_t n, bool rotates_back, To* to) {
     if constexpr (std::is_same_v<To, T>) {
-      if (turns_back)
-        TurnBack(result, n, to);
+      if (rotates_back)
+        RotateBack(result, n, to);
       else if (result != to)
         Copy(result, n, to);
     } else {
-      if (turns_back) TurnBack(result, n, result);
+      if (rotates_back) RotateBack(result, n, result);
       narrow_(result, n, to);
     }
   }
   const T* Signs() const { return numbers_ + signs_ + column_; }
 
   // x = D H y.
-  HWY_INLINE void TurnBack(const T* y, int64_t n, T* x) {
+  HWY_INLINE void RotateBack(const T* y, int64_t n, T* x) {
     Rotate(y, n, rotation_factor_, x);
     if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, x);
   }
@@ -206,7 +206,7 @@ class SavedOfBlocks {
   HWY_INLINE SavedOfBlocks(const QuantizerSpec& spec, uint8_t* saved)
       : passes_fit_(PassesFit(spec)), next_(passes_fit_ || PassesTrustedGradient(spec) ? saved : nullptr) {}
 
-  HWY_INLINE void TellNext(Block<T>* block) {
+  HWY_INLINE void PointAtSaved(Block<T>* block) {
     if (next_ == nullptr) return;
     if (passes_fit_)
       block->fit = reinterpret_cast<SavedFit<T>*>(next_);
@@ -233,7 +233,7 @@ HWY_INLINE void Prefetch(const X* next, int64_t n) {
     ask_for(n);
 }
 
-// A few blocks and what was measured of them, or is recalled of what the forward pass saved. Both are made in their
+// A few blocks and what was measured of them, or is restored from what the forward pass saved. Both are made in their
 // places: copies in vectors would wait until the numbers they consist of have left for the cache. All are measured
 // before the first of them goes on: what follows from a block's sums is waited for, and those of others can be made
 // meanwhile.
@@ -244,16 +244,16 @@ struct MeasuredBlocks {
   Block<T> blocks[kMostBlocksAtOnce];
   Measured measured[kMostBlocksAtOnce];
 
-  template <bool kRecalls, typename X>
-  HWY_INLINE void Take(const QuantizerSpec& spec, const X* x, const Place* places, int count, SavedOfBlocks<T>* saved,
+  template <bool kRestores, typename X>
+  HWY_INLINE void Load(const QuantizerSpec& spec, const X* x, const Place* places, int count, SavedOfBlocks<T>* saved,
                        Workspace<T>* workspace) {
     for (int i = 0; i < count; ++i) {
       workspace->MoveTo(i, places[i]);
       Prefetch(x + places[i].at + count * places[i].n, places[i].n);
-      new (&blocks[i]) Block<T>(workspace->Take(x + places[i].at, places[i].n));
-      saved->TellNext(&blocks[i]);
-      if constexpr (kRecalls)
-        new (&measured[i]) Measured(Blocks::Recall(spec, blocks[i]));
+      new (&blocks[i]) Block<T>(workspace->Load(x + places[i].at, places[i].n));
+      saved->PointAtSaved(&blocks[i]);
+      if constexpr (kRestores)
+        new (&measured[i]) Measured(Blocks::Restore(spec, blocks[i]));
       else
         new (&measured[i]) Measured(Blocks::Measure(spec, blocks[i]));
     }
@@ -267,13 +267,13 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
   SavedOfBlocks<T> saved_of_blocks(spec, saved);
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
-    taken.template Take</*kRecalls=*/false>(spec, x, places, count, &saved_of_blocks, &workspace);
+    taken.template Load</*kRestores=*/false>(spec, x, places, count, &saved_of_blocks, &workspace);
     const auto write = [&](int i) HWY_ATTR {
       workspace.MoveTo(i, places[i]);
       Prefetch(x_hat + places[i].at + count * places[i].n, places[i].n);
       T* result = workspace.RoomForValues(taken.blocks[i].x, x_hat + places[i].at);
       Blocks::Forward(spec, taken.measured[i], taken.blocks[i], result);
-      workspace.GiveValues(result, places[i].n, x_hat + places[i].at);
+      workspace.StoreValues(result, places[i].n, x_hat + places[i].at);
     };
     for (int i = 0; i < count; ++i) {  // Each is written when the next one is fitted.
       Blocks::Fit(spec, taken.blocks[i], &taken.measured[i]);
@@ -292,23 +292,23 @@ void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved,
   SavedOfBlocks<T> saved_of_blocks(spec, const_cast<uint8_t*>(saved));  // Only read.
   ForEachBlocks(rows, features, workspace.block(), [&](const Place* places, int count) HWY_ATTR {
     MeasuredBlocks<Blocks, T> taken;
-    taken.template Take</*kRecalls=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);
+    taken.template Load</*kRestores=*/true>(spec, x, places, count, &saved_of_blocks, &workspace);
     for (int i = 0; i < count; ++i) {
       const auto [at, column, n] = places[i];
       workspace.MoveTo(i, places[i]);
       Prefetch(v + at + count * n, n);
-      const T* gradient = workspace.TakeGradient(v + at, n);
+      const T* gradient = workspace.LoadGradient(v + at, n);
       T* result = workspace.RoomForGradient(gradient, dx + at);
       Blocks::Backward(spec, taken.measured[i], taken.blocks[i], gradient, result);
       if (decays) AddMaskDecay(taken.blocks[i], static_cast<T>(spec.mask_decay), result);
-      workspace.GiveGradient(result, n, dx + at);
+      workspace.StoreGradient(result, n, dx + at);
     }
   });
 }
 
 // Of `Blocks`, which has the static templates
 //   Measure(spec, block), Fit(spec, block, &measured) and Forward(spec, measured, block, x_hat);
-//   Recall(spec, block) and Backward(spec, measured, block, v, dx).
+//   Restore(spec, block) and Backward(spec, measured, block, v, dx).
 template <class Blocks, typename X, typename V>
 constexpr MatrixKernels<X, V> MatrixKernelsOf() {
   return {&ForwardMatrix<Blocks, X, V>, &BackwardMatrix<Blocks, X, V>};

@@ -26,10 +26,10 @@ using KernelTable = std::tuple<MatrixKernels<float, float>, MatrixKernels<double
                                MatrixKernels<BFloat16, BFloat16>, MatrixKernels<float, BFloat16>>;
 
 // Works on a row-major matrix (rows, features) whose rows are cut into blocks; blocks do not see each other, so calls
-// on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates some two dozen scratch
+// on disjoint rows may run on different threads. Stateless and thread-safe; a call allocates some two dozen working
 // blocks (and, with spec.hadamard_signs, a row of signs) per thread, once, dispatches to the best instruction set of
 // the machine, and reads and writes each element once. With spec.hadamard blocks are rotated, quantized and rotated
-// back, and so are gradients (spec.stays_turned leaves x_hat rotated, and v comes so); with spec.sparsity blocks are
+// back, and so are gradients (spec.stays_rotated leaves x_hat rotated, and v comes so); with spec.sparsity blocks are
 // pruned first. docs/methods.md says what becomes of blocks without a grid: finite numbers stay finite.
 class Estimator final {
  public:

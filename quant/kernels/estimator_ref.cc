@@ -177,9 +177,9 @@ Vector DequantizeBlock(const QuantizerSpec& spec, const Vector& x, const Vector&
 
 Vector Dequantize_ref(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
   if (!spec.hadamard) return DequantizeBlock(spec, x, at);
-  auto turn = [&](const Vector& numbers) { return Rotate(FlipSigns(spec, numbers)); };
-  const Vector x_hat = DequantizeBlock(spec, turn(x), turn(at));
-  return spec.stays_turned ? x_hat : FlipSigns(spec, Rotate(x_hat));
+  auto rotate = [&](const Vector& numbers) { return Rotate(FlipSigns(spec, numbers)); };
+  const Vector x_hat = DequantizeBlock(spec, rotate(x), rotate(at));
+  return spec.stays_rotated ? x_hat : FlipSigns(spec, Rotate(x_hat));
 }
 
 Vector NumericalGradient_ref(const QuantizerSpec& spec, const Vector& x, const Vector& v) {

@@ -100,7 +100,7 @@ std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
                              .grid = grid,
                              .hadamard = hadamard,
                              .hadamard_signs = signs,
-                             .stays_turned = stays,
+                             .stays_rotated = stays,
                              .sparsity = sparsity};
           for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
         }
@@ -119,7 +119,7 @@ std::vector<Quantizer> EveryQuantizer() {
 
 std::string Describe(const QuantizerSpec& spec, size_t n) {
   return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.hadamard_signs ? " signs" : "") + (spec.stays_turned ? " stays turned" : "") +
+         (spec.hadamard_signs ? " signs" : "") + (spec.stays_rotated ? " stays rotated" : "") +
          (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
          std::to_string(spec.sparsity.m) + " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient)) +
          ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
@@ -201,7 +201,7 @@ TEST_P(EveryGridTest, DegenerateBlocksGiveFiniteNumbers) {
 
 TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
   ForEachGrid({16}, [](const QuantizerSpec& spec, size_t n) {
-    if (spec.stays_turned) return;  // H x is not x.
+    if (spec.stays_rotated) return;  // H x is not x.
     for (double value : {0.0, 1e-200, 1e200}) {
       Vector x(n, value), v = RandomVector(n, 6);
       for (size_t i = 0; i < n; i += 2) x[i] = -value;

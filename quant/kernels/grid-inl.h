@@ -80,7 +80,7 @@ template <typename T>
 HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const Block<T>& block) {
   const bool centred = spec.scheme == Scheme::kAffine;
   Moments<T> moments;
-  if (block.unturned != nullptr && !block.is_sparse() && MomentsOfTurned(centred, block.unturned, block.n, &moments))
+  if (block.unrotated != nullptr && !block.is_sparse() && MomentsOfRotated(centred, block.unrotated, block.n, &moments))
     return moments;
   return MomentsAbout(centred, block.x_kept, block.n, block.kept_count);
 }
@@ -126,7 +126,7 @@ HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
 
 // That of the forward pass, of which this block's inverse scale and offset were saved if its regression was.
 template <typename T>
-HWY_INLINE Grid<T> RecallGrid(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> RestoreGrid(const QuantizerSpec& spec, const Block<T>& block) {
   if (block.fit == nullptr || HasOwnElement(spec.format)) return GridOf(spec, block);
   const T inverse_scale = block.fit->inverse_scale;
   return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit->offset);
@@ -169,20 +169,20 @@ HWY_INLINE void Encode(const Grid<T>& grid, const T* x, int64_t n, T* q) {
       n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(NearestLevel(d, grid, GridValue(d, grid, x + i)), d, q + i); });
 }
 
-// Codes of a block, one vector after the other; those of floating-point formats are made beforehand, in the scratch.
+// Codes of a block, one vector after the other; those of floating-point formats are made beforehand, in the workspace.
 template <typename T>
 class Encoder {
  public:
   HWY_INLINE Encoder(const Grid<T>& grid, const Block<T>& block) : grid_(grid), block_(block) {
     if (!is_float()) return;
     const Grid<T> copy = grid;  // Whose address may be known elsewhere: the other one can then stay in registers.
-    EncodeFloat(copy, block.x_kept, block.n, block.scratch);
+    EncodeFloat(copy, block.x_kept, block.n, block.workspace);
   }
 
   // The code of x_kept[i], whose grid value is f; 0 where pruned.
   template <class D>
   HWY_INLINE hn::Vec<D> Codes(D d, int64_t i, hn::Vec<D> f) const {
-    const auto level = is_float() ? hn::LoadU(d, block_.scratch + i) : NearestLevel(d, grid_, f);
+    const auto level = is_float() ? hn::LoadU(d, block_.workspace + i) : NearestLevel(d, grid_, f);
     return ZeroPruned(d, block_, i, level);
   }
   template <class D>

@@ -113,15 +113,15 @@ template <typename T>
 HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block,
                                T* HWY_RESTRICT x_hat) {
   const T* HWY_RESTRICT x = block.x;
-  T* HWY_RESTRICT scratch = block.scratch;
+  T* HWY_RESTRICT workspace = block.workspace;
   const int64_t n = block.n;
   if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
   const T half = static_cast<T>(1 << (IntegerBits(spec.format) - 1)), step = MaxAbs(x, n) / half;
   const T inverse = InverseOrZero(step);
   if (inverse == T(0)) return Copy(x, n, x_hat);
   if (!spec.hard_rounding) {
-    SampledNoise(x, n, scratch);
-    return AddNoise(x, scratch, n, step, x_hat);
+    SampledNoise(x, n, workspace);
+    return AddNoise(x, workspace, n, step, x_hat);
   }
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), -half), half - T(1)) * step;
@@ -130,18 +130,18 @@ HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const
 template <typename T>
 HWY_INLINE void DiffqForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
   const T* HWY_RESTRICT x = block.x;
-  T* HWY_RESTRICT scratch = block.scratch;
+  T* HWY_RESTRICT workspace = block.workspace;
   const int64_t n = block.n;
   if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
   const Grid<T> grid = AffineGrid(x, n, IntegerBits(spec.format));
   if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
   if (!spec.hard_rounding) {
-    HalfNormalNoise(x, n, scratch);
-    return AddNoise(x, scratch, n, grid.scale, x_hat);
+    HalfNormalNoise(x, n, workspace);
+    return AddNoise(x, workspace, n, grid.scale, x_hat);
   }
-  Encode(grid, x, n, scratch);
+  Encode(grid, x, n, workspace);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = scratch[i] * grid.scale + grid.offset;
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = workspace[i] * grid.scale + grid.offset;
 }
 
 template <typename T>

@@ -59,7 +59,7 @@ HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const 
   return {gain, q_mean, q_mean - delta_mean, denominator};
 }
 
-// Writes the codes to the block's scratch, and calls each(d, i) for its vectors.
+// Writes the codes to the block's workspace, and calls each(d, i) for its vectors.
 template <typename T, class Each>
 HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                   const Each& each) {
@@ -67,7 +67,7 @@ HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid
   T sums[4];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x_kept + i), q = encoder.Codes(d, i, f), delta = hn::Sub(q, f);
-    hn::StoreU(q, d, block.scratch + i);
+    hn::StoreU(q, d, block.workspace + i);
     sum[0] = hn::Add(sum[0], q);
     sum[1] = hn::MulAdd(q, q, sum[1]);
     sum[2] = hn::Add(sum[2], delta);
@@ -100,32 +100,32 @@ HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>&
   return {GridOf(spec, block)};
 }
 
-// Of the codes in the block's scratch.
+// Of the codes in the block's workspace.
 template <typename T>
 HWY_INLINE void RidgeForward(const QuantizerSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
   const auto& [grid, fit] = fitted;
   if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, block.workspace + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
   });
 }
 
 template <typename T>
-HWY_INLINE FittedGrid<T> RecallRidge(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE FittedGrid<T> RestoreRidge(const QuantizerSpec& spec, const Block<T>& block) {
   if (block.fit == nullptr) return {GridOf(spec, block)};
-  return {RecallGrid(spec, block), {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator}};
+  return {RestoreGrid(spec, block), {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator}};
 }
 
-// Writes the codes to the block's scratch once more.
+// Writes the codes to the block's workspace once more.
 template <typename T>
-HWY_INLINE Upstream<T> MeetCodes(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
-                                 const Regression<T>& fit, const T* v) {
+HWY_INLINE Upstream<T> GradientMoments(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+                                       const Regression<T>& fit, const T* v) {
   const Encoder<T> encoder(grid, block);
   T sums[2];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto gradient = hn::LoadU(d, v + i), q = encoder.Codes(d, i);
-    hn::StoreU(q, d, block.scratch + i);
+    hn::StoreU(q, d, block.workspace + i);
     sum[0] = hn::Add(sum[0], gradient);
     sum[1] = hn::MulAdd(gradient, q, sum[1]);
   });
@@ -153,7 +153,7 @@ HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, con
   const T base = (T(1) - fit.gain) * upstream.mean - of_q * fit.q_mean - upstream.k * fit.f_mean - of_x * grid.offset;
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
     const auto of_numbers = hn::MulAdd(hn::LoadU(d, block.x + i), hn::Set(d, of_x), hn::Set(d, base));
-    const auto of_codes = hn::MulAdd(hn::LoadU(d, block.scratch + i), hn::Set(d, of_q), of_numbers);
+    const auto of_codes = hn::MulAdd(hn::LoadU(d, block.workspace + i), hn::Set(d, of_q), of_numbers);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, v + i), hn::Set(d, fit.gain), of_codes), d, dx + i);
   });
 }
@@ -164,7 +164,7 @@ HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, 
                                 const Regression<T>& fit, const Upstream<T>& upstream, const T* v, T* dx) {
   const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
-    const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.scratch + i);
+    const auto f = GridValue(d, grid, block.x + i), q = hn::LoadU(d, block.workspace + i);
     const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, q);
     const auto direct =
         hn::MulAdd(hn::Set(d, upstream.k), hn::Sub(q, hn::Set(d, fit.q_mean)), hn::Set(d, upstream.mean));
@@ -179,7 +179,7 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
   T sums[2];
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) RIDGELINE_ALWAYS_INLINE {
     const auto f = GridValue(d, grid, block.x + i), f_kept = GridValue(d, grid, block.x_kept + i);
-    const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, hn::LoadU(d, block.scratch + i));
+    const auto dq = GradientThroughCodes(d, fit, upstream, hn::LoadU(d, v + i), f, hn::LoadU(d, block.workspace + i));
     sum[0] = hn::NegMulAdd(dq, f_kept, sum[0]);
     sum[1] = hn::Sub(sum[1], dq);
   });
@@ -196,7 +196,7 @@ HWY_INLINE void RidgeBackwardFrom(const QuantizerSpec& spec, const Grid<T>& grid
     else
       return PassGradient(block, v, dx);
   }
-  const Upstream<T> upstream = MeetCodes(spec, grid, block, fit, v);
+  const Upstream<T> upstream = GradientMoments(spec, grid, block, fit, v);
   if constexpr (kTrust) return TrustedGradient(spec, grid, block, fit, upstream, v, dx);
   const bool in_graph = spec.grid_gradient == GridGradient::kGraph;
   const GridGradients<T> d_grid = in_graph ? GridGradientsOf(grid, block, fit, upstream, v) : GridGradients<T>{};

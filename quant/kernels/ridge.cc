@@ -23,7 +23,7 @@ HWY_INLINE void FitRidgeBlock(const QuantizerSpec& spec, const Block<T>& block, 
   FitOntoGrid(spec, block, fitted, [](const Grid<T>&) { return NothingMore(); });
 }
 
-RIDGELINE_FITTED_BLOCK_FUNCTIONS(Ridge, MeasureRidge, FitRidgeBlock, RidgeForward, RecallRidge,
+RIDGELINE_FITTED_BLOCK_FUNCTIONS(Ridge, MeasureRidge, FitRidgeBlock, RidgeForward, RestoreRidge,
                                  RidgeBackward</*kTrust=*/false>)
 
 }  // namespace HWY_NAMESPACE

@@ -23,7 +23,7 @@ HWY_INLINE void FitRidgeTrustBlock(const QuantizerSpec& spec, const Block<T>& bl
   });
 }
 
-RIDGELINE_FITTED_BLOCK_FUNCTIONS(RidgeTrust, MeasureRidge, FitRidgeTrustBlock, RidgeForward, RecallRidge,
+RIDGELINE_FITTED_BLOCK_FUNCTIONS(RidgeTrust, MeasureRidge, FitRidgeTrustBlock, RidgeForward, RestoreRidge,
                                  RidgeBackward</*kTrust=*/true>)
 
 }  // namespace HWY_NAMESPACE

@@ -188,7 +188,7 @@ HWY_INLINE Moments<T> MomentsAbout(bool centred, const T* x, int64_t n, T count)
 // The same of y = H x from x, whose numbers may be had before y is: H, normalised, keeps the sum of squares and leaves
 // sqrt(n) times the mean of y in the first x. False where that is out of range, or nothing is left about the mean.
 template <typename T>
-HWY_INLINE bool MomentsOfTurned(bool centred, const T* x, int64_t n, Moments<T>* moments) {
+HWY_INLINE bool MomentsOfRotated(bool centred, const T* x, int64_t n, Moments<T>* moments) {
   T squares[1];
   SumVectors(n, squares, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
     auto numbers = hn::LoadU(d, x + i);

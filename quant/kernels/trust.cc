@@ -30,7 +30,7 @@ HWY_INLINE void ZeroUntrustedBlock(const uint8_t* trusted, const V* v, int64_t n
   });
 }
 
-// Whether a bit says so is all that happens to a number that is not turned: it stays what it is stored as.
+// Whether a bit says so is all that happens to a number that is not rotated: it stays what it is stored as.
 HWY_INLINE const uint16_t* AsStored(const BFloat16* v) { return reinterpret_cast<const uint16_t*>(v); }
 HWY_INLINE uint16_t* AsStored(BFloat16* v) { return reinterpret_cast<uint16_t*>(v); }
 template <typename V>
@@ -50,11 +50,11 @@ void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const 
       if (spec.hadamard) {
         workspace.MoveTo(i, places[i]);
         T* result = workspace.RoomForGradient(nullptr, dx + at);
-        if (spec.stays_turned)
+        if (spec.stays_rotated)
           ZeroUntrustedBlock(trusted, v + at, n, result);
         else
-          ZeroUntrustedBlock(trusted, workspace.TakeGradient(v + at, n), n, result);
-        workspace.GiveGradient(result, n, dx + at);
+          ZeroUntrustedBlock(trusted, workspace.LoadGradient(v + at, n), n, result);
+        workspace.StoreGradient(result, n, dx + at);
       } else {
         ZeroUntrustedBlock(trusted, AsStored(v + at), n, AsStored(dx + at));  // Element by element: dx may be v.
       }

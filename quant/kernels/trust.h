@@ -11,7 +11,7 @@
 namespace ridgeline {
 
 // dx = v where x is trusted, 0 elsewhere, in V = float, double or BFloat16; with spec.hadamard of the rotated blocks,
-// turned back. `trusted` is what Estimator::Forward saved with this spec. What had no grid is trusted: a block whose
+// rotated back. `trusted` is what Estimator::Forward saved with this spec. What had no grid is trusted: a block whose
 // x_hat is NaN passes v as it is. dx may be v; thread-safe, calls on disjoint rows may run on different threads.
 // REQUIRES: as Estimator::Forward, and PassesTrustedGradient(spec).
 template <typename V>

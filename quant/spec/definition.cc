@@ -121,7 +121,7 @@ absl::Status ValidateEstimatorDefinition(const QuantizerSpec& spec) {
 }
 
 bool PassesGradient(const QuantizerSpec& spec) {
-  if (DecaysPruned(spec) || spec.stays_turned) return false;
+  if (DecaysPruned(spec) || spec.stays_rotated) return false;
   if (!spec.quantizes()) return true;
   if (spec.estimator == "ridge") return spec.detaches_fit();
   if (spec.estimator == "ste") return spec.grid_gradient == GridGradient::kDetached;

@@ -6,7 +6,7 @@
 
 namespace ridgeline {
 
-// +1 or -1 for a position in a row, the same for every row of every tensor, so that weights and inputs turn alike and
+// +1 or -1 for a position in a row, the same for every row of every tensor, so that weights and inputs rotate alike and
 // keep their product. A mixer of 64 bits: neighbours and blocks know nothing of each other.
 constexpr int HadamardSign(int64_t position) {
   uint64_t h = (static_cast<uint64_t>(position) + 1) * UINT64_C(0x9E3779B97F4A7C15);

@@ -61,12 +61,13 @@ absl::Status ValidateHadamard(const QuantizerSpec& spec) {
   if (!spec.hadamard && spec.hadamard_signs)
     return absl::InvalidArgumentError(
         "hadamard_signs come before a Hadamard matrix, and hadamard is false: set it to true");
-  if (!spec.hadamard && spec.stays_turned)
-    return absl::InvalidArgumentError("stays_turned is about a Hadamard matrix, and hadamard is false: set it to true");
+  if (!spec.hadamard && spec.stays_rotated)
+    return absl::InvalidArgumentError(
+        "stays_rotated is about a Hadamard matrix, and hadamard is false: set it to true");
   if (!spec.hadamard) return absl::OkStatus();
   if (spec.granularity != Granularity::kBlock)
-    return absl::InvalidArgumentError(fmt::format("hadamard turns blocks, and granularity is {}: use granularity block",
-                                                  GranularityName(spec.granularity)));
+    return absl::InvalidArgumentError(fmt::format(
+        "hadamard rotates blocks, and granularity is {}: use granularity block", GranularityName(spec.granularity)));
   if ((spec.block & (spec.block - 1)) != 0)
     return absl::InvalidArgumentError(
         fmt::format("block is {}: a Hadamard block is a power of two, such as 64 or 128", spec.block));

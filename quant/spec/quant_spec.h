@@ -87,11 +87,12 @@ struct QuantizerSpec {
   // quest and ridge_trust: gradients pass where x is at most this many outermost levels from the grid's centre. 0: the
   // estimator's own, TrustOf.
   double trust = 0;
-  bool hadamard = false;  // Quantize H x for the normalised Hadamard matrix H of each block, and turn the result back.
+  bool hadamard =
+      false;  // Quantize H x for the normalised Hadamard matrix H of each block, and rotate the result back.
   bool hadamard_signs = false;  // H D x instead, with the signs D of HadamardSign along the row (hadamard_sign.h).
-  // With hadamard: x_hat is left turned, and dL/dx_hat comes turned. For both operands of a product, whose turns
+  // With hadamard: x_hat is left rotated, and dL/dx_hat comes rotated. For both operands of a product, whose rotations
   // cancel.
-  bool stays_turned = false;
+  bool stays_rotated = false;
   Granularity granularity = Granularity::kBlock;
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
   // FakeQuantize fills it in; 0 stands for a tensor scale of 1.

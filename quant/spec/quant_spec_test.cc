@@ -147,13 +147,13 @@ TEST(QuantSpecTest, SignsNeedAHadamardMatrix) {
   EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
 }
 
-TEST(QuantSpecTest, OnlyWhatIsTurnedStaysTurnedAndItsGradientIsNotThatOfTheValues) {
-  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .stays_turned = true};
+TEST(QuantSpecTest, OnlyWhatIsRotatedStaysRotatedAndItsGradientIsNotThatOfTheValues) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .stays_rotated = true};
   EXPECT_NE(std::string(ValidateQuantizerSpec(spec).message()).find("hadamard is false"), std::string::npos);
   spec.hadamard = true;
   EXPECT_TRUE(ValidateQuantizerSpec(spec).ok());
   EXPECT_FALSE(PassesGradient(spec));
-  spec.stays_turned = false;
+  spec.stays_rotated = false;
   EXPECT_TRUE(PassesGradient(spec));
 }
 

@@ -53,7 +53,7 @@ void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
   if (mask_decay_ == 0 || !parameter->quantizer.sparsity.is_sparse()) return;
   QuantizerSpec pruning = parameter->quantizer;
   pruning.format = Format::kNone;
-  pruning.stays_turned = false;
+  pruning.stays_rotated = false;
   const at::Tensor kept = QuantizedValues(parameter->master, pruning, at::kFloat);
   parameter->master.sub_(parameter->master - kept, learning_rate * mask_decay_);
 }
