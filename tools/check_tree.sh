@@ -1,36 +1,129 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Rules that a compiler does not know: licence lines, the arrows between rooms, file sizes.
+# Rules that a compiler does not know: licence lines, and the arrows between rooms and inside them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 status=0
 complain() { echo "check_tree: $*" >&2; status=1; }
 
-# Rooms and whose headers they may include (docs/architecture.md).
+# Each room and each of its folders, and whose headers it may include (docs/architecture.md). A room stands for all of
+# its folders; files in the room itself may also include from those. "*": from everywhere. Every folder with sources has
+# a line, and no path of arrows leads back to where it began.
 declare -A arrows=(
-  [common]="" [quant]="" [weights]="common" [data]="weights common" [recipes]="common" [frontier]="common"
-  [coordinator]="recipes frontier common" [cli]="recipes frontier import inference plan data weights common"
-  [import]="weights common" [model]="quant weights common" [worker]="recipes model plan quant data weights common"
-  [plan]="recipes model quant weights common" [inference]="model quant data weights common"
+  [common]=""
+  [proto]=""
+  [quant]=""
+  [quant/spec]=""
+  [quant/kernels]="quant/spec"
+  [quant/cuda]="quant/kernels quant/spec"
+  [quant/autograd]="quant/kernels quant/spec"
+  [quant/frontier]="quant/spec"
+  [weights]="common"
+  [import]="weights common"
+  [data]="weights common"
+  [recipes]="proto common"
+  [frontier]="proto common"
+  [model]="quant weights common"
+  [model/kernels]=""
+  [plan]="recipes model quant weights proto common"
+  [inference]="model quant data weights common"
+  [coordinator]="recipes frontier proto common"
+  [coordinator/state]="proto common"
+  [coordinator/scheduler]="coordinator/state proto common"
+  [coordinator/rpc]="coordinator/scheduler coordinator/state recipes frontier proto common"
+  [worker]="proto common"
+  [worker/comm]="common"
+  [worker/train]="worker/comm recipes model plan quant data weights proto common"
+  [worker/rpc]="proto common"
+  [cli]="recipes frontier import inference plan data weights proto common"
+  [bench]="*"
+  [tests]="*"
 )
 # Tests may also use a room that makes their input.
-declare -A test_arrows=([worker]="recipes")
+declare -A test_arrows=([worker/train]="recipes")
 
-for room in "${!arrows[@]}"; do
-  [ -d "$room" ] || continue
-  allowed="$room ${arrows[$room]}"
-  while IFS=: read -r file line include; do
-    target=$(sed -E 's/.*"([a-z_]+)\/.*/\1/' <<< "$include")
-    case " $allowed ridgeline " in *" $target "*) continue ;; esac
-    [[ -d $target ]] || continue
-    [[ $file == *_test.cc && " ${test_arrows[$room]:-} " == *" $target "* ]] && continue
-    complain "$file:$line: $room may not include from $target (allowed: $allowed)"
-  done < <(grep -rnE '#include "[a-z_]+/' "$room" --include='*.h' --include='*.cc' --include='*.cu' --include='*.cuh' || true)
+existing() { while read -r path; do [ ! -e "$path" ] || echo "$path"; done; }
+sources() { git ls-files --cached --others --exclude-standard -- '*.h' '*.cc' '*.cu' '*.cuh' | sort -u | existing; }
+table() { for room in "${!arrows[@]}"; do echo "$room ${arrows[$room]}"; done; }
+test_table() { for room in "${!test_arrows[@]}"; do echo "$room ${test_arrows[$room]}"; done; }
+
+# Functions that the awk programs below share.
+read -r -d '' library <<'AWK' || true
+# The line of the table that a file's folder belongs to; empty for files of others.
+function room_of(path) {
+  if (path ~ /^ridgeline\//) return "proto"  # Generated from it.
+  while (sub(/\/[^\/]*$/, "", path)) if (path in arrows) return path
+  return ""
+}
+function is_in(room, list,   words, n, i) {
+  n = split(list, words, " ")
+  for (i = 1; i <= n; ++i) if (words[i] == "*" || words[i] == room || index(room, words[i] "/") == 1) return 1
+  return 0
+}
+function may(from, to) { return from == to || index(to, from "/") == 1 || is_in(to, arrows[from]) }
+FILENAME == "/dev/fd/3" { room = $1; sub(/^[^ ]+ */, ""); arrows[room] = $0; next }
+FILENAME == "/dev/fd/4" { room = $1; sub(/^[^ ]+ */, ""); test_arrows[room] = $0; next }
+AWK
+
+check_table() {
+  awk "$library"'
+    END {
+      for (from in arrows) {
+        n = split(arrows[from], words, " ")
+        for (i = 1; i <= n; ++i)
+          if (words[i] != "*" && !(words[i] in arrows))
+            print "the table of arrows has no line for " words[i] ", which " from " names"
+      }
+    }' /dev/fd/3 3< <(table)
+  # tsort names the rooms of a circle.
+  awk "$library"'
+    END {
+      for (from in arrows)
+        for (to in arrows) if (from != to && arrows[from] != "*" && may(from, to)) print from, to
+    }' /dev/fd/3 3< <(table) | { tsort 2>&1 > /dev/null || true; } |
+    sed 's/^tsort: //; s/^-: .*loop.*/arrows of the table lead round:/' | paste -sd' '
+}
+
+check_folders() {
+  sources | awk "$library"'
+    { room = room_of($0); folder = $0; sub(/\/[^\/]*$/, "", folder) }
+    room == "" || (folder != room && arrows[room] != "*") { missing[folder] = 1 }
+    END { for (folder in missing) print folder ": has sources and no line in the table of tools/check_tree.sh" }' \
+    /dev/fd/3 - 3< <(table)
+}
+
+check_includes() {
+  sources | tr '\n' '\0' | xargs -0 grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' /dev/null |
+    awk "$library"'
+    {
+      split($0, part, ":")
+      target = $0; sub(/^[^"<]*["<]/, "", target); sub(/[">].*/, "", target)
+      at = part[1] ":" part[2]; from = room_of(part[1]); to = room_of(target)
+    }
+    /include *"/ && (target !~ /\// || target ~ /^\.\.?\//) {
+      print at ": say " target " from the root of the tree"
+      next
+    }
+    from == "" || to == "" || may(from, to) { next }
+    part[1] ~ /_test\.cc$/ && is_in(to, test_arrows[from]) { next }
+    {
+      allowed = arrows[from] == "" ? "nothing" : arrows[from]
+      print at ": " from " may not include from " to " (allowed: " allowed ")"
+    }' \
+    /dev/fd/3 /dev/fd/4 - 3< <(table) 4< <(test_table)
+}
+
+check_licences() {
+  git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.py' '*.sh' '*.proto' '*.cmake' '*.yaml' '*.yml' 'CMakeLists.txt' \
+    '*/CMakeLists.txt' Makefile | grep -v fuzz_corpus | existing | tr '\n' '\0' | xargs -0 awk '
+    FNR <= 3 && /SPDX-License-Identifier: Apache-2.0/ { has_line[FILENAME] = 1 }
+    END { for (i = 1; i < ARGC; ++i) if (!(ARGV[i] in has_line)) print ARGV[i] ": no SPDX line at the top" }'
+}
+
+for check in check_table check_folders check_includes check_licences; do
+  complaints=$($check) || complain "$check did not end well"
+  while read -r complaint; do [ -z "$complaint" ] || complain "$complaint"; done <<< "$complaints"
 done
-
-while read -r file; do
-  head -3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || complain "$file: no SPDX line at the top"
-done < <(git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.py' '*.sh' '*.proto' '*.cmake' '*.yaml' '*.yml' 'CMakeLists.txt' '*/CMakeLists.txt' Makefile | grep -v fuzz_corpus)
 
 [ "$status" = 0 ] && echo "check_tree: arrows and licence lines are in order"
 exit "$status"

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tools/check_tree.sh refuses what it says it refuses: each kind of fault is planted in a copy of the tree."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from process_test import SOURCE, main  # noqa: E402
+
+LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
+
+
+def run(command, folder):
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+class CheckTreeTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tree = tempfile.mkdtemp(prefix="check_tree")
+        listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], SOURCE)
+        if listed.returncode != 0:
+            raise unittest.SkipTest("no git checkout: " + listed.stderr.strip())
+        for path in listed.stdout.splitlines():
+            if not os.path.isfile(os.path.join(SOURCE, path)):
+                continue
+            os.makedirs(os.path.join(cls.tree, os.path.dirname(path)), exist_ok=True)
+            shutil.copy(os.path.join(SOURCE, path), os.path.join(cls.tree, path))
+        run(["git", "init", "-q"], cls.tree)
+        run(["git", "add", "-A"], cls.tree)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.tree)
+
+    def check(self):
+        return run(["tools/check_tree.sh"], self.tree)
+
+    def complaint_about(self, path, content):
+        """What the check says of the tree with this file, which is then removed again."""
+        whole = os.path.join(self.tree, path)
+        self.assertFalse(os.path.exists(whole), path)
+        folder = os.path.dirname(whole)
+        is_new = not os.path.isdir(folder)
+        os.makedirs(folder, exist_ok=True)
+        with open(whole, "w", encoding="utf-8") as file:
+            file.write(content)
+        run(["git", "add", path], self.tree)
+        try:
+            checked = self.check()
+        finally:
+            run(["git", "rm", "-qf", path], self.tree)
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.assertEqual(checked.returncode, 1, checked.stdout + checked.stderr)
+        return checked.stderr
+
+    def complaint_about_table(self, line, instead):
+        """What the check says where one line of its table is another."""
+        script = os.path.join(self.tree, "tools/check_tree.sh")
+        with open(script, encoding="utf-8") as file:
+            before = file.read()
+        self.assertEqual(before.count(line), 1, line)
+        try:
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(before.replace(line, instead))
+            checked = self.check()
+        finally:
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(before)
+        self.assertEqual(checked.returncode, 1, checked.stdout + checked.stderr)
+        return checked.stderr
+
+    def test_the_tree_as_it_is_passes(self):
+        checked = self.check()
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_an_include_of_another_room_against_the_arrows_is_refused(self):
+        said = self.complaint_about("weights/planted.cc", LICENCE + '#include "model/gpt.h"\n')
+        self.assertIn("weights/planted.cc:2: weights may not include from model (allowed: common)", said)
+
+    def test_an_include_inside_a_room_against_the_arrows_is_refused(self):
+        for path, include, arrow in [
+            ("coordinator/state/planted.h", "coordinator/rpc/x.h",
+             "coordinator/state may not include from coordinator/rpc"),
+            ("coordinator/scheduler/planted.cc", "coordinator/rpc/x.h",
+             "coordinator/scheduler may not include from coordinator/rpc"),
+            ("worker/comm/planted.cc", "worker/train/x.h", "worker/comm may not include from worker/train"),
+            ("quant/kernels/planted.h", "quant/autograd/x.h", "quant/kernels may not include from quant/autograd"),
+            ("model/kernels/planted.cc", "model/layers.h", "model/kernels may not include from model"),
+        ]:
+            with self.subTest(path):
+                self.assertIn(arrow, self.complaint_about(path, LICENCE + f'#include "{include}"\n'))
+
+    def test_generated_headers_of_the_schema_are_for_rooms_that_may_know_it(self):
+        said = self.complaint_about("weights/planted.h", LICENCE + '#include "ridgeline/v1/recipe.pb.h"\n')
+        self.assertIn("weights may not include from proto", said)
+
+    def test_spaces_and_angle_brackets_do_not_hide_an_include(self):
+        for line in ['  #  include   "model/gpt.h"', "#include <model/gpt.h>"]:
+            with self.subTest(line):
+                said = self.complaint_about("weights/planted.cc", LICENCE + line + "\n")
+                self.assertIn("weights may not include from model", said)
+
+    def test_an_include_that_does_not_say_its_room_is_refused(self):
+        for name in ["gguf.h", "../model/gpt.h"]:
+            with self.subTest(name):
+                said = self.complaint_about("weights/planted.cc", LICENCE + f'#include "{name}"\n')
+                self.assertIn(f"say {name} from the root", said)
+
+    def test_a_test_may_use_the_rooms_that_make_its_input_and_no_others(self):
+        said = self.complaint_about("data/planted_test.cc", LICENCE + '#include "recipes/recipe_reader.h"\n')
+        self.assertIn("data may not include from recipes", said)
+
+    def test_a_folder_with_sources_needs_a_line_in_the_table(self):
+        for path in ["newroom/planted.h", "quant/newroom/planted.cc"]:
+            with self.subTest(path):
+                self.assertIn(os.path.dirname(path) + ": has sources and no line", self.complaint_about(path, LICENCE))
+
+    def test_arrows_that_lead_round_are_refused(self):
+        said = self.complaint_about_table('[common]=""', '[common]="weights"')
+        self.assertRegex(said, "lead round: .*weights")
+        said = self.complaint_about_table('[coordinator/state]="', '[coordinator/state]="coordinator/rpc ')
+        self.assertRegex(said, "lead round: .*coordinator/state")
+
+    def test_an_arrow_to_a_room_without_a_line_is_refused(self):
+        self.assertIn("no line for nowhere", self.complaint_about_table('[frontier]="', '[frontier]="nowhere '))
+
+    def test_a_file_without_a_licence_line_is_refused(self):
+        for content in ["int x;\n", ""]:
+            self.assertIn("planted.cc: no SPDX line", self.complaint_about("common/planted.cc", content))
+
+
+if __name__ == "__main__":
+    main()
