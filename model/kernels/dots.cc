@@ -3,8 +3,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/dots.cc"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
+
+#include <hwy/cache_control.h>
 
 #include "model/kernels/bf16-inl.h"
 

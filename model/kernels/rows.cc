@@ -3,8 +3,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/rows.cc"
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>
+
+#include <hwy/contrib/math/math-inl.h>
 
 #include "model/kernels/bf16-inl.h"
 

@@ -11,8 +11,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/noise.cc"
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>
+
+#include <hwy/contrib/math/math-inl.h>
 
 #include "quant/kernels/block_estimator.h"
 #include "quant/kernels/blockwise-inl.h"
