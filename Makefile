@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-inference bench-tax clean distclean
+.PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-inference bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,11 @@ build: configure ## Build everything, tests included
 demo: programs ## From real text to a measured frontier in out/demo, 5 to 10 minutes of training
 	@tools/demo.sh $(BUILD)/bin out/demo
 
-study-small: programs ## Four estimators at six precisions on gpt-nano, in out/study: 24 runs a seed; SEEDS="1337 2 3" LR=6e-3
-	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS)
+corpus:  # Said before anything is built.
+	@[ -z "$$CORPUS" ] || tools/study_corpus.py "$$CORPUS" > /dev/null
+
+study-small: corpus programs ## Four estimators, six precisions, gpt-nano, 24 runs a seed; SEEDS="1337 2 3" LR=6e-3 CORPUS=book.txt
+	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS) $(SET)
 
 study: programs ## The whole matched study, in out/study-full: three seeds unless SEEDS says, many hours
 	@tools/study.sh $(BUILD)/bin out/study-full full $(SEEDS)

@@ -1,18 +1,30 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full [SEED...]
+# The matched study of estimators: tools/study.sh BIN_FOLDER OUT_FOLDER small|full [SEED|KEY=VALUE...]
 #   small   four estimators at six precisions for each seed (1337): 24 runs of gpt-nano, two at a time on two cores
 #   full    that at 3e-3 and at 6e-3, there with 2:4 sparsity and ablations as well, and the 11M shape for each seed
 #           (1337 2 3), lambda and learning rates: many hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
 # leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
-# an interruption it goes on where it was. LR=6e-3 in the environment trains with that rate instead of the recipes'.
+# an interruption it goes on where it was. KEY=VALUE overrides a key of every recipe.
+# In the environment LR=6e-3 trains with that rate instead of the recipes', and CORPUS=FILE (small only) on that text
+# instead of the King James Bible, in OUT_FOLDER-FILE.
 set -euo pipefail
 bin=$(cd "$1" && pwd)
-mkdir -p "$2"; out=$(cd "$2" && pwd)
-extent=$3
-seeds=("${@:4}")
 root=$(cd "$(dirname "$0")/.." && pwd)
+extent=$3
+seeds=() common=()
+for argument in "${@:4}"; do
+  case $argument in *=*) common+=("$argument") ;; *) seeds+=("$argument") ;; esac
+done
+if [ "$extent" = full ] && [ -n "${LR:-}${CORPUS:-}" ]; then
+  echo "study: LR and CORPUS are for small; full sweeps rates itself" >&2
+  exit 2
+fi
+corpus_name=
+if [ -n "${CORPUS:-}" ]; then corpus_name=$("$root/tools/study_corpus.py" "$CORPUS"); fi
+folder=$2${corpus_name:+-$corpus_name}
+mkdir -p "$folder"; out=$(cd "$folder" && pwd)
 export RIDGELINE_STATE=$out/state
 unset RIDGELINE_COORDINATOR RIDGELINE_WORK_DIR  # The study talks to its own stack, whatever the shell exports.
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
@@ -44,7 +56,7 @@ stop_stack() {
 submit() {
   local name=$1${LR:+-lr$LR} seed=$2 recipe=$3 overrides=(); shift 3
   [ -z "${LR:-}" ] || set -- "$@" "optimizer.lr=$LR"
-  for override in "$@"; do overrides+=(--set "$override"); done
+  for override in "$@" "${common[@]}"; do overrides+=(--set "$override"); done
   jobs+=("$("$ridgeline" submit -f "$root/recipes/library/study-$recipe.yaml" --name "$name" --request-id "$name-seed$seed" \
     --set "dataset.path=$out/data" --set "training.seed=$seed" --set labels.study=study "${overrides[@]}" -o name)")
   names+=("$name-seed$seed")
@@ -83,9 +95,20 @@ queue_full() {
   done
 }
 
-if [ "$extent" = full ] && [ -n "${LR:-}" ]; then echo "study: LR is for small; full sweeps rates itself" >&2; exit 2; fi
+# Of the text as it was when its first study began: runs of two texts do not belong in one table.
+prepare_corpus() {
+  local sum
+  sum=$(sha256sum < "$CORPUS")
+  if [ -e "$out/data/dataset.json" ]; then
+    [ "$(cat "$out/corpus.sha256")" = "$sum" ] && return
+    echo "study: $out has runs of another text; remove that folder, or give $CORPUS another name" >&2
+    exit 2
+  fi
+  echo "$sum" > "$out/corpus.sha256"
+  "$ridgeline" data prepare --text "$CORPUS" --out "$out/data" --name "$corpus_name"
+}
 
-"$root/tools/kjv_dataset.sh" "$bin" "$out"
+if [ -n "$corpus_name" ]; then prepare_corpus; else "$root/tools/kjv_dataset.sh" "$bin" "$out"; fi
 start_stack
 case $extent in
   small) for seed in "${seeds[@]:-1337}"; do estimators "$seed" ""; done ;;
