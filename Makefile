@@ -8,7 +8,7 @@ BUILD := build
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-inference bench-tax clean distclean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## Install what building needs (Debian packages, LibTorch into .deps/)
 	@tools/deps.sh
