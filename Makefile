@@ -3,9 +3,12 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test torchao-test sanitize bench bench-train-step bench-inference bench-tax clean distclean
+.PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test \
+  torchao-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference bench-tax clean \
+  distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +35,13 @@ demo: programs ## From real text to a measured frontier in out/demo, 5 to 10 min
 corpus:  # Said before anything is built.
 	@[ -z "$$CORPUS" ] || tools/study_corpus.py "$$CORPUS" > /dev/null
 
-study-small: corpus programs ## Four estimators, six precisions, gpt-nano, 24 runs a seed; SEEDS="1337 2 3" LR=6e-3 CORPUS=book.txt
+study-small: corpus programs ## Four estimators, six precisions, gpt-nano: 24 runs a seed; SEEDS="1 2" LR=6e-3 CORPUS=book.txt
 	@tools/study.sh $(BUILD)/bin out/study small $(SEEDS) $(SET)
 
 study: programs ## The whole matched study, in out/study-full: three seeds unless SEEDS says, many hours
 	@tools/study.sh $(BUILD)/bin out/study-full full $(SEEDS)
 
-gemma3: programs ## Gemma 3 270M's real weights at four bits through four estimators: about 25 minutes; STUDIES="a4w4 a1w1"
+gemma3: programs ## Gemma 3 270M's real weights at four bits, four estimators: about 25 minutes; STUDIES="a4w4 a1w1"
 	@tools/gemma3.sh $(BUILD)/bin out/gemma3 $(STUDIES)
 
 test: test-deps configure ## Set up, build and run every test
@@ -56,9 +59,23 @@ torchao-test: configure ## Our torchao estimator against the package, which this
 	@tools/build.sh $(BUILD) $(JOBS) quant_kernels_test
 	@tools/torchao_test.sh $(BUILD)
 
-sanitize: deps ## Unit tests of everything without LibTorch under asan+ubsan and tsan
-	@for preset in asan tsan; do cmake --preset $$preset > /dev/null && cmake --build --preset $$preset -j $(JOBS) && \
-	  ctest --preset $$preset -L unit -j $(JOBS) || exit 1; done
+nightly-deps: ## Install what sanitize, fuzz, nightly, tidy and format need (clang)
+	@tools/deps.sh --nightly
+
+sanitize: nightly-deps ## Everything without LibTorch under asan, ubsan and clang's check of locks; threads under tsan
+	@tools/sanitize.sh $(JOBS)
+
+fuzz: nightly-deps ## Every fuzz target, FUZZ_SECONDS=60 each; what fails is kept in out/fuzz
+	@tools/fuzz.sh $(JOBS) $(FUZZ_SECONDS)
+
+nightly: nightly-deps ## fuzz and sanitize; with MINUTES=30 only what ends in them
+	@tools/nightly.sh $(JOBS) $(FUZZ_SECONDS) $(MINUTES)
+
+tidy: nightly-deps configure ## clang-tidy over what differs from main; FILES="a.cc b.cc" over those
+	@tools/tidy.sh $(BUILD) $(FILES)
+
+format: nightly-deps ## clang-format over the tree
+	@git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.proto' | xargs clang-format-14 -i
 
 bench: programs ## Benchmarks that end within 10 minutes; results in out/bench
 	@bench/run.sh $(BUILD) out/bench

@@ -6,12 +6,11 @@ target_compile_options(ridgeline_options INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-
 target_include_directories(ridgeline_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(ridgeline_options INTERFACE RIDGELINE_VERSION="${PROJECT_VERSION}")
 if(RIDGELINE_SANITIZE)
-  list(JOIN RIDGELINE_SANITIZE "," sanitizers)
-  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -g1 -O1)
-  add_link_options(-fsanitize=${sanitizers})
+  include(Sanitize)
 endif()
-if(RIDGELINE_SANITIZE STREQUAL "thread")
-  include(Tsan)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  # What ABSL_GUARDED_BY and its kin say; GCC does not check it.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
 endif()
 
 # ridgeline_library(NAME SOURCES a.cc b.cc DEPS other ...)
@@ -32,10 +31,10 @@ function(ridgeline_test name)
     set(ARG_LABEL unit)
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 60)
+    set(ARG_TIMEOUT 300)  # What is still running then hangs, also on a machine with much else to do.
   endif()
   if(RIDGELINE_SANITIZE)  # Several times slower.
-    math(EXPR ARG_TIMEOUT "5 * ${ARG_TIMEOUT}")
+    math(EXPR ARG_TIMEOUT "3 * ${ARG_TIMEOUT}")
   endif()
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
@@ -46,7 +45,8 @@ function(ridgeline_test name)
 endfunction()
 
 # ridgeline_fuzz(NAME SOURCE x_fuzz.cc CORPUS folder DEPS room): the target's corpus is replayed by the unit test
-# NAME_test in every build; with RIDGELINE_FUZZ (clang) NAME is a libFuzzer program.
+# NAME_test in every build; with RIDGELINE_FUZZ (clang) NAME is a libFuzzer program, built by the target `fuzz`, and a
+# line of fuzz.txt in the build folder, from which tools/fuzz.sh runs it.
 function(ridgeline_fuzz name)
   cmake_parse_arguments(ARG "" "SOURCE;CORPUS" "DEPS" ${ARGN})
   ridgeline_test(${name}_test SOURCES "${CMAKE_SOURCE_DIR}/common/fuzz_replay_test.cc" ${ARG_SOURCE}
@@ -57,5 +57,13 @@ function(ridgeline_fuzz name)
   if(RIDGELINE_FUZZ)
     add_executable(${name} ${ARG_SOURCE})
     target_link_libraries(${name} PRIVATE ${ARG_DEPS} -fsanitize=fuzzer)
+    foreach(room ridgeline_common ${ARG_DEPS})  # What the fuzzer follows.
+      target_compile_options(${room} PRIVATE -fsanitize=fuzzer-no-link)
+    endforeach()
+    if(NOT TARGET fuzz)
+      add_custom_target(fuzz)
+    endif()
+    add_dependencies(fuzz ${name})
+    set_property(GLOBAL APPEND PROPERTY ridgeline_fuzz_targets "${name} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS}")
   endif()
 endfunction()

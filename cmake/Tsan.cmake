@@ -12,6 +12,8 @@ string(LENGTH "${namespace}" length)
 set(prefix "_ZN4absl${length}${namespace}")
 add_library(ridgeline_tsan_mutex STATIC "${CMAKE_SOURCE_DIR}/common/tsan_mutex.cc")
 target_compile_definitions(ridgeline_tsan_mutex PRIVATE RIDGELINE_ABSL="${prefix}")
+find_package(absl REQUIRED)
+target_link_libraries(ridgeline_tsan_mutex PUBLIC absl::synchronization)
 target_link_libraries(ridgeline_options INTERFACE ridgeline_tsan_mutex)
 foreach(name 5Mutex4LockEv 5Mutex6UnlockEv 5Mutex10ReaderLockEv 5Mutex12ReaderUnlockEv 7CondVar4WaitEPNS0_5MutexE
         7CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what Ridgeline builds and tests with, and nothing that is already there.
-#   tools/deps.sh          build tools, libraries and LibTorch
-#   tools/deps.sh --test   the same, and the real servers that the tests start (Prometheus, Slurm)
+#   tools/deps.sh             build tools, libraries and LibTorch
+#   tools/deps.sh --test      the same, and the real servers that the tests start (Prometheus, Slurm)
+#   tools/deps.sh --nightly   build tools, and clang with its sanitizers, fuzzer and linter
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,9 +18,11 @@ fail() { printf '[deps] error: %s\n' "$*" >&2; exit 1; }
 build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   prometheus-cpp-dev libyaml-cpp-dev libopenmpi-dev openmpi-bin libcli11-dev libspdlog-dev
-  libsqlite3-dev libssl-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libarchive-dev libhwy-dev libgtest-dev libgmock-dev
+  libsqlite3-dev libssl-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libarchive-dev libhwy-dev
+  libgtest-dev libgmock-dev
   gnuplot-nox bible-kjv python3 python3-pip unzip procps)
-test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core)
+test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14)
+nightly_packages=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
 
 apt_missing() {
   local package
@@ -63,7 +66,8 @@ install_libtorch() {
   say "fetching LibTorch $torch_version from PyPI (a 530 MB wheel; once)"
   rm -rf "$deps/libtorch" "$deps/wheels"; mkdir -p "$deps/libtorch/lib" "$deps/wheels"
   /usr/bin/python3 -m pip download --quiet --no-deps --disable-pip-version-check --no-cache-dir \
-    --dest "$deps/wheels" "torch==$torch_version" "$cudart" "$cupti" >&2 || fail "pip could not fetch torch==$torch_version"
+    --dest "$deps/wheels" "torch==$torch_version" "$cudart" "$cupti" >&2 ||
+    fail "pip could not fetch torch==$torch_version"
   say "unpacking LibTorch into .deps/libtorch"
   ( cd "$deps/wheels"
     unzip -q torch-*.whl 'torch/include/*' 'torch/lib/libtorch_cpu.so' 'torch/lib/libtorch.so' 'torch/lib/libc10.so' \
@@ -85,4 +89,5 @@ if [ "${1:-}" = --test ]; then
   command -v kubectl > /dev/null || command -v kustomize > /dev/null || test_packages+=(kubernetes-client)
   install_packages "${test_packages[@]}"
 fi
+[ "${1:-}" != --nightly ] || install_packages "${nightly_packages[@]}"
 install_libtorch
