@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "data/added_tokens.h"
 #include "data/bpe_merges.h"
 #include "data/bpe_tokenizer.h"
@@ -104,19 +102,13 @@ TEST(AddedTokensTest, TheLeftmostThenTheLongestWins) {
   EXPECT_THAT(seen, ElementsAre("x@0", "2", "1", "<a@10", "1"));
 }
 
-TEST(BpeTokenizerTest, AWordOfAMegabyteTakesNoQuadraticTime) {
+// Quadratic merging would take hours: the test's time-out ends it.
+TEST(BpeTokenizerTest, AWordOfAMegabyteIsEncodedWhole) {
   auto tokenizer = LoadTokenizerFrom(RIDGELINE_TESTDATA "/small_bpe/tokenizer.json").value();
-  auto seconds_for = [&](const std::string& text) {
-    const auto start = std::chrono::steady_clock::now();
-    EXPECT_EQ(tokenizer->Decode(tokenizer->Encode(text).value()).value(), text);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
   std::string letters;
   while (letters.size() < 1'000'000) letters += "thebeginning";
-  // Quadratic merging would take hours.
-  EXPECT_LT(seconds_for(letters), 20);
-  EXPECT_LT(seconds_for(std::string(1'000'000, 'a')), 20);
-  EXPECT_LT(seconds_for(std::string(1'000'000, ' ')), 20);
+  for (const std::string& text : {letters, std::string(1'000'000, 'a'), std::string(1'000'000, ' ')})
+    EXPECT_EQ(tokenizer->Decode(tokenizer->Encode(text).value()).value(), text);
 }
 
 Json TinyTokenizerJson() {

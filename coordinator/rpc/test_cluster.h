@@ -22,7 +22,7 @@
 
 namespace ridgeline::test {
 
-inline constexpr int kPatienceSeconds = 20;  // Far more than anything here takes; only a failure waits so long.
+inline constexpr int kPatienceSeconds = 120;  // Far more than anything here takes; only a failure waits so long.
 
 // The machine's clock, moved forward at will. Thread-safe.
 class ShiftedClock : public Clock {
