@@ -29,7 +29,7 @@ class Side:
 
 @dataclasses.dataclass
 class Sample:
-    """One process: the object that it printed (seconds, tokens, loss, ...), with its `peak_gib` as the kernel has it."""
+    """One process: the object that it printed (seconds, tokens, loss, ...), with `peak_gib` as the kernel has it."""
 
     result: dict
     interference: float
@@ -72,7 +72,7 @@ class Contest:
 
     def row(self, side: Side, what: str, key: str, *, better: str, goal: float, unit: str,
             limit: str | None = None) -> dict:
-        """`key` is of both results, and `limit`, which it cannot exceed, of ours; a ratio above 1 says that we are better."""
+        """`key` is of both results, `limit`, which it cannot exceed, of ours; a ratio above 1: we are better."""
         ours, peer = ([sample.result[key] for sample in self.samples[name]] for name in (side.name, self.peer.name))
         ratios = [a / b if better == "higher" else b / a for a, b in zip(ours, peer)]
         samples = self.samples[side.name] + self.samples[self.peer.name]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gemma 3 270M in use: Ridgeline against transformers, tokens a second of a prompt, of a text that is scored, and of new
-tokens one by one.
+"""Gemma 3 270M in use: Ridgeline against transformers, tokens a second of a prompt, of a text that is scored, and of
+new tokens one by one.
 
 Prints a table and writes OUT/inference.json. The limit of new tokens is what could be read: every weight, for each.
 """
@@ -34,7 +34,8 @@ def contests(options: argparse.Namespace) -> list[InferenceContest]:
     peer = str(pathlib.Path(__file__).with_name("inference_peer.py"))
     result = []
     for dtype in options.dtype:
-        same = ("--dtype", dtype, "--prompt-tokens", str(options.prompt_tokens), "--new-tokens", str(options.new_tokens))
+        same = ("--dtype", dtype, "--prompt-tokens", str(options.prompt_tokens),
+                "--new-tokens", str(options.new_tokens))
         result.append(InferenceContest(dtype, [Side("ridgeline", (options.program, *same))],
                                        Side("transformers", (sys.executable, peer, *same))))
     return result

@@ -2,8 +2,8 @@
 """What quantization costs: whole training steps with it over the same steps without it, which is the tax.
 
 A process a case, in which the two take turns: a machine whose speed changes within seconds changes both of a pair.
-Prints a table and writes OUT/tax.json. There `ratio` is the time without over the time with, so that more is better as in
-all results; `tax` is its inverse.
+Prints a table and writes OUT/tax.json. There `ratio` is the time without over the time with, so that more is better as
+in all results; `tax` is its inverse.
 """
 
 import argparse

@@ -28,7 +28,8 @@ class StepContest(contest.Contest):
 
     def rows(self) -> list[dict]:
         return [row for side in self.ours
-                for row in (self.row(side, side.name, "tokens_per_second", better="higher", goal=self.goal, unit="tokens/s"),
+                for row in (self.row(side, side.name, "tokens_per_second", better="higher", goal=self.goal,
+                                     unit="tokens/s"),
                             self.row(side, side.name, "peak_gib", better="lower", goal=GOAL_MEMORY, unit="GiB"))]
 
 
@@ -36,7 +37,8 @@ def contests(options: argparse.Namespace) -> list[StepContest]:
     peer_script = str(pathlib.Path(__file__).with_name("train_step_peer.py"))
 
     def ours(name: str, dtype: str, seq_len: int, *more: str) -> Side:
-        return Side(name, (options.program, "--dtype", dtype, "--seq-len", str(seq_len), "--steps", str(options.steps), *more))
+        return Side(name, (options.program, "--dtype", dtype, "--seq-len", str(seq_len), "--steps", str(options.steps),
+                           *more))
 
     def peer(name: str, dtype: str, seq_len: int, quant: str) -> Side:
         return Side(name, (sys.executable, peer_script, "--dtype", dtype, "--seq-len", str(seq_len), "--steps",

@@ -33,7 +33,8 @@ def insert_a8w4(model: torch.nn.Module) -> int:
 
 def timed_steps(model: torch.nn.Module, seq_len: int, steps: int) -> tuple[list[float], float]:
     """Seconds of each step after the first, and the first one's loss."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01,
+                                  fused=True)
     tokens = torch.randint(0, model.config.vocab_size, (1, seq_len + 1))
     inputs, targets = tokens[:, :-1], tokens[:, 1:].contiguous()
     seconds, first_loss = [], 0.0
@@ -61,9 +62,10 @@ def main() -> None:
     layers = insert_a8w4(model) if options.quant == "a8w4" else 0
     seconds, loss = timed_steps(model, options.seq_len, options.steps)
     median = sorted(seconds)[len(seconds) // 2]
-    print(json.dumps({"seconds": median, "tokens": options.seq_len, "tokens_per_second": options.seq_len / median, "loss": loss,
-                      "parameters": parameters, "quantized_layers": layers, "threads": torch.get_num_threads(),
-                      "torch": torch.__version__, "transformers": transformers.__version__,
+    print(json.dumps({"seconds": median, "tokens": options.seq_len, "tokens_per_second": options.seq_len / median,
+                      "loss": loss, "parameters": parameters, "quantized_layers": layers,
+                      "threads": torch.get_num_threads(), "torch": torch.__version__,
+                      "transformers": transformers.__version__,
                       "torchao": torchao.__version__}))
 
 

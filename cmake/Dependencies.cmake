@@ -14,16 +14,18 @@ find_package(SQLite3 REQUIRED)
 if(RIDGELINE_TORCH)
   find_package(MPI REQUIRED COMPONENTS C)
   if(NOT EXISTS "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so")
-    message(FATAL_ERROR "LibTorch is not at ${RIDGELINE_LIBTORCH}: run tools/deps.sh, or configure with -DRIDGELINE_TORCH=OFF")
+    message(FATAL_ERROR "LibTorch is not at ${RIDGELINE_LIBTORCH}: run tools/deps.sh, or configure with "
+      "-DRIDGELINE_TORCH=OFF")
   endif()
   # TorchConfig.cmake insists on CUDA, so the target is declared here. RPATH points at the wheel's own
-  # libgomp, so that a process holds one OpenMP runtime. at::parallel_for is a template of LibTorch's headers that uses one
-  # thread, and says nothing, in files that are not compiled for OpenMP.
+  # libgomp, so that a process holds one OpenMP runtime. at::parallel_for is a template of LibTorch's headers that uses
+  # one thread, and says nothing, in files that are not compiled for OpenMP.
   add_library(ridgeline_torch INTERFACE)
   target_include_directories(ridgeline_torch SYSTEM INTERFACE
     "${RIDGELINE_LIBTORCH}/include" "${RIDGELINE_LIBTORCH}/include/torch/csrc/api/include")
   target_compile_options(ridgeline_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
   target_link_libraries(ridgeline_torch INTERFACE
-    "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so" "${RIDGELINE_LIBTORCH}/lib/libc10.so" "${RIDGELINE_LIBTORCH}/lib/libgomp.so.1"
+    "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so" "${RIDGELINE_LIBTORCH}/lib/libc10.so"
+    "${RIDGELINE_LIBTORCH}/lib/libgomp.so.1"
     "-Wl,-rpath,${RIDGELINE_LIBTORCH}/lib" "-Wl,-rpath-link,${RIDGELINE_LIBTORCH}/lib" "-Wl,--allow-shlib-undefined")
 endif()

@@ -10,7 +10,8 @@ if [ -t 1 ]; then
 else
   # Without a terminal: one line every 20 steps, and everything that is not progress.
   cmake --build "$build" -j "$jobs" --target "$target" 2>&1 |
-    awk '/^\[build /{n++; last=$0; if (n % 20 == 0) { print; fflush() } next} {print; fflush()} END{if (last) print last}'
+    awk '/^\[build /{n++; last=$0; if (n % 20 == 0) { print; fflush() } next} {print; fflush()}
+      END{if (last) print last}'
 fi
 took=$((SECONDS - start))
 [ "$took" -lt 3 ] || echo "[build] $target is up to date after ${took} s"

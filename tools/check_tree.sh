@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Rules that a compiler does not know: licence lines, and the arrows between rooms and inside them.
+# Rules that a compiler does not know: licence lines, format and line lengths, files that people look for, and the
+# arrows between rooms and inside them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 status=0
@@ -18,6 +19,7 @@ declare -A arrows=(
   [quant/cuda]="quant/kernels quant/spec"
   [quant/autograd]="quant/kernels quant/spec"
   [quant/frontier]="quant/spec"
+  [quant/testing]=""
   [weights]="common"
   [import]="weights common"
   [data]="weights common"
@@ -39,8 +41,14 @@ declare -A arrows=(
   [bench]="*"
   [tests]="*"
 )
-# Tests may also use a room that makes their input.
-declare -A test_arrows=([worker/train]="recipes")
+# Tests may also use a room that makes their input or compares their results.
+declare -A test_arrows=(
+  [quant/kernels]="quant/testing"
+  [quant/cuda]="quant/testing"
+  [quant/autograd]="quant/testing"
+  [model/kernels]="quant/testing"
+  [worker/train]="recipes"
+)
 
 existing() { while read -r path; do [ ! -e "$path" ] || echo "$path"; done; }
 sources() { git ls-files --cached --others --exclude-standard -- '*.h' '*.cc' '*.cu' '*.cuh' | sort -u | existing; }
@@ -113,17 +121,47 @@ check_includes() {
     /dev/fd/3 /dev/fd/4 - 3< <(table) 4< <(test_table)
 }
 
+# Hand-written text: code, scripts, data that people edit, and pages. Pages carry their licence in an HTML comment.
+texts() {
+  git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.py' '*.sh' '*.sbatch' '*.proto' '*.cmake' '*.yaml' '*.yml' '*.md' \
+    'CMakeLists.txt' '*/CMakeLists.txt' Makefile .ci/run .clang-format .clang-tidy .editorconfig |
+    grep -v fuzz_corpus | existing
+}
+
 check_licences() {
-  git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.py' '*.sh' '*.proto' '*.cmake' '*.yaml' '*.yml' 'CMakeLists.txt' \
-    '*/CMakeLists.txt' Makefile | grep -v fuzz_corpus | existing | tr '\n' '\0' | xargs -0 awk '
+  texts | tr '\n' '\0' | xargs -0 awk '
     FNR <= 3 && /SPDX-License-Identifier: Apache-2.0/ { has_line[FILENAME] = 1 }
     END { for (i = 1; i < ARGC; ++i) if (!(ARGV[i] in has_line)) print ARGV[i] ": no SPDX line at the top" }'
 }
 
-for check in check_table check_folders check_includes check_licences; do
+# Tables and links cannot be cut; .clang-format holds C++ to the same width.
+check_lines() {
+  texts | grep -vE '\.(cc|h|cu|cuh)$|CMakeLists.txt$' | tr '\n' '\0' |
+    LC_ALL=C.UTF-8 xargs -0 grep -nE '^.{121,}' /dev/null |
+    grep -vE '^[^:]*\.md:[0-9]+:( *\||.*\]\(|.*https?://)' |
+    sed -E 's/^([^:]*:[0-9]+):.*/\1: more than 120 columns/' || true
+}
+
+check_format() {
+  if ! command -v clang-format-14 > /dev/null; then
+    echo "check_tree: format NOT CHECKED: clang-format-14 is not installed (tools/deps.sh --test)" >&2
+    return
+  fi
+  git ls-files '*.cc' '*.h' '*.cu' '*.cuh' '*.proto' | existing | tr '\n' '\0' |
+    { xargs -0 clang-format-14 --dry-run -Werror 2>&1 || true; } |
+    sed -nE 's/^([^:]+:[0-9]+):[0-9]+: error.*/\1: is not as clang-format has it (make format)/p'
+}
+
+check_pages() {
+  for page in README.md LICENSE CONTRIBUTING.md CHANGELOG.md SECURITY.md .editorconfig .clang-format .clang-tidy; do
+    [ -s "$page" ] || echo "$page is missing"
+  done
+}
+
+for check in check_table check_folders check_includes check_licences check_lines check_format check_pages; do
   complaints=$($check) || complain "$check did not end well"
   while read -r complaint; do [ -z "$complaint" ] || complain "$complaint"; done <<< "$complaints"
 done
 
-[ "$status" = 0 ] && echo "check_tree: arrows and licence lines are in order"
+[ "$status" = 0 ] && echo "check_tree: arrows, licence lines and format are in order"
 exit "$status"

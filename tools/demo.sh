@@ -38,8 +38,8 @@ earlier_sweep() {
 }
 
 on_interrupt() {
-  printf '\nThe sweep goes on without you. `RIDGELINE_STATE=%s %s watch demo` shows it, `make demo` takes it up again, `RIDGELINE_STATE=%s %s down` ends it.\n' \
-    "$RIDGELINE_STATE" "$ridgeline" "$RIDGELINE_STATE" "$ridgeline" >&2
+  printf '\nThe sweep goes on without you. `%s watch demo` shows it, `make demo` takes it up, `%s down` ends it.\n' \
+    "RIDGELINE_STATE=$RIDGELINE_STATE $ridgeline" "RIDGELINE_STATE=$RIDGELINE_STATE $ridgeline" >&2
   exit 130
 }
 
@@ -78,7 +78,10 @@ start=$SECONDS
 resumed=0
 if [ -e "$RIDGELINE_STATE/coordinator.json" ] || [ -e "$RIDGELINE_STATE/journal.db" ]; then
   start_stack
-  earlier=$(earlier_sweep) || { echo "demo: cannot tell whether an earlier demo is finished; remove $RIDGELINE_STATE to start anew" >&2; exit 1; }
+  earlier=$(earlier_sweep) || {
+    echo "demo: cannot tell whether an earlier demo is finished; remove $RIDGELINE_STATE to start anew" >&2
+    exit 1
+  }
   if [ "$earlier" = unfinished ]; then resumed=1; else "$ridgeline" down; rm -rf "$RIDGELINE_STATE"; fi
 fi
 prepare_data

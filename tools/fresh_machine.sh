@@ -59,7 +59,8 @@ make_root() {
   mkdir -p "$root"
   touch "$root/.ridgeline-fresh-root"
   say "making a Debian 12 in $root"
-  debootstrap --variant=minbase --include=make,ca-certificates bookworm "$root" "$from" > "$root/debootstrap.out" 2>&1 ||
+  debootstrap --variant=minbase --include=make,ca-certificates bookworm "$root" "$from" \
+    > "$root/debootstrap.out" 2>&1 ||
     { tail -20 "$root/debootstrap.out" >&2; fail "debootstrap failed"; }
 }
 
@@ -114,8 +115,8 @@ for target in "${targets[@]}"; do
   begin=$SECONDS
   run_inside make -C /opt/ridgeline "$target" || status=$?
   took=$((SECONDS - begin))
-  report+=$(printf 'make %-10s %s in %d min %02d s' "$target" "$([ $status = 0 ] && echo ok || echo "FAILED ($status)")" \
-    $((took / 60)) $((took % 60)))$'\n'
+  outcome=$([ $status = 0 ] && echo ok || echo "FAILED ($status)")
+  report+=$(printf 'make %-10s %s in %d min %02d s' "$target" "$outcome" $((took / 60)) $((took % 60)))$'\n'
   [ $status = 0 ] || break
 done
 printf '%s' "$report"

@@ -48,7 +48,8 @@ prepare_data() {
   [ -e "$out/data/dataset.json" ] ||
     "$ridgeline" data prepare --tokenizer gemma3-270m --text "$out/kjv.txt" --out "$out/data" --name kjv
   [ -e "$out/second/dataset.json" ] ||
-    "$ridgeline" data prepare --tokenizer gemma3-270m --text "$out/handbook.txt" --out "$out/second" --name handbook --train-fraction 0.1
+    "$ridgeline" data prepare --tokenizer gemma3-270m --text "$out/handbook.txt" --out "$out/second" \
+      --name handbook --train-fraction 0.1
 }
 
 run_study() {
@@ -58,7 +59,8 @@ run_study() {
     return
   fi
   "$ridgeline" submit -f "$root/recipes/library/$name.yaml" --set "dataset.path=$out/data" \
-    --set "validation.second_path=$out/second" "${overrides[@]}" --follow || fail "$name did not succeed: see $out/state"
+    --set "validation.second_path=$out/second" "${overrides[@]}" --follow ||
+    fail "$name did not succeed: see $out/state"
 }
 
 step "1/4 real weights: Gemma 3 270M (Google's terms of use lie beside them)"
@@ -71,7 +73,8 @@ trap '"$ridgeline" down' EXIT
 for study in "${studies[@]}"; do run_study "$study"; done
 step "4/4 side by side"
 jobs=("${studies[@]/#/gemma3-270m-}")
-"$ridgeline" compare "${jobs[@]}" --title "Gemma 3 270M, fine-tuned on the King James Bible" --out "$out/curves.png" --out "$out/curves.svg"
+"$ridgeline" compare "${jobs[@]}" --title "Gemma 3 270M, fine-tuned on the King James Bible" \
+  --out "$out/curves.png" --out "$out/curves.svg"
 "$ridgeline" compare "${jobs[@]}" -o csv > "$out/curves.csv"
 "$ridgeline" frontier export -o csv --out "$out/frontier.csv"
 echo "Look at $out/curves.png, curves.csv and frontier.csv." >&2

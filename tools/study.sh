@@ -5,8 +5,8 @@
 #   full    that at 3e-3 and at 6e-3, there with 2:4 sparsity and ablations as well, and the 11M shape for each seed
 #           (1337 2 3), lambda and learning rates: many hours
 # Queues sweeps of recipes/library/study-*.yaml on an embedded coordinator with a one-rank worker group a core, and
-# leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again after
-# an interruption it goes on where it was. KEY=VALUE overrides a key of every recipe.
+# leaves OUT/NAME-seedN.csv (the frontier's columns), study.csv (all of them), study.md and study.png. Called again
+# after an interruption it goes on where it was. KEY=VALUE overrides a key of every recipe.
 # In the environment LR=6e-3 trains with that rate instead of the recipes', and CORPUS=FILE (small only) on that text
 # instead of the King James Bible, in OUT_FOLDER-FILE.
 set -euo pipefail
@@ -57,8 +57,9 @@ submit() {
   local name=$1${LR:+-lr$LR} seed=$2 recipe=$3 overrides=(); shift 3
   [ -z "${LR:-}" ] || set -- "$@" "optimizer.lr=$LR"
   for override in "$@" "${common[@]}"; do overrides+=(--set "$override"); done
-  jobs+=("$("$ridgeline" submit -f "$root/recipes/library/study-$recipe.yaml" --name "$name" --request-id "$name-seed$seed" \
-    --set "dataset.path=$out/data" --set "training.seed=$seed" --set labels.study=study "${overrides[@]}" -o name)")
+  jobs+=("$("$ridgeline" submit -f "$root/recipes/library/study-$recipe.yaml" --name "$name" \
+    --request-id "$name-seed$seed" --set "dataset.path=$out/data" --set "training.seed=$seed" \
+    --set labels.study=study "${overrides[@]}" -o name)")
   names+=("$name-seed$seed")
 }
 
@@ -117,7 +118,11 @@ case $extent in
 esac
 for i in "${!jobs[@]}"; do
   echo "== ${names[i]} ($((i + 1)) of ${#jobs[@]})" >&2
-  "$ridgeline" watch "${jobs[i]}" || { echo "study: ${names[i]} is not finished: call again to go on; if it failed, \`ridgeline --state $RIDGELINE_STATE logs ${jobs[i]}\` says why" >&2; exit 1; }
+  "$ridgeline" watch "${jobs[i]}" || {
+    echo "study: ${names[i]} is not finished: call again to go on; if it failed," \
+      "\`ridgeline --state $RIDGELINE_STATE logs ${jobs[i]}\` says why" >&2
+    exit 1
+  }
   "$ridgeline" frontier export --job "${jobs[i]}" -o csv --out "$out/${names[i]}.csv" > /dev/null
   "$ridgeline" frontier export --job "${jobs[i]}" -o json --out "$out/${names[i]}.json" > /dev/null
 done

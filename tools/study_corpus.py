@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a text is fit for a study: study_corpus.py FILE prints the study's name for it, or says what is wrong (exit 2).
+"""Whether a text is fit for a study: study_corpus.py FILE prints the study's name for it, or what is wrong (exit 2).
 
 A study trains by characters, holds out a tenth of them and scores 240 sequences of 128.
 """

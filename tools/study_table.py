@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Losses of a study as a table and a picture: study_table.py OUT_FOLDER NAME-seedN...
 
-Reads OUT/NAME-seedN.json, prints every cell as Markdown and writes it to OUT/study.md, and draws OUT/study.png and .svg.
-A cell with several seeds is their mean with its standard error. Runs of one seed share data and order, so a second table
-has the differences from the row's best, seed by seed: their mean with its standard error.
+Reads OUT/NAME-seedN.json, prints every cell as Markdown and writes it to OUT/study.md, and draws OUT/study.png and
+.svg. A cell with several seeds is their mean with its standard error. Runs of one seed share data and order, so a
+second table has the differences from the row's best, seed by seed: their mean with its standard error.
 """
 
 import collections
@@ -96,8 +96,8 @@ def draw(cells: dict, folder: pathlib.Path) -> None:
               "set yrange [0:*]", "set border 3", "set tics nomirror"]
     plot = "plot " + ", ".join(f"$points using {i + 2}:xtic(1) title columnheader" for i in range(len(cases)))
     for terminal, suffix in (("pngcairo size 1100,560 font 'DejaVu Sans,11'", "png"), ("svg size 1100,560", "svg")):
-        subprocess.run(["gnuplot"], input="\n".join([f"set terminal {terminal}", f"set output '{folder}/study.{suffix}'", *script, plot, ""]),
-                       text=True, check=True)
+        commands = [f"set terminal {terminal}", f"set output '{folder}/study.{suffix}'", *script, plot, ""]
+        subprocess.run(["gnuplot"], input="\n".join(commands), text=True, check=True)
 
 
 def main() -> None:

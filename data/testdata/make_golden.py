@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what data/golden_test.cc compares with, from transformers, tokenizers and sentencepiece.
 
-Three small vocabularies are trained here and kept whole: small.model (SentencePiece BPE with byte fallback) and small_bpe/
-(byte-level BPE: tokenizer.json, and the same as vocab.json with merges.txt), and small_spaces_bpe.json (BPE of Gemma's
-kind). Of the large ones only ids are kept:
+Three small vocabularies are trained here and kept whole: small.model (SentencePiece BPE with byte fallback) and
+small_bpe/ (byte-level BPE: tokenizer.json, and the same as vocab.json with merges.txt), and small_spaces_bpe.json (BPE
+of Gemma's kind). Of the large ones only ids are kept:
 gemma3.json and gpt2.json. The fuzz targets' corpora of tokenizers are made here too.
 
     python data/testdata/make_golden.py [--gemma FILE.gguf] [--gpt2 FOLDER]
@@ -143,14 +143,15 @@ def make_vocab_and_merges_corpus():
         corpus_file("vocab_and_merges", name).write_text(text)
 
 
-TINY_PIECES = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581", -4.0, 1), ("a", -2.0, 1), ("b", -3.0, 1),
-               ("ab", -1.0, 1), ("\n", 0.0, 4), ("\u2581b", -1.5, 1), ("\u00e9", -9.0, 5)]
+TINY_PIECES = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581", -4.0, 1), ("a", -2.0, 1),
+               ("b", -3.0, 1), ("ab", -1.0, 1), ("\n", 0.0, 4), ("\u2581b", -1.5, 1), ("\u00e9", -9.0, 5)]
 
 
 def make_sentencepiece_corpus():
     from sentencepiece import sentencepiece_model_pb2 as proto
 
-    for name, model_type, dummy_prefix in [("unigram", 1, True), ("bpe", 2, False), ("word", 3, True), ("char", 4, False)]:
+    kinds = [("unigram", 1, True), ("bpe", 2, False), ("word", 3, True), ("char", 4, False)]
+    for name, model_type, dummy_prefix in kinds:
         model = proto.ModelProto()
         for text, score, kind in TINY_PIECES:
             model.pieces.add(piece=text, score=score, type=kind)

@@ -30,7 +30,8 @@ sweep:
   cases:
     - {{name: none, set: {{quant.estimator: none}}}}
     - {{name: ridge-a2w2, set: {{quant.estimator: ridge, quant.weight.format: int2, quant.activation.format: int2}}}}
-    - {{name: ste-ternary, set: {{quant.estimator: ste, quant.weight.format: ternary, quant.activation.format: ternary}}}}
+    - name: ste-ternary
+      set: {{quant.estimator: ste, quant.weight.format: ternary, quant.activation.format: ternary}}
 """
 
 
@@ -53,7 +54,8 @@ class Sweep(ProcessTest):
         points = self.points(stack)
         self.assertEqual([p["estimator"] for p in points], ["none", "ridge", "ste"])
         plain, ridge, ternary = points
-        self.assertEqual((plain["weight_format"], plain["weight_scheme"], plain["bits_per_element"]), ("none", "", "16"))
+        self.assertEqual((plain["weight_format"], plain["weight_scheme"]), ("none", ""))
+        self.assertEqual(plain["bits_per_element"], "16")
         self.assertEqual((ternary["weight_format"], ternary["weight_scheme"]), ("ternary", "linear"))
         self.assertLess(float(ridge["storage_bytes"]), float(plain["storage_bytes"]))
         self.assertLess(float(ternary["energy_proxy"]), float(ridge["energy_proxy"]))
@@ -99,8 +101,8 @@ class People(ProcessTest):
     def test_ARequestIdQueuesOneJob(self):
         stack = self.start(ranks=1)
         stack.submit("warm", steps=1)
-        ids = [self.run_cli(stack, "submit", "-f", stack.folder / "warm.yaml", "--request-id", "once", "-o", "name").stdout
-               for _ in range(3)]
+        submit = ("submit", "-f", stack.folder / "warm.yaml", "--request-id", "once", "-o", "name")
+        ids = [self.run_cli(stack, *submit).stdout for _ in range(3)]
         self.assertEqual(len(set(ids)), 1)
         jobs = json.loads(stack.ridgeline("list", "-o", "json"))
         self.assertEqual(len(jobs["jobs"] if isinstance(jobs, dict) else jobs), 2)

@@ -25,7 +25,8 @@ class ModelTest(ProcessTest):
         self.env["RIDGELINE_MODELS"] = str(self.folder / "models")
 
     def run_program(self, *arguments, code=0):
-        done = subprocess.run([BIN / "ridgeline", *map(str, arguments)], env=self.env, capture_output=True, text=True, timeout=240)
+        command = [BIN / "ridgeline", *map(str, arguments)]
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=240)
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
@@ -48,8 +49,8 @@ class SmallModel(ModelTest):
         self.text.write_text("the lazy fox jumps over a small dog.\n")
 
     def generate(self, *arguments, code=0):
-        return self.run_program("generate", "--model", "small", "--tokenizer", self.folder / "letters", "--prompt", "the fox ",
-                                "--max-new-tokens", "12", *arguments, code=code).stdout
+        return self.run_program("generate", "--model", "small", "--tokenizer", self.folder / "letters",
+                                "--prompt", "the fox ", "--max-new-tokens", "12", *arguments, code=code).stdout
 
     def import_small(self):
         return self.run_program("model", "import", self.model, "--name", "small")
@@ -58,7 +59,8 @@ class SmallModel(ModelTest):
         self.import_small()
         self.assertEqual(self.run_program("model", "list", "-o", "name").stdout, "small\n")
         model = self.json_of("model", "inspect", "small")
-        self.assertEqual((model["architecture"], model["format"], model["vocab_size"], model["shape"]["layers"]), ("gpt2", "safetensors", 61, 2))
+        self.assertEqual((model["architecture"], model["format"]), ("gpt2", "safetensors"))
+        self.assertEqual((model["vocab_size"], model["shape"]["layers"]), (61, 2))
         self.assertEqual(model["parameters"], sum(math.prod(t["shape"]) for t in model["tensors"]))
         self.assertEqual(self.run_program("model", "import", self.model, "--name", "small", code=6).stdout, "")
 
@@ -81,7 +83,8 @@ class SmallModel(ModelTest):
         self.assertEqual(whole["tokens"], len(self.text.read_text()) - 1)
         self.assertAlmostEqual(whole["perplexity"], math.exp(whole["loss"]), places=6)
         self.assertEqual(self.json_of(*arguments, "--seq-len", "5", "--batch", "2")["tokens"], whole["tokens"])
-        self.assertGreater(self.json_of("eval", "--model", "small", "--dataset", self.folder / "letters")["tokens"], 100)
+        scored = self.json_of("eval", "--model", "small", "--dataset", self.folder / "letters")
+        self.assertGreater(scored["tokens"], 100)
 
     def test_AnExportScoresAsItsSource(self):
         out = self.folder / "exported"
@@ -96,7 +99,8 @@ class SmallModel(ModelTest):
                 (2, "--prompt", ("generate", "--model", self.model)),
                 (2, "excludes", ("generate", "--model", self.model, "--prompt", "x", "--prompt-file", self.text)),
                 (3, "--tokenizer", ("generate", "--model", self.model, "--prompt", "x")),
-                (2, "--seq-len 99", ("eval", "--model", self.model, "--dataset", self.folder / "letters", "--seq-len", "99")),
+                (2, "--seq-len 99",
+                 ("eval", "--model", self.model, "--dataset", self.folder / "letters", "--seq-len", "99")),
                 (2, "UTF-8", ("eval", "--model", self.model, "--text", BIN / "ridgeline")),
                 (2, "q4_0", ("export", "--model", self.model, "--dtype", "q4_0", "--out", self.folder / "x")),
                 (1, "GGUF", ("model", "inspect", self.text)),
@@ -106,14 +110,17 @@ class SmallModel(ModelTest):
                 self.assertIn(words, self.run_program(*arguments, code=code).stderr)
 
 
-@unittest.skipUnless(os.environ.get("RIDGELINE_GEMMA3_270M"), "RIDGELINE_GEMMA3_270M does not name the GGUF of Gemma 3 270M")
+@unittest.skipUnless(os.environ.get("RIDGELINE_GEMMA3_270M"),
+                     "RIDGELINE_GEMMA3_270M does not name the GGUF of Gemma 3 270M")
 class Gemma3(ModelTest):
     """The weights that people use; their hash is part of the import."""
 
     def test_RealWeightsReproduceTransformersLossAndContinuation(self):
         self.run_program("model", "import", "gemma3-270m", "--from", os.environ["RIDGELINE_GEMMA3_270M"])
-        done = self.run_program("generate", "--model", "gemma3-270m", "--prompt", PROMPT, "--max-new-tokens", "20", "--temperature", "0")
-        self.assertEqual(done.stdout, " and darkness was upon the face of the deep. And the Spirit of God was hovering over the waters\n")
+        done = self.run_program("generate", "--model", "gemma3-270m", "--prompt", PROMPT, "--max-new-tokens", "20",
+                                "--temperature", "0")
+        self.assertEqual(done.stdout, " and darkness was upon the face of the deep."
+                                      " And the Spirit of God was hovering over the waters\n")
         text = self.folder / "prompt.txt"
         text.write_text(PROMPT)
         scored = self.json_of("eval", "--model", "gemma3-270m", "--text", text)

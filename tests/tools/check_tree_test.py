@@ -42,7 +42,13 @@ class CheckTreeTest(unittest.TestCase):
         return run(["tools/check_tree.sh"], self.tree)
 
     def complaint_about(self, path, content):
-        """What the check says of the tree with this file, which is then removed again."""
+        """What the check says of the tree with this file, which it has to refuse."""
+        said = self.problems_of(path, content)
+        self.assertNotEqual(said, "")
+        return said
+
+    def problems_of(self, path, content):
+        """What the check says of the tree with this file, which is then removed again; empty where it passes."""
         whole = os.path.join(self.tree, path)
         self.assertFalse(os.path.exists(whole), path)
         folder = os.path.dirname(whole)
@@ -57,7 +63,7 @@ class CheckTreeTest(unittest.TestCase):
             run(["git", "rm", "-qf", path], self.tree)
             if is_new:
                 shutil.rmtree(folder, ignore_errors=True)
-        self.assertEqual(checked.returncode, 1, checked.stdout + checked.stderr)
+        self.assertEqual(checked.returncode, 1 if checked.stderr else 0, checked.stdout + checked.stderr)
         return checked.stderr
 
     def complaint_about_table(self, line, instead):
@@ -134,6 +140,33 @@ class CheckTreeTest(unittest.TestCase):
     def test_a_file_without_a_licence_line_is_refused(self):
         for content in ["int x;\n", ""]:
             self.assertIn("planted.cc: no SPDX line", self.complaint_about("common/planted.cc", content))
+        self.assertIn("planted.md: no SPDX line", self.complaint_about("docs/planted.md", "# Page\n"))
+
+    def test_a_line_of_more_than_120_columns_is_refused_but_for_tables_and_links(self):
+        for path, comment in [("docs/planted.md", ""), ("tools/planted.sh", "# "), ("proto/planted.yaml", "# ")]:
+            with self.subTest(path):
+                whole = "# SPDX-License-Identifier: Apache-2.0\n" + comment + "\u00d7" * (120 - len(comment)) + "\n"
+                said = self.complaint_about(path, whole.replace("\u00d7\n", "\u00d7\u00d7\n"))
+                self.assertIn(path + ":2: more than 120 columns", said)
+                self.assertEqual(self.problems_of(path, whole), "")
+        long = "<!-- SPDX-License-Identifier: Apache-2.0 -->\n" + "| " + "x" * 130 + " |\n"
+        self.assertEqual(self.problems_of("docs/planted.md", long + "[name](" + "x" * 130 + ")\n"), "")
+
+    @unittest.skipUnless(shutil.which("clang-format-14"), "clang-format-14 is not installed")
+    def test_code_that_is_not_formatted_is_refused(self):
+        said = self.complaint_about("common/planted.h", LICENCE + "int  x ;\n")
+        self.assertIn("common/planted.h:2: is not as clang-format has it", said)
+
+    def test_a_tree_without_the_pages_that_people_look_for_is_refused(self):
+        for page in ["SECURITY.md", "CONTRIBUTING.md"]:
+            whole = os.path.join(self.tree, page)
+            os.rename(whole, whole + ".away")
+            try:
+                checked = self.check()
+            finally:
+                os.rename(whole + ".away", whole)
+            self.assertEqual(checked.returncode, 1)
+            self.assertIn(page + " is missing", checked.stderr)
 
 
 if __name__ == "__main__":

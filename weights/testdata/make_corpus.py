@@ -31,7 +31,8 @@ def array(key, kind, values, count=None):
 
 
 def tensor(name, sizes, kind, offset):
-    return text(name) + struct.pack("<I", len(sizes)) + struct.pack("<%dQ" % len(sizes), *sizes) + struct.pack("<IQ", kind, offset)
+    shape = struct.pack("<I", len(sizes)) + struct.pack("<%dQ" % len(sizes), *sizes)
+    return text(name) + shape + struct.pack("<IQ", kind, offset)
 
 
 def gguf(pairs=(), tensors=(), data=b"", version=3, alignment=32, counts=None):
@@ -86,16 +87,19 @@ GGUF = {
 }
 
 SAFETENSORS = {
-    "all_dtypes": safetensors({"__metadata__": {"format": "pt"}, "d": entry("F64", [1], 0, 8), "l": entry("I64", [], 8, 16),
-                               "f": entry("F32", [1, 1], 16, 20), "b": entry("BF16", [2], 20, 24), "e": entry("F16", [0], 24, 24)},
+    "all_dtypes": safetensors({"__metadata__": {"format": "pt"}, "d": entry("F64", [1], 0, 8),
+                               "l": entry("I64", [], 8, 16), "f": entry("F32", [1, 1], 16, 20),
+                               "b": entry("BF16", [2], 20, 24), "e": entry("F16", [0], 24, 24)},
                               bytes(24)),
-    "same_key": safetensors('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x"),
+    "same_key": safetensors('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
+                            '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x"),
     "nul_name": safetensors({"a\0b": entry("U8", [1], 0, 1)}, b"x"),
     "f8": safetensors({"a": entry("F8_E4M3", [1], 0, 1)}, b"x"),
     "gap": safetensors({"a": entry("U8", [1], 1, 2)}, b"xy"),
     "huge_claim": safetensors("{}", claim=2**64 - 1),
     "empty": safetensors({}),
-    "good": safetensors({"__metadata__": {"step": "1"}, "a": entry("F32", [1], 0, 4), "b": entry("BF16", [1, 2], 4, 8)}, bytes(8)),
+    "good": safetensors({"__metadata__": {"step": "1"}, "a": entry("F32", [1], 0, 4),
+                         "b": entry("BF16", [1, 2], 4, 8)}, bytes(8)),
     "nested": safetensors("[" * 300 + "]" * 300),
     "overflow": safetensors({"a": entry("F64", [2**62, 8], 0, 0)}),
     "overlap": safetensors({"a": entry("F32", [1], 0, 4), "b": entry("F32", [1], 0, 4)}, bytes(4)),

@@ -68,11 +68,13 @@ def encoded_tensors(generator, values):
     for kind in DECODED_ONLY:
         stored = random_blocks(generator, kind)
         yield kind.name, stored, kind, gguf.quants.dequantize(stored, kind)
-    yield "BF16", gguf.quants.quantize(values, Type.BF16), Type.BF16, gguf.quants.dequantize(gguf.quants.quantize(values, Type.BF16), Type.BF16)
+    stored = gguf.quants.quantize(values, Type.BF16)
+    yield "BF16", stored, Type.BF16, gguf.quants.dequantize(stored, Type.BF16)
     halves = values.astype(np.float16)
     yield "F16", halves, None, halves.astype(np.float32)
     few = values[:, :6]
-    for dtype, name in ((np.float32, "F32"), (np.float64, "F64"), (np.int8, "I8"), (np.int16, "I16"), (np.int32, "I32"), (np.int64, "I64")):
+    for dtype, name in ((np.float32, "F32"), (np.float64, "F64"), (np.int8, "I8"), (np.int16, "I16"),
+                        (np.int32, "I32"), (np.int64, "I64")):
         stored = np.clip(few, -100, 100).astype(dtype)
         yield name, stored, None, stored.astype(np.float32)
 
