@@ -31,7 +31,8 @@ def anchors(path):
     found = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
     for heading in re.findall(r"^#+ +(.*)$", text, re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-        found.add(slug if slug not in found else next(f"{slug}-{n}" for n in range(1, 99) if f"{slug}-{n}" not in found))
+        repeats = (f"{slug}-{n}" for n in range(1, 99))
+        found.add(slug if slug not in found else next(name for name in repeats if name not in found))
     return found
 
 
