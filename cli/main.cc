@@ -5,41 +5,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "cli/exit_code.h"
-#include "cli/verbs.h"
+#include "cli/shared/exit_code.h"
+#include "cli/shared/verb.h"
+#include "cli/verbs/verbs.h"
 #include "recipes/suggest.h"
 
 namespace ridgeline {
 namespace {
-
-void AddVerbs(CLI::App* app, Session* session) {
-  AddUpVerb(app, session);
-  AddDownVerb(app, session);
-  AddStatusVerb(app, session);
-  AddSubmitVerb(app, session);
-  AddValidateVerb(app, session);
-  AddExplainVerb(app, session);
-  AddPlanVerb(app, session);
-  AddListVerb(app, session);
-  AddGetVerb(app, session);
-  AddWatchVerb(app, session);
-  AddLogsVerb(app, session);
-  AddWaitVerb(app, session);
-  AddCompareVerb(app, session);
-  AddCancelVerb(app, session);
-  AddRetryVerb(app, session);
-  AddDataVerb(app, session);
-  AddModelVerb(app, session);
-  AddGenerateVerb(app, session);
-  AddEvalVerb(app, session);
-  AddExportVerb(app, session);
-  AddFrontierVerb(app, session);
-  AddWorkerVerb(app, session);
-  AddDoctorVerb(app, session);
-  AddCompletionVerb(app, session);
-  AddVersionVerb(app, session);
-  AddSuperviseVerb(app, session);
-}
 
 void Configure(CLI::App* app, Session* session) {
   app->description("Trains language models of 1 to 4 bits and measures which is best for its storage and energy.");

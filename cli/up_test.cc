@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/process.h"
 #include "cli/program_runner.h"
-#include "cli/stack.h"
+#include "stack/process.h"
+#include "stack/stack.h"
 
 namespace ridgeline {
 namespace {

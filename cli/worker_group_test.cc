@@ -8,9 +8,9 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "cli/process.h"
 #include "cli/program_runner.h"
-#include "cli/stack.h"
+#include "stack/process.h"
+#include "stack/stack.h"
 
 namespace ridgeline {
 namespace {

@@ -37,7 +37,10 @@ declare -A arrows=(
   [worker/comm]="common"
   [worker/train]="worker/comm recipes model plan quant data weights proto common"
   [worker/rpc]="proto common"
-  [cli]="recipes frontier import inference plan data weights proto common"
+  [stack]="common"
+  [cli]="stack recipes proto common"
+  [cli/shared]="stack recipes frontier plan proto common"
+  [cli/verbs]="cli/shared stack recipes frontier import inference plan data weights proto common"
   [bench]="*"
   [tests]="*"
 )

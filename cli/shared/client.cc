@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channel, deadlines, retries, and statuses that say what to do.
+#include "cli/shared/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "common/interrupt.h"
+
+namespace ridgeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnectLimit(500);
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  // A web proxy in the environment must not stand between a person and a coordinator on this machine.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(64 << 20);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void SetDeadline(grpc::ClientContext* context, milliseconds deadline) {
+  context->set_deadline(std::chrono::system_clock::now() + deadline);
+}
+
+// gRPC's words without its wrapping: "ipv4:127.0.0.1:7117: Failed to connect to remote host: Connection refused".
+std::string InnermostError(const std::string& message) {
+  std::string text = message;
+  for (const std::string marker : {"last error: ", "UNKNOWN: "}) {
+    if (const size_t at = text.rfind(marker); at != std::string::npos) text = text.substr(at + marker.size());
+  }
+  return text;
+}
+
+// Reads until the stream ends; an interrupt cancels it.
+template <typename Message>
+absl::Status ReadStream(grpc::ClientContext* context, std::unique_ptr<grpc::ClientReader<Message>> reader,
+                        const std::string& address, const std::function<bool(const Message&)>& on_message) {
+  std::jthread canceller([context](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (Interrupted()) context->TryCancel();
+      std::this_thread::sleep_for(milliseconds(50));
+    }
+  });
+  bool enough = false;
+  for (Message message; !enough && reader->Read(&message);) enough = !on_message(message);
+  if (enough) context->TryCancel();
+  const grpc::Status status = reader->Finish();
+  return enough ? absl::OkStatus() : FromGrpcStatus(status, address);
+}
+
+}  // namespace
+
+absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& address) {
+  if (status.ok()) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  if (code == absl::StatusCode::kUnavailable) {
+    return absl::UnavailableError(fmt::format(
+        "no coordinator answers at {} ({}); `ridgeline up` starts one here, --coordinator HOST:PORT names another",
+        address, InnermostError(status.error_message())));
+  }
+  if (code == absl::StatusCode::kDeadlineExceeded) {
+    return absl::DeadlineExceededError(
+        fmt::format("the coordinator at {} did not answer in time; `ridgeline doctor` checks what is wrong", address));
+  }
+  return absl::Status(code, status.error_message());
+}
+
+Client::Client(std::string address, CallPolicy policy)
+    : address_(std::move(address)),
+      policy_(policy),
+      channel_(MakeChannel(address_)),
+      stub_(v1::Coordinator::NewStub(channel_)) {}
+
+Client Client::WithPolicy(CallPolicy policy) const {
+  Client copy = *this;
+  copy.policy_ = policy;
+  return copy;
+}
+
+void Client::LetConnect() const {
+  const grpc_connectivity_state state = channel_->GetState(true);
+  if (state != GRPC_CHANNEL_CONNECTING && state != GRPC_CHANNEL_TRANSIENT_FAILURE) return;
+  channel_->WaitForConnected(std::chrono::system_clock::now() + kConnectLimit);
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> Client::Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*,
+                                                                                    const Request&, Response*),
+                                      const Request& request) const {
+  const auto give_up = std::chrono::steady_clock::now() + policy_.retry_for;
+  milliseconds pause(100);
+  while (true) {
+    LetConnect();
+    grpc::ClientContext context;
+    SetDeadline(&context, policy_.deadline);
+    Response response;
+    const grpc::Status status = ((*stub_).*method)(&context, request, &response);
+    if (status.ok()) return response;
+    const bool again =
+        status.error_code() == grpc::StatusCode::UNAVAILABLE && std::chrono::steady_clock::now() + pause < give_up;
+    if (!again || !SleepUnlessInterrupted(pause)) return FromGrpcStatus(status, address_);
+    pause = std::min(pause * 2, milliseconds(1'000));
+  }
+}
+
+absl::StatusOr<v1::Info> Client::GetInfo() const { return Call(&v1::Coordinator::Stub::GetInfo, v1::GetInfoRequest()); }
+
+absl::StatusOr<v1::SubmitJobResponse> Client::SubmitJob(const v1::SubmitJobRequest& request) const {
+  return Call(&v1::Coordinator::Stub::SubmitJob, request);
+}
+
+absl::StatusOr<v1::Job> Client::GetJob(const std::string& job) const {
+  v1::GetJobRequest request;
+  request.set_job(job);
+  return Call(&v1::Coordinator::Stub::GetJob, request);
+}
+
+absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(const v1::ListJobsRequest& request) const {
+  absl::StatusOr<v1::ListJobsResponse> response = Call(&v1::Coordinator::Stub::ListJobs, request);
+  if (!response.ok()) return response.status();
+  return std::vector<v1::Job>(response->jobs().begin(), response->jobs().end());
+}
+
+absl::StatusOr<v1::Job> Client::CancelJob(const std::string& job) const {
+  v1::CancelJobRequest request;
+  request.set_job(job);
+  return Call(&v1::Coordinator::Stub::CancelJob, request);
+}
+
+absl::StatusOr<v1::Job> Client::RetryJob(const std::string& job) const {
+  v1::RetryJobRequest request;
+  request.set_job(job);
+  return Call(&v1::Coordinator::Stub::RetryJob, request);
+}
+
+absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {
+  return Call(&v1::Coordinator::Stub::ListPoints, request);
+}
+
+absl::StatusOr<v1::GetMetricsResponse> Client::GetMetrics(const std::string& job) const {
+  v1::GetMetricsRequest request;
+  request.set_job(job);
+  request.set_after_step(-1);
+  return Call(&v1::Coordinator::Stub::GetMetrics, request);
+}
+
+absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() const {
+  return Call(&v1::Coordinator::Stub::ListWorkers, v1::ListWorkersRequest());
+}
+
+absl::Status Client::WatchJob(const std::string& job, milliseconds deadline,
+                              const std::function<bool(const v1::Job&)>& on_message) const {
+  LetConnect();
+  grpc::ClientContext context;
+  SetDeadline(&context, deadline);
+  v1::WatchJobRequest request;
+  request.set_job(job);
+  return ReadStream<v1::Job>(&context, stub_->WatchJob(&context, request), address_, on_message);
+}
+
+absl::Status Client::StreamLogs(const v1::StreamLogsRequest& request, milliseconds deadline,
+                                const std::function<bool(const v1::LogLine&)>& on_message) const {
+  LetConnect();
+  grpc::ClientContext context;
+  SetDeadline(&context, deadline);
+  return ReadStream<v1::LogLine>(&context, stub_->StreamLogs(&context, request), address_, on_message);
+}
+
+absl::Status Reconnector::Failed(const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kUnavailable && status.code() != absl::StatusCode::kDeadlineExceeded) {
+    return status;
+  }
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (away_since_ms_ < 0) {
+    away_since_ms_ = now_ms;
+    fmt::print(stderr, "ridgeline: no answer from the coordinator at {}; trying again\n", address_);
+  }
+  if (now_ms - away_since_ms_ >= options_.give_up_after.count()) return status;
+  SleepUnlessInterrupted(options_.pause);
+  return absl::OkStatus();
+}
+
+void Reconnector::Worked() {
+  if (away_since_ms_ >= 0) fmt::print(stderr, "ridgeline: the coordinator is back\n");
+  away_since_ms_ = -1;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ridgeline data prepare`: text to a dataset folder of token shards.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/shared/exit_code.h"
+#include "cli/shared/terminal.h"
+#include "cli/shared/verb.h"
+#include "cli/verbs/verbs.h"
+#include "common/status_macros.h"
+#include "data/dataset.h"
+
+namespace ridgeline {
+namespace {
+
+struct PrepareVerbOptions {
+  PrepareOptions prepare;
+  OutputFormat format = OutputFormat::kTable;
+};
+
+// A bar on a terminal, nothing elsewhere: preparing takes seconds.
+class PrepareProgress {
+ public:
+  PrepareProgress() : style_(StyleOf(stderr)) {
+    if (IsTerminalOutput(stderr)) block_.emplace(stderr);
+  }
+  ~PrepareProgress() {
+    if (block_.has_value()) block_->Clear();
+  }
+  void operator()(double fraction, const std::string& what) {
+    if (!block_.has_value()) return;
+    const std::string line = fmt::format("{} {:3.0f}%  {}", ProgressBar(fraction, 32, style_), fraction * 100, what);
+    block_->Draw({FitWidth(line, style_.width - 1)});
+  }
+
+ private:
+  Style style_;
+  std::optional<LiveBlock> block_;
+};
+
+absl::StatusOr<DatasetInfo> Prepare(const PrepareOptions& options) {
+  PrepareProgress progress;
+  PrepareOptions with_progress = options;
+  with_progress.progress = std::ref(progress);
+  return PrepareDataset(with_progress);
+}
+
+void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
+  const std::string& dir = options.prepare.out_dir;
+  if (options.format == OutputFormat::kName) {
+    fmt::print("{}\n", dir);
+    return;
+  }
+  if (options.format == OutputFormat::kTable) {
+    fmt::print("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n",
+               dir, info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
+    return;
+  }
+  const nlohmann::ordered_json json = {{"path", dir},
+                                       {"name", info.name},
+                                       {"tokenizer_kind", info.tokenizer_kind},
+                                       {"vocab_size", info.vocab_size},
+                                       {"train_tokens", info.train_tokens},
+                                       {"validation_tokens", info.validation_tokens},
+                                       {"train_fraction", info.train_fraction},
+                                       {"text_sha256", info.text_sha256},
+                                       {"train_sha256", info.train_sha256},
+                                       {"validation_sha256", info.validation_sha256}};
+  fmt::print("{}", FormatJson(json, options.format));
+}
+
+absl::StatusOr<int> RunPrepare(const Session&, const PrepareVerbOptions& options) {
+  ASSIGN_OR_RETURN(const DatasetInfo info, Prepare(options.prepare));
+  PrintInfo(info, options);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddDataVerb(CLI::App* app, Session* session) {
+  const std::string example = "ridgeline data prepare --text corpus.txt --out out/corpus";
+  CLI::App* data = AddVerb(app, "data", "Datasets", example);
+  data->require_subcommand(1);
+  auto options = std::make_shared<PrepareVerbOptions>();
+  PrepareOptions* prepare = &options->prepare;
+  CLI::App* verb = AddVerb(data, "prepare", "Turn text into a folder of token shards", example);
+  verb->add_option("--text", prepare->text_path, "UTF-8 text; - reads standard input")->required()->type_name("FILE");
+  verb->add_option("--out", prepare->out_dir, "Folder to write; replaced when the new dataset is complete")
+      ->required()
+      ->type_name("DIR");
+  verb->add_option("--name", prepare->name, "Name in frontier points (default: the text file's name)")
+      ->type_name("NAME");
+  verb->add_option("--tokenizer", prepare->tokenizer,
+                   "char (default), or a model's: tokenizer.model, a GGUF file, tokenizer.json, a folder with one, or "
+                   "an imported model's name")
+      ->type_name("char|FILE|DIR");
+  verb->add_option("--train-fraction", prepare->train_fraction,
+                   "The first part trains, the rest validates (default 0.9)")
+      ->type_name("FRACTION");
+  AddOutputOption(verb, &options->format);
+  SetAction(verb, session, options, RunPrepare);
+}
+
+}  // namespace ridgeline

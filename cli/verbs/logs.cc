@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ridgeline logs JOB`: the lines that its ranks wrote, on standard output.
+#include <fmt/format.h>
+
+#include <ctime>
+#include <optional>
+#include <unordered_set>
+
+#include "cli/shared/exit_code.h"
+#include "cli/shared/verb.h"
+#include "cli/verbs/verbs.h"
+#include "common/interrupt.h"
+#include "common/status_macros.h"
+
+namespace ridgeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStreamDeadline = std::chrono::minutes(10);
+
+struct LogsOptions {
+  std::string job;
+  bool follow = false;
+  std::optional<int> rank;
+};
+
+// One stream, of the job that had the name first: a newer one may take it before the next stream.
+absl::Status StreamOnce(const Client& client, v1::StreamLogsRequest* request, Reconnector* reconnector,
+                        const std::function<bool(const v1::LogLine&)>& on_line) {
+  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(request->job()));
+  reconnector->Worked();
+  request->set_job(job.id());
+  return client.StreamLogs(*request, kStreamDeadline, on_line);
+}
+
+// Drops what an earlier stream already brought: a stream that is opened again starts from the first line.
+class SeenLines {
+ public:
+  void StreamOpens() { earlier_.merge(current_); }
+  bool IsNew(const v1::LogLine& line) {
+    const size_t hash = std::hash<std::string>()(line.SerializeAsString());
+    if (earlier_.contains(hash)) return false;
+    current_.insert(hash);
+    return true;
+  }
+
+ private:
+  std::unordered_set<size_t> earlier_, current_;
+};
+
+std::string TimeOfDay(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}Z", text, unix_ms % 1000);
+}
+
+void PrintLine(const v1::LogLine& line) {
+  fmt::print("{} [{}] {}: {}\n", TimeOfDay(line.time_unix_ms()), line.rank(), line.level(), line.text());
+  std::fflush(stdout);
+}
+
+absl::StatusOr<int> RunLogs(const Session& session, const LogsOptions& options) {
+  ASSIGN_OR_RETURN(const Client client, session.Connect());
+  CatchInterrupts();
+  v1::StreamLogsRequest request;
+  request.set_job(options.job);
+  request.set_follow(options.follow);
+  if (options.rank.has_value()) request.set_rank(*options.rank);
+  Reconnector reconnector(client.address(), SystemClock());
+  SeenLines seen;
+  while (true) {
+    seen.StreamOpens();
+    const auto opened = std::chrono::steady_clock::now();
+    const absl::Status status = StreamOnce(client, &request, &reconnector, [&](const v1::LogLine& line) {
+      if (seen.IsNew(line)) PrintLine(line);
+      return true;
+    });
+    if (status.ok()) return kExitOk;
+    if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", request.job()));
+    // A quiet stream that reached its own deadline is simply opened again.
+    if (std::chrono::steady_clock::now() - opened >= kStreamDeadline) continue;
+    RETURN_IF_ERROR(reconnector.Failed(status));
+  }
+}
+
+}  // namespace
+
+void AddLogsVerb(CLI::App* app, Session* session) {
+  auto options = std::make_shared<LogsOptions>();
+  CLI::App* verb = AddVerb(app, "logs", "Print a job's log lines", "ridgeline logs job-1 -f --rank 0");
+  verb->add_option("job", options->job, "Id or name")->required()->type_name("JOB");
+  verb->add_flag("-f,--follow", options->follow, "Also print the lines to come, until the job ends");
+  verb->add_option("--rank", options->rank, "Only this rank")->type_name("NUMBER");
+  SetAction(verb, session, options, RunLogs);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ridgeline supervise`: what `up` starts in the background; hidden from the help.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/shared/exit_code.h"
+#include "cli/shared/verb.h"
+#include "cli/verbs/verbs.h"
+#include "common/status_macros.h"
+#include "stack/supervisor.h"
+
+namespace ridgeline {
+namespace {
+
+absl::StatusOr<int> RunSupervise(const Session& session, const SupervisorOptions& options) {
+  spdlog::set_default_logger(spdlog::stderr_logger_st("supervisor"));
+  SupervisorOptions complete = options;
+  complete.state_dir = session.state_dir;
+  RETURN_IF_ERROR(Supervisor(complete).Run());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddSuperviseVerb(CLI::App* app, Session* session) {
+  auto options = std::make_shared<SupervisorOptions>();
+  CLI::App* verb = AddVerb(app, "supervise", "Run a coordinator and a worker group until SIGTERM", "");
+  verb->group("");
+  verb->add_option("--ranks", options->ranks);
+  verb->add_option("--listen", options->listen);
+  verb->add_option("--metrics", options->metrics);
+  verb->add_flag("--insecure", options->insecure);
+  SetAction(verb, session, options, RunSupervise);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ridgeline up`: starts the local stack in the background and waits until it can take jobs.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "cli/shared/exit_code.h"
+#include "cli/shared/verb.h"
+#include "cli/verbs/verbs.h"
+#include "common/file.h"
+#include "common/interrupt.h"
+#include "common/status_macros.h"
+#include "stack/process.h"
+#include "stack/supervisor.h"
+
+namespace ridgeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int64_t kReadyLimit_ms = 60'000;
+constexpr int kMaxRanks = 1024;
+
+int DefaultRanks() { return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 2U)); }
+
+struct UpOptions {
+  std::optional<int> ranks;
+  SupervisorOptions supervisor;
+};
+
+absl::Status CheckPrograms(int ranks) {
+  std::vector<std::string> programs = {"ridgeline-coordinator"};
+  if (ranks > 0) programs.push_back("ridgeline-worker");
+  for (const std::string& program : programs) {
+    const std::string path = ProgramDir() + "/" + program;
+    if (access(path.c_str(), X_OK) != 0) {
+      return absl::InternalError(fmt::format("{} is missing; build it (`make build`){}", path,
+                                             ranks > 0 ? ", or start without a worker group (`--ranks 0`)" : ""));
+    }
+  }
+  if (ranks > 0 && FindOnPath("mpirun").empty()) {
+    return absl::InternalError("mpirun is not on PATH; install Open MPI (`apt-get install openmpi-bin`)");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<pid_t> StartSupervisor(const StackPaths& paths, const SupervisorOptions& options) {
+  SpawnSpec spec;
+  spec.argv = {
+      ProgramPath(), "--state",      paths.state_dir, "supervise",    "--ranks", fmt::format("{}", options.ranks),
+      "--listen",    options.listen, "--metrics",     options.metrics};
+  if (options.insecure) spec.argv.push_back("--insecure");
+  spec.log_path = paths.supervisor_log;
+  spec.detach = true;
+  return Spawn(spec);
+}
+
+// The ranks of the group that the supervisor started, as the coordinator sees them.
+int ConnectedRanks(const Client& client) {
+  const absl::StatusOr<v1::ListWorkersResponse> workers = client.ListWorkers();
+  if (!workers.ok()) return 0;
+  for (const v1::WorkerGroup& group : workers->groups()) {
+    if (group.id() == "local" && group.state() != v1::UNREACHABLE) return group.ranks();
+  }
+  return 0;
+}
+
+// Fails early when the supervisor has ended, which it does only if the coordinator never started.
+absl::Status CheckSupervisor(const StackPaths& paths, pid_t supervisor) {
+  const bool ended = supervisor > 0 ? waitpid(supervisor, nullptr, WNOHANG) == supervisor : !SupervisorIsAlive(paths);
+  if (!ended) return absl::OkStatus();
+  return absl::InternalError(fmt::format("the coordinator did not start; the last lines of {}:\n{}",
+                                         paths.coordinator_log, LogTail(paths.coordinator_log, 5)));
+}
+
+absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor) {
+  const int64_t end_ms = SystemClock().MonotonicMs() + kReadyLimit_ms;
+  std::optional<Client> client;
+  while (SystemClock().MonotonicMs() < end_ms) {
+    RETURN_IF_ERROR(CheckSupervisor(paths, supervisor));
+    const absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
+    if (file.ok() && !client.has_value())
+      client.emplace(file->address, CallPolicy{milliseconds(2'000), milliseconds(0)});
+    if (client.has_value() && client->GetInfo().ok() && (ranks == 0 || ConnectedRanks(*client) > 0)) {
+      return absl::OkStatus();
+    }
+    if (!SleepUnlessInterrupted(milliseconds(100))) return absl::CancelledError("detached; `ridgeline down` stops it");
+  }
+  const std::string log = client.has_value() ? paths.worker_log : paths.coordinator_log;
+  return absl::DeadlineExceededError(fmt::format(
+      "{} did not come up within {} s and goes on trying (`ridgeline down` stops it); the last lines of "
+      "{}:\n{}",
+      client.has_value() ? "the worker group" : "the coordinator", kReadyLimit_ms / 1000, log, LogTail(log, 8)));
+}
+
+absl::Status PrintStack(const StackPaths& paths) {
+  ASSIGN_OR_RETURN(const CoordinatorFile coordinator, ReadCoordinatorFile(paths));
+  ASSIGN_OR_RETURN(const SupervisorFile supervisor, ReadSupervisorFile(paths));
+  fmt::print("coordinator  {}\n", coordinator.address);
+  if (!coordinator.metrics_address.empty()) fmt::print("metrics      http://{}/metrics\n", coordinator.metrics_address);
+  fmt::print("ranks        {}\n", supervisor.ranks);
+  fmt::print("state        {}\n", paths.state_dir);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
+  const StackPaths paths = session.Paths();
+  SupervisorOptions supervisor = options.supervisor;
+  supervisor.ranks = options.ranks.value_or(DefaultRanks());
+  RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
+  CatchInterrupts();
+  if (SupervisorIsAlive(paths)) {
+    const absl::StatusOr<SupervisorFile> running = ReadSupervisorFile(paths);
+    const int ranks = running.ok() ? running->ranks : supervisor.ranks;
+    RETURN_IF_ERROR(WaitUntilReady(paths, ranks, 0));
+    fmt::print(stderr, "ridgeline: already running\n");
+    if (options.ranks.has_value() && *options.ranks != ranks) {
+      fmt::print(stderr, "ridgeline: with {} ranks, not {}; `ridgeline down` first to change that\n", ranks,
+                 *options.ranks);
+    }
+    RETURN_IF_ERROR(PrintStack(paths));
+    return kExitOk;
+  }
+  RETURN_IF_ERROR(CheckPrograms(supervisor.ranks));
+  fmt::print(stderr, "ridgeline: starting a coordinator and {} ranks\n", supervisor.ranks);
+  std::error_code ignored;
+  std::filesystem::remove(paths.coordinator_file, ignored);
+  ASSIGN_OR_RETURN(const pid_t pid, StartSupervisor(paths, supervisor));
+  RETURN_IF_ERROR(WaitUntilReady(paths, supervisor.ranks, pid));
+  RETURN_IF_ERROR(PrintStack(paths));
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddUpVerb(CLI::App* app, Session* session) {
+  auto options = std::make_shared<UpOptions>();
+  CLI::App* verb = AddVerb(app, "up", "Start a coordinator and a worker group on this machine; safe to call twice",
+                           "ridgeline up --ranks 2");
+  verb->add_option("--ranks", options->ranks,
+                   "Ranks of the worker group (default: the cores, at most 2); 0: coordinator only")
+      ->check(CLI::Range(0, kMaxRanks))
+      ->type_name("NUMBER");
+  verb->add_option("--listen", options->supervisor.listen,
+                   "The coordinator's address (default 127.0.0.1:7117); port 0: any free")
+      ->type_name("HOST:PORT");
+  verb->add_option("--metrics", options->supervisor.metrics, "Its /metrics (default 127.0.0.1:7118); port 0: any free")
+      ->type_name("HOST:PORT");
+  verb->add_flag("--insecure", options->supervisor.insecure,
+                 "Allow listening beyond this machine, without TLS and tokens");
+  SetAction(verb, session, options, RunUp);
+}
+
+}  // namespace ridgeline
