@@ -5,6 +5,7 @@
 
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
 namespace {
@@ -123,7 +124,7 @@ TEST(GptTest, OperandsThatStayRotatedGiveTheProductsAndGradientsOfThoseThatAreRo
   const std::unique_ptr<Gpt> rotated = SmallGpt(1, options_of("ste_clip")), back = SmallGpt(1, options_of("ste"));
   ASSERT_TRUE(rotated->options().weight.stays_rotated && rotated->options().activation.stays_rotated);
   ASSERT_FALSE(back->options().weight.stays_rotated || back->options().activation.stays_rotated);
-  EXPECT_TRUE(at::allclose(rotated->Logits(SomeTokens()), back->Logits(SomeTokens()), 1e-4, 1e-5));
+  EXPECT_TRUE(AllClose(rotated->Logits(SomeTokens()), back->Logits(SomeTokens()), 1e-4));
   EXPECT_NEAR(rotated->WeightErrorRatio(), back->WeightErrorRatio(), 1e-9);
   for (const auto& model : {rotated.get(), back.get()}) {
     for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
@@ -132,8 +133,8 @@ TEST(GptTest, OperandsThatStayRotatedGiveTheProductsAndGradientsOfThoseThatAreRo
   }
   for (size_t i = 0; i < rotated->parameters().size(); ++i) {
     const Parameter &a = rotated->parameters()[i], &b = back->parameters()[i];
-    EXPECT_TRUE(at::allclose(a.gradient, b.gradient, 1e-3, 1e-5)) << a.name;
-    EXPECT_TRUE(at::allclose(a.Values(), b.Values(), 1e-5, 1e-6)) << a.name;
+    EXPECT_TRUE(AllClose(a.gradient, b.gradient, 1e-3)) << a.name;
+    EXPECT_TRUE(AllClose(a.Values(), b.Values(), 1e-5)) << a.name;
   }
 }
 

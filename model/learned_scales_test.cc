@@ -10,6 +10,7 @@
 #include "model/training_pass.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
 namespace {
@@ -134,7 +135,7 @@ TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
     return &network.back();
   });
   at::Tensor x = at::randn({3, 5, 32});
-  EXPECT_TRUE(at::allclose(asq.Quantize(x), lsq.Quantize(x), 1e-6, 1e-7));
+  EXPECT_TRUE(AllClose(asq.Quantize(x), lsq.Quantize(x), 1e-6));
   // A nudge of the network's end moves the loss as its gradient says.
   Parameter& out_bias = network.back();
   out_bias.master.fill_(0.1);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 // Half a unit in the last place of bfloat16, of the largest number.
 constexpr double kBfloat16Rounding = 1.0 / 256;
 constexpr double kSumsInFloat = 1e-5;  // Of up to 70,000 products, of the largest number.
-
-double RelativeError(const at::Tensor& ours, const at::Tensor& exact) {
-  return (ours.to(at::kDouble) - exact).abs().max().item<double>() / exact.abs().max().item<double>();
-}
 
 at::Tensor Random(int64_t rows, int64_t columns) { return at::randn({rows, columns}).to(at::kBFloat16); }
 
@@ -37,13 +34,13 @@ class MatrixProductTest : public ::testing::TestWithParam<Shape> {
 TEST_P(MatrixProductTest, PanelsOfBfloat16AreRoundedOnce) {
   at::Tensor out = at::empty({a_.size(0), b_.size(1)}, at::kBFloat16);
   PanelProduct(a_, b_, false, out);
-  EXPECT_LT(RelativeError(out, exact_), kBfloat16Rounding);
+  EXPECT_TRUE(AllClose(out, exact_, kBfloat16Rounding));
 }
 
 TEST_P(MatrixProductTest, PanelsAddToWhatIsThere) {
   at::Tensor out = at::ones({a_.size(0), b_.size(1)}, at::kFloat);
   PanelProduct(a_, b_, true, out);
-  EXPECT_LT(RelativeError(out, exact_ + 1), kSumsInFloat);
+  EXPECT_TRUE(AllClose(out, exact_ + 1, kSumsInFloat));
 }
 
 TEST_P(MatrixProductTest, DotsAreRoundedOnceAndAddToWhatIsThere) {
@@ -51,23 +48,23 @@ TEST_P(MatrixProductTest, DotsAreRoundedOnceAndAddToWhatIsThere) {
   at::Tensor rounded = at::empty({a_.size(0), b_.size(1)}, at::kBFloat16), sum = at::ones(rounded.sizes(), at::kFloat);
   DotProduct(a_, b_, false, rounded);
   DotProduct(a_, b_, true, sum);
-  EXPECT_LT(RelativeError(rounded, exact_), kBfloat16Rounding);
-  EXPECT_LT(RelativeError(sum, exact_ + 1), kSumsInFloat);
+  EXPECT_TRUE(AllClose(rounded, exact_, kBfloat16Rounding));
+  EXPECT_TRUE(AllClose(sum, exact_ + 1, kSumsInFloat));
 }
 
 TEST_P(MatrixProductTest, DotsOfFloat32AreTheProduct) {
   const at::Tensor a = a_.to(at::kFloat), b = b_.t().to(at::kFloat).t();
   at::Tensor out = at::empty({a.size(0), b.size(1)}, at::kFloat);
   DotProduct(a, b, false, out);
-  EXPECT_LT(RelativeError(out, exact_), kSumsInFloat);
-  EXPECT_LT(RelativeError(MatrixProduct(a, b), exact_), kSumsInFloat);
+  EXPECT_TRUE(AllClose(out, exact_, kSumsInFloat));
+  EXPECT_TRUE(AllClose(MatrixProduct(a, b), exact_, kSumsInFloat));
 }
 
 TEST_P(MatrixProductTest, ThisCpusWayIsTheSameProduct) {
   at::Tensor out = at::zeros({a_.size(0), b_.size(1)}, at::kBFloat16);
   AddMatrixProduct(a_, b_, out);
-  EXPECT_LT(RelativeError(out, exact_), kBfloat16Rounding);
-  EXPECT_LT(RelativeError(MatrixProduct(a_, b_), exact_), kBfloat16Rounding);
+  EXPECT_TRUE(AllClose(out, exact_, kBfloat16Rounding));
+  EXPECT_TRUE(AllClose(MatrixProduct(a_, b_), exact_, kBfloat16Rounding));
 }
 
 // The third is short in no dimension. The last three are longer than a panel in each of the dimensions that can be cut.

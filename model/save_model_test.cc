@@ -12,6 +12,7 @@
 #include "model/load_model.h"
 #include "nlohmann/json.hpp"
 #include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
 #include "weights/gguf_writer.h"
 
 namespace ridgeline {
@@ -66,7 +67,7 @@ TEST_F(SaveModelTest, AGptWithoutBiasesIsSavedAsAGpt2ThatComputesTheSame) {
   ASSERT_EQ(SaveHuggingFace(**model, {}, {}, {}, Path("gpt")), absl::OkStatus());
   auto loaded = LoadModel(Path("gpt"), {});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  EXPECT_TRUE(at::allclose(SomeLogits(model->get()), SomeLogits(loaded->get()), 1e-6, 1e-6));
+  EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model->get()), 1e-6));
 }
 
 TEST_F(SaveModelTest, LearnedScalesAreInTheQuantizedValuesAndNotBesideThem) {
@@ -78,7 +79,7 @@ TEST_F(SaveModelTest, LearnedScalesAreInTheQuantizedValuesAndNotBesideThem) {
   ASSERT_EQ(SaveHuggingFace(**model, {.values = SavedValues::kQuantized}, {}, {}, Path("gpt")), absl::OkStatus());
   auto loaded = LoadModel(Path("gpt"), {});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  EXPECT_TRUE(at::allclose(SomeLogits(model->get()), SomeLogits(loaded->get()), 1e-6, 1e-6));
+  EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model->get()), 1e-6));
 }
 
 TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithRotatedBack) {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "model/kernels/rows_ref.h"
+#include "quant/testing/all_close.h"
 
 namespace ridgeline::rows {
 namespace {
@@ -55,9 +56,7 @@ Doubles ToDoubles(const std::vector<T>& x) {
 
 template <typename T>
 void ExpectNear(const std::vector<T>& ours, const Doubles& expected, double tolerance = Tolerance<T>()) {
-  double largest = 1e-30;
-  for (double v : expected) largest = std::max(largest, std::abs(v));
-  for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(Wide(ours[i]), expected[i], tolerance * largest) << i;
+  ASSERT_TRUE(AllClose(ToDoubles(ours), expected, tolerance));
 }
 
 // d(sum g f(x))/dx by central differences.

@@ -6,6 +6,7 @@
 #include "quant/autograd/torch_pch.h"
 #include "quant/spec/definition.h"
 #include "quant/spec/hadamard_sign.h"
+#include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
 namespace {
@@ -63,9 +64,9 @@ TEST(FakeQuantizeTest, ClosedFormAgreesWithTheAutogradTwinInEveryGrid) {
     SCOPED_TRACE(Name(spec));
     const int64_t features = spec.hadamard ? 192 : 152;  // A Hadamard block has no tail.
     at::Tensor x = at::randn({3, 5, features}, at::kDouble), v = at::randn({3, 5, features}, at::kDouble);
-    EXPECT_LT((FakeQuantize(x, spec) - FakeQuantize_ref(x, spec)).abs().max().item<double>(), kAgreesWithAutograd);
-    at::Tensor difference = GradientOf(FakeQuantize, x, v, spec) - GradientOf(FakeQuantize_ref, x, v, spec);
-    EXPECT_LT(difference.abs().max().item<double>(), kAgreesWithAutograd);
+    EXPECT_TRUE(AllNear(FakeQuantize(x, spec), FakeQuantize_ref(x, spec), kAgreesWithAutograd));
+    EXPECT_TRUE(
+        AllNear(GradientOf(FakeQuantize, x, v, spec), GradientOf(FakeQuantize_ref, x, v, spec), kAgreesWithAutograd));
   }
 }
 
@@ -130,8 +131,8 @@ TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
     at::Tensor plain = GradientOf(FakeQuantize, x, v, spec), pruned = x - FakeQuantize(x, {.sparsity = {2, 4}});
     spec.mask_decay = 0.25;
     at::Tensor decayed = GradientOf(FakeQuantize, x, v, spec);
-    EXPECT_LT((decayed - plain - 0.25 * pruned).abs().max().item<double>(), kAgreesWithAutograd);
-    EXPECT_LT((decayed - GradientOf(FakeQuantize_ref, x, v, spec)).abs().max().item<double>(), kAgreesWithAutograd);
+    EXPECT_TRUE(AllNear(decayed, plain + 0.25 * pruned, kAgreesWithAutograd));
+    EXPECT_TRUE(AllNear(decayed, GradientOf(FakeQuantize_ref, x, v, spec), kAgreesWithAutograd));
   }
 }
 
@@ -279,11 +280,10 @@ TEST(FakeQuantizeTest, RotatingBothOperandsKeepsTheirProduct) {
   at::Tensor staying = at::linear(FakeQuantize(at::matmul(x, h2), plain), FakeQuantize(at::matmul(w, h2), plain));
   QuantizerSpec stays = rotated;
   stays.stays_rotated = true;
-  EXPECT_LT((at::linear(FakeQuantize(x, stays), FakeQuantize(w, stays)) - staying).abs().max().item<double>(),
-            kAgreesWithAutograd);
+  EXPECT_TRUE(AllNear(at::linear(FakeQuantize(x, stays), FakeQuantize(w, stays)), staying, kAgreesWithAutograd));
   EXPECT_GT((FakeQuantize(x, stays) - FakeQuantize(x, rotated)).abs().max().item<double>(), 0.1);
-  EXPECT_LT((rotated_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
-  EXPECT_LT((rotated_back - at::linear(x, w)).abs().max().item<double>(), 1);
+  EXPECT_TRUE(AllNear(rotated_back, staying, kAgreesWithAutograd));
+  EXPECT_TRUE(AllNear(rotated_back, at::linear(x, w), 1));
 }
 
 TEST(FakeQuantizeTest, SignsRotateWeightsAndInputsAlike) {
@@ -302,16 +302,15 @@ TEST(FakeQuantizeTest, SignsRotateWeightsAndInputsAlike) {
   std::vector<double> signs;
   for (int i = 0; i < 128; ++i) signs.push_back(HadamardSign(i));
   at::Tensor rotation = at::tensor(signs, at::kDouble).unsqueeze(1) * at::block_diag({h, h});
-  EXPECT_LT((at::matmul(rotation, rotation.t()) - at::eye(128, at::kDouble)).abs().max().item<double>(),
-            kAgreesWithAutograd);
+  EXPECT_TRUE(AllNear(at::matmul(rotation, rotation.t()), at::eye(128, at::kDouble), kAgreesWithAutograd));
   EXPECT_FALSE(
       at::equal(rotation.slice(0, 0, 64).slice(1, 0, 64), rotation.slice(0, 64).slice(1, 64)));  // Each block its own.
   at::Tensor x = at::randn({5, 128}, at::kDouble), w = at::randn({7, 128}, at::kDouble);
   at::Tensor rotated_back = at::linear(FakeQuantize(x, rotated), FakeQuantize(w, rotated));
   at::Tensor staying =
       at::linear(FakeQuantize(at::matmul(x, rotation), plain), FakeQuantize(at::matmul(w, rotation), plain));
-  EXPECT_LT((rotated_back - staying).abs().max().item<double>(), kAgreesWithAutograd);
-  EXPECT_LT((rotated_back - at::linear(x, w)).abs().max().item<double>(), 1);
+  EXPECT_TRUE(AllNear(rotated_back, staying, kAgreesWithAutograd));
+  EXPECT_TRUE(AllNear(rotated_back, at::linear(x, w), 1));
 }
 
 TEST(FakeQuantizeTest, ATailBehindHadamardBlocksIsAnErrorThatNamesIt) {

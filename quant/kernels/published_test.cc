@@ -113,7 +113,10 @@ TEST(BitnetReloadedTest, ItsScaleIsTheLowerMedianOfTheSizes) {
     std::sort(sizes.begin(), sizes.end());
     const float median = std::max(sizes[(sizes.size() - 1) / 2], 1e-5f);
     float scale = 0;  // Any number of at least the median has the code +-1.
-    for (float value : Forward(spec, x)) scale = std::max(scale, std::abs(value));
+    for (float value : Forward(spec, x)) {
+      ASSERT_TRUE(std::isfinite(value));
+      scale = std::max(scale, std::abs(value));
+    }
     EXPECT_EQ(scale, sizes.back() >= median ? median : 0.0f) << x.size() << " numbers, the first is " << x[0];
   }
 }

@@ -6,6 +6,7 @@
 #include "model/gpt.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
 namespace {
@@ -39,7 +40,7 @@ TEST(AdamWTest, DecoupledMaskDecayShrinksWhatIsPrunedAndNothingElse) {
       const at::Tensor kept = FakeQuantize(before[i], {.sparsity = {2, 4}});
       expected = kept + 0.95 * (before[i] - kept);
     }
-    EXPECT_TRUE(at::allclose(parameter.master, expected, 1e-6, 1e-9)) << parameter.name;
+    EXPECT_TRUE(AllClose(parameter.master, expected, 1e-6)) << parameter.name;
   }
 }
 
