@@ -20,8 +20,7 @@ test-deps: ## Install that, and the servers that the tests start
 	@tools/deps.sh --test
 
 configure: deps
-	@cmake --preset release > $(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
-	@rm -f $(BUILD)-configure.log
+	@tools/step.sh configure "configuring" $(BUILD)/configure.log cmake --preset release
 
 programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-worker into build/bin
 	@tools/build.sh $(BUILD) $(JOBS) programs

@@ -11,6 +11,9 @@ deps="$root/.deps"
 torch_version=2.11.0
 cudart=nvidia-cuda-runtime==13.0.96
 cupti=nvidia-cuda-cupti==13.0.85
+log="$deps/setup.log"  # What apt-get, pip and unzip print.
+# shellcheck source=tools/step.sh
+source "$root/tools/step.sh"
 
 say() { printf '[deps] %s\n' "$*" >&2; }
 fail() { printf '[deps] error: %s\n' "$*" >&2; exit 1; }
@@ -42,8 +45,10 @@ install_packages() {
   local missing; missing=$(apt_missing "$@")
   [ -n "$missing" ] || return 0
   command -v apt-get >/dev/null || fail "this is not a Debian system; install by hand: $missing"
-  say "installing Debian packages: $missing"
-  as_root apt-get update -qq >&2
+  local names; read -ra names <<< "$missing"
+  # Asks for the password before output goes to the log.
+  if [ "$(id -u)" != 0 ] && command -v sudo > /dev/null; then sudo -v; fi
+  step deps "reading the package lists" "$log" as_root apt-get update -q || fail "apt-get could not read its lists"
   # Daemons that a package would start now are not wanted: the tests start their own, on their own ports.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
@@ -53,29 +58,33 @@ install_packages() {
     as_root chmod +x "$policy"
   fi
   local status=0
-  # shellcheck disable=SC2086
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >&2 || status=$?
+  step deps "installing ${#names[@]} Debian packages and what they need" "$log" \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${names[@]}" || status=$?
   if [ -n "$(trap -p EXIT)" ]; then as_root rm -f "$policy"; trap - EXIT INT TERM HUP; fi
   [ "$status" = 0 ] || fail "apt-get could not install: $missing"
+}
+
+# One chain: `set -e` has no effect in a command whose failure is looked at.
+unpack_libtorch() {
+  cd "$deps/wheels" &&
+    unzip -q torch-*.whl 'torch/include/*' 'torch/lib/libtorch_cpu.so' 'torch/lib/libtorch.so' 'torch/lib/libc10.so' \
+      'torch/lib/libgomp*' 'torch-*/licenses/*' &&
+    # The wheel's copies of these headers would shadow the system's, which gRPC and spdlog are built with.
+    rm -rf torch/include/google/protobuf torch/include/fmt &&
+    unzip -q nvidia_cuda_runtime*.whl '*/libcudart.so*' &&
+    unzip -q nvidia_cuda_cupti*.whl '*/libcupti.so*' &&
+    cd "$root"
 }
 
 # The PyPI wheel of torch is LibTorch: headers, libtorch_cpu and libc10. Only those parts are unpacked.
 install_libtorch() {
   local stamp="$deps/libtorch/.version" want="$torch_version $cudart $cupti layout-2"
   [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
-  say "fetching LibTorch $torch_version from PyPI (a 530 MB wheel; once)"
   rm -rf "$deps/libtorch" "$deps/wheels"; mkdir -p "$deps/libtorch/lib" "$deps/wheels"
-  /usr/bin/python3 -m pip download --quiet --no-deps --disable-pip-version-check --no-cache-dir \
-    --dest "$deps/wheels" "torch==$torch_version" "$cudart" "$cupti" >&2 ||
-    fail "pip could not fetch torch==$torch_version"
-  say "unpacking LibTorch into .deps/libtorch"
-  ( cd "$deps/wheels"
-    unzip -q torch-*.whl 'torch/include/*' 'torch/lib/libtorch_cpu.so' 'torch/lib/libtorch.so' 'torch/lib/libc10.so' \
-      'torch/lib/libgomp*' 'torch-*/licenses/*'
-    # The wheel's copies of these headers would shadow the system's, which gRPC and spdlog are built with.
-    rm -rf torch/include/google/protobuf torch/include/fmt
-    unzip -q nvidia_cuda_runtime*.whl '*/libcudart.so*'
-    unzip -q nvidia_cuda_cupti*.whl '*/libcupti.so*' )
+  step deps "fetching LibTorch $torch_version from PyPI (530 MB, once)" "$log" \
+    /usr/bin/python3 -m pip download --no-deps --disable-pip-version-check --no-cache-dir --progress-bar off \
+    --dest "$deps/wheels" "torch==$torch_version" "$cudart" "$cupti" || fail "pip could not fetch torch==$torch_version"
+  step deps "unpacking LibTorch into .deps/libtorch" "$log" unpack_libtorch || fail "the wheels could not be unpacked"
   mv "$deps/wheels/torch/include" "$deps/libtorch/"
   mv "$deps"/wheels/torch/lib/* "$deps"/wheels/nvidia/cu13/lib/* "$deps/libtorch/lib/"
   mkdir -p "$deps/libtorch/licenses" && cp -r "$deps"/wheels/torch-*/licenses/. "$deps/libtorch/licenses/"
