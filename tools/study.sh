@@ -59,7 +59,10 @@ submit() {
   for override in "$@" "${common[@]}"; do overrides+=(--set "$override"); done
   jobs+=("$("$ridgeline" submit -f "$root/recipes/library/study-$recipe.yaml" --name "$name" \
     --request-id "$name-seed$seed" --set "dataset.path=$out/data" --set "training.seed=$seed" \
-    --set labels.study=study "${overrides[@]}" -o name)")
+    --set labels.study=study "${overrides[@]}" -o name)") || {
+    echo "study: $out keeps its runs: other settings want another folder, or this one removed" >&2
+    exit 2
+  }
   names+=("$name-seed$seed")
 }
 
