@@ -13,6 +13,7 @@
 #include "import/staged_model.h"
 #include "import/wheel.h"
 #include "weights/file_writer.h"
+#include "weights/gguf.h"
 #include "weights/model_store.h"
 #include "weights/stored_model.h"
 
@@ -121,10 +122,20 @@ bool IsModelFile(const fs::directory_entry& entry) {
   return entry.path().filename() == "merges.txt" || IsText(entry.path());
 }
 
+// A file, or the parts that it is one of: those are found by their numbers.
+absl::StatusOr<std::vector<std::pair<fs::path, std::string>>> GgufFilesOf(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> parts, GgufPartsOf(path));
+  if (parts.size() == 1) return std::vector<std::pair<fs::path, std::string>>{{path, kGgufName}};
+  std::vector<std::pair<fs::path, std::string>> files;
+  for (size_t i = 0; i < parts.size(); ++i)
+    files.emplace_back(parts[i], fmt::format("model-{:05}-of-{:05}.gguf", i + 1, parts.size()));
+  return files;
+}
+
 // Source and name in the store of each file. A Hugging Face folder keeps its names.
 absl::StatusOr<std::vector<std::pair<fs::path, std::string>>> FilesOf(const std::string& path) {
   std::error_code error;
-  if (!fs::is_directory(path, error)) return std::vector<std::pair<fs::path, std::string>>{{path, kGgufName}};
+  if (!fs::is_directory(path, error)) return GgufFilesOf(path);
   std::vector<std::pair<fs::path, std::string>> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
     if (IsModelFile(entry)) files.emplace_back(entry.path(), entry.path().filename().string());

@@ -95,6 +95,33 @@ TEST_F(ImportModelTest, JoinsThePartsAndKeepsTheNotice) {
   EXPECT_THAT(Store(), SizeIs(1));
 }
 
+TEST_F(ImportModelTest, AllPartsOfASplitModelComeAlong) {
+  for (uint32_t number : {1, 2}) {
+    GgufMetadata metadata;
+    if (number == 1) metadata.SetString("general.architecture", "gemma3");
+    metadata.SetUint32("split.no", number - 1);
+    metadata.SetUint32("split.count", 2);
+    const std::string tensor = number == 1 ? "token_embd.weight" : "output_norm.weight";
+    auto writer = GgufWriter::Create(Path("x-0000" + std::to_string(number) + "-of-00002.gguf"), metadata,
+                                     {{tensor, Dtype::kF32, {2, 2}}});
+    ASSERT_TRUE((*writer)->Append(tensor, std::string(16, '\1')).ok());
+    ASSERT_TRUE((*writer)->Finish().ok());
+  }
+  const auto outcome = ImportLocalModel(Path("x-00001-of-00002.gguf"), "parts", {});
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(OpenStoredModel(outcome->folder).value().parameters, 8);
+  fs::remove(Path("x-00002-of-00002.gguf"));
+  EXPECT_EQ(ImportLocalModel(Path("x-00001-of-00002.gguf"), "half", {}).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ImportModelTest, WhatIsNoModelIsToldApart) {
+  ASSERT_TRUE(
+      WriteFileAtomically(Path("lfs.gguf"), "version https://git-lfs.github.com/spec/v1\noid sha256:aa\n").ok());
+  const absl::Status status = ImportLocalModel(Path("lfs.gguf"), "lfs", {}).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("a Git LFS pointer"));
+  EXPECT_THAT(Store(), IsEmpty());
+}
+
 TEST_F(ImportModelTest, ASecondImportFindsTheFirst) {
   ASSERT_TRUE(ImportKnownModel(known_, Path("wheels"), {}).ok());
   const auto again = ImportKnownModel(known_, Path("not there"), {});

@@ -16,8 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxImportJsonBytes = 1 << 20;
-constexpr int kMaxImportJsonDepth = 8;
+constexpr JsonOptions kImportJson = {.max_depth = 8, .max_bytes = size_t{1} << 20};
 
 std::string TextIn(const nlohmann::json& json, const char* key) {
   auto found = json.find(key);
@@ -27,9 +26,7 @@ std::string TextIn(const nlohmann::json& json, const char* key) {
 ImportedModel Describe(const fs::path& folder) {
   ImportedModel imported{
       .name = folder.filename().string(), .folder = folder.string(), .model = OpenStoredModel(folder.string())};
-  const absl::StatusOr<std::string> text = ReadFile((folder / "import.json").string(), kMaxImportJsonBytes);
-  if (!text.ok()) return imported;
-  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(*text, kMaxImportJsonDepth);
+  const absl::StatusOr<nlohmann::json> json = ReadJsonFile((folder / "import.json").string(), kImportJson);
   if (!json.ok()) return imported;
   imported.source = TextIn(*json, "source");
   imported.date = TextIn(*json, "date");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed access to GGUF metadata that the parser has checked, and the mapped file.
+// Typed access to GGUF metadata that the parser has checked.
 #include "weights/gguf.h"
 
 #include <cstring>
@@ -142,13 +142,6 @@ std::optional<std::vector<int64_t>> GgufFile::FindIntArray(std::string_view key)
     integers.push_back(*integer);
   }
   return integers;
-}
-
-absl::StatusOr<std::unique_ptr<GgufFile>> OpenGguf(const std::string& path) {
-  ASSIGN_OR_RETURN(MappedFile mapping, MappedFile::Open(path));
-  ASSIGN_OR_RETURN(GgufContents contents, ParseGgufContents(mapping.bytes(), path));
-  contents.file.mappings.push_back(std::move(mapping));
-  return std::make_unique<GgufFile>(std::move(contents.file), std::move(contents.values));
 }
 
 absl::StatusOr<std::unique_ptr<GgufFile>> ParseGguf(std::string_view bytes, const std::string& name) {

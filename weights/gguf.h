@@ -63,13 +63,22 @@ class GgufFile : public WeightFile {
   GgufValues values_;
 };
 
-// Maps the file. DATA_LOSS names file, key or tensor, and what is wrong: no GGUF, a short file, counts that do not
-// fit, names that repeat or are not UTF-8, arrays in arrays, an alignment that is no power of two, offsets that
-// overlap, are not aligned or point outside. UNIMPLEMENTED for other versions, big endian, and ggml types that
-// Ridgeline does not decode.
+// Maps the file, and where it is one part of a model that was split (NAME-00001-of-00003.gguf), all of them: the
+// metadata is that of the first. DATA_LOSS names file, key or tensor, and what is wrong: no GGUF, a short file, counts
+// that do not fit, names that repeat or are not UTF-8, arrays in arrays, an alignment that is no power of two, offsets
+// that overlap, are not aligned or point outside, parts of different models. NOT_FOUND names a part that is missing.
+// UNIMPLEMENTED for other versions, big endian, and ggml types that Ridgeline does not decode.
 absl::StatusOr<std::unique_ptr<GgufFile>> OpenGguf(const std::string& path);
 
-// The same from bytes that the caller keeps alive; `name` appears in errors. Safe on any input.
+// The files behind `path`: itself, or all parts of the split model that it is a part of, by number. Errors of OpenGguf
+// for a file that says it is a part, but is not named as one.
+absl::StatusOr<std::vector<std::string>> GgufPartsOf(const std::string& path);
+
+// The only model of a folder in this format, by its (first) file; empty if there is none. INVALID_ARGUMENT if there are
+// several. Parts of one model count as one.
+absl::StatusOr<std::string> OnlyGgufIn(const std::string& folder);
+
+// One file from bytes that the caller keeps alive; `name` appears in errors. Safe on any input.
 absl::StatusOr<std::unique_ptr<GgufFile>> ParseGguf(std::string_view bytes, const std::string& name);
 
 }  // namespace ridgeline

@@ -88,7 +88,7 @@ TEST(HostileSafetensorsTest, EachDamageOfOneTensorIsNamed) {
 TEST(MappedFileTest, WhatIsNoFileIsRefused) {
   EXPECT_EQ(MappedFile::Open("/dev/zero").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(MappedFile::Open("/").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(MappedFile::Open("/nonexistent").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(MappedFile::Open("/nonexistent/file").status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

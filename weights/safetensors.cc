@@ -96,7 +96,8 @@ absl::StatusOr<WeightFile::Contents> ReadContents(std::string_view bytes) {
     return Damaged(fmt::format("the header claims {} bytes, {} are there and {} allowed", header_bytes, bytes.size(),
                                kMaxHeaderBytes));
   const std::string_view data = bytes.substr(header_bytes);
-  absl::StatusOr<Json> header = ParseJsonObject(bytes.substr(0, header_bytes), kHeaderDepth);
+  absl::StatusOr<Json> header =
+      ParseJsonObject(bytes.substr(0, header_bytes), {.max_depth = kHeaderDepth, .max_bytes = kMaxHeaderBytes});
   if (!header.ok()) return Damaged(fmt::format("its header: {}", std::string(header.status().message())));
   WeightFile::Contents contents;
   for (const auto& [key, entry] : header->items()) {

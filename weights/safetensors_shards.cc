@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "weights/checks.h"
+#include "weights/file_kind.h"
 #include "weights/json.h"
 #include "weights/safetensors_contents.h"
 #include "weights/weight_file.h"
@@ -20,13 +21,11 @@ using Json = nlohmann::json;
 
 constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
-constexpr size_t kMaxIndexBytes = size_t{100} << 20;
-constexpr int kIndexDepth = 3;
-
-using ShardOfTensor = std::map<std::string, std::string>;
+constexpr JsonOptions kIndexJson = {.max_depth = 3, .max_bytes = size_t{100} << 20};
 
 absl::StatusOr<WeightFile::Contents> OpenShard(const std::string& path) {
   ASSIGN_OR_RETURN(MappedFile mapping, MappedFile::Open(path));
+  RETURN_IF_ERROR(CheckFileKind(mapping.bytes(), path, FileKind::kSafetensors));
   ASSIGN_OR_RETURN(WeightFile::Contents contents, ParseSafetensorsContents(mapping.bytes(), path));
   contents.mappings.push_back(std::move(mapping));
   return contents;
@@ -37,16 +36,14 @@ bool IsShardName(const std::string& name) {
   return IsCleanName(name) && name.find_first_of("/\\") == std::string::npos && name.find("..") == std::string::npos;
 }
 
-absl::StatusOr<ShardOfTensor> ReadIndex(const std::string& path) {
+absl::StatusOr<ShardOfTensor> ReadIndex(const Json& index, const std::string& path) {
   auto damaged = [&](std::string_view what) {
     return absl::DataLossError(fmt::format("{}: not a valid index: {}", path, what));
   };
-  ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxIndexBytes));
-  absl::StatusOr<Json> index = ParseJsonObject(text, kIndexDepth);
-  if (!index.ok()) return damaged(std::string(index.status().message()));
-  if (!index->contains("weight_map") || !(*index)["weight_map"].is_object()) return damaged("it lacks a weight_map");
+  const auto weight_map = index.find("weight_map");
+  if (weight_map == index.end() || !weight_map->is_object()) return damaged("it lacks a weight_map");
   ShardOfTensor shards;
-  for (const auto& [tensor, shard] : (*index)["weight_map"].items()) {
+  for (const auto& [tensor, shard] : weight_map->items()) {
     if (!shard.is_string()) return damaged(fmt::format("the shard of '{}' is not text", tensor));
     if (!IsShardName(shard.get_ref<const std::string&>()))
       return damaged(fmt::format("the shard of '{}' is not the name of a file beside the index", tensor));
@@ -72,7 +69,9 @@ absl::Status AddShard(const std::string& index_path, const std::string& shard, c
 }
 
 absl::StatusOr<WeightFile::Contents> OpenIndex(const std::string& path) {
-  ASSIGN_OR_RETURN(const ShardOfTensor shards, ReadIndex(path));
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kIndexJson.max_bytes));
+  RETURN_IF_ERROR(CheckFileKind(text, path, FileKind::kJson));
+  ASSIGN_OR_RETURN(const ShardOfTensor shards, ParseShardIndex(text, path));
   std::set<std::string> names;
   for (const auto& [tensor, shard] : shards) names.insert(shard);
   WeightFile::Contents whole;
@@ -90,6 +89,18 @@ absl::StatusOr<WeightFile::Contents> OpenIndex(const std::string& path) {
   return absl::InternalError(fmt::format("{}: tensors were counted wrongly", path));
 }
 
+// What people have in place of safetensors, and what to do with it.
+std::string WhatIsThere(const fs::path& folder) {
+  std::error_code ignored;
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "consolidated.00.pth"})
+    if (fs::exists(folder / name, ignored))
+      return fmt::format("; its {} is PyTorch's format: save the model as safetensors (save_pretrained does)", name);
+  for (const char* name : {"adapter_model.safetensors", "adapter_config.json"})
+    if (fs::exists(folder / name, ignored))
+      return fmt::format("; its {} is an adapter's: merge it into its model (merge_and_unload in peft)", name);
+  return "";
+}
+
 // The file or index of a folder; the path itself if it is no folder.
 absl::StatusOr<fs::path> ModelPath(const fs::path& path) {
   std::error_code error;
@@ -99,11 +110,19 @@ absl::StatusOr<fs::path> ModelPath(const fs::path& path) {
     return absl::InvalidArgumentError(
         fmt::format("{} holds both {} and {}; name the one that is meant", path.string(), kSingleFile, kIndexFile));
   if (!single && !index)
-    return absl::NotFoundError(fmt::format("{} holds neither {} nor {}", path.string(), kSingleFile, kIndexFile));
+    return absl::NotFoundError(
+        fmt::format("{} holds neither {} nor {}{}", path.string(), kSingleFile, kIndexFile, WhatIsThere(path)));
   return path / (single ? kSingleFile : kIndexFile);
 }
 
 }  // namespace
+
+absl::StatusOr<ShardOfTensor> ParseShardIndex(std::string_view text, const std::string& name) {
+  const absl::StatusOr<Json> index = ParseJsonObject(text, kIndexJson);
+  if (!index.ok())
+    return absl::DataLossError(fmt::format("{}: not a valid index: {}", name, std::string(index.status().message())));
+  return ReadIndex(*index, name);
+}
 
 absl::StatusOr<std::unique_ptr<WeightFile>> OpenSafetensors(const std::string& path) {
   ASSIGN_OR_RETURN(const fs::path file, ModelPath(path));

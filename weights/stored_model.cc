@@ -19,9 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxConfigBytes = 1 << 20;
-constexpr int kMaxConfigDepth = 16;
-
 // What a size is called here, in GGUF metadata (after the architecture), and in config.json: by most, and by GPT-2.
 struct SizeName {
   const char *name, *gguf, *hugging_face, *gpt2;
@@ -68,11 +65,7 @@ std::optional<int64_t> SizeIn(const nlohmann::json& config, const char* key) {
 }
 
 absl::Status ReadConfig(const fs::path& path, StoredModel* model) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path.string(), kMaxConfigBytes));
-  auto parsed = ParseJsonObject(text, kMaxConfigDepth);
-  if (!parsed.ok())
-    return absl::DataLossError(fmt::format("{}: {}", path.string(), std::string(parsed.status().message())));
-  const nlohmann::json& root = *parsed;
+  ASSIGN_OR_RETURN(const nlohmann::json root, ReadJsonFile(path.string(), kConfigJson));
   if (auto type = root.find("model_type"); type != root.end() && type->is_string()) model->architecture = *type;
   // A model that also sees keeps its language model's sizes apart.
   const auto inner = root.find("text_config");
@@ -102,15 +95,8 @@ bool HoldsSafetensors(const fs::path& folder) {
 }
 
 absl::StatusOr<StoredModel> FromFolder(const fs::path& folder) {
-  std::vector<fs::path> ggufs;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == ".gguf") ggufs.push_back(entry.path());
-  if (error) return ErrnoStatus(error.value(), fmt::format("listing {}", folder.string()));
-  if (ggufs.size() > 1)
-    return absl::InvalidArgumentError(
-        fmt::format("{} holds {} .gguf files: name one of them", folder.string(), ggufs.size()));
-  if (ggufs.size() == 1) return FromGguf(ggufs[0].string());
+  ASSIGN_OR_RETURN(const std::string gguf, OnlyGgufIn(folder.string()));
+  if (!gguf.empty()) return FromGguf(gguf);
   if (HoldsSafetensors(folder)) return FromSafetensors(folder.string(), folder);
   return absl::NotFoundError(fmt::format(
       "{} holds no model: a .gguf file, model.safetensors or model.safetensors.index.json is needed", folder.string()));
