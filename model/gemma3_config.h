@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "nlohmann/json_fwd.hpp"
 #include "weights/gguf.h"
 
 namespace ridgeline {
@@ -35,11 +36,16 @@ struct Gemma3Config {
 absl::StatusOr<Gemma3Config> Gemma3Shape(std::string_view name);
 
 // A config.json of model_type gemma3_text, or gemma3 with its text_config. INVALID_ARGUMENT names `path`, the key and
-// what is wrong, also for features that Ridgeline does not compute (soft-capping, attention biases, other activations).
-absl::StatusOr<Gemma3Config> Gemma3ConfigFromJson(std::string_view json, const std::string& path);
+// what is wrong, also for features that Ridgeline does not compute (soft-capping, attention biases, other activations,
+// other scalings of positions) and for keys that it does not know (model/config_reader.h).
+absl::StatusOr<Gemma3Config> Gemma3ConfigFromJson(const nlohmann::json& root, const std::string& path);
 
-// Metadata of architecture gemma3; the vocabulary's size is that of the embedding tensor.
+// Metadata of architecture gemma3; the vocabulary's size is that of the embedding tensor. Keys are held to the same
+// rule as those of config.json.
 absl::StatusOr<Gemma3Config> Gemma3ConfigFromGguf(const GgufFile& file, const std::string& path);
+
+// Which layers slide if every `global_every`-th does not. REQUIRES: global_every > 0.
+std::vector<bool> SlidingPattern(int64_t n_layers, int64_t global_every);
 
 // INVALID_ARGUMENT if sizes are not positive or do not fit each other.
 absl::Status ValidateGemma3Config(const Gemma3Config& config);

@@ -1,60 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gpt2_config.h"
 
-#include "fmt/format.h"
-#include "nlohmann/json.hpp"
+#include "common/status_macros.h"
+#include "model/config_reader.h"
 
 namespace ridgeline {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr int64_t kMaxSize = 10'000'000;
+void RefuseOtherFeatures(ConfigReader* reader, const GptConfig& config) {
+  reader->Architectures({"GPT2LMHeadModel", "GPT2Model"});
+  reader->Only("layer_norm_epsilon", {1e-5});
+  reader->Only("n_inner", {4 * config.dim});
+  reader->Only("scale_attn_by_inverse_layer_idx", {false});
+  reader->Only("scale_attn_weights", {true});
+  reader->Only("tie_word_embeddings", {true});
+  reader->RefuseOtherShapes();
+  reader->Only("reorder_and_upcast_attn", {true, false});  // The same numbers, in another order.
+}
 
 }  // namespace
 
-bool IsGpt2Config(std::string_view json) {
-  const Json root = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
-  return root.is_object() && root.contains("model_type") && root["model_type"] == "gpt2";
+bool IsGpt2Config(const Json& root) {
+  const auto type = root.find("model_type");
+  return type != root.end() && *type == "gpt2";
 }
 
-absl::StatusOr<GptConfig> Gpt2ConfigFromJson(std::string_view json, const std::string& path) {
-  const Json root = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
-  absl::Status status;
-  auto fail = [&](const char* key, const std::string& what) {
-    if (status.ok()) status = absl::InvalidArgumentError(fmt::format("{}: {}: {}", path, key, what));
-  };
-  if (!root.is_object()) return absl::InvalidArgumentError(fmt::format("{}: not a JSON object", path));
+absl::StatusOr<GptConfig> Gpt2ConfigFromJson(const Json& root, const std::string& path) {
+  ConfigReader reader(root, path);
+  reader.Allow({"model_type", "n_ctx"});        // n_positions is what counts.
   GptConfig config = GptShape("gpt2").value();  // transformers' defaults
-  auto size = [&](const char* key, int64_t* value) {
-    auto found = root.find(key);
-    if (found == root.end()) return;
-    if (!found->is_number_unsigned() || found->get<uint64_t>() < 1 || found->get<uint64_t>() > kMaxSize)
-      return fail(key, fmt::format("{} is not a size from 1 to {}", found->dump(), kMaxSize));
-    *value = found->get<int64_t>();
-  };
-  size("n_layer", &config.n_layers);
-  size("n_embd", &config.dim);
-  size("n_head", &config.n_heads);
-  size("vocab_size", &config.vocab_size);
-  size("n_positions", &config.seq_len);
-  auto only = [&](const char* key, const Json& value) {
-    auto found = root.find(key);
-    if (found != root.end() && !found->is_null() && *found != value)
-      fail(key, fmt::format("is {}, which Ridgeline does not compute: {}", found->dump(), value.dump()));
-  };
-  if (root.contains("activation_function") && root["activation_function"] == "gelu")
-    config.gelu_tanh = false;
-  else
-    only("activation_function", "gelu_new");
-  only("scale_attn_by_inverse_layer_idx", false);
-  only("scale_attn_weights", true);
-  only("add_cross_attention", false);
-  only("tie_word_embeddings", true);
-  only("layer_norm_epsilon", 1e-5);
-  if (auto inner = root.find("n_inner"); inner != root.end() && !inner->is_null() && *inner != 4 * config.dim)
-    fail("n_inner", fmt::format("is {}, which Ridgeline does not compute: 4 n_embd", inner->dump()));
-  if (!status.ok()) return status;
+  reader.Size("n_layer", "num_hidden_layers", &config.n_layers);
+  reader.Size("n_embd", "hidden_size", &config.dim);
+  reader.Size("n_head", "num_attention_heads", &config.n_heads);
+  reader.Size("n_positions", "max_position_embeddings", &config.seq_len);
+  reader.Size("vocab_size", &config.vocab_size);
+  reader.Only("activation_function", {"gelu_new", "gelu_pytorch_tanh", "gelu"});
+  config.gelu_tanh = reader.Text("activation_function") != "gelu";
+  RefuseOtherFeatures(&reader, config);
+  RETURN_IF_ERROR(reader.Finish());
   return config;
 }
 

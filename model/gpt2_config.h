@@ -3,17 +3,18 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "model/gpt_config.h"
+#include "nlohmann/json_fwd.hpp"
 
 namespace ridgeline {
 
-// Whether the text is a config.json with model_type gpt2.
-bool IsGpt2Config(std::string_view json);
+// Whether it is a config.json with model_type gpt2.
+bool IsGpt2Config(const nlohmann::json& root);
 
-// INVALID_ARGUMENT names `path`, the key and what is wrong, also for features that Ridgeline does not compute.
-absl::StatusOr<GptConfig> Gpt2ConfigFromJson(std::string_view json, const std::string& path);
+// INVALID_ARGUMENT names `path`, the key and what is wrong, also for features that Ridgeline does not compute and for
+// keys that it does not know (model/config_reader.h).
+absl::StatusOr<GptConfig> Gpt2ConfigFromJson(const nlohmann::json& root, const std::string& path);
 
 }  // namespace ridgeline

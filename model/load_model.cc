@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "model/make_model.h"
 #include "model/model_files.h"
+#include "model/stored_weights.h"
 #include "model/weight_tensor.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -15,12 +16,10 @@ namespace {
 
 // Fills every master from the file.
 absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
+  ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
   for (Parameter& parameter : model->parameters()) {
     if (parameter.of_quantizer) continue;
-    const StoredWeight stored = FindStoredWeight(*files.weights, files.naming, parameter.name);
-    if (stored.view == nullptr)
-      return absl::InvalidArgumentError(fmt::format("{}: no tensor for '{}' ({} tensors are there)", files.path,
-                                                    parameter.name, files.weights->tensors().size()));
+    const StoredWeight stored = weights.Find(parameter.name);  // OpenModelFiles found every one.
     at::IntArrayRef wanted = parameter.master.sizes();
     std::vector<int64_t> shape = stored.view->shape;
     if (stored.is_transposed) std::reverse(shape.begin(), shape.end());

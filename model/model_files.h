@@ -21,8 +21,9 @@ struct ModelFiles {
 };
 
 // `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or
-// shards). Gemma 3 from either, GPT-2 from safetensors. NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file or key
-// is wrong.
+// shards). Gemma 3 from either, GPT-2 from safetensors. Every key and every tensor is used, known to be harmless, or an
+// error (model/config_reader.h, model/stored_weights.h). NOT_FOUND, INVALID_ARGUMENT and DATA_LOSS say which file, key
+// or tensor is wrong.
 absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& path);
 
 }  // namespace ridgeline

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks against transformers' on the same weights; testdata/make_golden.py makes what they are held to.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
+#include "common/file.h"
 #include "model/layers.h"
 #include "model/load_model.h"
 #include "model/safetensors.h"
 #include "model/training_pass.h"
 #include "model/weight_names.h"
+#include "nlohmann/json.hpp"
 #include "quant/autograd/torch_pch.h"
 #include "quant/testing/tensors_close.h"
 #include "weights/weight_file.h"
@@ -105,6 +109,31 @@ TEST_P(ParityTest, MicroBatchesAddUpToTheGradientOfTheBatch) {
     EXPECT_TRUE(AllClose(parameter.gradient, Golden("gradient." + prefix + stored.name), kFloatTolerance))
         << parameter.name;
   }
+}
+
+// The golden 4B-like model scales its global layers' positions by 8. Files say so in several ways; without it the
+// numbers are others.
+TEST(LinearScalingTest, EverySpellingGivesTheLogitsOfTransformers) {
+  namespace fs = std::filesystem;
+  const std::string golden_folder = RIDGELINE_TESTDATA "/gemma3-4b-like";
+  const SafetensorsFile golden = ReadSafetensors(golden_folder + "/golden.safetensors").value();
+  const at::Tensor inputs = golden.tensors.at("tokens").narrow(1, 0, golden.tensors.at("tokens").size(1) - 1);
+  const fs::path folder = fs::temp_directory_path() / ("ridgeline_scaling_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  fs::copy_file(golden_folder + "/model.safetensors", folder / "model.safetensors");
+  nlohmann::json config = nlohmann::json::parse(ReadFile(golden_folder + "/config.json").value());
+  config.erase("rope_parameters");
+  config["rope_theta"] = 1e5;
+  config["rope_local_base_freq"] = 5e3;
+  auto error_with = [&](const nlohmann::json& scaling) {
+    config["rope_scaling"] = scaling;
+    EXPECT_TRUE(WriteFileAtomically((folder / "config.json").string(), config.dump()).ok());
+    return RelativeError(LoadModel(folder.string(), {}).value()->Logits(inputs), golden.tensors.at("logits"));
+  };
+  EXPECT_LT(error_with({{"type", "linear"}, {"factor", 8.0}}), kFloatTolerance);
+  EXPECT_LT(error_with({{"rope_type", "linear"}, {"factor", 8}}), kFloatTolerance);
+  EXPECT_GT(error_with(nullptr), 100 * kFloatTolerance);
+  fs::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ParityTest,

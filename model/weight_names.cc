@@ -66,15 +66,4 @@ StoredWeight NameStoredWeight(WeightNaming naming, const std::string& parameter)
   return {.name = parameter};
 }
 
-StoredWeight FindStoredWeight(const WeightFile& file, WeightNaming naming, const std::string& parameter) {
-  StoredWeight stored = NameStoredWeight(naming, parameter);
-  stored.view = file.Find(stored.name);
-  for (const char* prefix : {"transformer.", "language_model."})
-    if (stored.view == nullptr) stored.view = file.Find(prefix + stored.name);
-  constexpr std::string_view kModel = "model.";
-  if (stored.view == nullptr && stored.name.starts_with(kModel))
-    stored.view = file.Find("model.language_model." + stored.name.substr(kModel.size()));
-  return stored;
-}
-
 }  // namespace ridgeline

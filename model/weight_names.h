@@ -20,7 +20,4 @@ struct StoredWeight {
 // REQUIRES: parameter is a name of the naming's model.
 StoredWeight NameStoredWeight(WeightNaming naming, const std::string& parameter);
 
-// The same, looked up: also under the prefixes that models with a vision tower or without a head put before it.
-StoredWeight FindStoredWeight(const WeightFile& file, WeightNaming naming, const std::string& parameter);
-
 }  // namespace ridgeline

@@ -103,6 +103,12 @@ absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t v
   return files.config;
 }
 
+absl::Status CheckModelHere(const std::string& name_or_path) {
+  const absl::StatusOr<std::string> path = ResolveModelPath(name_or_path);
+  if (!path.ok()) return absl::OkStatus();
+  return OpenModelFiles(*path).status();
+}
+
 absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length) {
   if (dataset_vocab_size > vocab_size)
     return absl::InvalidArgumentError(fmt::format(

@@ -34,6 +34,10 @@ absl::StatusOr<ModelConfig> NamedConfigFromRecipe(const v1::Recipe& recipe, int6
 // Of any recipe: model.path's files are opened for their shape. NOT_FOUND and DATA_LOSS name a file.
 absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size);
 
+// Opens a model.path that is on this machine, as a worker would; errors of OpenModelFiles. OK where there is none: the
+// workers may see what is not here.
+absl::Status CheckModelHere(const std::string& name_or_path);
+
 // INVALID_ARGUMENT if the dataset's vocabulary or training.seq_len is larger than the network's.
 absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <random>
+#include <set>
 
 #include "cli/shared/exit_code.h"
 #include "cli/shared/follow.h"
@@ -12,6 +13,7 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/status_macros.h"
+#include "plan/network.h"
 
 namespace ridgeline {
 namespace {
@@ -63,6 +65,16 @@ void WarnAboutDataset(const v1::Recipe& recipe) {
              path);
 }
 
+// A model that is here and cannot be trained would fail its job at once.
+absl::Status CheckModels(const v1::Recipe& recipe) {
+  ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(recipe));
+  std::set<std::string> paths;
+  for (const v1::Recipe& job : jobs)
+    if (job.model().has_path() && paths.insert(job.model().path()).second)
+      RETURN_IF_ERROR(CheckModelHere(job.model().path()));
+  return absl::OkStatus();
+}
+
 absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat format) {
   if (format == OutputFormat::kJson || format == OutputFormat::kYaml) {
     ASSIGN_OR_RETURN(const std::string text, FormatMessage(response, format));
@@ -88,6 +100,7 @@ absl::StatusOr<int> RunSubmit(const Session& session, const SubmitOptions& optio
     return kExitUsage;
   }
   ResolveDatasetPaths(&read.recipe);
+  RETURN_IF_ERROR(CheckModels(read.recipe));
   if (options.dry_run) {
     RETURN_IF_ERROR(PrintDryRun(read.recipe));
     return kExitOk;
