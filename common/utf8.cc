@@ -1,89 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
+// UTF-8 by utfcpp.
 #include "common/utf8.h"
+
+#include <utf8cpp/utf8/checked.h>
+
+#include <iterator>
 
 #include "fmt/format.h"
 
 namespace ridgeline {
-namespace {
-
-// The first byte tells the length, the bits it contributes and the smallest code point that needs that length.
-struct Lead {
-  size_t size;
-  char32_t bits;
-  char32_t smallest;
-};
-
-Lead LeadOf(unsigned char byte) {
-  if (byte < 0x80) return {1, byte, 0};
-  if ((byte & 0xE0) == 0xC0) return {2, byte & 0x1Fu, 0x80};
-  if ((byte & 0xF0) == 0xE0) return {3, byte & 0x0Fu, 0x800};
-  if ((byte & 0xF8) == 0xF0) return {4, byte & 0x07u, 0x10000};
-  return {0, 0, 0};
-}
-
-bool IsScalarValue(char32_t code_point) {
-  return code_point <= 0x10FFFF && !(code_point >= 0xD800 && code_point <= 0xDFFF);
-}
-
-}  // namespace
 
 Utf8Character Utf8At(std::string_view text, size_t offset) {
-  Lead lead = LeadOf(static_cast<unsigned char>(text[offset]));
-  if (lead.size == 0 || text.size() - offset < lead.size) return {};
-  char32_t code_point = lead.bits;
-  for (size_t i = 1; i < lead.size; ++i) {
-    unsigned char byte = static_cast<unsigned char>(text[offset + i]);
-    if ((byte & 0xC0) != 0x80) return {};
-    code_point = (code_point << 6) | (byte & 0x3Fu);
+  const auto begin = text.begin() + static_cast<std::ptrdiff_t>(offset);
+  auto end = begin;
+  try {
+    const char32_t code_point = static_cast<char32_t>(utf8::next(end, text.end()));
+    return {code_point, static_cast<size_t>(end - begin)};
+  } catch (const utf8::exception&) {  // The library's way of saying no.
+    return {};
   }
-  if (code_point < lead.smallest || !IsScalarValue(code_point)) return {};
-  return {code_point, lead.size};
 }
 
 absl::StatusOr<std::u32string> Utf8ToCodePoints(std::string_view text) {
+  const auto wrong = utf8::find_invalid(text.begin(), text.end());
+  if (wrong != text.end())
+    return absl::InvalidArgumentError(
+        fmt::format("not UTF-8 at byte offset {} (byte 0x{:02x}); convert the text first, for instance with iconv",
+                    wrong - text.begin(), static_cast<unsigned char>(*wrong)));
   std::u32string code_points;
   code_points.reserve(text.size());
-  for (size_t offset = 0; offset < text.size();) {
-    Utf8Character character = Utf8At(text, offset);
-    if (character.size == 0) {
-      return absl::InvalidArgumentError(
-          fmt::format("not UTF-8 at byte offset {} (byte 0x{:02x}); convert the text first, for instance with iconv",
-                      offset, static_cast<unsigned char>(text[offset])));
-    }
-    code_points.push_back(character.code_point);
-    offset += character.size;
-  }
+  utf8::utf8to32(text.begin(), text.end(), std::back_inserter(code_points));
   return code_points;
 }
 
 void AppendUtf8(char32_t code_point, std::string* text) {
-  auto put = [text](char32_t byte) { text->push_back(static_cast<char>(byte)); };
-  if (code_point < 0x80) {
-    put(code_point);
-  } else if (code_point < 0x800) {
-    put(0xC0 | (code_point >> 6));
-    put(0x80 | (code_point & 0x3F));
-  } else if (code_point < 0x10000) {
-    put(0xE0 | (code_point >> 12));
-    put(0x80 | ((code_point >> 6) & 0x3F));
-    put(0x80 | (code_point & 0x3F));
-  } else {
-    put(0xF0 | (code_point >> 18));
-    put(0x80 | ((code_point >> 12) & 0x3F));
-    put(0x80 | ((code_point >> 6) & 0x3F));
-    put(0x80 | (code_point & 0x3F));
-  }
+  utf8::append(static_cast<uint32_t>(code_point), std::back_inserter(*text));
 }
 
 std::string ToValidUtf8(std::string_view text) {
   std::string valid;
-  for (size_t at = 0; at < text.size();) {
-    const size_t size = Utf8At(text, at).size;
-    if (size == 0)
-      valid += '?';
-    else
-      valid.append(text.substr(at, size));
-    at += size == 0 ? 1 : size;
+  for (auto at = text.begin(); at != text.end();) {
+    const auto wrong = utf8::find_invalid(at, text.end());
+    valid.append(at, wrong);
+    if (wrong == text.end()) break;
+    valid += '?';
+    at = wrong + 1;
   }
   return valid;
 }

@@ -21,8 +21,8 @@ fail() { printf '[deps] error: %s\n' "$*" >&2; exit 1; }
 build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   prometheus-cpp-dev libyaml-cpp-dev libopenmpi-dev openmpi-bin libcli11-dev libspdlog-dev
-  libsqlite3-dev libssl-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libarchive-dev libhwy-dev
-  libgtest-dev libgmock-dev
+  libsqlite3-dev libssl-dev nlohmann-json3-dev libutfcpp-dev libsentencepiece-dev libpcre2-dev libarchive-dev
+  libhwy-dev libgtest-dev libgmock-dev
   gnuplot-nox bible-kjv python3 python3-pip unzip procps)
 test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14)
 nightly_packages=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
