@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/file.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
@@ -20,6 +23,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAreArray;
 
 FieldExplanation Explain(const std::string& key) {
   absl::StatusOr<FieldExplanation> explanation = ExplainField(key);
@@ -142,6 +146,22 @@ TEST(DocsTest, TheTableOfKeysSaysWhatTheSchemaSays) {
     if (docs->find(row) == std::string::npos) missing += row;
   }
   EXPECT_THAT(missing, IsEmpty()) << "put these rows into docs/recipes.md";
+}
+
+// The keys of the tables in docs/recipes.md, each once for each row.
+std::vector<std::string> KeysOfDocs(const std::string& docs) {
+  std::vector<std::string> keys;
+  for (absl::string_view line : absl::StrSplit(docs, '\n')) {
+    if (!absl::ConsumePrefix(&line, "| `")) continue;
+    keys.emplace_back(line.substr(0, line.find('`')));
+  }
+  return keys;
+}
+
+TEST(DocsTest, TheTableOfKeysHasEachKeyOnceAndNoOther) {
+  absl::StatusOr<std::string> docs = ReadFile(RIDGELINE_SOURCE_DIR "/docs/recipes.md");
+  ASSERT_TRUE(docs.ok()) << docs.status();
+  EXPECT_THAT(KeysOfDocs(*docs), UnorderedElementsAreArray(AllRecipeKeys()));
 }
 
 }  // namespace
