@@ -153,9 +153,12 @@ class CsvReader {
   int line_ = 1;  // Of what is read next.
 };
 
+// What the last version added at the end.
+constexpr std::string_view kNewestColumns = ",name";
+
 absl::Status CheckHeader(const std::vector<std::string>& header) {
   std::string joined = fmt::format("{}", fmt::join(header, ","));
-  if (joined == kFrontierColumns) return absl::OkStatus();
+  if (joined == kFrontierColumns || joined + std::string(kNewestColumns) == kFrontierColumns) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("line 1: not the header of a frontier file; expected {}", kFrontierColumns));
 }
@@ -194,7 +197,8 @@ absl::StatusOr<std::vector<v1::FrontierPoint>> FrontierFromCsv(std::string_view 
   CsvReader reader(csv);
   ASSIGN_OR_RETURN(std::vector<std::string> header, reader.Next());
   RETURN_IF_ERROR(CheckHeader(header));
-  const std::vector<const Field*> columns = Columns();
+  std::vector<const Field*> columns = Columns();
+  columns.resize(header.size());
   std::vector<v1::FrontierPoint> points;
   while (!reader.AtEnd()) {
     int line = reader.line();

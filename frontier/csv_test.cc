@@ -46,6 +46,7 @@ v1::FrontierPoint FullPoint() {
   point.set_decode_tokens_per_second(1234.5);
   point.set_pareto(true);
   point.set_second_loss(3.25);
+  point.set_name("sweep/lr=1e-3,seed=1");
   return point;
 }
 
@@ -53,13 +54,13 @@ TEST(FrontierCsvTest, WritesTheContractedLine) {
   EXPECT_EQ(FrontierToCsv({FullPoint()}),
             Header() +
                 "point-1,job-2,gpt-nano,kjv,ridge,int1,affine,128,int1,affine,128,false,dense,500,768000,1337,2.38,"
-                "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25\n");
+                "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25,\"sweep/lr=1e-3,seed=1\"\n");
 }
 
 TEST(FrontierCsvTest, UnmeasuredFieldsAreEmpty) {
   v1::FrontierPoint point;
   point.set_loss(std::nan(""));
-  EXPECT_EQ(FrontierToCsv({point}), Header() + ",,,,,,,,,,,,,0,0,0,,,,,,,,false,\n");
+  EXPECT_EQ(FrontierToCsv({point}), Header() + ",,,,,,,,,,,,,0,0,0,,,,,,,,false,,\n");
   const v1::FrontierPoint back = FrontierFromCsv(FrontierToCsv({point})).value()[0];
   EXPECT_FALSE(back.has_accuracy());
   EXPECT_FALSE(back.has_second_loss());
@@ -92,11 +93,21 @@ TEST(FrontierCsvTest, SpreadsheetLineEndsAreRead) {
   EXPECT_EQ(FrontierToCsv(FrontierFromCsv(crlf).value()), csv);
 }
 
+TEST(FrontierCsvTest, FilesFromBeforeTheNameColumnAreRead) {
+  const std::string old =
+      Header().substr(0, kFrontierColumns.rfind(',')) +
+      "\npoint-1,job-2,gpt-nano,kjv,ridge,int1,affine,128,int1,affine,128,false,dense,500,768000,1337,2.38,"
+      "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25\n";
+  v1::FrontierPoint nameless = FullPoint();
+  nameless.clear_name();
+  EXPECT_TRUE(MessageDifferencer::Equals(FrontierFromCsv(old).value().at(0), nameless));
+}
+
 TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
   std::string good = FrontierToCsv({FullPoint()});
   EXPECT_THAT(MessageOf(""), HasSubstr("line 1"));
   EXPECT_THAT(MessageOf("a,b\n"), HasSubstr("header"));
-  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 25"));
+  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 26"));
   EXPECT_THAT(MessageOf(good + "\"open"), HasSubstr("line 3: a quoted field does not end"));
   EXPECT_THAT(MessageOf(good + "\"a\"b"), HasSubstr("after a closing quote"));
   EXPECT_THAT(MessageOf(good + "a\"b"), HasSubstr("not quoted"));

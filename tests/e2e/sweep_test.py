@@ -14,7 +14,7 @@ from process_test import BIN, ProcessTest, main  # noqa: E402
 
 COLUMNS = ("point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
            "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
-           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto,second_loss")
+           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto,second_loss,name")
 
 SWEEP = """\
 name: small-sweep
@@ -53,6 +53,7 @@ class Sweep(ProcessTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         points = self.points(stack)
         self.assertEqual([p["estimator"] for p in points], ["none", "ridge", "ste"])
+        self.assertEqual([p["name"] for p in points], ["none", "ridge-a2w2", "ste-ternary"])
         plain, ridge, ternary = points
         self.assertEqual((plain["weight_format"], plain["weight_scheme"]), ("none", ""))
         self.assertEqual(plain["bits_per_element"], "16")
