@@ -9,12 +9,10 @@
 #include "absl/status/statusor.h"
 #include "model/model_config.h"
 #include "quant/spec/quant_spec.h"
+#include "recipes/model_label.h"
 #include "ridgeline/v1/recipe.pb.h"
 
 namespace ridgeline {
-
-// "gpt-nano", or with its sizes where the recipe overrides them: "gpt-nano(n_layers=2)"; of model.path, its last part.
-std::string ModelLabel(const v1::Recipe& recipe);
 
 struct Quantizers {
   QuantizerSpec weight;  // With the sparsity that a schedule reaches in the end.
