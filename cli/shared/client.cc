@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <thread>
 
+#include "cli/shared/printable_message.h"
 #include "common/interrupt.h"
+#include "common/printable.h"
 
 namespace ridgeline {
 namespace {
@@ -54,7 +56,10 @@ absl::Status ReadStream(grpc::ClientContext* context, std::unique_ptr<grpc::Clie
     }
   });
   bool enough = false;
-  for (Message message; !enough && reader->Read(&message);) enough = !on_message(message);
+  for (Message message; !enough && reader->Read(&message);) {
+    MakePrintable(&message);
+    enough = !on_message(message);
+  }
   if (enough) context->TryCancel();
   const grpc::Status status = reader->Finish();
   return enough ? absl::OkStatus() : FromGrpcStatus(status, address);
@@ -68,13 +73,13 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   if (code == absl::StatusCode::kUnavailable) {
     return absl::UnavailableError(fmt::format(
         "no coordinator answers at {} ({}); `ridgeline up` starts one here, --coordinator HOST:PORT names another",
-        address, InnermostError(status.error_message())));
+        address, Printable(InnermostError(status.error_message()))));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
     return absl::DeadlineExceededError(
         fmt::format("the coordinator at {} did not answer in time; `ridgeline doctor` checks what is wrong", address));
   }
-  return absl::Status(code, status.error_message());
+  return absl::Status(code, Printable(status.error_message()));
 }
 
 Client::Client(std::string address, CallPolicy policy)
@@ -107,7 +112,10 @@ absl::StatusOr<Response> Client::Call(grpc::Status (v1::Coordinator::Stub::*meth
     SetDeadline(&context, policy_.deadline);
     Response response;
     const grpc::Status status = ((*stub_).*method)(&context, request, &response);
-    if (status.ok()) return response;
+    if (status.ok()) {
+      MakePrintable(&response);
+      return response;
+    }
     const bool again =
         status.error_code() == grpc::StatusCode::UNAVAILABLE && std::chrono::steady_clock::now() + pause < give_up;
     if (!again || !SleepUnlessInterrupted(pause)) return FromGrpcStatus(status, address_);

@@ -34,6 +34,7 @@ class Client {
   // The same channel with other limits.
   Client WithPolicy(CallPolicy policy) const;
 
+  // Texts of all answers are printable (common/printable.h), whatever the server sent.
   absl::StatusOr<v1::Info> GetInfo() const;
   absl::StatusOr<v1::SubmitJobResponse> SubmitJob(const v1::SubmitJobRequest& request) const;
   absl::StatusOr<v1::Job> GetJob(const std::string& job) const;

@@ -9,6 +9,8 @@ namespace ridgeline {
 void Table::AddRow(std::vector<std::string> cells) {
   for (std::string& cell : cells) {
     if (cell.empty()) cell = "-";
+    std::replace_if(
+        cell.begin(), cell.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   }
   rows_.push_back(std::move(cells));
 }
