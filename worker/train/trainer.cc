@@ -117,12 +117,10 @@ class Attempt {
   int64_t last_checkpoint_step_ = -1;
   int64_t nonfinite_in_a_row_ = 0;
   StopRequest stop_ = StopRequest::kNone;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 absl::StatusOr<RunResult> Attempt::Run() {
   RETURN_IF_ERROR(SetUp());
-  start_ = std::chrono::steady_clock::now();
   reporter_.RestartRate(step_);
   while (step_ < recipe_.training().steps()) {
     RETURN_IF_ERROR(TrainStep());
@@ -405,9 +403,7 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   point.set_loss(validation.first.loss);
   point.set_accuracy(validation.first.accuracy);
   if (validation.second) point.set_second_loss(validation.second->loss);
-  point.set_world_size(communicator_.size());
   point.set_version(RIDGELINE_VERSION);
-  point.set_train_seconds(SecondsSince(start_));
   return result;
 }
 
