@@ -3,6 +3,7 @@
 // All functions are pure and thread-safe.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +60,8 @@ void ApplyRecipeDefaults(v1::Recipe* recipe);
 // sweep gives itself. RESOURCE_EXHAUSTED over kMaxSweepChildren.
 inline constexpr size_t kMaxSweepChildren = 10'000;
 absl::StatusOr<std::vector<v1::Recipe>> ExpandSweep(const v1::Recipe& recipe);
+// The same one after the other, for whoever need not hold them all; an error of `visit` ends it.
+absl::Status ForEachSweepChild(const v1::Recipe& recipe, const std::function<absl::Status(v1::Recipe)>& visit);
 
 // YAML that ReadRecipe reads back to the same message; keys in the schema's order.
 std::string RecipeToYaml(const v1::Recipe& recipe);

@@ -50,6 +50,7 @@ declare -A test_arrows=(
   [quant/cuda]="quant/testing"
   [quant/autograd]="quant/testing"
   [model/kernels]="quant/testing"
+  [coordinator/state]="recipes"
   [worker/train]="recipes"
 )
 

@@ -27,6 +27,7 @@ absl::StatusOr<JobSnapshot> TakeSnapshot(const Client& client, const std::string
   if (snapshot.job.child_ids().empty()) return snapshot;
   v1::ListJobsRequest request;
   request.set_parent_id(snapshot.job.id());
+  request.set_omit_recipes(true);
   ASSIGN_OR_RETURN(snapshot.children, client.ListJobs(request));
   return snapshot;
 }

@@ -22,6 +22,7 @@ absl::Status PrintDetails(const Client& client, const v1::Job& job) {
   if (job.child_ids().empty()) return absl::OkStatus();
   v1::ListJobsRequest request;
   request.set_parent_id(job.id());
+  request.set_omit_recipes(true);
   ASSIGN_OR_RETURN(const std::vector<v1::Job> children, client.ListJobs(request));
   fmt::print("\n{}{}\n", JobTable(children, now_unix_ms, StyleOf(stdout)), SweepSummary(children));
   return absl::OkStatus();

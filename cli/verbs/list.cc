@@ -24,6 +24,7 @@ absl::StatusOr<v1::ListJobsRequest> MakeRequest(const ListOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<v1::JobState> states, ParseJobStates(options.states));
   for (const v1::JobState state : states) request.add_states(state);
   request.set_parent_id(options.parent);
+  request.set_omit_recipes(options.format == OutputFormat::kTable || options.format == OutputFormat::kName);
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(options.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
   return request;

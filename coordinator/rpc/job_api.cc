@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "coordinator/state/recipe_difference.h"
 #include "frontier/pareto.h"
 #include "recipes/recipe_reader.h"
 
@@ -21,8 +22,12 @@ using MaybeEvent = absl::StatusOr<std::optional<v1::Event>>;
 
 constexpr size_t kMaxRequestIdBytes = 200;
 constexpr size_t kMaxListedProblems = 20;
+constexpr int64_t kMaxSubmitBytes = int64_t{32} << 20;
+constexpr int64_t kMaxAnswerBytes = int64_t{48} << 20;  // Clients take 64.
 
-bool Matches(const Labels& labels, const Labels& selector) {
+bool Matches(const CoordinatorState& state, const v1::Job& job, const Labels& selector) {
+  if (selector.empty()) return true;
+  const Labels labels = state.RecipeOf(job, {"labels"}).labels();
   return std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
     const auto found = labels.find(wanted.first);
     return found != labels.end() && found->second == wanted.second;
@@ -49,17 +54,36 @@ v1::Job NewJob(const v1::Recipe& recipe) {
 }
 
 // The job, or the parent and its children, without ids.
-absl::StatusOr<v1::JobsSubmitted> JobsOfRecipe(const v1::Recipe& recipe) {
-  ASSIGN_OR_RETURN(const std::vector<v1::Recipe> children, ExpandSweep(recipe));
-  v1::JobsSubmitted submitted;
-  if (recipe.has_sweep()) {
-    v1::Recipe complete = recipe;
-    ApplyRecipeDefaults(&complete);
-    *submitted.add_jobs() = NewJob(complete);
+class JobsOfRecipe {
+ public:
+  absl::StatusOr<v1::JobsSubmitted> Make(const v1::Recipe& recipe) {
+    if (recipe.has_sweep()) {
+      v1::Recipe complete = recipe;
+      ApplyRecipeDefaults(&complete);
+      RETURN_IF_ERROR(Add(NewJob(complete)));
+    }
+    RETURN_IF_ERROR(ForEachSweepChild(recipe, [&](v1::Recipe job_recipe) {
+      v1::Job job = NewJob(job_recipe);
+      if (recipe.has_sweep()) HoldDifference(submitted_.jobs(0).recipe(), &job);
+      return Add(std::move(job));
+    }));
+    return std::move(submitted_);
   }
-  for (const v1::Recipe& child : children) *submitted.add_jobs() = NewJob(child);
-  return submitted;
-}
+
+ private:
+  absl::Status Add(v1::Job job) {
+    bytes_ += static_cast<int64_t>(job.ByteSizeLong());
+    *submitted_.add_jobs() = std::move(job);
+    if (bytes_ <= kMaxSubmitBytes) return absl::OkStatus();
+    return absl::ResourceExhaustedError(fmt::format(
+        "the sweep takes more than {} MiB of the coordinator's memory, the limit of one submit, with {} of its jobs; "
+        "split it into several sweeps, or shorten the values that it sweeps over",
+        kMaxSubmitBytes >> 20, submitted_.jobs_size() - 1));
+  }
+
+  v1::JobsSubmitted submitted_;
+  int64_t bytes_ = 0;
+};
 
 // Numbers the jobs from the next free one on; the first is the parent if there are several.
 void GiveIds(int64_t next_number, bool is_sweep, v1::JobsSubmitted* submitted) {
@@ -71,6 +95,32 @@ void GiveIds(int64_t next_number, bool is_sweep, v1::JobsSubmitted* submitted) {
     submitted->mutable_jobs(i)->set_parent_id(parent.id());
     parent.add_child_ids(submitted->jobs(i).id());
   }
+}
+
+absl::Status CopySelected(const CoordinatorState& state, const v1::ListJobsRequest& request,
+                          v1::ListJobsResponse* response) {
+  std::string parent_id;
+  if (!request.parent_id().empty()) {
+    ASSIGN_OR_RETURN(const v1::Job* parent, state.Find(request.parent_id()));
+    parent_id = parent->id();
+  }
+  const std::set<int> states(request.states().begin(), request.states().end());
+  int64_t bytes = 0;
+  for (const auto& [number, job] : state.jobs()) {
+    if (!states.empty() && states.count(job.state()) == 0) continue;
+    if (!parent_id.empty() && job.parent_id() != parent_id) continue;
+    if (!Matches(state, job, request.selector())) continue;
+    v1::Job& copy = *response->add_jobs();
+    copy = request.omit_recipes() ? state.CopyOf(job, kProgressSections) : state.CopyOf(job);
+    bytes += static_cast<int64_t>(copy.ByteSizeLong());
+    if (bytes <= kMaxAnswerBytes) continue;
+    return absl::ResourceExhaustedError(
+        fmt::format("{} jobs already take more than {} MiB, the limit of one answer; ask for the jobs of one sweep or "
+                    "state, or for "
+                    "a table, which leaves recipes out",
+                    response->jobs_size(), kMaxAnswerBytes >> 20));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckSameRecipe(const v1::Job& known, const v1::Job& submitted, const std::string& request_id) {
@@ -89,7 +139,7 @@ absl::StatusOr<v1::SubmitJobResponse> JobApi::Submit(const v1::SubmitJobRequest&
                                                   request.request_id().size(), kMaxRequestIdBytes));
   }
   RETURN_IF_ERROR(CheckRecipe(request.recipe()));
-  ASSIGN_OR_RETURN(v1::JobsSubmitted submitted, JobsOfRecipe(request.recipe()));
+  ASSIGN_OR_RETURN(v1::JobsSubmitted submitted, JobsOfRecipe().Make(request.recipe()));
   submitted.set_request_id(request.request_id());
   std::string job_id;
   bool existed = false;
@@ -104,7 +154,7 @@ absl::StatusOr<v1::SubmitJobResponse> JobApi::Submit(const v1::SubmitJobRequest&
     GiveIds(state.next_job_number(), request.recipe().has_sweep(), &submitted);
     job_id = submitted.jobs(0).id();
     v1::Event event;
-    *event.mutable_jobs_submitted() = submitted;
+    *event.mutable_jobs_submitted() = std::move(submitted);
     return event;
   }));
   return AnswerSubmit(job_id, existed);
@@ -115,7 +165,7 @@ absl::StatusOr<v1::SubmitJobResponse> JobApi::AnswerSubmit(const std::string& jo
   response.set_existed(existed);
   ASSIGN_OR_RETURN(*response.mutable_job(), Answer(job_id));
   for (const std::string& child_id : response.job().child_ids()) {
-    ASSIGN_OR_RETURN(*response.add_children(), Answer(child_id));
+    *response.add_children() = AnswerWithoutRecipe(child_id);
   }
   return response;
 }
@@ -123,7 +173,7 @@ absl::StatusOr<v1::SubmitJobResponse> JobApi::AnswerSubmit(const std::string& jo
 absl::StatusOr<v1::Job> JobApi::Find(const std::string& id_or_name) const {
   return journal_->Read([&](const CoordinatorState& state) -> absl::StatusOr<v1::Job> {
     ASSIGN_OR_RETURN(const v1::Job* job, state.Find(id_or_name));
-    return *job;
+    return state.CopyOf(*job);
   });
 }
 
@@ -142,25 +192,24 @@ absl::StatusOr<v1::Job> JobApi::Answer(const std::string& job_id) const {
   return job;
 }
 
+v1::Job JobApi::AnswerWithoutRecipe(const std::string& job_id) const {
+  v1::Job job = journal_->Read(
+      [&](const CoordinatorState& state) { return state.CopyOf(*state.FindById(job_id), kProgressSections); });
+  views_->Complete(&job);
+  job.clear_recipe();
+  return job;
+}
+
 absl::StatusOr<v1::Job> JobApi::Get(const std::string& id_or_name) { return Answer(id_or_name); }
 
 absl::StatusOr<v1::ListJobsResponse> JobApi::List(const v1::ListJobsRequest& request) {
   v1::ListJobsResponse response;
-  RETURN_IF_ERROR(journal_->Read([&](const CoordinatorState& state) -> absl::Status {
-    std::string parent_id;
-    if (!request.parent_id().empty()) {
-      ASSIGN_OR_RETURN(const v1::Job* parent, state.Find(request.parent_id()));
-      parent_id = parent->id();
-    }
-    const std::set<int> states(request.states().begin(), request.states().end());
-    for (const auto& [number, job] : state.jobs()) {
-      if (!states.empty() && states.count(job.state()) == 0) continue;
-      if (!parent_id.empty() && job.parent_id() != parent_id) continue;
-      if (Matches(job.labels(), request.selector())) *response.add_jobs() = job;
-    }
-    return absl::OkStatus();
-  }));
-  for (v1::Job& job : *response.mutable_jobs()) views_->Complete(&job);
+  RETURN_IF_ERROR(
+      journal_->Read([&](const CoordinatorState& state) { return CopySelected(state, request, &response); }));
+  for (v1::Job& job : *response.mutable_jobs()) {
+    views_->Complete(&job);
+    if (request.omit_recipes()) job.clear_recipe();
+  }
   return response;
 }
 
@@ -207,7 +256,7 @@ absl::StatusOr<v1::ListPointsResponse> JobApi::Points(const v1::ListPointsReques
     }
     for (const v1::FrontierPoint& point : state.points()) {
       const v1::Job* job = state.FindById(point.job_id());
-      if (job == nullptr || !Matches(job->labels(), request.selector())) continue;
+      if (job == nullptr || !Matches(state, *job, request.selector())) continue;
       if (wanted_id.empty() || job->id() == wanted_id || job->parent_id() == wanted_id) points.push_back(point);
     }
     return absl::OkStatus();

@@ -24,7 +24,7 @@ class JobApi {
       : journal_(journal), store_(store), gateway_(gateway), views_(views) {}
 
   // INVALID_ARGUMENT lists everything that is wrong with the recipe; ALREADY_EXISTS if the request_id was used for
-  // another recipe.
+  // another recipe; RESOURCE_EXHAUSTED if a sweep would add too much to the state.
   absl::StatusOr<v1::SubmitJobResponse> Submit(const v1::SubmitJobRequest& request);
   absl::StatusOr<v1::Job> Get(const std::string& id_or_name);
   absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request);
@@ -41,6 +41,7 @@ class JobApi {
 
  private:
   absl::StatusOr<v1::Job> Answer(const std::string& job_id) const;
+  v1::Job AnswerWithoutRecipe(const std::string& job_id) const;
   absl::StatusOr<v1::SubmitJobResponse> AnswerSubmit(const std::string& job_id, bool existed) const;
 
   Journal* const journal_;

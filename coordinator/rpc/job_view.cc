@@ -76,7 +76,9 @@ v1::Progress JobViews::OwnProgress(const v1::Job& job) const {
 v1::Progress JobViews::ParentProgress(const v1::Job& parent) const {
   const std::vector<v1::Job> children = journal_->Read([&](const CoordinatorState& state) {
     std::vector<v1::Job> copies;
-    for (const std::string& child_id : parent.child_ids()) copies.push_back(*state.FindById(child_id));
+    for (const std::string& child_id : parent.child_ids()) {
+      copies.push_back(state.CopyOf(*state.FindById(child_id), kProgressSections));
+    }
     return copies;
   });
   v1::Progress sum;

@@ -12,6 +12,9 @@
 
 namespace ridgeline {
 
+// What progress needs of a job's recipe.
+inline constexpr std::initializer_list<const char*> kProgressSections = {"training"};
+
 // Where a job stands by its newest metrics. The estimate of the remaining time rests on tokens per second, or else
 // on the last step's duration.
 v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest);
@@ -26,7 +29,7 @@ class JobViews {
   JobViews(Journal* journal, MetricStore* store, const SchedulerLoop* loop)
       : journal_(journal), store_(store), loop_(loop) {}
 
-  // Fills in progress and reason of a copy that came from the journal.
+  // Fills in progress and reason of a copy that came from the journal, with at least kProgressSections of its recipe.
   void Complete(v1::Job* job) const;
 
  private:

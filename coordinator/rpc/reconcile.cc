@@ -140,7 +140,7 @@ bool WorkerGateway::SendAssign(WorkerSession& session, const AttemptKey& key) co
     v1::Assign& assign = *message.mutable_assign();
     assign.set_job_id(key.job_id);
     assign.set_epoch(key.epoch);
-    *assign.mutable_recipe() = job->recipe();
+    *assign.mutable_recipe() = state.RecipeOf(*job);
     if (job->has_last_checkpoint()) *assign.mutable_resume_from() = job->last_checkpoint();
     session.Send(std::move(message));
     return true;

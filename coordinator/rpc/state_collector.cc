@@ -114,7 +114,8 @@ std::vector<v1::Job> StateCollector::VisibleJobs() const {
     std::vector<v1::Job> visible;
     for (const auto& [number, job] : state.jobs()) {
       if (IsParent(job) || job.attempts().empty()) continue;
-      if (!IsTerminal(job.state()) || job.end_unix_ms() > oldest_end_ms) visible.push_back(job);
+      if (!IsTerminal(job.state()) || job.end_unix_ms() > oldest_end_ms)
+        visible.push_back(state.CopyOf(job, {"model", "quant", "training"}));
     }
     return visible;
   });

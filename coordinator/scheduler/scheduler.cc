@@ -8,8 +8,6 @@
 namespace ridgeline {
 namespace {
 
-int RanksWanted(const v1::Job& job) { return std::max(1, job.recipe().resources().ranks()); }
-
 // The smallest idle group with enough ranks; among equals the first by id, so that the answer is the same each time.
 SchedulableGroup* SmallestFit(std::vector<SchedulableGroup>& groups, int ranks) {
   SchedulableGroup* best = nullptr;
@@ -22,8 +20,7 @@ SchedulableGroup* SmallestFit(std::vector<SchedulableGroup>& groups, int ranks) 
   return best;
 }
 
-std::string WaitReason(const v1::Job& job, const std::vector<SchedulableGroup>& groups, size_t position) {
-  const int ranks = RanksWanted(job);
+std::string WaitReason(int ranks, const std::vector<SchedulableGroup>& groups, size_t position) {
   const auto fits = [ranks](const SchedulableGroup& group) { return group.ranks >= ranks; };
   const auto fitting = std::count_if(groups.begin(), groups.end(), fits);
   if (fitting == 0) {
@@ -43,11 +40,12 @@ Schedule MakeSchedule(const CoordinatorState& state, const std::vector<Schedulab
   Schedule schedule;
   std::vector<SchedulableGroup> free = groups;
   for (const v1::Job* job : queue) {
-    if (SchedulableGroup* group = SmallestFit(free, RanksWanted(*job))) {
+    const int ranks = state.RanksWanted(*job);
+    if (SchedulableGroup* group = SmallestFit(free, ranks)) {
       group->idle = false;
       schedule.assignments.push_back({job->id(), group->id});
     } else {
-      schedule.wait_reasons[job->id()] = WaitReason(*job, groups, schedule.wait_reasons.size());
+      schedule.wait_reasons[job->id()] = WaitReason(ranks, groups, schedule.wait_reasons.size());
     }
   }
   return schedule;

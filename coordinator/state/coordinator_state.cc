@@ -63,6 +63,8 @@ void CoordinatorState::ApplySubmitted(const v1::JobsSubmitted& submitted, Change
     const int64_t number = next_job_number_++;
     v1::Job& job = jobs_[number];
     job = submitted_job;
+    changed_jobs_.insert(number);
+    ShrinkChild(job);
     job.set_submit_unix_ms(change.time_unix_ms);
     if (!submitted.request_id().empty()) job.set_request_id(submitted.request_id());
     SetState(job, v1::QUEUED, IsParent(job) ? "its children wait" : "waits for a worker group", change);
@@ -131,7 +133,7 @@ void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Chan
     return;
   }
   job.set_restarts(job.restarts() + 1);
-  const int max_restarts = job.recipe().recovery().max_restarts();
+  const int max_restarts = RecipeOf(job, {"recovery"}).recovery().max_restarts();
   if (job.restarts() > max_restarts) {
     SetState(job, v1::FAILED,
              fmt::format("its worker group was lost {} times, over recovery.max_restarts={}; the last time: {}. "
@@ -204,7 +206,7 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
     if (IsTerminal(state))
       active_.erase(number);
     else
-      active_.insert(number);
+      active_.emplace(number, RecipeOf(job, {"resources"}).resources().ranks());
   }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
@@ -55,6 +56,14 @@ class CoordinatorState {
   // The job whose live attempt runs on the group, or null.
   const v1::Job* JobOnGroup(const std::string& group_id) const;
 
+  // What the job was submitted with. A sweep's child holds only its difference from its parent: read recipe and labels
+  // of a job by these. `sections` names top-level keys of the recipe; none: all of it.
+  v1::Recipe RecipeOf(const v1::Job& job, std::initializer_list<const char*> sections = {}) const;
+  // A copy for the outside: recipe (its `sections`) and labels are in place.
+  v1::Job CopyOf(const v1::Job& job, std::initializer_list<const char*> sections = {}) const;
+  // resources.ranks of a job that is neither terminal nor a parent.
+  int RanksWanted(const v1::Job& job) const;
+
   const std::map<int64_t, v1::Job>& jobs() const { return jobs_; }  // By number: in order of submission.
   std::vector<const v1::Job*> QueuedJobs() const;                   // Without parents, in order of submission.
   std::vector<const v1::Job*> RunningJobs() const;                  // Without parents.
@@ -62,9 +71,12 @@ class CoordinatorState {
   int64_t next_job_number() const { return next_job_number_; }
   int64_t sequence() const { return sequence_; }
 
-  v1::Snapshot ToSnapshot() const;
-  // DATA_LOSS if the snapshot contradicts itself.
-  static absl::StatusOr<CoordinatorState> FromSnapshot(const v1::Snapshot& snapshot);
+  // DATA_LOSS if the snapshot contradicts itself. All its jobs count as changed.
+  static absl::StatusOr<CoordinatorState> FromSnapshot(v1::Snapshot snapshot);
+
+  // Numbers of the jobs that events have changed since ForgetChanges.
+  const std::set<int64_t>& changed_jobs() const { return changed_jobs_; }
+  void ForgetChanges() { changed_jobs_.clear(); }
 
  private:
   struct Change;  // What one event does: its time, and the transitions so far.
@@ -83,6 +95,7 @@ class CoordinatorState {
   void RetryOne(v1::Job& job, Change& change);
   void DeriveParent(const std::string& parent_id, Change& change);
   void EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, const Change& change);
+  void ShrinkChild(v1::Job& job) const;
   void IndexJob(int64_t number, const v1::Job& job);
   v1::Job* MutableJob(const std::string& job_id);
 
@@ -96,9 +109,10 @@ class CoordinatorState {
   std::vector<v1::FrontierPoint> points_;
   int64_t next_job_number_ = 1;
   int64_t sequence_ = 0;
+  std::set<int64_t> changed_jobs_;
 
   // Derived from jobs_.
-  std::set<int64_t> active_;  // Not terminal, not a parent.
+  std::map<int64_t, int> active_;  // Not terminal, not a parent; with the ranks that they want.
   std::unordered_map<std::string, int64_t> by_request_id_;
   std::unordered_map<std::string, int64_t> newest_by_name_;
   std::unordered_map<std::string, std::string> job_on_group_;  // Live attempts: group id to job id.

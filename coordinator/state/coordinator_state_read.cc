@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may be asked of the state, which events it would take, and its snapshots.
 #include <fmt/format.h>
+#include <google/protobuf/util/field_mask_util.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "coordinator/state/coordinator_state.h"
+#include "coordinator/state/recipe_difference.h"
 
 namespace ridgeline {
+namespace {
+
+using google::protobuf::FieldMask;
+using google::protobuf::util::FieldMaskUtil;
+
+FieldMask AllBut(const google::protobuf::Descriptor* message, const std::string& name) {
+  FieldMask mask;
+  for (int i = 0; i < message->field_count(); ++i) {
+    if (message->field(i)->name() != name) mask.add_paths(message->field(i)->name());
+  }
+  return mask;
+}
+
+FieldMask MaskOf(std::initializer_list<const char*> names) {
+  FieldMask mask;
+  for (const char* name : names) mask.add_paths(name);
+  return mask;
+}
+
+void CopyFields(const google::protobuf::Message& from, const FieldMask& mask, google::protobuf::Message* to) {
+  FieldMaskUtil::MergeMessageTo(from, mask, FieldMaskUtil::MergeOptions(), to);
+}
+
+}  // namespace
 
 int64_t ParseJobNumber(const std::string& job_id) {
   constexpr std::string_view kPrefix = "job-";
@@ -27,7 +55,9 @@ const v1::Job* CoordinatorState::FindById(const std::string& job_id) const {
 
 v1::Job* CoordinatorState::MutableJob(const std::string& job_id) {
   const auto found = jobs_.find(ParseJobNumber(job_id));
-  return found == jobs_.end() ? nullptr : &found->second;
+  if (found == jobs_.end()) return nullptr;
+  changed_jobs_.insert(found->first);
+  return &found->second;
 }
 
 const v1::Job* CoordinatorState::FindByRequestId(const std::string& request_id) const {
@@ -50,7 +80,7 @@ const v1::Job* CoordinatorState::JobOnGroup(const std::string& group_id) const {
 
 std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
   std::vector<const v1::Job*> queued;
-  for (const int64_t number : active_) {
+  for (const auto& [number, ranks] : active_) {
     const v1::Job& job = jobs_.at(number);
     if (job.state() == v1::QUEUED) queued.push_back(&job);
   }
@@ -59,7 +89,7 @@ std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
 
 std::vector<const v1::Job*> CoordinatorState::RunningJobs() const {
   std::vector<const v1::Job*> running;
-  for (const int64_t number : active_) {
+  for (const auto& [number, ranks] : active_) {
     const v1::Job& job = jobs_.at(number);
     if (job.state() == v1::RUNNING) running.push_back(&job);
   }
@@ -159,34 +189,67 @@ absl::Status CoordinatorState::CheckRetry(const v1::JobRetried& retried) const {
                                                    v1::JobState_Name(job->state())));
 }
 
-v1::Snapshot CoordinatorState::ToSnapshot() const {
-  v1::Snapshot snapshot;
-  snapshot.set_sequence(sequence_);
-  snapshot.set_next_job_number(next_job_number_);
-  for (const auto& [number, job] : jobs_) *snapshot.add_jobs() = job;
-  for (const v1::FrontierPoint& point : points_) *snapshot.add_points() = point;
-  return snapshot;
+int CoordinatorState::RanksWanted(const v1::Job& job) const {
+  const auto found = active_.find(ParseJobNumber(job.id()));
+  return std::max(1, found == active_.end() ? 0 : found->second);
 }
 
-absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(const v1::Snapshot& snapshot) {
+v1::Recipe CoordinatorState::RecipeOf(const v1::Job& job, std::initializer_list<const char*> sections) const {
+  const v1::Job* parent = job.has_recipe_difference() ? FindById(job.parent_id()) : nullptr;
+  const v1::Recipe& base = parent == nullptr ? job.recipe() : parent->recipe();
+  if (parent == nullptr && sections.size() == 0) return base;
+  static const FieldMask all_but_sweep = AllBut(v1::Recipe::descriptor(), "sweep");
+  v1::Recipe recipe;
+  CopyFields(base, sections.size() == 0 ? all_but_sweep : MaskOf(sections), &recipe);
+  if (parent != nullptr) ApplyDifference(job.recipe_difference(), &recipe);
+  return recipe;
+}
+
+v1::Job CoordinatorState::CopyOf(const v1::Job& job, std::initializer_list<const char*> sections) const {
+  static const FieldMask all_but_recipe = AllBut(v1::Job::descriptor(), "recipe");
+  v1::Job copy;
+  CopyFields(job, all_but_recipe, &copy);
+  *copy.mutable_recipe() = RecipeOf(job, sections);
+  if (!job.has_recipe_difference()) return copy;
+  copy.clear_recipe_difference();
+  *copy.mutable_labels() = sections.size() == 0 ? copy.recipe().labels() : RecipeOf(job, {"labels"}).labels();
+  return copy;
+}
+
+// Children that an older version wrote have a recipe of their own.
+void CoordinatorState::ShrinkChild(v1::Job& job) const {
+  const v1::Job* parent = FindById(job.parent_id());
+  if (parent != nullptr && job.has_recipe()) HoldDifference(parent->recipe(), &job);
+}
+
+absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot snapshot) {
   CoordinatorState state;
   state.sequence_ = snapshot.sequence();
   state.next_job_number_ = snapshot.next_job_number();
   state.points_.assign(snapshot.points().begin(), snapshot.points().end());
-  for (const v1::Job& job : snapshot.jobs()) {
+  for (v1::Job& job : *snapshot.mutable_jobs()) {
     const int64_t number = ParseJobNumber(job.id());
     if (number == 0 || number >= state.next_job_number_) {
       return absl::DataLossError(
           fmt::format("the snapshot at event {} holds the impossible job id '{}'", snapshot.sequence(), job.id()));
     }
-    state.jobs_[number] = job;
-    state.IndexJob(number, job);
+    if (job.has_recipe_difference() && state.FindById(job.parent_id()) == nullptr) {
+      return absl::DataLossError(fmt::format("the snapshot at event {} holds {} without its parent '{}'",
+                                             snapshot.sequence(), job.id(), job.parent_id()));
+    }
+    v1::Job& held = state.jobs_[number];
+    held = std::move(job);
+    state.ShrinkChild(held);
+    state.IndexJob(number, held);
+    state.changed_jobs_.insert(number);
   }
   return state;
 }
 
 void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
-  if (!IsParent(job) && !IsTerminal(job.state())) active_.insert(number);
+  if (!IsParent(job) && !IsTerminal(job.state())) {
+    active_.emplace(number, RecipeOf(job, {"resources"}).resources().ranks());
+  }
   // All jobs of a sweep carry its request id; the parent, which comes first, stands for it.
   if (!job.request_id().empty()) by_request_id_.try_emplace(job.request_id(), number);
   newest_by_name_[job.name()] = number;

@@ -227,17 +227,17 @@ TEST_P(RandomHistoryTest, KeepsItsPromisesAndReplaysToTheSameState) {
       ASSERT_LE(terminal_records[transition.job_id], 1);
     }
     ASSERT_NO_FATAL_FAILURE(ExpectOneLiveAttemptAtMost());
-    if (i == 300) middle = state_.ToSnapshot();
+    if (i == 300) middle = SnapshotOf(state_);
   }
   CoordinatorState replayed;
   for (const v1::Event& event : feeder_.history()) replayed.Apply(event);
   for (const v1::Event& event : feeder_.history()) replayed.Apply(event);  // Duplicates change nothing.
-  EXPECT_TRUE(MessageDifferencer::Equals(replayed.ToSnapshot(), state_.ToSnapshot()));
+  EXPECT_TRUE(MessageDifferencer::Equals(SnapshotOf(replayed), SnapshotOf(state_)));
 
   auto resumed = CoordinatorState::FromSnapshot(middle);
   ASSERT_TRUE(resumed.ok());
   for (const v1::Event& event : feeder_.history()) resumed->Apply(event);
-  EXPECT_TRUE(MessageDifferencer::Equals(resumed->ToSnapshot(), state_.ToSnapshot()));
+  EXPECT_TRUE(MessageDifferencer::Equals(SnapshotOf(*resumed), SnapshotOf(state_)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomHistoryTest, testing::Range(0, 30));

@@ -9,19 +9,22 @@
 #include <utility>
 
 #include "common/status_macros.h"
+#include "coordinator/state/snapshot_rows.h"
 
 namespace ridgeline {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr char kSchema[] =
-    "CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);"
-    "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);";
+SqliteDatabase::Schema JournalSchema() {
+  return {
+      .version = 2,
+      .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") + kSnapshotTables,
+      .migrations = {{1, SnapshotToRows}}};
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options) {
-  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(options.path, kSchemaVersion, kSchema));
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(options.path, JournalSchema()));
   std::unique_ptr<Journal> journal(new Journal(options, std::move(db)));
   RETURN_IF_ERROR(journal->Load());
   journal->writer_ = std::thread([raw = journal.get()] { raw->WriterLoop(); });
@@ -40,24 +43,11 @@ Journal::~Journal() {
 }
 
 absl::Status Journal::Load() {
-  RETURN_IF_ERROR(LoadSnapshot());
+  ASSIGN_OR_RETURN(staged_, ReadSnapshotRows(db_));
   RETURN_IF_ERROR(ReplayEvents());
   ASSIGN_OR_RETURN(insert_event_, db_.Prepare("INSERT INTO event (sequence, body) VALUES (?, ?)"));
   absl::MutexLock lock(&state_mutex_);
   state_ = staged_;
-  return absl::OkStatus();
-}
-
-absl::Status Journal::LoadSnapshot() {
-  ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT body FROM snapshot WHERE id = 1"));
-  ASSIGN_OR_RETURN(const bool row, select.Step());
-  if (!row) return absl::OkStatus();
-  v1::Snapshot snapshot;
-  if (!snapshot.ParseFromString(select.ColumnBlob(0))) {
-    return absl::DataLossError(
-        fmt::format("{}: the snapshot cannot be read; restore the file from a copy", options_.path));
-  }
-  ASSIGN_OR_RETURN(staged_, CoordinatorState::FromSnapshot(snapshot));
   return absl::OkStatus();
 }
 
@@ -153,6 +143,7 @@ absl::StatusOr<std::optional<v1::Event>> Journal::Stage(const EventMaker& maker)
   event->set_sequence(staged_.sequence() + 1);
   event->set_time_unix_ms(options_.clock->WallUnixMs());
   RETURN_IF_ERROR(staged_.Check(*event));
+  RETURN_IF_ERROR(RowOf(*event, options_.max_row_bytes).status());
   staged_.Apply(*event);
   return event;
 }
@@ -161,7 +152,7 @@ absl::Status Journal::Persist(const std::vector<v1::Event>& events) {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status status = db_.Transaction([&]() -> absl::Status {
     for (const v1::Event& event : events) {
-      const std::string body = event.SerializeAsString();
+      ASSIGN_OR_RETURN(const std::string body, RowOf(event, options_.max_row_bytes));
       RETURN_IF_ERROR(insert_event_.BindInt(0, event.sequence()).BindBlob(1, body).Run());
     }
     return absl::OkStatus();
@@ -183,14 +174,16 @@ void Journal::ApplyDurable(const std::vector<v1::Event>& events) {
 void Journal::SnapshotIfDue() {
   if (events_since_snapshot_ < options_.snapshot_every_events) return;
   events_since_snapshot_ = 0;  // After a failure the next try comes as late as after a success.
-  const std::string body = staged_.ToSnapshot().SerializeAsString();
   const absl::Status status = db_.Transaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(SqliteStatement replace, db_.Prepare("INSERT OR REPLACE INTO snapshot (id, body) VALUES (1, ?)"));
-    RETURN_IF_ERROR(replace.BindBlob(0, body).Run());
+    RETURN_IF_ERROR(WriteSnapshotRows(db_, staged_, options_.max_row_bytes));
     ASSIGN_OR_RETURN(SqliteStatement prune, db_.Prepare("DELETE FROM event WHERE sequence <= ?"));
     return prune.BindInt(0, staged_.sequence()).Run();
   });
-  if (!status.ok()) spdlog::warn("journal: no snapshot this time, the events stay: {}", std::string(status.message()));
+  if (status.ok()) {
+    staged_.ForgetChanges();
+  } else {
+    spdlog::warn("journal: no snapshot this time, the events stay: {}", std::string(status.message()));
+  }
 }
 
 int64_t Journal::SizeBytes() const {

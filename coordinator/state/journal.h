@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "coordinator/state/change_signal.h"
 #include "coordinator/state/coordinator_state.h"
+#include "coordinator/state/snapshot_rows.h"
 #include "coordinator/state/sqlite.h"
 #include "ridgeline/v1/journal.pb.h"
 
@@ -37,7 +38,8 @@ struct JournalOptions {
   std::string path;
   const Clock* clock = &SystemClock();
   int64_t snapshot_every_events = 1000;
-  JournalObserver* observer = nullptr;  // May be null; must outlive the journal.
+  int64_t max_row_bytes = kMaxRowBytes;  // Of one event, job or point.
+  JournalObserver* observer = nullptr;   // May be null; must outlive the journal.
 };
 
 // Thread-safe. Commits of many threads share one transaction and one fsync.
@@ -52,7 +54,8 @@ class Journal {
   ~Journal();  // Finishes the commits that wait.
 
   // Returns when the event is durable and applied. Gives it its sequence and time. Errors: those of
-  // CoordinatorState::Check, or RESOURCE_EXHAUSTED when the disk is full; the state is then as before.
+  // CoordinatorState::Check, or RESOURCE_EXHAUSTED when the disk is full or the event too large to be stored; the state
+  // is then as before.
   absl::Status Commit(v1::Event event);
   // The same, for an event that depends on the state. OK without an event means: what the maker saw is durable.
   absl::Status Commit(EventMaker maker);
@@ -77,7 +80,6 @@ class Journal {
 
   Journal(const JournalOptions& options, SqliteDatabase db);
   absl::Status Load();
-  absl::Status LoadSnapshot();
   absl::Status ReplayEvents();
   absl::Status Replay(int64_t sequence, const std::string& body);
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using google::protobuf::util::MessageDifferencer;
-using test::Ended, test::MakeJob, test::Started, test::Submitted;
+using test::Ended, test::MakeJob, test::SnapshotOf, test::Started, test::Submitted;
 using testing::HasSubstr;
 
 class JournalTest : public testing::Test {
@@ -34,19 +34,28 @@ class JournalTest : public testing::Test {
     JournalOptions options;
     options.path = Path(name);
     options.snapshot_every_events = snapshot_every;
+    options.max_row_bytes = max_row_bytes_;
     return Journal::Open(options);
   }
+  int64_t Count(const std::string& table) {
+    auto db = SqliteDatabase::Open(Path(), {.version = 2});
+    EXPECT_TRUE(db.ok()) << db.status();
+    auto select = db->Prepare("SELECT count(*) FROM " + table);
+    EXPECT_TRUE(select.ok() && select->Step().ok());
+    return select->ColumnInt(0);
+  }
   static v1::Snapshot Snapshot(const Journal& journal) {
-    return journal.Read([](const CoordinatorState& state) { return state.ToSnapshot(); });
+    return journal.Read([](const CoordinatorState& state) { return SnapshotOf(state); });
   }
   static absl::Status Submit(Journal& journal, const std::string& request_id = "", size_t padding_bytes = 0) {
     return journal.Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
       v1::Job job = MakeJob(state.next_job_number());
-      job.set_reason(std::string(padding_bytes, 'x'));
+      job.mutable_recipe()->mutable_dataset()->set_path(std::string(padding_bytes, 'x'));
       return Submitted({job}, request_id);
     });
   }
 
+  int64_t max_row_bytes_ = kMaxRowBytes;
   fs::path folder_ = fs::temp_directory_path() / (std::string("journal_test_") + std::to_string(getpid()) + "_" +
                                                   testing::UnitTest::GetInstance()->current_test_info()->name());
 };
@@ -150,7 +159,7 @@ TEST_F(JournalTest, FullDiskRefusesWritesKeepsStateAndRecovers) {
 TEST_F(JournalTest, NewerSchemaIsRefusedWithARemedy) {
   ASSERT_TRUE(Open().ok());
   {
-    auto db = SqliteDatabase::Open(Path(), 1, "");
+    auto db = SqliteDatabase::Open(Path(), {.version = 2});
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Execute("PRAGMA user_version=99").ok());
   }
@@ -166,7 +175,7 @@ TEST_F(JournalTest, MissingEventIsDataLoss) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(**journal).ok());
   }
   {
-    auto db = SqliteDatabase::Open(Path(), 1, "");
+    auto db = SqliteDatabase::Open(Path(), {.version = 2});
     ASSERT_TRUE(db->Execute("DELETE FROM event WHERE sequence = 3").ok());
   }
   const absl::Status status = Open().status();
@@ -177,6 +186,128 @@ TEST_F(JournalTest, MissingEventIsDataLoss) {
 TEST_F(JournalTest, DamagedFileIsDataLoss) {
   std::ofstream(Path()) << std::string(8192, 'z');
   EXPECT_TRUE(absl::IsDataLoss(Open().status())) << Open().status();
+}
+
+// A limit of some kilobytes stands in for the 2 GiB of a message and the 1 GB of a value in SQLite.
+TEST_F(JournalTest, StateBeyondTheLimitOfOneRowIsStillFolded) {
+  max_row_bytes_ = 10'000;
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/5);
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 21; ++i) ASSERT_TRUE(Submit(**journal, "", /*padding_bytes=*/8'000).ok());
+    before = Snapshot(**journal);
+  }
+  EXPECT_GT(before.ByteSizeLong(), 10 * max_row_bytes_);
+  EXPECT_EQ(Count("event"), 1) << "the others are in the snapshot";
+  EXPECT_EQ(Count("snapshot_job"), 20);
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+}
+
+TEST_F(JournalTest, NothingIsPrunedThatIsNotStored) {
+  max_row_bytes_ = 10'000;
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/4);
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(Submit(**journal).ok());
+    // Events that are small each, of a job that becomes too large for its row.
+    for (int epoch = 1; epoch <= 6; ++epoch) {
+      ASSERT_TRUE((*journal)->Commit(Started("job-1", epoch, "g")).ok());
+      v1::Event ended = Ended("job-1", epoch, v1::PREEMPTED);
+      ended.mutable_attempt_ended()->set_detail(std::string(2'500, 'x'));
+      ASSERT_TRUE((*journal)->Commit(ended).ok());
+    }
+    before = Snapshot(**journal);
+  }
+  EXPECT_GE(Count("event"), 4) << "no snapshot holds what they say";
+  EXPECT_EQ(Count("snapshot_job"), 4) << "the snapshot before stays";
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+}
+
+TEST_F(JournalTest, EventTooLargeToBeStoredIsRefusedAlone) {
+  max_row_bytes_ = 10'000;
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok());
+  const absl::Status refused = Submit(**journal, "", /*padding_bytes=*/20'000);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("10000 is the limit"));
+  EXPECT_TRUE(Submit(**journal).ok());
+  journal->reset();
+  journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_EQ(Snapshot(**journal).jobs_size(), 1);
+}
+
+// As version 0.1 with schema 1 left it: the snapshot in one row, and a whole recipe in each child of a sweep.
+class OldStoreTest : public JournalTest {
+ protected:
+  void Write(const std::string& snapshot_body) {
+    auto db = SqliteDatabase::Open(
+        Path(), {.version = 1,
+                 .tables = "CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+                           "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);"});
+    ASSERT_TRUE(db.ok()) << db.status();
+    auto insert = db->Prepare("INSERT INTO snapshot (id, body) VALUES (1, ?)");
+    ASSERT_TRUE(insert->BindBlob(0, snapshot_body).Run().ok());
+    CoordinatorState state;
+    test::Feeder feeder(&state);
+    for (const v1::Event& event : Events()) {
+      feeder.Apply(event);
+      if (state.sequence() <= kFolded) continue;
+      const std::string body = feeder.history().back().SerializeAsString();
+      auto add = db->Prepare("INSERT INTO event (sequence, body) VALUES (?, ?)");
+      ASSERT_TRUE(add->BindInt(0, state.sequence()).BindBlob(1, body).Run().ok());
+    }
+    wanted_ = SnapshotOf(state);
+  }
+  static std::vector<v1::Event> Events() {
+    return {test::SubmittedSweep(1, 3, "r1"), Started("job-2", 1, "a"), Ended("job-2", 1, v1::COMPLETED),
+            test::SubmittedSweep(5, 2),       Started("job-3", 1, "a"), Ended("job-3", 1, v1::LOST)};
+  }
+  static std::string FoldedBody() {
+    CoordinatorState state;
+    test::Feeder feeder(&state);
+    for (const v1::Event& event : Events()) {
+      if (state.sequence() < kFolded) feeder.Apply(event);
+    }
+    v1::Snapshot snapshot = SnapshotOf(state);
+    for (v1::Job& job : *snapshot.mutable_jobs()) job = state.CopyOf(*state.FindById(job.id()));
+    return snapshot.SerializeAsString();
+  }
+
+  static constexpr int64_t kFolded = 3;
+  v1::Snapshot wanted_;
+};
+
+TEST_F(OldStoreTest, OpensWithNothingLostAndACopyBesideIt) {
+  ASSERT_NO_FATAL_FAILURE(Write(FoldedBody()));
+  for (int i = 0; i < 2; ++i) {
+    auto journal = Open();
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), wanted_)) << Snapshot(**journal).DebugString();
+  }
+  EXPECT_EQ(Count("snapshot_job"), 4);
+  auto copy = SqliteDatabase::Open(Path() + ".version-1", {.version = 1});
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  auto select = copy->Prepare("SELECT body FROM snapshot");
+  ASSERT_TRUE(select.ok() && *select->Step());
+  EXPECT_EQ(select->ColumnBlob(0), FoldedBody());
+}
+
+TEST_F(OldStoreTest, ThatCannotBeBroughtUpToDateStaysAsItWas) {
+  ASSERT_NO_FATAL_FAILURE(Write("no message"));
+  const absl::Status status = Open().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  auto db = SqliteDatabase::Open(Path(), {.version = 1});
+  ASSERT_TRUE(db.ok()) << db.status();
+  auto select = db->Prepare("SELECT body FROM snapshot");
+  ASSERT_TRUE(select.ok() && *select->Step());
+  EXPECT_EQ(select->ColumnBlob(0), "no message");
 }
 
 }  // namespace

@@ -10,8 +10,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr char kSchema[] =
+constexpr char kTables[] =
     "CREATE TABLE metric (job_id TEXT NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " validated INTEGER NOT NULL, nonfinite INTEGER NOT NULL, body BLOB NOT NULL,"
     " PRIMARY KEY (job_id, step)) WITHOUT ROWID;"
@@ -29,7 +28,7 @@ absl::StatusOr<Message> Parse(const std::string& body, const std::string& what) 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricStore>> MetricStore::Open(const std::string& path) {
-  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(path, kSchemaVersion, kSchema));
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(path, {.tables = kTables}));
   return std::unique_ptr<MetricStore>(new MetricStore(std::move(db)));
 }
 

@@ -2,7 +2,10 @@
 #include "coordinator/state/sqlite.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sqlite3.h>
+
+#include <filesystem>
 
 #include "common/status_macros.h"
 
@@ -52,21 +55,31 @@ SqliteStatement::SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std
     : db_(db), statement_(statement), path_(path) {}
 
 SqliteStatement& SqliteStatement::BindInt(int index, int64_t value) {
-  sqlite3_bind_int64(statement_.get(), index + 1, value);
+  Note(sqlite3_bind_int64(statement_.get(), index + 1, value));
   return *this;
 }
 
 SqliteStatement& SqliteStatement::BindText(int index, std::string_view value) {
-  sqlite3_bind_text64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  Note(sqlite3_bind_text64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8));
   return *this;
 }
 
 SqliteStatement& SqliteStatement::BindBlob(int index, std::string_view value) {
-  sqlite3_bind_blob64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC);
+  Note(sqlite3_bind_blob64(statement_.get(), index + 1, value.data(), value.size(), SQLITE_STATIC));
   return *this;
 }
 
+void SqliteStatement::Note(int bind_code) {
+  if (bind_code_ == SQLITE_OK) bind_code_ = bind_code;
+}
+
 absl::StatusOr<bool> SqliteStatement::Step() {
+  if (bind_code_ != SQLITE_OK) {
+    const std::string message = fmt::format("{}: a value was not taken: {}", path_, sqlite3_errstr(bind_code_));
+    const bool too_big = bind_code_ == SQLITE_TOOBIG;
+    Reset();
+    return too_big ? absl::ResourceExhaustedError(message) : absl::InternalError(message);
+  }
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -87,6 +100,7 @@ absl::Status SqliteStatement::Run() {
 void SqliteStatement::Reset() {
   sqlite3_reset(statement_.get());
   sqlite3_clear_bindings(statement_.get());
+  bind_code_ = SQLITE_OK;
 }
 
 int64_t SqliteStatement::ColumnInt(int index) const { return sqlite3_column_int64(statement_.get(), index); }
@@ -97,8 +111,7 @@ std::string SqliteStatement::ColumnBlob(int index) const {
   return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), size_bytes);
 }
 
-absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, int schema_version,
-                                                    const std::string& schema) {
+absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, const Schema& schema) {
   SqliteDatabase database;
   database.path_ = path;
   sqlite3* db = nullptr;
@@ -111,7 +124,7 @@ absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, int
   RETURN_IF_ERROR(database.CheckIntegrity());
   RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL"));
   RETURN_IF_ERROR(database.Execute("PRAGMA synchronous=FULL"));
-  RETURN_IF_ERROR(database.PrepareSchema(schema_version, schema));
+  RETURN_IF_ERROR(database.PrepareSchema(schema));
   return database;
 }
 
@@ -124,24 +137,42 @@ absl::Status SqliteDatabase::CheckIntegrity() const {
       fmt::format("{}: the integrity check says '{}'; restore the file from a copy", path_, answer));
 }
 
-absl::Status SqliteDatabase::PrepareSchema(int schema_version, const std::string& schema) const {
+absl::Status SqliteDatabase::PrepareSchema(const Schema& schema) const {
   ASSIGN_OR_RETURN(const int64_t found, ReadInt(*this, "PRAGMA user_version"));
-  if (found == schema_version) return absl::OkStatus();
-  if (found > schema_version) {
+  if (found == schema.version) return absl::OkStatus();
+  if (found > schema.version) {
     return absl::FailedPreconditionError(
         fmt::format("{}: its schema version is {}, and this program knows versions up to {}; run the newer ridgeline "
                     "that wrote it, or start with another --state",
-                    path_, found, schema_version));
+                    path_, found, schema.version));
   }
   ASSIGN_OR_RETURN(const int64_t tables, ReadInt(*this, "SELECT count(*) FROM sqlite_master"));
+  if (tables > 0 && schema.migrations.count(static_cast<int>(found)) > 0) return Migrate(found, schema);
   if (tables > 0) {
     return absl::FailedPreconditionError(
         fmt::format("{}: not a ridgeline file: it holds tables but no schema version; choose another --state", path_));
   }
   return Transaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(Execute(schema));
-    return Execute(fmt::format("PRAGMA user_version={}", schema_version));
+    RETURN_IF_ERROR(Execute(schema.tables));
+    return Execute(fmt::format("PRAGMA user_version={}", schema.version));
   });
+}
+
+absl::Status SqliteDatabase::Migrate(int64_t from_version, const Schema& schema) const {
+  const std::string copy = fmt::format("{}.version-{}", path_, from_version);
+  std::error_code none_was_there;
+  std::filesystem::remove(copy, none_was_there);  // A crash may have left half of one.
+  ASSIGN_OR_RETURN(SqliteStatement copy_all, Prepare("VACUUM INTO ?"));
+  RETURN_IF_ERROR(copy_all.BindText(0, copy).Run());
+  RETURN_IF_ERROR(Transaction([&]() -> absl::Status {
+    for (auto step = schema.migrations.find(static_cast<int>(from_version)); step != schema.migrations.end(); ++step) {
+      RETURN_IF_ERROR(step->second(*this));
+    }
+    return Execute(fmt::format("PRAGMA user_version={}", schema.version));
+  }));
+  spdlog::info("{}: brought from schema version {} to {}; {} is the file as it was", path_, from_version,
+               schema.version, copy);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<SqliteStatement> SqliteDatabase::Prepare(const std::string& sql) const {

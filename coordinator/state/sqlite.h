@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,7 +23,8 @@ class SqliteStatement {
   SqliteStatement() = default;
   SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std::string& path);
 
-  // Parameters and columns count from 0. Bound text and blobs must live until Reset.
+  // Parameters and columns count from 0. Bound text and blobs must live until Reset. A value that SQLite does not take
+  // (a blob over 1 GB) fails the next Step.
   SqliteStatement& BindInt(int index, int64_t value);
   SqliteStatement& BindText(int index, std::string_view value);
   SqliteStatement& BindBlob(int index, std::string_view value);
@@ -37,17 +40,27 @@ class SqliteStatement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
+  void Note(int bind_code);
+
   sqlite3* db_ = nullptr;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   std::string path_;
+  int bind_code_ = 0;  // The first that failed since Reset.
 };
 
 class SqliteDatabase {
  public:
+  struct Schema {
+    int version = 1;
+    std::string tables;  // SQL that makes them on a new file.
+    // By the version that it starts from: brings a file to the next version. Runs inside a transaction.
+    std::map<int, std::function<absl::Status(const SqliteDatabase&)>> migrations;
+  };
+
   // Opens or creates the file in WAL mode with synchronous=FULL: a committed transaction survives power loss.
-  // Checks integrity (DATA_LOSS), refuses a schema newer than `schema_version` (FAILED_PRECONDITION), and runs
-  // `schema` in one transaction on a new file.
-  static absl::StatusOr<SqliteDatabase> Open(const std::string& path, int schema_version, const std::string& schema);
+  // Checks integrity (DATA_LOSS) and refuses a schema newer than `schema` (FAILED_PRECONDITION). An older one is copied
+  // to PATH.version-N first and then brought up to date in one transaction.
+  static absl::StatusOr<SqliteDatabase> Open(const std::string& path, const Schema& schema);
 
   absl::StatusOr<SqliteStatement> Prepare(const std::string& sql) const;
   absl::Status Execute(const std::string& sql) const;
@@ -62,7 +75,8 @@ class SqliteDatabase {
     void operator()(sqlite3* db) const;
   };
   absl::Status CheckIntegrity() const;
-  absl::Status PrepareSchema(int schema_version, const std::string& schema) const;
+  absl::Status PrepareSchema(const Schema& schema) const;
+  absl::Status Migrate(int64_t from_version, const Schema& schema) const;
 
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;

@@ -80,6 +80,16 @@ inline v1::Event Retried(const std::string& job_id) {
   return event;
 }
 
+// All of the state, to compare.
+inline v1::Snapshot SnapshotOf(const CoordinatorState& state) {
+  v1::Snapshot snapshot;
+  snapshot.set_sequence(state.sequence());
+  snapshot.set_next_job_number(state.next_job_number());
+  for (const auto& [number, job] : state.jobs()) *snapshot.add_jobs() = job;
+  for (const v1::FrontierPoint& point : state.points()) *snapshot.add_points() = point;
+  return snapshot;
+}
+
 // Gives each event the next sequence and a time, as the journal does.
 class Feeder {
  public:
