@@ -9,11 +9,14 @@
 #include <cstring>
 #include <filesystem>
 
+#include "absl/strings/cord.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
 namespace {
+
+constexpr char kNoRoom[] = "ridgeline/no-room";
 
 class FileDescriptor {
  public:
@@ -45,6 +48,13 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
 
 }  // namespace
 
+bool IsNoRoom(const absl::Status& status) { return status.GetPayload(kNoRoom).has_value(); }
+
+absl::Status MarkNoRoom(absl::Status status) {
+  status.SetPayload(kNoRoom, absl::Cord());
+  return status;
+}
+
 absl::Status ErrnoStatus(int error_number, std::string_view what) {
   std::string message = fmt::format("{}: {}", what, std::strerror(error_number));
   switch (error_number) {
@@ -56,7 +66,7 @@ absl::Status ErrnoStatus(int error_number, std::string_view what) {
       return absl::PermissionDeniedError(message);
     case ENOSPC:
     case EDQUOT:
-      return absl::ResourceExhaustedError(message);
+      return MarkNoRoom(absl::ResourceExhaustedError(message));
     case EEXIST:
       return absl::AlreadyExistsError(message);
     default:

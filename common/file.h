@@ -26,4 +26,9 @@ absl::Status SyncDirectory(const std::string& path);
 // The error of the last system call, as a status that names what was tried.
 absl::Status ErrnoStatus(int error_number, std::string_view what);
 
+// Whether the disk, or the quota on it, is full: what waits for space and is tried again. Other RESOURCE_EXHAUSTED, as
+// lack of memory, would only fail again. The mark is lost with a status that is made anew; MarkNoRoom sets it.
+bool IsNoRoom(const absl::Status& status);
+absl::Status MarkNoRoom(absl::Status status);
+
 }  // namespace ridgeline

@@ -33,7 +33,13 @@ TEST_F(FileTest, MissingFileIsNotFoundAndNamesThePath) {
 }
 
 TEST_F(FileTest, FullDiskIsResourceExhausted) {
-  EXPECT_EQ(ErrnoStatus(ENOSPC, "writing").code(), absl::StatusCode::kResourceExhausted);
+  for (const int error : {ENOSPC, EDQUOT}) {
+    EXPECT_EQ(ErrnoStatus(error, "writing").code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_TRUE(IsNoRoom(ErrnoStatus(error, "writing")));
+  }
+  for (const int error : {ENOMEM, EIO, EFBIG, EACCES}) EXPECT_FALSE(IsNoRoom(ErrnoStatus(error, "writing")));
+  EXPECT_FALSE(IsNoRoom(absl::ResourceExhaustedError("out of memory")));
+  EXPECT_FALSE(IsNoRoom(absl::OkStatus()));
 }
 
 TEST_F(FileTest, FileOverTheLimitIsRefused) {

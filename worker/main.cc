@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
@@ -111,7 +112,7 @@ void ReportOutcome(const absl::StatusOr<RunResult>& result, LinkObserver& observ
     return;
   }
   observer.OnLog("error", std::string(result.status().message()));
-  link.SendResult(v1::ERROR, std::string(result.status().message()), nullptr);
+  link.SendResult(IsNoRoom(result.status()) ? v1::NO_ROOM : v1::ERROR, std::string(result.status().message()), nullptr);
 }
 
 // An assignment for all ranks; empty ends the group.

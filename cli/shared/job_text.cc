@@ -199,7 +199,9 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
     if (!attempt.detail().empty()) text += ": " + attempt.detail();
     line("attempt", text);
   }
-  if (job.restarts() > 0) line("restarts", fmt::format("{}", job.restarts()));
+  if (job.restarts() > 0) {
+    line("restarts", fmt::format("{} of {}", job.restarts(), job.recipe().recovery().max_restarts()));
+  }
   return out;
 }
 

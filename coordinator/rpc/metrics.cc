@@ -43,6 +43,8 @@ CoordinatorMetrics::CoordinatorMetrics()
       jobs_finished_(Counters(*registry_, "ridgeline_jobs_finished_total", "Jobs that reached a terminal state")),
       job_restarts_(
           Counters(*registry_, "ridgeline_job_restarts_total", "Attempts that ended early and were queued again")),
+      records_refused_(Counters(*registry_, "ridgeline_worker_records_refused_total",
+                                "Records of worker groups that were refused and changed nothing")),
       step_duration_(
           Histograms(*registry_, "ridgeline_train_step_duration_seconds", "Duration of optimizer steps, by phase")),
       journal_commit_(Histograms(*registry_, "ridgeline_journal_commit_duration_seconds",
@@ -63,7 +65,10 @@ CoordinatorMetrics::CoordinatorMetrics()
   for (const char* outcome : {"succeeded", "failed", "cancelled"}) {
     jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}});
   }
-  for (const char* reason : {"lost", "preempted"}) job_restarts_.Add({{"queue", kQueueLabel}, {"reason", reason}});
+  for (const char* reason : {"lost", "preempted", "no_room"}) {
+    job_restarts_.Add({{"queue", kQueueLabel}, {"reason", reason}});
+  }
+  for (const char* reason : {"stale", "foreign", "invalid"}) records_refused_.Add({{"reason", reason}});
 }
 
 void CoordinatorMetrics::OnApplied(const CoordinatorState& state, const v1::Event& event,
@@ -81,8 +86,9 @@ void CoordinatorMetrics::OnApplied(const CoordinatorState& state, const v1::Even
       jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}}).Increment();
     }
     if (transition.from == v1::RUNNING && transition.to == v1::QUEUED) {
-      const bool preempted = event.attempt_ended().outcome() == v1::PREEMPTED;
-      job_restarts_.Add({{"queue", kQueueLabel}, {"reason", preempted ? "preempted" : "lost"}}).Increment();
+      const v1::AttemptOutcome outcome = event.attempt_ended().outcome();
+      const char* reason = outcome == v1::PREEMPTED ? "preempted" : outcome == v1::NO_ROOM ? "no_room" : "lost";
+      job_restarts_.Add({{"queue", kQueueLabel}, {"reason", reason}}).Increment();
     }
   }
 }
@@ -103,6 +109,10 @@ void CoordinatorMetrics::ObserveRpc(const std::string& method, absl::StatusCode 
 }
 
 void CoordinatorMetrics::ObserveSchedulerCycle(double seconds) { scheduler_cycle_.Observe(seconds); }
+
+void CoordinatorMetrics::ObserveRefusedRecord(const char* reason) {
+  records_refused_.Add({{"reason", reason}}).Increment();
+}
 
 void CoordinatorMetrics::ObserveStep(const v1::MetricPoint& point) {
   if (point.has_step_seconds()) ObservePhase("total", point.step_seconds());

@@ -19,8 +19,9 @@
 
 namespace ridgeline {
 
-// There is one queue so far.
+// There is one queue so far, and one pool of worker groups.
 inline constexpr char kQueueLabel[] = "default";
+inline constexpr char kPoolLabel[] = "default";
 
 // Thread-safe; outlives the journal and the services.
 class CoordinatorMetrics final : public JournalObserver {
@@ -34,6 +35,8 @@ class CoordinatorMetrics final : public JournalObserver {
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
   void ObserveSchedulerCycle(double seconds);
+  // Reason: stale (the attempt is over), foreign (another group holds it), invalid (out of range).
+  void ObserveRefusedRecord(const char* reason);
   void ObserveStep(const v1::MetricPoint& point);
 
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
@@ -48,6 +51,7 @@ class CoordinatorMetrics final : public JournalObserver {
   prometheus::Family<prometheus::Histogram>& rpc_duration_;
   prometheus::Family<prometheus::Counter>& jobs_finished_;
   prometheus::Family<prometheus::Counter>& job_restarts_;
+  prometheus::Family<prometheus::Counter>& records_refused_;
   prometheus::Family<prometheus::Histogram>& step_duration_;
   prometheus::Histogram& journal_commit_;
   prometheus::Histogram& queue_wait_;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "coordinator/rpc/test_cluster.h"
+#include "recipes/model_label.h"
 
 namespace ridgeline::test {
 namespace {
@@ -112,6 +113,39 @@ TEST_F(MetricsTest, RestartsAreCountedByReason) {
   const std::string answer = Scrape();
   EXPECT_THAT(answer, HasSubstr("ridgeline_job_restarts_total{queue=\"default\",reason=\"preempted\"} 1"));
   EXPECT_THAT(answer, HasSubstr("ridgeline_job_restarts_total{queue=\"default\",reason=\"lost\"} 1"));
+}
+
+TEST_F(MetricsTest, RefusedRecordsAreCountedByReason) {
+  TestWorker holder(server_->address(), "a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = holder.ExpectAssign();
+  TestWorker foreign(server_->address(), "b", "b1");
+  foreign.ExpectAck(foreign.Send(MetricsMessage(assign, 1, 1)));
+  foreign.ExpectAck(foreign.Send(ResultMessage(assign, v1::COMPLETED)));
+  holder.ExpectAck(holder.Send(CheckpointMessage(assign, 1'000'000)));
+  holder.ExpectAck(holder.Send(ResultMessage(assign, v1::COMPLETED)));
+  holder.ExpectAck(holder.Send(MetricsMessage(assign, 1, 1)));
+  const std::string answer = Scrape();
+  EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"foreign\"} 2"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"invalid\"} 1"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"stale\"} 1"));
+}
+
+// Two series of one job, joined as a dashboard would: on (model).
+TEST_F(MetricsTest, ModelIsCalledTheSameInJobsAndPoints) {
+  TestWorker worker(server_->address(), "a", "a1");
+  v1::Recipe recipe = MakeRecipe();
+  recipe.mutable_model()->set_path("/models/deep/gemma3-270m.gguf");
+  SubmitJob(recipe);
+  const v1::Assign assign = worker.ExpectAssign();
+  v1::WorkerMessage result = ResultMessage(assign, v1::COMPLETED);
+  result.mutable_result()->mutable_point()->set_model(ModelLabel(assign.recipe()));
+  worker.ExpectAck(worker.Send(result));
+  const std::string answer = Scrape();
+  const std::string model = "model=\"gemma3-270m.gguf\"";
+  EXPECT_THAT(answer, testing::ContainsRegex("ridgeline_job_info[^\n]*" + model));
+  EXPECT_THAT(answer, testing::ContainsRegex("ridgeline_frontier_accuracy_ratio[^\n]*" + model));
+  EXPECT_THAT(answer, testing::ContainsRegex("ridgeline_frontier_points[^\n]*" + model));
 }
 
 }  // namespace

@@ -151,8 +151,9 @@ void WorkerGateway::CancelStaleAttempts(const std::vector<LiveAttemptView>& live
   absl::MutexLock lock(&mutex_);
   for (auto& [id, group] : groups_) {
     if (group.session == nullptr || !group.known.has_value() || group.cancel_sent || group.result_pending) continue;
-    const bool is_live = std::any_of(live.begin(), live.end(),
-                                     [&](const LiveAttemptView& attempt) { return attempt.key == *group.known; });
+    const bool is_live = std::any_of(live.begin(), live.end(), [&](const LiveAttemptView& attempt) {
+      return attempt.key == *group.known && attempt.group_id == id;
+    });
     if (is_live) continue;
     group.cancel_sent = true;
     group.session->Send(StaleMessage(*group.known));
@@ -207,7 +208,7 @@ absl::Status WorkerGateway::StartAttempt(const Assignment& assignment) {
   }
   RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
     const v1::Job* job = state.FindById(started.job_id());
-    if (job != nullptr) started.set_epoch(job->attempts_size() + 1);
+    if (job != nullptr) started.set_epoch(NextEpoch(*job));
     v1::Event event;
     *event.mutable_attempt_started() = started;
     return event;
@@ -234,8 +235,6 @@ std::vector<WorkerGateway::GroupView> WorkerGateway::Groups() const {
       out.set_version(group.hello.version());
       out.set_last_heartbeat_unix_ms(group.last_heartbeat_unix_ms);
       out.set_incarnation(group.hello.incarnation());
-      const auto pool = group.hello.labels().find("pool");
-      view.pool = pool == group.hello.labels().end() ? "default" : pool->second;
       view.memory_used_bytes = group.memory_used_bytes;
     }
   }

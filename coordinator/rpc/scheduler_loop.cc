@@ -8,8 +8,8 @@
 
 namespace ridgeline {
 
-SchedulerLoop::SchedulerLoop(Journal* journal, WorkerGateway* gateway, CoordinatorMetrics* metrics)
-    : journal_(journal), gateway_(gateway), metrics_(metrics), thread_([this] { Run(); }) {}
+SchedulerLoop::SchedulerLoop(Journal* journal, WorkerGateway* gateway, CoordinatorMetrics* metrics, const Clock* clock)
+    : journal_(journal), gateway_(gateway), metrics_(metrics), clock_(clock), thread_([this] { Run(); }) {}
 
 SchedulerLoop::~SchedulerLoop() {
   stopping_ = true;
@@ -35,7 +35,9 @@ void SchedulerLoop::RunOnce() {
   gateway_->Reconcile();
   const auto start = std::chrono::steady_clock::now();
   const std::vector<SchedulableGroup> groups = gateway_->SchedulableGroups();
-  Schedule schedule = journal_->Read([&](const CoordinatorState& state) { return MakeSchedule(state, groups); });
+  const int64_t now_unix_ms = clock_->WallUnixMs();
+  Schedule schedule =
+      journal_->Read([&](const CoordinatorState& state) { return MakeSchedule(state, groups, now_unix_ms); });
   metrics_->ObserveSchedulerCycle(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   {
     absl::MutexLock lock(&mutex_);

@@ -19,8 +19,8 @@ class SchedulerLoop {
  public:
   static constexpr int64_t kTickMs = 200;
 
-  // Starts the thread; all three must outlive it.
-  SchedulerLoop(Journal* journal, WorkerGateway* gateway, CoordinatorMetrics* metrics);
+  // Starts the thread; all four must outlive it.
+  SchedulerLoop(Journal* journal, WorkerGateway* gateway, CoordinatorMetrics* metrics, const Clock* clock);
   ~SchedulerLoop();  // Stops it.
 
   // Why a queued job waits, as of the last pass; empty if it does not. Thread-safe.
@@ -33,6 +33,7 @@ class SchedulerLoop {
   Journal* const journal_;
   WorkerGateway* const gateway_;
   CoordinatorMetrics* const metrics_;
+  const Clock* const clock_;
   mutable absl::Mutex mutex_;
   std::map<std::string, std::string> wait_reasons_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> stopping_ = false;

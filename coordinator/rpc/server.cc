@@ -70,7 +70,7 @@ absl::Status CoordinatorServer::OpenStores() {
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
   const GatewayOptions gateway_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
   gateway_ = std::make_unique<WorkerGateway>(gateway_options, journal_.get(), store_.get(), &metrics_);
-  loop_ = std::make_unique<SchedulerLoop>(journal_.get(), gateway_.get(), &metrics_);
+  loop_ = std::make_unique<SchedulerLoop>(journal_.get(), gateway_.get(), &metrics_, options_.clock);
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), loop_.get());
   api_ = std::make_unique<JobApi>(journal_.get(), store_.get(), gateway_.get(), views_.get());
   service_ = std::make_unique<CoordinatorService>(api_.get(), journal_.get(), store_.get(), &metrics_,

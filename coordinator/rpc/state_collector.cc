@@ -9,6 +9,7 @@
 #include "coordinator/rpc/job_view.h"
 #include "coordinator/rpc/metrics.h"
 #include "frontier/pareto.h"
+#include "recipes/model_label.h"
 #include "recipes/tensor_quant.h"
 
 namespace ridgeline {
@@ -19,10 +20,6 @@ using Labels = std::initializer_list<std::pair<const char*, std::string>>;
 std::string Lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
-}
-
-std::string ModelOf(const v1::Recipe& recipe) {
-  return recipe.model().has_path() ? recipe.model().path() : recipe.model().name();
 }
 
 std::string SchemeOf(const v1::Recipe& recipe) {
@@ -93,17 +90,16 @@ void StateCollector::CollectQueue(Families& families) const {
 }
 
 void StateCollector::CollectWorkers(Families& families) const {
-  std::map<std::pair<std::string, std::string>, int> ranks;
-  for (const char* state : {"idle", "busy", "unreachable"}) ranks[{"default", state}] = 0;
+  std::map<std::string, int> ranks{{"idle", 0}, {"busy", 0}, {"unreachable", 0}};
   for (const WorkerGateway::GroupView& view : gateway_->Groups()) {
-    ranks[{view.pool, Lower(v1::GroupState_Name(view.group.state()))}] += view.group.ranks();
+    ranks[Lower(v1::GroupState_Name(view.group.state()))] += view.group.ranks();
     families.Gauge("ridgeline_worker_last_heartbeat_timestamp_seconds", "When the worker group was last heard of",
                    {{"worker", view.group.id()}}, view.group.last_heartbeat_unix_ms() / 1e3);
-    families.Gauge("ridgeline_device_memory_used_bytes", "Memory in use, summed over the group's ranks",
+    families.Gauge("ridgeline_device_memory_used_bytes", "Memory in use now, summed over the group's ranks",
                    {{"worker", view.group.id()}}, static_cast<double>(view.memory_used_bytes));
   }
-  for (const auto& [key, count] : ranks) {
-    families.Gauge("ridgeline_ranks", "Ranks of worker groups by state", {{"pool", key.first}, {"state", key.second}},
+  for (const auto& [state, count] : ranks) {
+    families.Gauge("ridgeline_ranks", "Ranks of worker groups by state", {{"pool", kPoolLabel}, {"state", state}},
                    count);
   }
 }
@@ -127,7 +123,7 @@ void StateCollector::CollectJobs(Families& families) const {
     families.Gauge("ridgeline_job_info", "1, with what the job is as labels",
                    {{"job_id", id},
                     {"name", job.name()},
-                    {"model", ModelOf(job.recipe())},
+                    {"model", ModelLabel(job.recipe())},
                     {"scheme", SchemeOf(job.recipe())},
                     {"queue", kQueueLabel}},
                    1);

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "coordinator/rpc/record_rules.h"
 #include "coordinator/rpc/server.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 #include "ridgeline/v1/worker.grpc.pb.h"
@@ -167,6 +168,7 @@ inline v1::WorkerMessage ResultMessage(const v1::Assign& assign, v1::AttemptOutc
   point.set_weight_format("int1");
   point.set_weight_scheme("affine");
   point.set_activation_format("int1");
+  point.set_loss(2.5);
   point.set_accuracy(accuracy);
   point.set_storage_bytes(1000);
   point.set_energy_proxy(1);
@@ -177,8 +179,11 @@ inline v1::WorkerMessage CheckpointMessage(const v1::Assign& assign, int64_t ste
   v1::WorkerMessage message;
   message.mutable_checkpoint()->set_job_id(assign.job_id());
   message.mutable_checkpoint()->set_epoch(assign.epoch());
-  message.mutable_checkpoint()->mutable_checkpoint()->set_step(step);
-  message.mutable_checkpoint()->mutable_checkpoint()->set_time_unix_ms(1'700'000'000'000);
+  v1::Checkpoint& checkpoint = *message.mutable_checkpoint()->mutable_checkpoint();
+  checkpoint.set_step(step);
+  checkpoint.set_path(CheckpointPath(assign.job_id(), step));
+  checkpoint.set_sha256(std::string(64, 'a'));
+  checkpoint.set_time_unix_ms(1'700'000'000'000);
   return message;
 }
 

@@ -6,27 +6,17 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/grpc_status.h"
+#include "coordinator/rpc/record_rules.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr size_t kRememberedIncarnations = 16;
-
-absl::Status CheckHello(const v1::WorkerMessage& message) {
-  if (!message.has_hello()) return absl::InvalidArgumentError("the first message of a worker's stream must be Hello");
-  const v1::Hello& hello = message.hello();
-  if (hello.group_id().empty())
-    return absl::InvalidArgumentError("Hello has no group_id; start the worker with --group");
-  if (hello.incarnation().empty()) return absl::InvalidArgumentError("Hello has no incarnation");
-  if (hello.ranks() < 1) {
-    return absl::InvalidArgumentError(
-        fmt::format("Hello of group '{}' says {} ranks", hello.group_id(), hello.ranks()));
-  }
-  return absl::OkStatus();
-}
 
 v1::CoordinatorMessage RefusedMessage(const std::string& reason) {
   v1::CoordinatorMessage message;
@@ -39,6 +29,51 @@ bool IsRecord(const v1::WorkerMessage& message) {
 }
 
 bool IsStale(const absl::Status& status) { return absl::IsFailedPrecondition(status) || absl::IsNotFound(status); }
+
+// The record is not worth to be sent again, whatever comes.
+bool IsRefusal(const absl::Status& status) {
+  return IsStale(status) || absl::IsPermissionDenied(status) || absl::IsInvalidArgument(status);
+}
+
+// Of the job, as CheckHeldBy found it.
+struct HeldJob {
+  int64_t steps = 0;
+  int ranks = 0;
+};
+
+absl::StatusOr<HeldJob> FindHeld(const CoordinatorState& state, const CoordinatorState::Holder& sender,
+                                 const std::string& job_id, int64_t epoch) {
+  RETURN_IF_ERROR(state.CheckHeldBy(sender, job_id, epoch));
+  const v1::Job& job = *state.FindById(job_id);
+  return HeldJob{state.RecipeOf(job, {"training"}).training().steps(), LiveAttempt(job)->ranks()};
+}
+
+// What the journal keeps of a result. A completed attempt without a finite loss has not succeeded, and a point that
+// nobody can have measured must not stand on the frontier.
+v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point) {
+  v1::AttemptEnded ended;
+  ended.set_job_id(result.job_id());
+  ended.set_epoch(result.epoch());
+  ended.set_detail(PrintableLine(result.detail(), kMaxDetailBytes));
+  ended.set_outcome(result.outcome());
+  const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
+                             result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED ||
+                             result.outcome() == v1::NO_ROOM;
+  if (!known_outcome) {
+    ended.set_outcome(v1::ERROR);
+    ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), ended.detail()));
+  }
+  if (result.outcome() != v1::COMPLETED || (!wants_point && !result.has_point())) return ended;
+  if (const absl::Status status = CheckFrontierPoint(result.point()); status.ok()) {
+    *ended.mutable_point() = result.point();
+  } else {
+    ended.set_outcome(v1::ERROR);
+    const bool finite = result.point().has_loss() && std::isfinite(result.point().loss());
+    ended.set_detail(fmt::format("{}the worker's result is refused: {}",
+                                 finite ? "" : "NONFINITE: ", std::string(status.message())));
+  }
+  return ended;
+}
 
 }  // namespace
 
@@ -65,17 +100,21 @@ grpc::Status WorkerGateway::Attach(grpc::ServerContext* context, WorkerStream* s
 absl::Status WorkerGateway::Serve(grpc::ServerContext* context, WorkerStream* stream) {
   v1::WorkerMessage message;
   if (!stream->Read(&message)) return absl::CancelledError("the stream ended before Hello");
-  RETURN_IF_ERROR(CheckHello(message));
+  if (!message.has_hello()) return absl::InvalidArgumentError("the first message of a worker's stream must be Hello");
   const v1::Hello hello = message.hello();
+  const Sender sender{hello.group_id(), hello.incarnation()};
   const auto session = std::make_shared<WorkerSession>(context, stream);
-  if (const absl::Status refused = Register(hello, session); !refused.ok()) {
+  absl::Status refused = CheckHello(hello);
+  if (refused.ok()) refused = Register(hello, session);
+  if (!refused.ok()) {
+    spdlog::warn("a worker group is refused: {}", std::string(refused.message()));
     session->Send(RefusedMessage(std::string(refused.message())));
     session->Finish();
     return absl::IsUnavailable(refused) ? refused : absl::OkStatus();
   }
   journal_->changes().Notify();
   absl::Status status;
-  while (status.ok() && stream->Read(&message)) status = HandleMessage(hello.group_id(), *session, message);
+  while (status.ok() && stream->Read(&message)) status = HandleMessage(sender, *session, message);
   // A peer that closes its side in good order leaves an uncancelled context behind.
   Unregister(hello.group_id(), session, status.ok() && !context->IsCancelled());
   session->Finish();
@@ -112,7 +151,6 @@ absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_p
   v1::CoordinatorMessage message;
   message.mutable_welcome()->set_coordinator_version(RIDGELINE_VERSION);
   message.mutable_welcome()->set_heartbeat_interval_ms(options_.heartbeat_interval_ms);
-  message.mutable_welcome()->set_lease_ms(options_.lease_ms);
   session->Send(message);
   spdlog::info("group '{}' attached with {} ranks{}", hello.group_id(), hello.ranks(),
                hello.job_id().empty() ? "" : fmt::format(", still at {} (attempt {})", hello.job_id(), hello.epoch()));
@@ -131,22 +169,32 @@ void WorkerGateway::Unregister(const std::string& group_id, const std::shared_pt
   spdlog::info("group '{}' {}", group_id, said_goodbye ? "left" : "is out of reach");
 }
 
-absl::Status WorkerGateway::HandleMessage(const std::string& group_id, WorkerSession& session,
+absl::Status WorkerGateway::HandleMessage(const Sender& sender, WorkerSession& session,
                                           const v1::WorkerMessage& message) {
+  const std::string& group_id = sender.group_id;
   BeginMessage(group_id, session, message);
   if (message.has_hello()) return absl::InvalidArgumentError("a second Hello on one stream");
   if (!IsRecord(message)) return absl::OkStatus();
-  const absl::Status status = HandleRecord(group_id, message);
+  const absl::Status status = HandleRecord(sender, message);
   EndRecord(group_id, session);
   // Without an Ack the record stays in the worker's spool, and it comes again with the next stream.
-  if (!status.ok() && !IsStale(status)) return status;
-  if (!status.ok()) TellStale(group_id, session, message);
+  if (!status.ok() && !IsRefusal(status)) return status;
+  if (!status.ok()) NoteRefusal(sender, status);
+  if (IsStale(status) || absl::IsPermissionDenied(status)) TellStale(group_id, session, message);
   if (message.sequence() > 0) {
     v1::CoordinatorMessage ack;
     ack.mutable_ack()->set_sequence(message.sequence());
     session.Send(ack);
   }
   return absl::OkStatus();
+}
+
+// Stale records are what a healed partition brings; the others are nothing that a sound worker sends.
+void WorkerGateway::NoteRefusal(const Sender& sender, const absl::Status& why) {
+  const char* reason = absl::IsPermissionDenied(why) ? "foreign" : absl::IsInvalidArgument(why) ? "invalid" : "stale";
+  metrics_->ObserveRefusedRecord(reason);
+  spdlog::log(IsStale(why) ? spdlog::level::info : spdlog::level::warn, "group '{}': a record is refused: {}",
+              sender.group_id, std::string(why.message()));
 }
 
 // A worker that still reports an attempt which is over learns so once; with a result it has stopped by itself.
@@ -165,65 +213,80 @@ void WorkerGateway::TellStale(const std::string& group_id, WorkerSession& sessio
   if (!told) session.Send(StaleMessage(key));
 }
 
-// One record, made durable; FAILED_PRECONDITION for a stale epoch.
-absl::Status WorkerGateway::HandleRecord(const std::string& group_id, const v1::WorkerMessage& message) {
+// One record, made durable; an error of IsRefusal if it must not be.
+absl::Status WorkerGateway::HandleRecord(const Sender& sender, const v1::WorkerMessage& message) {
   switch (message.kind_case()) {
     case v1::WorkerMessage::kMetrics:
-      return StoreMetrics(message.metrics());
+      return StoreMetrics(sender, message.metrics());
     case v1::WorkerMessage::kLogs:
-      return StoreLogs(message.logs(), message.sequence());
+      return StoreLogs(sender, message.logs(), message.sequence());
     case v1::WorkerMessage::kCheckpoint:
-      return CommitCheckpoint(message.checkpoint());
+      return CommitCheckpoint(sender, message.checkpoint());
     case v1::WorkerMessage::kResult:
-      return CommitResult(group_id, message.result());
+      return CommitResult(sender, message.result());
     default:
       return absl::InvalidArgumentError("an unknown kind of worker message");
   }
 }
 
-absl::Status WorkerGateway::CheckLive(const std::string& job_id, int64_t epoch) const {
-  return journal_->Read([&](const CoordinatorState& state) { return state.CheckLiveEpoch(job_id, epoch); });
-}
-
-absl::Status WorkerGateway::StoreMetrics(const v1::MetricBatch& batch) {
-  RETURN_IF_ERROR(CheckLive(batch.job_id(), batch.epoch()));
+absl::Status WorkerGateway::StoreMetrics(const Sender& sender, const v1::MetricBatch& batch) {
+  ASSIGN_OR_RETURN(const HeldJob job, journal_->Read([&](const CoordinatorState& state) {
+    return FindHeld(state, sender, batch.job_id(), batch.epoch());
+  }));
+  v1::MetricBatch tidy;
+  absl::Status refused;
+  for (v1::MetricPoint point : batch.points()) {
+    const absl::Status status = TidyMetricPoint(job.steps, &point);
+    if (status.ok()) *tidy.add_points() = std::move(point);
+    refused.Update(status);
+  }
   ASSIGN_OR_RETURN(const std::vector<v1::MetricPoint> fresh,
-                   store_->AppendMetrics(batch.job_id(), batch.epoch(), batch.points()));
+                   store_->AppendMetrics(batch.job_id(), batch.epoch(), tidy.points()));
   for (const v1::MetricPoint& point : fresh) metrics_->ObserveStep(point);
-  return absl::OkStatus();
+  return refused;
 }
 
-absl::Status WorkerGateway::StoreLogs(const v1::LogBatch& batch, int64_t sequence) {
-  RETURN_IF_ERROR(CheckLive(batch.job_id(), batch.epoch()));
-  return store_->AppendLogs(batch.job_id(), batch.epoch(), sequence, batch.lines());
+absl::Status WorkerGateway::StoreLogs(const Sender& sender, const v1::LogBatch& batch, int64_t sequence) {
+  ASSIGN_OR_RETURN(const HeldJob job, journal_->Read([&](const CoordinatorState& state) {
+    return FindHeld(state, sender, batch.job_id(), batch.epoch());
+  }));
+  v1::LogBatch tidy;
+  absl::Status refused;
+  for (v1::LogLine line : batch.lines()) {
+    const absl::Status status = TidyLogLine(job.ranks, &line);
+    if (status.ok()) *tidy.add_lines() = std::move(line);
+    refused.Update(status);
+  }
+  RETURN_IF_ERROR(store_->AppendLogs(batch.job_id(), batch.epoch(), sequence, tidy.lines()));
+  return refused;
 }
 
-absl::Status WorkerGateway::CommitCheckpoint(const v1::CheckpointCommitted& checkpoint) {
-  v1::Event event;
-  v1::CheckpointRecorded& recorded = *event.mutable_checkpoint_recorded();
-  recorded.set_job_id(checkpoint.job_id());
-  recorded.set_epoch(checkpoint.epoch());
-  *recorded.mutable_checkpoint() = checkpoint.checkpoint();
-  return journal_->Commit(event);
+absl::Status WorkerGateway::CommitCheckpoint(const Sender& sender, const v1::CheckpointCommitted& checkpoint) {
+  return journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
+    ASSIGN_OR_RETURN(const HeldJob job, FindHeld(state, sender, checkpoint.job_id(), checkpoint.epoch()));
+    RETURN_IF_ERROR(CheckCheckpoint(checkpoint.checkpoint(), checkpoint.job_id(), job.steps));
+    v1::Event event;
+    v1::CheckpointRecorded& recorded = *event.mutable_checkpoint_recorded();
+    recorded.set_job_id(checkpoint.job_id());
+    recorded.set_epoch(checkpoint.epoch());
+    *recorded.mutable_checkpoint() = checkpoint.checkpoint();
+    return event;
+  });
 }
 
-absl::Status WorkerGateway::CommitResult(const std::string& group_id, const v1::AttemptResult& result) {
-  v1::Event event;
-  v1::AttemptEnded& ended = *event.mutable_attempt_ended();
-  ended.set_job_id(result.job_id());
-  ended.set_epoch(result.epoch());
-  ended.set_detail(result.detail());
-  if (result.has_point()) *ended.mutable_point() = result.point();
-  const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
-                             result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED;
-  ended.set_outcome(known_outcome ? result.outcome() : v1::ERROR);
-  if (!known_outcome)
-    ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), result.detail()));
+absl::Status WorkerGateway::CommitResult(const Sender& sender, const v1::AttemptResult& result) {
   // Reconcile must neither hand the attempt out again nor call it stale between the commit and the end of this.
-  WithGroup(group_id, [](Group& group) { group.result_pending = true; });
-  const absl::Status status = journal_->Commit(event);
-  const bool recorded = status.ok() || IsStale(status);
-  WithGroup(group_id, [&](Group& group) {
+  WithGroup(sender.group_id, [](Group& group) { group.result_pending = true; });
+  const absl::Status status =
+      journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
+        RETURN_IF_ERROR(state.CheckHeldBy(sender, result.job_id(), result.epoch()));
+        const v1::Recipe recipe = state.RecipeOf(*state.FindById(result.job_id()), {"export"});
+        v1::Event event;
+        *event.mutable_attempt_ended() = EndOf(result, recipe.export_().frontier());
+        return event;
+      });
+  const bool recorded = status.ok() || IsRefusal(status);
+  WithGroup(sender.group_id, [&](Group& group) {
     group.result_pending = false;
     if (!recorded) return;
     // After the end of a stale attempt the group may have missed the assignment that came meanwhile: Reconcile sends
@@ -240,7 +303,9 @@ void WorkerGateway::BeginMessage(const std::string& group_id, const WorkerSessio
   WithGroup(group_id, [&](Group& group) {
     group.last_heard_ms = options_.clock->MonotonicMs();
     group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
-    if (message.has_heartbeat()) group.memory_used_bytes = message.heartbeat().memory_used_bytes();
+    if (message.has_heartbeat()) {
+      group.memory_used_bytes = std::clamp<int64_t>(message.heartbeat().memory_used_bytes(), 0, kMaxMemoryBytes);
+    }
     if (IsRecord(message)) group.recording = &session;
   });
 }

@@ -56,7 +56,6 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
 
   struct GroupView {
     v1::WorkerGroup group;
-    std::string pool;
     int64_t memory_used_bytes = 0;
   };
   std::vector<GroupView> Groups() const;  // By id.
@@ -96,13 +95,14 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   absl::Status Serve(grpc::ServerContext* context, WorkerStream* stream);
   absl::Status Register(const v1::Hello& hello, const std::shared_ptr<WorkerSession>& session);
   void Unregister(const std::string& group_id, const std::shared_ptr<WorkerSession>& session, bool said_goodbye);
-  absl::Status HandleMessage(const std::string& group_id, WorkerSession& session, const v1::WorkerMessage& message);
-  absl::Status HandleRecord(const std::string& group_id, const v1::WorkerMessage& message);
-  absl::Status StoreMetrics(const v1::MetricBatch& batch);
-  absl::Status StoreLogs(const v1::LogBatch& batch, int64_t sequence);
-  absl::Status CommitCheckpoint(const v1::CheckpointCommitted& checkpoint);
-  absl::Status CommitResult(const std::string& group_id, const v1::AttemptResult& result);
-  absl::Status CheckLive(const std::string& job_id, int64_t epoch) const;
+  using Sender = CoordinatorState::Holder;
+  absl::Status HandleMessage(const Sender& sender, WorkerSession& session, const v1::WorkerMessage& message);
+  absl::Status HandleRecord(const Sender& sender, const v1::WorkerMessage& message);
+  absl::Status StoreMetrics(const Sender& sender, const v1::MetricBatch& batch);
+  absl::Status StoreLogs(const Sender& sender, const v1::LogBatch& batch, int64_t sequence);
+  absl::Status CommitCheckpoint(const Sender& sender, const v1::CheckpointCommitted& checkpoint);
+  absl::Status CommitResult(const Sender& sender, const v1::AttemptResult& result);
+  void NoteRefusal(const Sender& sender, const absl::Status& why);
   void TellStale(const std::string& group_id, WorkerSession& session, const v1::WorkerMessage& message);
   void BeginMessage(const std::string& group_id, const WorkerSession& session, const v1::WorkerMessage& message);
   void EndRecord(const std::string& group_id, const WorkerSession& session);

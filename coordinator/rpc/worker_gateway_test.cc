@@ -2,6 +2,11 @@
 // The worker protocol over real streams: leases, reattachment, stale epochs, duplicates.
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
 #include "coordinator/rpc/test_cluster.h"
 
 namespace ridgeline::test {
@@ -17,6 +22,18 @@ class WorkerGatewayTest : public ClusterTest {
   std::unique_ptr<TestWorker> Reattach(const std::string& group_id, const std::string& incarnation,
                                        const v1::Assign& claim) {
     return std::make_unique<TestWorker>(server_->address(), group_id, incarnation, 2, claim.job_id(), claim.epoch());
+  }
+  // What the journal and the store hold about a job, to see that nothing changed.
+  std::string Known(const std::string& job_id) {
+    v1::Job job = GetJob(job_id);
+    v1::StreamLogsRequest request;
+    request.set_job(job_id);
+    grpc::ClientContext context;
+    auto stream = stub_->StreamLogs(&context, request);
+    std::string known = job.DebugString();
+    for (v1::LogLine line; stream->Read(&line);) known += line.DebugString();
+    stream->Finish();
+    return known;
   }
   // In small parts: a big jump would be a coordinator that stood still.
   void LetTimePass(int64_t ms) {
@@ -37,7 +54,7 @@ class WorkerGatewayTest : public ClusterTest {
 
 TEST_F(WorkerGatewayTest, AssignedJobRunsToItsEndAndLeavesItsPoint) {
   auto worker = Attach("a", "a1");
-  EXPECT_EQ(worker->Expect(v1::CoordinatorMessage::kWelcome).welcome().lease_ms(), 60'000);
+  EXPECT_EQ(worker->Expect(v1::CoordinatorMessage::kWelcome).welcome().heartbeat_interval_ms(), options_.heartbeat_ms);
   SubmitJob(MakeRecipe());
   const v1::Assign assign = worker->ExpectAssign();
   EXPECT_EQ(assign.job_id(), "job-1");
@@ -249,6 +266,196 @@ TEST_F(WorkerGatewayTest, StreamWithoutHelloIsRefused) {
   v1::CoordinatorMessage answer;
   EXPECT_FALSE(stream->Read(&answer));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(WorkerGatewayTest, GroupThatDoesNotHoldTheAttemptChangesNothing) {
+  auto holder = Attach("a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = holder->ExpectAssign();
+  holder->ExpectAck(holder->Send(MetricsMessage(assign, 1, 5)));
+  holder->ExpectAck(holder->Send(CheckpointMessage(assign, 5)));
+  holder->ExpectAck(holder->Send(LogMessage(assign, "mine")));
+  const std::string before = Known("job-1");
+  auto idle = Attach("b", "b1");
+  auto liar = Reattach("c", "c1", assign);  // Says that it still runs the attempt.
+  for (TestWorker* foreign : {idle.get(), liar.get()}) {
+    foreign->ExpectAck(foreign->Send(MetricsMessage(assign, 1, 90)));
+    foreign->ExpectAck(foreign->Send(CheckpointMessage(assign, 90)));
+    foreign->ExpectAck(foreign->Send(LogMessage(assign, "not mine")));
+    foreign->ExpectAck(foreign->Send(ResultMessage(assign, v1::COMPLETED, /*accuracy=*/0.99)));
+    foreign->ExpectAck(foreign->Send(ResultMessage(assign, v1::ERROR)));
+    EXPECT_EQ(Known("job-1"), before);
+  }
+  EXPECT_EQ(liar->Expect(v1::CoordinatorMessage::kCancel).cancel().job_id(), "job-1");
+  v1::ListPointsResponse points;
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListPoints, v1::ListPointsRequest(), &points).ok());
+  EXPECT_EQ(points.points_size(), 0);
+  holder->ExpectAck(holder->Send(ResultMessage(assign, v1::COMPLETED)));
+  EXPECT_EQ(GetJob("job-1").state(), v1::SUCCEEDED);
+}
+
+TEST_F(WorkerGatewayTest, CheckpointOutsideItsPlaceInTheWorkFolderIsRefused) {
+  auto worker = Attach("a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = worker->ExpectAssign();
+  worker->ExpectAck(worker->Send(CheckpointMessage(assign, 20)));
+  const std::string before = Known("job-1");
+  for (const std::string& path :
+       {std::string(), std::string("/etc"), std::string("/jobs/job-1/checkpoints/step-00000040"),
+        std::string("../jobs/job-1/checkpoints/step-00000040"),
+        std::string("jobs/../jobs/job-1/checkpoints/step-00000040"),
+        std::string("jobs/job-1/checkpoints/step-00000040/.."), std::string("jobs/job-1/checkpoints/step-00000040/"),
+        std::string("jobs//job-1/checkpoints/step-00000040"), std::string("./jobs/job-1/checkpoints/step-00000040"),
+        std::string("jobs/job-2/checkpoints/step-00000040"), std::string("jobs/job-1/checkpoints/step-00000041"),
+        std::string("jobs/job-1/checkpoints/step-40"), std::string("jobs/job-1/checkpoints/step-00000040\0x", 38),
+        std::string("jobs/job-1/checkpoints/step-00000040\n"), std::string("C:\\jobs\\job-1"),
+        std::string(1'000'000, 'a')}) {
+    v1::WorkerMessage message = CheckpointMessage(assign, 40);
+    message.mutable_checkpoint()->mutable_checkpoint()->set_path(path);
+    worker->ExpectAck(worker->Send(message));
+    EXPECT_EQ(Known("job-1"), before) << path.substr(0, 100);
+  }
+  worker->ExpectAck(worker->Send(CheckpointMessage(assign, 101)));  // Beyond the last step.
+  worker->ExpectAck(worker->Send(CheckpointMessage(assign, -1)));
+  v1::WorkerMessage unhashed = CheckpointMessage(assign, 40);
+  unhashed.mutable_checkpoint()->mutable_checkpoint()->set_sha256("../../x");
+  worker->ExpectAck(worker->Send(unhashed));
+  EXPECT_EQ(Known("job-1"), before);
+  worker->ExpectAck(worker->Send(CheckpointMessage(assign, 40)));
+  EXPECT_EQ(GetJob("job-1").last_checkpoint().path(), "jobs/job-1/checkpoints/step-00000040");
+}
+
+TEST_F(WorkerGatewayTest, ResultThatNobodyCanHaveMeasuredFailsTheJobAndLeavesNoPoint) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  using Spoil = std::function<void(v1::FrontierPoint&)>;
+  const std::vector<Spoil> spoils = {
+      [&](v1::FrontierPoint& p) { p.clear_loss(); },
+      [&](v1::FrontierPoint& p) { p.set_loss(nan); },
+      [&](v1::FrontierPoint& p) { p.set_loss(infinity); },
+      [&](v1::FrontierPoint& p) { p.set_second_loss(nan); },
+      [&](v1::FrontierPoint& p) { p.set_accuracy(1e308); },
+      [&](v1::FrontierPoint& p) { p.set_accuracy(-0.1); },
+      [&](v1::FrontierPoint& p) { p.set_storage_bytes(-1); },
+      [&](v1::FrontierPoint& p) { p.set_energy_proxy(nan); },
+      [&](v1::FrontierPoint& p) { p.set_bits_per_element(1e9); },
+      [&](v1::FrontierPoint& p) { p.set_steps(-1); },
+      [&](v1::FrontierPoint& p) { p.set_tokens(-1); },
+      [&](v1::FrontierPoint& p) { p.set_weight_block(-1); },
+      [&](v1::FrontierPoint& p) { p.set_model("gpt\x1b[31m"); },
+      [&](v1::FrontierPoint& p) { p.set_dataset(std::string(100'000, 'x')); },
+  };
+  auto worker = Attach("a", "a1");
+  for (const Spoil& spoil : spoils) {
+    const v1::Job job = SubmitJob(MakeRecipe());
+    const v1::Assign assign = worker->ExpectAssign();
+    v1::WorkerMessage message = ResultMessage(assign, v1::COMPLETED);
+    spoil(*message.mutable_result()->mutable_point());
+    worker->ExpectAck(worker->Send(message));
+    const v1::Job ended = GetJob(job.id());
+    EXPECT_EQ(ended.state(), v1::FAILED) << message.result().point().ShortDebugString().substr(0, 300);
+    EXPECT_EQ(ended.point_id(), "");
+    EXPECT_THAT(ended.reason(), HasSubstr("the worker's result is refused"));
+    const v1::FrontierPoint& point = message.result().point();
+    const bool finite = point.has_loss() && std::isfinite(point.loss());
+    EXPECT_EQ(ended.reason().rfind("NONFINITE: ", 0) == 0, !finite) << ended.reason();
+  }
+  v1::ListPointsResponse points;
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListPoints, v1::ListPointsRequest(), &points).ok());
+  EXPECT_EQ(points.points_size(), 0);
+}
+
+TEST_F(WorkerGatewayTest, CompletedWithoutAPointSucceedsOnlyWhereTheRecipeWantsNone) {
+  auto worker = Attach("a", "a1");
+  for (const bool wanted : {true, false}) {
+    v1::Recipe recipe = MakeRecipe();
+    recipe.mutable_export_()->set_frontier(wanted);
+    const v1::Job job = SubmitJob(recipe);
+    v1::WorkerMessage message = ResultMessage(worker->ExpectAssign(), v1::COMPLETED);
+    message.mutable_result()->clear_point();
+    worker->ExpectAck(worker->Send(message));
+    EXPECT_EQ(GetJob(job.id()).state(), wanted ? v1::FAILED : v1::SUCCEEDED);
+  }
+}
+
+TEST_F(WorkerGatewayTest, MetricsAndLogsOutOfRangeAreNotKept) {
+  auto worker = Attach("a", "a1", /*ranks=*/2);
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = worker->ExpectAssign();
+  v1::WorkerMessage metrics = MetricsMessage(assign, 10, 10);
+  metrics.mutable_metrics()->mutable_points(0)->set_validation_loss(std::numeric_limits<double>::quiet_NaN());
+  metrics.mutable_metrics()->mutable_points(0)->set_second_accuracy(1e308);
+  metrics.mutable_metrics()->mutable_points(0)->set_tokens(-5);
+  worker->ExpectAck(worker->Send(metrics));
+  worker->ExpectAck(worker->Send(MetricsMessage(assign, 101, 101)));
+  worker->ExpectAck(worker->Send(MetricsMessage(assign, -3, -3)));
+  v1::GetMetricsRequest request;
+  v1::GetMetricsResponse curve;
+  request.set_job("job-1");
+  request.set_after_step(-1000);
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::GetMetrics, request, &curve).ok());
+  ASSERT_EQ(curve.points_size(), 1);
+  EXPECT_EQ(curve.points(0).train_loss(), 3.0);
+  EXPECT_FALSE(curve.points(0).has_validation_loss());
+  EXPECT_FALSE(curve.points(0).has_second_accuracy());
+  EXPECT_EQ(curve.points(0).tokens(), 0);
+
+  v1::WorkerMessage logs = LogMessage(assign, "\x1b[31mred\x1b[0m \xC2\x9B and\ttab");
+  logs.mutable_logs()->mutable_lines(0)->set_level("\x1b]0;title\x07");
+  for (const int rank : {-1, 2, std::numeric_limits<int>::max()}) {
+    logs.mutable_logs()->add_lines()->set_rank(rank);
+    logs.mutable_logs()->mutable_lines(logs.logs().lines_size() - 1)->set_text("of no rank");
+  }
+  worker->ExpectAck(worker->Send(logs));
+  const std::string known = Known("job-1");
+  EXPECT_THAT(known, HasSubstr("?[31mred?[0m ? and\\ttab"));
+  EXPECT_THAT(known, testing::Not(HasSubstr("of no rank")));
+  EXPECT_THAT(known, testing::Not(HasSubstr("title")));
+}
+
+TEST_F(WorkerGatewayTest, GroupThatNoneCanBeIsRefusedWithTheReason) {
+  const auto expect_refused = [&](const std::string& group_id, const std::string& incarnation, int ranks,
+                                  const std::string& why) {
+    auto worker = Attach(group_id, incarnation, ranks);
+    const std::string reason = worker->Expect(v1::CoordinatorMessage::kRefused).refused().reason();
+    EXPECT_THAT(reason, HasSubstr(why));
+    EXPECT_THAT(reason, testing::Not(HasSubstr("\x1b")));
+  };
+  expect_refused("", "a1", 1, "--group");
+  expect_refused("a b", "a1", 1, "letters, digits");
+  expect_refused("\x1b[2Jx", "a1", 1, "letters, digits");
+  expect_refused(std::string(254, 'a'), "a1", 1, "253");
+  expect_refused("a", "", 1, "incarnation");
+  expect_refused("a", "\n", 1, "incarnation");
+  expect_refused("a", "a1", 0, "ranks");
+  expect_refused("a", "a1", -1, "ranks");
+  expect_refused("a", "a1", std::numeric_limits<int>::max(), "65536");
+  EXPECT_EQ(Workers().groups_size(), 0);
+  auto longest = Attach(std::string(253, 'a'), "a1", 65'536);
+  EXPECT_EQ(longest->Expect(v1::CoordinatorMessage::kWelcome).has_welcome(), true);
+}
+
+TEST_F(WorkerGatewayTest, FullDiskMakesTheJobWaitAndGoOnByItself) {
+  auto worker = Attach("a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign first = worker->ExpectAssign();
+  worker->ExpectAck(worker->Send(CheckpointMessage(first, 20)));
+  worker->ExpectAck(worker->Send(ResultMessage(first, v1::NO_ROOM)));
+  clock_.JumpWall(-50'000);  // A slow machine must not come to the end of the wait meanwhile.
+  ASSERT_TRUE(WaitUntil([&] { return GetJob("run").reason().find("tried again in") != std::string::npos; }));
+  EXPECT_EQ(GetJob("run").state(), v1::QUEUED);
+  EXPECT_THAT(GetJob("run").reason(), HasSubstr("no room on the disk of worker group 'a' (as told)"));
+  EXPECT_FALSE(worker->Has(v1::CoordinatorMessage::kAssign));
+  worker->Break();
+  Restart();  // The reason survives it, and the wait.
+  EXPECT_THAT(GetJob("run").reason(), HasSubstr("no room on the disk of worker group 'a' (as told)"));
+  auto again = Attach("a", "a2");
+  clock_.Advance(60'000);
+  const v1::Assign second = again->ExpectAssign();
+  EXPECT_EQ(second.resume_from().step(), 20);
+  again->ExpectAck(again->Send(ResultMessage(second, v1::COMPLETED)));
+  EXPECT_EQ(GetJob("run").state(), v1::SUCCEEDED);
+  EXPECT_EQ(GetJob("run").restarts(), 0);
 }
 
 }  // namespace

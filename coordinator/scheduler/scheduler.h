@@ -28,7 +28,8 @@ struct Schedule {
 };
 
 // Priority first, then age. A job takes a whole group with at least resources.ranks ranks, the smallest that fits;
-// a job that fits no idle group does not hold up those behind it. Cost: jobs x groups.
-Schedule MakeSchedule(const CoordinatorState& state, const std::vector<SchedulableGroup>& groups);
+// a job that fits no idle group does not hold up those behind it. A job that found no room waits its time, and so does
+// the group that it found none on. Cost: jobs x groups.
+Schedule MakeSchedule(const CoordinatorState& state, const std::vector<SchedulableGroup>& groups, int64_t now_unix_ms);
 
 }  // namespace ridgeline

@@ -22,12 +22,13 @@ class SchedulerTest : public testing::Test {
   // "job-1@a job-2@b"
   std::string Assigned(const std::vector<SchedulableGroup>& groups) {
     std::string text;
-    for (const Assignment& assignment : MakeSchedule(state_, groups).assignments) {
+    for (const Assignment& assignment : MakeSchedule(state_, groups, now_unix_ms_).assignments) {
       text += (text.empty() ? "" : " ") + assignment.job_id + "@" + assignment.group_id;
     }
     return text;
   }
 
+  int64_t now_unix_ms_ = 0;
   CoordinatorState state_;
   Feeder feeder_{&state_};
 };
@@ -56,7 +57,7 @@ TEST_F(SchedulerTest, SaysWhyAJobWaits) {
   Submit(4);
   Submit(1);
   Submit(1);
-  const Schedule schedule = MakeSchedule(state_, {{"a", 2, true}});
+  const Schedule schedule = MakeSchedule(state_, {{"a", 2, true}}, now_unix_ms_);
   EXPECT_EQ(schedule.wait_reasons.at("job-1"),
             "no worker group with 4 ranks is connected; `ridgeline worker list` shows the groups");
   EXPECT_THAT(schedule.wait_reasons.at("job-3"), HasSubstr("waits for one of 1 fitting worker group"));
@@ -67,6 +68,24 @@ TEST_F(SchedulerTest, ParentsAndRunningJobsAreNotScheduled) {
   feeder_.Apply(test::SubmittedSweep(1, 2));
   feeder_.Apply(test::Started("job-2", 1, "a"));
   EXPECT_EQ(Assigned({{"a", 2, false}, {"b", 2, true}, {"c", 2, true}}), "job-3@b");
+}
+
+TEST_F(SchedulerTest, AFullDiskHoldsBackJobAndGroupAndTellsWhy) {
+  Submit(1);
+  Submit(1);
+  feeder_.Apply(test::Started("job-1", 1, "a"));
+  feeder_.Apply(test::Ended("job-1", 1, v1::NO_ROOM));
+  const v1::Job& job = *state_.FindById("job-1");
+  now_unix_ms_ = job.not_before_unix_ms() - 1'500;
+  EXPECT_EQ(Assigned({{"a", 1, true}}), "") << "the next job would find no room either";
+  EXPECT_EQ(Assigned({{"a", 1, true}, {"b", 1, true}}), "job-2@b");
+  const Schedule schedule = MakeSchedule(state_, {{"a", 1, true}}, now_unix_ms_);
+  EXPECT_EQ(schedule.wait_reasons.at("job-1"), "it is tried again in 2 s");
+  EXPECT_THAT(schedule.wait_reasons.at("job-2"), HasSubstr("no room on the disk of worker group 'a'"));
+  now_unix_ms_ = job.not_before_unix_ms();
+  EXPECT_EQ(Assigned({{"a", 1, true}}), "job-1@a");
+  now_unix_ms_ -= 3'600'000;
+  EXPECT_EQ(Assigned({{"a", 1, true}}), "job-1@a") << "a clock that jumps back holds up nobody";
 }
 
 }  // namespace

@@ -15,6 +15,17 @@ struct CoordinatorState::Change {
   std::set<std::string> parents;  // To be derived again when all children have changed.
 };
 
+namespace {
+
+constexpr int64_t kFirstNoRoomWaitMs = 5'000, kLongestNoRoomWaitMs = 60'000;
+
+void ForgetNoRoom(v1::Job& job) {
+  job.clear_no_room_in_a_row();
+  job.clear_not_before_unix_ms();
+}
+
+}  // namespace
+
 bool IsTerminal(v1::JobState state) { return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED; }
 
 bool IsParent(const v1::Job& job) { return job.child_ids_size() > 0; }
@@ -25,6 +36,13 @@ const v1::Attempt* LiveAttempt(const v1::Job& job) {
   if (job.attempts().empty()) return nullptr;
   const v1::Attempt& last = *job.attempts().rbegin();
   return last.outcome() == v1::ATTEMPT_OUTCOME_UNSPECIFIED ? &last : nullptr;
+}
+
+int64_t NextEpoch(const v1::Job& job) { return job.attempts().empty() ? 1 : job.attempts().rbegin()->epoch() + 1; }
+
+int64_t NoRoomWaitMs(const v1::Job& job, int64_t now_unix_ms) {
+  const int64_t wait_ms = job.not_before_unix_ms() - now_unix_ms;
+  return wait_ms > 0 && wait_ms <= kLongestNoRoomWaitMs ? wait_ms : 0;
 }
 
 std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Event& event) {
@@ -82,6 +100,7 @@ void CoordinatorState::ApplyStarted(const v1::AttemptStarted& started, Change& c
   attempt.set_start_unix_ms(std::max(change.time_unix_ms, job.submit_unix_ms()));
   attempt.set_resumed_from_step(job.last_checkpoint().step());
   if (job.start_unix_ms() == 0) job.set_start_unix_ms(attempt.start_unix_ms());
+  job.clear_not_before_unix_ms();
   std::string reason = fmt::format("runs on group '{}'", started.group_id());
   if (started.epoch() > 1) {
     reason += fmt::format(", attempt {} from step {}", started.epoch(), attempt.resumed_from_step());
@@ -91,7 +110,9 @@ void CoordinatorState::ApplyStarted(const v1::AttemptStarted& started, Change& c
 }
 
 void CoordinatorState::ApplyCheckpoint(const v1::CheckpointRecorded& recorded) {
-  *MutableJob(recorded.job_id())->mutable_last_checkpoint() = recorded.checkpoint();
+  v1::Job& job = *MutableJob(recorded.job_id());
+  *job.mutable_last_checkpoint() = recorded.checkpoint();
+  ForgetNoRoom(job);
 }
 
 void CoordinatorState::ApplyEnded(const v1::AttemptEnded& ended, Change& change) {
@@ -109,6 +130,9 @@ void CoordinatorState::ApplyEnded(const v1::AttemptEnded& ended, Change& change)
     case v1::PREEMPTED:
       EndLost(job, ended, change);
       break;
+    case v1::NO_ROOM:
+      EndNoRoom(job, ended, change);
+      break;
     default:
       SetState(job, v1::FAILED, ended.detail().empty() ? "the worker reported an error" : ended.detail(), change);
   }
@@ -120,6 +144,7 @@ void CoordinatorState::EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, c
   attempt.set_detail(ended.detail());
   attempt.set_end_unix_ms(std::max(change.time_unix_ms, attempt.start_unix_ms()));
   job_on_group_.erase(attempt.group_id());
+  if (ended.outcome() != v1::NO_ROOM) ForgetNoRoom(job);
 }
 
 void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Change& change) {
@@ -145,11 +170,39 @@ void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Chan
   SetState(job, v1::QUEUED, fmt::format("its worker group was lost ({}); {}", ended.detail(), wait), change);
 }
 
+// The job is tried again by itself, later each time. Attempts in a row are kept as one, however long the disk stays
+// full.
+void CoordinatorState::EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Change& change) {
+  if (job.cancel_requested()) {
+    SetState(job, v1::CANCELLED, "cancelled", change);
+    return;
+  }
+  const int in_a_row = job.no_room_in_a_row() + 1;
+  if (in_a_row > 1) {
+    v1::Attempt& latest = *job.mutable_attempts()->rbegin();
+    v1::Attempt& before = *job.mutable_attempts(job.attempts_size() - 2);
+    latest.set_start_unix_ms(before.start_unix_ms());
+    before = latest;
+    job.mutable_attempts()->RemoveLast();
+  }
+  int64_t wait_ms = kFirstNoRoomWaitMs;
+  for (int i = 1; i < in_a_row && wait_ms < kLongestNoRoomWaitMs; ++i) wait_ms *= 2;
+  job.set_no_room_in_a_row(in_a_row);
+  job.set_not_before_unix_ms(change.time_unix_ms + std::min(wait_ms, kLongestNoRoomWaitMs));
+  const std::string& group_id = job.attempts().rbegin()->group_id();
+  SetState(job, v1::QUEUED,
+           fmt::format("there is no room on the disk of worker group '{}' ({}); the job goes on from step {} by itself "
+                       "when space is freed",
+                       group_id, ended.detail(), job.last_checkpoint().step()),
+           change);
+}
+
 void CoordinatorState::RecordPoint(v1::Job& job, const v1::FrontierPoint& point) {
   v1::FrontierPoint& recorded = points_.emplace_back(point);
   recorded.set_point_id(fmt::format("point-{}", points_.size()));
   recorded.set_job_id(job.id());
-  if (recorded.name().empty()) recorded.set_name(job.name());
+  recorded.set_name(job.name());
+  recorded.clear_pareto();
   job.set_point_id(recorded.point_id());
 }
 
@@ -188,6 +241,7 @@ void CoordinatorState::RetryOne(v1::Job& job, Change& change) {
   job.set_cancel_requested(false);
   if (v1::Job* parent = MutableJob(job.parent_id())) parent->set_cancel_requested(false);
   job.set_restarts(0);
+  ForgetNoRoom(job);
   job.set_end_unix_ms(0);
   SetState(job, v1::QUEUED, fmt::format("retried; waits to go on from step {}", job.last_checkpoint().step()), change);
 }

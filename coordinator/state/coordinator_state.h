@@ -26,6 +26,11 @@ std::string JobId(int64_t number);
 int64_t ParseJobNumber(const std::string& job_id);
 // The attempt that has not ended, or null.
 const v1::Attempt* LiveAttempt(const v1::Job& job);
+// Of the attempt that would start next.
+int64_t NextEpoch(const v1::Job& job);
+// How long a job waits after an attempt that found no room; 0 if it need not wait now. Bounded, so that a wall clock
+// that jumps back holds up nobody for longer.
+int64_t NoRoomWaitMs(const v1::Job& job, int64_t now_unix_ms);
 
 // No clock, no I/O, no threads: the same events give the same state. The Journal owns it and guards it.
 class CoordinatorState {
@@ -47,6 +52,14 @@ class CoordinatorState {
 
   // FAILED_PRECONDITION unless `epoch` is the live attempt of the job.
   absl::Status CheckLiveEpoch(const std::string& job_id, int64_t epoch) const;
+
+  // What a worker group shows before it may write about an attempt.
+  struct Holder {
+    std::string group_id;
+    std::string incarnation;
+  };
+  // As CheckLiveEpoch; PERMISSION_DENIED unless the live attempt runs on this very start of this group.
+  absl::Status CheckHeldBy(const Holder& holder, const std::string& job_id, int64_t epoch) const;
 
   // Null if there is none. References are good until the next Apply.
   const v1::Job* FindById(const std::string& job_id) const;
@@ -90,6 +103,7 @@ class CoordinatorState {
 
   void SetState(v1::Job& job, v1::JobState state, const std::string& reason, Change& change);
   void EndLost(v1::Job& job, const v1::AttemptEnded& ended, Change& change);
+  void EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Change& change);
   void RecordPoint(v1::Job& job, const v1::FrontierPoint& point);
   void CancelOne(v1::Job& job, Change& change);
   void RetryOne(v1::Job& job, Change& change);

@@ -109,6 +109,14 @@ absl::Status CoordinatorState::CheckLiveEpoch(const std::string& job_id, int64_t
       fmt::format("attempt {} of {} is over: attempt {} is live", epoch, job_id, live->epoch()));
 }
 
+absl::Status CoordinatorState::CheckHeldBy(const Holder& holder, const std::string& job_id, int64_t epoch) const {
+  RETURN_IF_ERROR(CheckLiveEpoch(job_id, epoch));
+  const v1::Attempt& live = *LiveAttempt(*FindById(job_id));
+  if (live.group_id() == holder.group_id && live.incarnation() == holder.incarnation) return absl::OkStatus();
+  return absl::PermissionDeniedError(fmt::format("attempt {} of {} runs on another worker group than '{}' ({})", epoch,
+                                                 job_id, holder.group_id, holder.incarnation));
+}
+
 absl::Status CoordinatorState::Check(const v1::Event& event) const {
   switch (event.kind_case()) {
     case v1::Event::kJobsSubmitted:
@@ -149,9 +157,9 @@ absl::Status CoordinatorState::CheckStarted(const v1::AttemptStarted& started) c
   if (job->state() != v1::QUEUED || IsParent(*job)) {
     return absl::FailedPreconditionError(fmt::format("{} does not wait for a worker group", job->id()));
   }
-  if (started.epoch() != job->attempts_size() + 1) {
+  if (started.epoch() != NextEpoch(*job)) {
     return absl::FailedPreconditionError(
-        fmt::format("{} wants epoch {}, not {}", job->id(), job->attempts_size() + 1, started.epoch()));
+        fmt::format("{} wants epoch {}, not {}", job->id(), NextEpoch(*job), started.epoch()));
   }
   if (const v1::Job* other = JobOnGroup(started.group_id())) {
     return absl::FailedPreconditionError(fmt::format("group '{}' runs {}", started.group_id(), other->id()));

@@ -14,8 +14,8 @@ namespace ridgeline {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
-using test::Cancelled, test::Checkpointed, test::Ended, test::Feeder, test::MakeJob, test::Retried, test::Started,
-    test::Submitted, test::SubmittedSweep;
+using test::Cancelled, test::Checkpointed, test::Ended, test::Feeder, test::MakeJob, test::Retried, test::SnapshotOf,
+    test::Started, test::Submitted, test::SubmittedSweep;
 using testing::HasSubstr;
 
 class CoordinatorStateTest : public testing::Test {
@@ -23,7 +23,7 @@ class CoordinatorStateTest : public testing::Test {
   const v1::Job& Job(int64_t number) { return state_.jobs().at(number); }
   // Runs the job once on a group of its own, to the given end.
   void RunOnce(const std::string& job_id, v1::AttemptOutcome outcome) {
-    const int64_t epoch = state_.FindById(job_id)->attempts_size() + 1;
+    const int64_t epoch = NextEpoch(*state_.FindById(job_id));
     feeder_.Apply(Started(job_id, epoch, "group-" + job_id));
     feeder_.Apply(Ended(job_id, epoch, outcome));
   }
@@ -166,6 +166,68 @@ TEST_F(CoordinatorStateTest, KnownRequestIdIsRefusedAndGroupTakesOneJobAtATime) 
   EXPECT_EQ(state_.JobOnGroup("a")->id(), "job-1");
 }
 
+TEST_F(CoordinatorStateTest, NoRoomWaitsLongerEachTimeChargesNothingAndKeepsOneAttempt) {
+  feeder_.Apply(Submitted({MakeJob(1, "run", 1, /*max_restarts=*/0)}));
+  std::vector<int64_t> waits_ms;
+  for (int epoch = 1; epoch <= 7; ++epoch) {
+    feeder_.Apply(Started("job-1", epoch, "a"));
+    feeder_.Apply(Ended("job-1", epoch, v1::NO_ROOM));
+    ASSERT_EQ(Job(1).state(), v1::QUEUED);
+    waits_ms.push_back(Job(1).not_before_unix_ms() - feeder_.history().back().time_unix_ms());
+  }
+  EXPECT_EQ(waits_ms, (std::vector<int64_t>{5'000, 10'000, 20'000, 40'000, 60'000, 60'000, 60'000}));
+  EXPECT_EQ(Job(1).restarts(), 0);
+  EXPECT_EQ(Job(1).attempts_size(), 1) << "however long the disk stays full, the state does not grow";
+  EXPECT_EQ(NextEpoch(Job(1)), 8);
+  EXPECT_THAT(Job(1).reason(),
+              testing::AllOf(HasSubstr("no room on the disk of worker group 'a'"), HasSubstr("as told")));
+
+  feeder_.Apply(Started("job-1", 8, "a"));
+  feeder_.Apply(Checkpointed("job-1", 8, 40));
+  feeder_.Apply(Ended("job-1", 8, v1::NO_ROOM));
+  EXPECT_EQ(Job(1).not_before_unix_ms() - feeder_.history().back().time_unix_ms(), 5'000) << "there was progress";
+  EXPECT_EQ(Job(1).attempts_size(), 2);
+  feeder_.Apply(Started("job-1", 9, "a"));
+  feeder_.Apply(Ended("job-1", 9, v1::COMPLETED));
+  EXPECT_EQ(Job(1).state(), v1::SUCCEEDED);
+}
+
+TEST_F(CoordinatorStateTest, OnlyTheHolderMayWriteAboutAnAttempt) {
+  feeder_.Apply(Submitted({MakeJob(1)}));
+  feeder_.Apply(Started("job-1", 1, "a"));
+  EXPECT_TRUE(state_.CheckHeldBy({"a", "a-1"}, "job-1", 1).ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(state_.CheckHeldBy({"a", "a-2"}, "job-1", 1)));
+  EXPECT_TRUE(absl::IsPermissionDenied(state_.CheckHeldBy({"b", "a-1"}, "job-1", 1)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(state_.CheckHeldBy({"a", "a-1"}, "job-1", 2)));
+  EXPECT_TRUE(absl::IsNotFound(state_.CheckHeldBy({"a", "a-1"}, "job-2", 1)));
+}
+
+TEST_F(CoordinatorStateTest, ChildHoldsItsDifferenceAndShowsItsWholeRecipe) {
+  v1::Event sweep = SubmittedSweep(1, 2);
+  v1::JobsSubmitted& submitted = *sweep.mutable_jobs_submitted();
+  std::vector<v1::Recipe> recipes;
+  for (v1::Job& job : *submitted.mutable_jobs()) {
+    (*job.mutable_recipe()->mutable_labels())["team"] = "blue";
+    for (int i = 0; i < 1000; ++i) job.mutable_recipe()->mutable_quant()->add_skip("layer-" + std::to_string(i));
+    job.mutable_recipe()->mutable_resources()->set_ranks(2 * ParseJobNumber(job.id()));
+    *job.mutable_labels() = job.recipe().labels();
+    recipes.push_back(job.recipe());
+  }
+  feeder_.Apply(sweep);
+  for (int64_t number = 1; number <= 3; ++number) {
+    EXPECT_TRUE(MessageDifferencer::Equals(state_.RecipeOf(Job(number)), recipes[number - 1]));
+    const v1::Job copy = state_.CopyOf(Job(number));
+    EXPECT_TRUE(MessageDifferencer::Equals(copy.recipe(), recipes[number - 1]));
+    EXPECT_EQ(copy.labels().at("team"), "blue");
+    EXPECT_FALSE(copy.has_recipe_difference());
+    EXPECT_EQ(state_.CopyOf(Job(number), {"training"}).labels().at("team"), "blue");
+    EXPECT_EQ(state_.CopyOf(Job(number), {"training"}).recipe().training().steps(), 100);
+    EXPECT_EQ(state_.CopyOf(Job(number), {"training"}).recipe().quant().skip_size(), 0);
+  }
+  EXPECT_EQ(state_.RanksWanted(Job(3)), 6);
+  EXPECT_LT(Job(3).ByteSizeLong(), 200u);
+}
+
 // Any event, sensible or not, against the promises that hold after each.
 class RandomHistoryTest : public testing::TestWithParam<int> {
  protected:
@@ -187,7 +249,7 @@ class RandomHistoryTest : public testing::TestWithParam<int> {
       case 6:
         return Retried(job_id);
       default:
-        return Ended(job_id, epoch, static_cast<v1::AttemptOutcome>(Pick(6)));
+        return Ended(job_id, epoch, static_cast<v1::AttemptOutcome>(Pick(7)));
     }
   }
   int Pick(int64_t n) { return static_cast<int>(random_() % n); }

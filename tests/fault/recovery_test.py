@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from process_test import BIN, ProcessTest, main  # noqa: E402
+from ridgeline_stack import RECIPE  # noqa: E402
 
 STEPS = 400
 
@@ -125,41 +126,85 @@ class Recovery(ProcessTest):
         stack.wait_for(job, lambda j: len(j["attempts"]) >= 2 and step_of(j) >= 20, "a second attempt")
         self.assertEqual(int(stack.job(job).get("restarts", 0)), 0)
 
-    def test_AFullDiskFailsTheJobAndSparesTheLastCheckpoint(self):
+    def tearDown(self):
+        self.doCleanups()  # Ends groups and unmounts disks before the folder is removed.
+        super().tearDown()
+
+    def small_disk(self):
+        """A mounted tmpfs of 4 MB, unmounted at the test's end."""
         small = self.folder / "small"
         small.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], capture_output=True)
         if mounted.returncode != 0:
             raise unittest.SkipTest("needs the right to mount a tmpfs")
-        try:
-            stack = self.start(ranks=0)
-            (small / "work").mkdir()
-            env = dict(stack.env, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
-            worker = subprocess.Popen(["mpirun", "-n", "1", "--oversubscribe", "--bind-to", "none",
-                                       BIN / "ridgeline-worker", "--coordinator", stack.address, "--group", "tiny",
-                                       "--work-dir", small / "work"],
-                                      env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(small)], check=False)
+        (small / "work").mkdir()
+        return small
+
+    def group_on(self, stack, small):
+        """A worker group of one rank whose work folder is on the small disk; ended before the disk is unmounted."""
+        env = dict(stack.env, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+        worker = subprocess.Popen(["mpirun", "-n", "1", "--oversubscribe", "--bind-to", "none",
+                                   BIN / "ridgeline-worker", "--coordinator", stack.address, "--group", "tiny",
+                                   "--work-dir", small / "work"],
+                                  env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            worker.terminate()
+            worker.wait(timeout=30)
+        self.addCleanup(end)
+
+    def fill(self, small):
+        with open(small / "filler", "wb", buffering=0) as filler:
             try:
-                job = stack.submit("job", 2000)
-                stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 20, "a checkpoint")
-                with open(small / "filler", "wb", buffering=0) as filler:
-                    try:
-                        while True:
-                            filler.write(b"x" * 4096)
-                    except OSError:
-                        pass
-                ended = stack.wait_for(job, lambda j: j["state"] == "FAILED", "failure")
-                self.assertIn("No space left", ended["reason"])
-                kept = Path(ended["last_checkpoint"]["path"])
-                self.assertTrue((kept / "manifest.json").exists())
-                (small / "filler").unlink()
-                stack.ridgeline("retry", job)
-                stack.wait_for(job, lambda j: len(j["attempts"]) == 2 and step_of(j) > step_of(ended), "progress again")
-            finally:
-                worker.terminate()
-                worker.wait(timeout=30)
-        finally:
-            subprocess.run(["umount", "-l", str(small)], check=False)
+                while True:
+                    filler.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def test_AFullDiskLetsTheJobWaitAndSparesTheLastCheckpoint(self):
+        small = self.small_disk()
+        stack = self.start(ranks=0)
+        self.group_on(stack, small)
+        job = stack.submit("job", 2000)
+        stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 20, "a checkpoint")
+        self.fill(small)
+        waits = stack.wait_for(job, lambda j: j["state"] == "QUEUED" and "tried again in" in j["reason"], "no room")
+        self.assertIn("no room on the disk of worker group 'tiny'", waits["reason"])
+        self.assertIn("No space left", waits["reason"])
+        self.assertIn("no room", stack.ridgeline("list"))
+        kept = small / "work" / waits["last_checkpoint"]["path"]
+        self.assertTrue((kept / "manifest.json").exists())
+        (small / "filler").unlink()
+        done = self.run_cli(stack, "wait", job)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ended = stack.job(job)
+        self.assertEqual(int(ended.get("restarts", 0)), 0)
+        self.assertGreaterEqual(int(ended["attempts"][-1]["resumed_from_step"]), 20)
+
+    def test_ASweepOnAFullDiskWaitsWithTheReasonAndSucceedsWhenThereIsRoom(self):
+        small = self.small_disk()
+        stack = self.start(ranks=0)
+        self.fill(small)
+        self.group_on(stack, small)
+        recipe = stack.folder / "sweep.yaml"
+        recipe.write_text(RECIPE.format(name="sweep", dataset=stack.dataset, steps=20)
+                          + "sweep: {parameters: {training.seed: [1, 2, 3, 4, 5]}}\n")
+        sweep = stack.ridgeline("submit", "-f", str(recipe), "-o", "name").split()[0]
+
+        def children():
+            jobs = json.loads(stack.ridgeline("list", "--parent", sweep, "-o", "json"))
+            return jobs["jobs"] if isinstance(jobs, dict) else jobs
+        first = children()[0]["id"]
+        # Three times in vain, and still nothing has failed.
+        stack.wait_for(first, lambda j: int(j.get("no_room_in_a_row", 0)) >= 3, "three attempts without room")
+        waiting = children()
+        self.assertEqual({j["state"] for j in waiting} - {"QUEUED", "RUNNING"}, set())
+        self.assertEqual([j["attempts"] for j in waiting[1:]], [[]] * 4, "the others wait for the full group")
+        (small / "filler").unlink()
+        done = self.run_cli(stack, "wait", sweep)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([j["state"] for j in children()], ["SUCCEEDED"] * 5)
 
 
 if __name__ == "__main__":

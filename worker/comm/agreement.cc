@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/file.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
 namespace {
+
+// What a rank says of itself.
+constexpr double kFailed = 1, kFailedForRoom = 2;
 
 // Of an error that one rank tells the others.
 constexpr size_t kMaxMessageBytes = 1024;
@@ -35,12 +39,13 @@ absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine, Co
 
 absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what, Communicator& communicator) {
   std::vector<double> failed(static_cast<size_t>(communicator.size()), 0);
-  failed[static_cast<size_t>(communicator.rank())] = mine.ok() ? 0 : 1;
+  failed[static_cast<size_t>(communicator.rank())] = mine.ok() ? 0 : IsNoRoom(mine) ? kFailedForRoom : kFailed;
   RETURN_IF_ERROR(communicator.AllReduceSum(std::span<double>(failed), what));
-  auto first = std::find(failed.begin(), failed.end(), 1);
+  auto first = std::find_if(failed.begin(), failed.end(), [](double kind) { return kind > 0; });
   if (first == failed.end()) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::string message, MessageOfRank(static_cast<int>(first - failed.begin()), mine, communicator));
-  return absl::Status(mine.ok() ? absl::StatusCode::kAborted : mine.code(), message);
+  absl::Status agreed(mine.ok() ? absl::StatusCode::kAborted : mine.code(), message);
+  return *first == kFailedForRoom ? MarkNoRoom(std::move(agreed)) : agreed;
 }
 
 }  // namespace ridgeline

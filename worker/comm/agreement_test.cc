@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "common/file.h"
 
 namespace ridgeline {
 namespace {
@@ -38,6 +41,13 @@ TEST(AgreementTest, EveryRankHearsTheFirstFailureAndNoneGoesOn) {
 TEST(AgreementTest, AnEndlessMessageIsCutNotLost) {
   const std::vector<absl::Status> told = Told({absl::InternalError(std::string(5000, 'x')), absl::OkStatus()});
   EXPECT_EQ(told[1].message(), "rank 0: " + std::string(1024, 'x'));
+}
+
+TEST(AgreementTest, EveryRankHearsThatADiskIsFull) {
+  for (const absl::Status& status : Told({absl::OkStatus(), ErrnoStatus(ENOSPC, "writing x")}))
+    EXPECT_TRUE(IsNoRoom(status));
+  for (const absl::Status& status : Told({absl::OkStatus(), absl::ResourceExhaustedError("out of memory")}))
+    EXPECT_FALSE(IsNoRoom(status));
 }
 
 }  // namespace

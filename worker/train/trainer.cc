@@ -206,10 +206,7 @@ absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
 
 // The folder to resume from; empty starts from step 0.
 absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
-  if (assignment_.has_resume_from()) {
-    const std::string root = std::filesystem::path(assignment_.resume_from().path()).parent_path().string();
-    return FindNewestCheckpoint(root, assignment_.job_id(), recipe_hash_);
-  }
+  if (assignment_.has_resume_from()) return FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
   if (assignment_.epoch() > 1) {
     // An earlier attempt may have written one while the coordinator was away.
     absl::StatusOr<std::string> folder = FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
@@ -378,6 +375,8 @@ absl::Status Attempt::WriteCheckpointOnRoot() {
   state.tensors.tensors = optimizer_->State();
   for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
   ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));
+  // From the work folder: another group may see the same storage at another place.
+  checkpoint.set_path(std::filesystem::path(checkpoint.path()).lexically_relative(options_.work_dir).string());
   options_.observer->OnCheckpoint(checkpoint);
   const absl::Status removed =
       RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), assignment_.epoch());
