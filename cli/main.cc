@@ -1,75 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `ridgeline`: parses the command line, runs one verb, turns its status into message and exit code.
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <cstdlib>
 
 #include "cli/shared/exit_code.h"
-#include "cli/shared/verb.h"
-#include "cli/verbs/verbs.h"
-#include "recipes/suggest.h"
+#include "cli/verbs/command_line.h"
+#include "common/print.h"
 
 namespace ridgeline {
 namespace {
 
-void Configure(CLI::App* app, Session* session) {
-  app->description("Trains language models of 1 to 4 bits and measures which is best for its storage and energy.");
-  app->add_option("--coordinator", session->coordinator, "Address of the coordinator, HOST:PORT")
-      ->envname("RIDGELINE_COORDINATOR")
-      ->type_name("HOST:PORT");
-  app->add_option("--state", session->state_dir, "Folder of the local stack (default: ~/.local/state/ridgeline)")
-      ->envname("RIDGELINE_STATE")
-      ->type_name("DIR");
-  app->fallthrough();
-  app->require_subcommand(1);
-  app->footer(
-      "\nStart here:\n  ridgeline up && ridgeline doctor\nExit codes: 0 ok, 1 error, 2 usage or bad recipe, "
-      "3 not found, 4 not allowed,\n5 unreachable, 6 conflict, 7 quota, 10 job failed, 11 job cancelled, "
-      "12 time-out, 130 detached.");
-  AddVerbs(app, session);
-}
-
-// The app or verb that still wants a verb, and the words that it could be.
-const CLI::App* DeepestVerb(const CLI::App* app) {
-  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
-  return app;
-}
-
-// "unknown verb 'lits' (did you mean 'list'?)"; empty if the error is not about a verb.
-std::string UnknownVerbMessage(const CLI::App& app) {
-  const CLI::App* verb = DeepestVerb(&app);
-  if (verb->get_require_subcommand_min() == 0) return "";
-  std::string typed;
-  for (const std::string& word : app.remaining(true)) {
-    if (typed.empty() && !word.starts_with("-")) typed = word;
-  }
-  if (typed.empty()) return "";
-  std::vector<std::string> words;
-  for (const CLI::App* candidate : verb->get_subcommands([](const CLI::App*) { return true; })) {
-    if (!candidate->get_group().empty()) words.push_back(candidate->get_name());
-  }
-  const std::vector<std::string> nearest = recipe_internal::Nearest(typed, words);
-  if (!nearest.empty()) return fmt::format("unknown verb '{}' (did you mean '{}'?)", typed, nearest.front());
-  return fmt::format("unknown verb '{}' (one of: {})", typed, fmt::join(words, ", "));
-}
-
-// "ridgeline frontier export"
-std::string FullName(const CLI::App* app) {
-  return app->get_parent() == nullptr ? app->get_name() : FullName(app->get_parent()) + " " + app->get_name();
-}
-
-int ReportParseError(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-  const std::string unknown_verb = UnknownVerbMessage(app);
-  fmt::print(stderr, "ridgeline: {} (see `{} --help`)\n", unknown_verb.empty() ? error.what() : unknown_verb.c_str(),
-             FullName(DeepestVerb(&app)));
-  return kExitUsage;
-}
-
 int Report(const absl::StatusOr<int>& result) {
   if (result.ok()) return *result;
-  fmt::print(stderr, "ridgeline: {}\n", std::string(result.status().message()));
+  PrintErr("ridgeline: {}\n", std::string(result.status().message()));
   return ExitCodeOf(result.status());
 }
 
@@ -79,9 +21,9 @@ int Main(int argc, char** argv) {
   CLI::App app("", "ridgeline");
   session.root = &app;
   session.arguments.assign(argv + 1, argv + argc);
-  Configure(&app, &session);
+  DeclareCommandLine(&app, &session);
   if (argc == 1) {
-    fmt::print("{}", app.help());
+    WriteOut(app.help());
     return kExitOk;
   }
   try {
@@ -95,4 +37,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace ridgeline
 
-int main(int argc, char** argv) { return ridgeline::Main(argc, argv); }
+int main(int argc, char** argv) {
+  ridgeline::OpenStandardStreams();
+  return ridgeline::FinishOutput(ridgeline::Main(argc, argv));
+}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/status_macros.h"
+#include "common/text_width.h"
 #include "fmt/format.h"
 #include "frontier/gnuplot.h"
 
@@ -16,6 +17,8 @@ namespace {
 // Of Okabe and Ito, which people with colour-blindness can tell apart; a dash pattern for each round through them.
 constexpr std::array<const char*, 8> kColours = {"#3f4650", "#0072b2", "#d55e00", "#009e73",
                                                  "#cc79a7", "#e69f00", "#56b4e9", "#7a5195"};
+
+constexpr int kNameColumns = 40, kTitleColumns = 100;
 
 using Value = std::function<std::pair<bool, double>(const v1::MetricPoint&)>;
 
@@ -51,7 +54,7 @@ std::string PanelScript(const std::vector<JobCurve>& curves, const Panel& panel,
     blocks += fmt::format("{} << END\n{}END\n", block, data);
     plots += fmt::format("{}{} using 1:2 with linespoints lw 2 pt 7 ps 0.7 dt {} lc rgb '{}' title {} noenhanced",
                          plots.empty() ? "plot " : ", \\\n  ", block, 1 + i / kColours.size(),
-                         kColours[i % kColours.size()], GnuplotString(curves[i].name));
+                         kColours[i % kColours.size()], GnuplotString(Shortened(curves[i].name, kNameColumns)));
   }
   if (plots.empty()) return "";
   return fmt::format("{}set ylabel {}\n{}\n", blocks, GnuplotString(panel.axis_name), plots);
@@ -66,17 +69,18 @@ std::string CurvesPlotScript(const std::vector<JobCurve>& curves, const CurvesPl
     if (std::string script = PanelScript(curves, panel, panels.size()); !script.empty()) panels.push_back(script);
   if (panels.empty()) return "";
   std::string script = fmt::format(
-      "set terminal {} size {},{} font 'DejaVu Sans,13' background rgb '#ffffff'\nset output '{}'\n"
+      "set encoding utf8\nset terminal {} size {},{} font '{},13' background rgb '#ffffff'\nset output '{}'\n"
       "set multiplot layout 1,{} title {} noenhanced font ',16'\nset border 3 lc rgb '#6b7280'\nset tics nomirror\n"
       "set grid lc rgb '#e5e7eb' lt 1\nset key below left Left reverse samplen 2 horizontal\n"
       "set xlabel 'Optimizer steps' offset 0,0.4\nset format y '%.2f'\n",
-      terminal, options.width_px, options.height_px, kGnuplotOutput, panels.size(), GnuplotString(options.title));
+      terminal, options.width_px, options.height_px, kPlotFont, kGnuplotOutput, panels.size(),
+      GnuplotString(Shortened(options.title, kTitleColumns)));
   for (const std::string& panel : panels) script += panel;
   return script + "unset multiplot\n";
 }
 
-absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
-                        const CurvesPlotOptions& options) {
+absl::StatusOr<PictureNotes> PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
+                                        const CurvesPlotOptions& options) {
   ASSIGN_OR_RETURN(std::string terminal, GnuplotTerminalFor(path));
   const std::string script = CurvesPlotScript(curves, options, terminal);
   if (script.empty())

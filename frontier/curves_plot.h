@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "frontier/gnuplot.h"
 #include "ridgeline/v1/job.pb.h"
 
 namespace ridgeline {
@@ -23,8 +24,8 @@ struct CurvesPlotOptions {
 
 // Held-out loss against steps, one line a job; a second panel with the loss on the second kind of text where some job
 // has it. The ending of `path` decides: .svg or .png. FAILED_PRECONDITION without gnuplot, or if no job was validated.
-absl::Status PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
-                        const CurvesPlotOptions& options = {});
+absl::StatusOr<PictureNotes> PlotCurves(const std::vector<JobCurve>& curves, const std::string& path,
+                                        const CurvesPlotOptions& options = {});
 
 // The program that draws them; empty if no job was validated.
 std::string CurvesPlotScript(const std::vector<JobCurve>& curves, const CurvesPlotOptions& options,

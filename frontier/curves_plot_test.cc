@@ -50,15 +50,15 @@ TEST(CurvesPlotTest, AHostileNameStaysText) {
 TEST(CurvesPlotTest, WritesAPicture) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("curves_" + std::to_string(::getpid()) + ".svg")).string();
-  const absl::Status status = PlotCurves({Curve("ridge", true)}, path);
+  const absl::Status status = PlotCurves({Curve("ridge", true)}, path).status();
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_THAT(ReadFile(path).value(), HasSubstr("<svg"));
   std::filesystem::remove(path);
 }
 
 TEST(CurvesPlotTest, WithoutValidationsThereIsNothingToPlot) {
-  EXPECT_EQ(PlotCurves({{.name = "young"}}, "x.svg").code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(PlotCurves({Curve("ridge", false)}, "x.gif").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(PlotCurves({{.name = "young"}}, "x.svg").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(PlotCurves({Curve("ridge", false)}, "x.gif").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontier/gnuplot.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
 #include "common/file.h"
+#include "common/file_writer.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
-
-extern char** environ;
+#include "frontier/glyphs.h"
+#include "frontier/run_program.h"
 
 namespace ridgeline {
 namespace {
@@ -41,27 +38,21 @@ class ScratchFolder {
   std::string path_;
 };
 
-// Starts gnuplot without a shell, in the scratch folder; what it says goes to its file "messages".
-absl::StatusOr<int> RunGnuplot(const ScratchFolder& folder) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.path().c_str());
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "messages", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  std::string arguments[] = {"gnuplot", "--default-settings", "plot.gp"};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), nullptr};
-  pid_t pid = 0;
-  int error = ::posix_spawnp(&pid, "gnuplot", &actions, nullptr, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error == ENOENT)
+absl::StatusOr<ProgramOutput> RunGnuplot(const ScratchFolder& folder) {
+  absl::StatusOr<ProgramOutput> output = RunProgram({"gnuplot", "--default-settings", "plot.gp"}, folder.path());
+  if (absl::IsNotFound(output.status()))
     return absl::FailedPreconditionError("plots need gnuplot; install it (Debian: apt-get install gnuplot-nox)");
-  if (error != 0) return ErrnoStatus(error, "starting gnuplot");
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return ErrnoStatus(errno, "waiting for gnuplot");
+  return output;
+}
+
+// A viewer shows each character in the first of these that has it.
+void NameFallbackFonts(std::string* svg) {
+  const std::string ours = fmt::format("font-family=\"{}\"", kPlotFont);
+  const std::string with_others = fmt::format(
+      "font-family=\"{}, Noto Sans, Noto Sans CJK SC, WenQuanYi Micro Hei, Noto Color Emoji, sans-serif\"", kPlotFont);
+  for (size_t at = svg->find(ours); at != std::string::npos; at = svg->find(ours, at + with_others.size())) {
+    svg->replace(at, ours.size(), with_others);
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace
@@ -89,16 +80,31 @@ std::string GnuplotString(const std::string& text) {
   return quoted + "'";
 }
 
-absl::Status DrawWithGnuplot(const std::string& script, const std::string& path) {
+std::string PictureNotes::Warning() const {
+  if (missing_glyphs.empty()) return "";
+  return fmt::format(
+      "no installed font has {}: the picture shows □ instead (Debian: apt-get install fonts-noto-core "
+      "fonts-wqy-microhei; "
+      "an .svg needs fonts only where it is looked at)",
+      missing_glyphs);
+}
+
+absl::StatusOr<PictureNotes> DrawWithGnuplot(const std::string& script, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string terminal, GnuplotTerminalFor(path));
   ASSIGN_OR_RETURN(auto folder, ScratchFolder::Make());
-  RETURN_IF_ERROR(WriteFileAtomically(folder->File("plot.gp"), script));
-  ASSIGN_OR_RETURN(int exit_code, RunGnuplot(*folder));
+  PictureNotes notes;
+  const bool is_svg = terminal == "svg";
+  const std::string drawable =
+      is_svg ? script : WithoutMissing(script, Glyphs::OfInstalledFonts(), &notes.missing_glyphs);
+  RETURN_IF_ERROR(WriteFileAtomically(folder->File("plot.gp"), drawable));
+  ASSIGN_OR_RETURN(const ProgramOutput output, RunGnuplot(*folder));
   auto picture = ReadFile(folder->File(kGnuplotOutput));
-  if (exit_code != 0 || !picture.ok() || picture->empty()) {
-    std::string messages = ReadFile(folder->File("messages"), 1 << 20).value_or("");
-    return absl::InternalError(fmt::format("gnuplot failed with exit code {}: {}", exit_code, messages));
+  if (output.exit_code != 0 || !picture.ok() || picture->empty()) {
+    return absl::InternalError(fmt::format("gnuplot failed with exit code {}: {}", output.exit_code, output.text));
   }
-  return WriteFileAtomically(path, *picture);
+  if (is_svg) NameFallbackFonts(&*picture);
+  RETURN_IF_ERROR(WriteOutputFile(path, *picture));
+  return notes;
 }
 
 }  // namespace ridgeline

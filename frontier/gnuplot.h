@@ -20,7 +20,18 @@ absl::StatusOr<std::string> GnuplotTerminalFor(const std::string& path);
 // a space, a byte that is not UTF-8 a question mark.
 std::string GnuplotString(const std::string& text);
 
-// Replaces `path` by the picture. FAILED_PRECONDITION without gnuplot; INTERNAL with its messages if it fails.
-absl::Status DrawWithGnuplot(const std::string& script, const std::string& path);
+// The font of all text, as gnuplot and SVG viewers know it.
+inline constexpr char kPlotFont[] = "DejaVu Sans";
+
+// What a picture lacks.
+struct PictureNotes {
+  std::string missing_glyphs;  // Characters of the script that no installed font has.
+  // For people, with a remedy; empty if the picture lacks nothing.
+  std::string Warning() const;
+};
+
+// Writes the picture to `path` (see FileWriter), .svg or .png as GnuplotTerminalFor has it. FAILED_PRECONDITION without
+// gnuplot; INTERNAL with its messages if it fails.
+absl::StatusOr<PictureNotes> DrawWithGnuplot(const std::string& script, const std::string& path);
 
 }  // namespace ridgeline

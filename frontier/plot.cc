@@ -8,8 +8,8 @@
 
 namespace ridgeline {
 
-absl::Status PlotFrontier(const std::vector<v1::FrontierPoint>& points, const std::string& path,
-                          const FrontierPlotOptions& options) {
+absl::StatusOr<PictureNotes> PlotFrontier(const std::vector<v1::FrontierPoint>& points, const std::string& path,
+                                          const FrontierPlotOptions& options) {
   ASSIGN_OR_RETURN(std::string terminal, GnuplotTerminalFor(path));
   std::string script = FrontierPlotScript(points, options, terminal, kGnuplotOutput);
   if (script.empty()) {

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "frontier/gnuplot.h"
 #include "ridgeline/v1/frontier.pb.h"
 
 namespace ridgeline {
@@ -19,7 +20,7 @@ struct FrontierPlotOptions {
 // Two panels: accuracy against stored bytes and against energy (joules per token if measured, else the proxy), both
 // costs on a logarithmic axis; one colour an estimator, one marker a format, the Pareto line, and every point labelled
 // without overlap. The ending of `path` decides: .svg or .png. FAILED_PRECONDITION without gnuplot or without points.
-absl::Status PlotFrontier(const std::vector<v1::FrontierPoint>& points, const std::string& path,
-                          const FrontierPlotOptions& options = {});
+absl::StatusOr<PictureNotes> PlotFrontier(const std::vector<v1::FrontierPoint>& points, const std::string& path,
+                                          const FrontierPlotOptions& options = {});
 
 }  // namespace ridgeline

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "common/utf8.h"
+#include "common/text_width.h"
 #include "fmt/format.h"
 #include "frontier/gnuplot.h"
 #include "frontier/pareto.h"
@@ -19,8 +19,11 @@ constexpr char kInk[] = "#2b2f36";
 constexpr char kQuiet[] = "#6b7280";
 constexpr char kGridColour[] = "#e5e7eb";
 constexpr char kParetoColour[] = "#8a8f98";
-constexpr double kLabelFont = 13;      // In gnuplot's points, as all fonts below,
+constexpr double kTitleFont = 21, kSubtitleFont = 14;
+constexpr double kLabelFont = 13;      // In gnuplot's points, as all fonts here,
 constexpr double kLabelHeightPx = 16;  // which both terminals are scaled to draw this high.
+constexpr double kColumnShare = 0.58;  // Of that height: the width of a column.
+constexpr int kLabelColumns = 30;
 constexpr double kMarkerRadiusPx = 9;
 constexpr double kLegendWidthPx = 215;
 constexpr double kLeftPx = 96, kGapPx = 100, kBottomPx = 84, kTopPx = 92, kRightPx = 26;
@@ -50,18 +53,17 @@ std::string LabelText(const v1::FrontierPoint& point) {
     if (!point.weight_scheme().empty()) text += " " + point.weight_scheme();
     if (point.estimator() != "none") text += " " + FormatName(point);
   }
-  auto code_points = Utf8ToCodePoints(text);
-  if (!code_points.ok() || code_points->size() <= 30) return text;
-  std::string cut;
-  for (char32_t c : code_points->substr(0, 29)) AppendUtf8(c, &cut);
-  return cut + "…";
+  return Shortened(text, kLabelColumns);
 }
 
-// An upper estimate for DejaVu Sans, the widest of the usual sans-serif fonts.
-double TextWidthPx(const std::string& text) {
-  auto code_points = Utf8ToCodePoints(text);
-  double characters = static_cast<double>(code_points.ok() ? code_points->size() : text.size());
-  return characters * kLabelHeightPx * 0.58 + 4;
+// An upper estimate for DejaVu Sans, the widest of the usual sans-serif fonts; a wide character is as wide as it is
+// high.
+double TextWidthPx(const std::string& text) { return ColumnsOf(text) * kLabelHeightPx * kColumnShare + 4; }
+
+// The text, cut to what a line of this width holds in this font.
+std::string FitPx(const std::string& text, double width_px, double font) {
+  const double column_px = kLabelHeightPx * kColumnShare * font / kLabelFont;
+  return Shortened(text, std::max(1, static_cast<int>(width_px / column_px)));
 }
 
 Styles StylesOf(const std::vector<v1::FrontierPoint>& points) {
@@ -197,7 +199,7 @@ void DrawAxes(const Panel& panel, Canvas* canvas) {
   canvas->Line(fmt::format("set ytics scale 0 ({})", ticks(panel.y)));
   double middle = (panel.frame.left + panel.frame.right) / 2;
   canvas->Text(middle, panel.frame.bottom - 54, panel.axis_name, kInk, 14, "center");
-  canvas->Text(panel.frame.left - 74, (panel.frame.bottom + panel.frame.top) / 2,
+  canvas->Text(panel.frame.left - 80, (panel.frame.bottom + panel.frame.top) / 2,
                "Next-token accuracy on held-out text", kInk, 14, "center rotate by 90");
 }
 
@@ -273,7 +275,7 @@ void DrawLegend(const Styles& styles, Canvas* canvas) {
   };
   auto entry = [&](const std::string& text, int marker, const std::string& colour) {
     canvas->Marker(x + 12, y, marker, colour, 1.5);
-    canvas->Text(x + 30, y, text, kInk, kLabelFont);
+    canvas->Text(x + 30, y, FitPx(text, kLegendWidthPx - 34, kLabelFont), kInk, kLabelFont);
     y -= 24;
   };
   heading("Estimator (colour)");
@@ -302,15 +304,16 @@ void DrawHead(const std::string& terminal, const std::string& output, const std:
   const auto& options = canvas->options();
   canvas->Line("set encoding utf8");
   bool svg = terminal == "svg";
-  canvas->Line(fmt::format("set terminal {} {} size {},{} font 'DejaVu Sans,13' fontscale {} background rgb '#ffffff'",
-                           terminal, svg ? "fixed" : "", options.width_px, options.height_px, svg ? 1.23 : 0.92));
+  canvas->Line(fmt::format("set terminal {} {} size {},{} font '{},13' fontscale {} background rgb '#ffffff'", terminal,
+                           svg ? "fixed" : "", options.width_px, options.height_px, kPlotFont, svg ? 1.23 : 0.92));
   canvas->Line(fmt::format("set output {}", GnuplotString(output)));
   canvas->Line(
       fmt::format("unset key; set border 3 lc rgb '{}'; set grid lc rgb '{}' lt 1 lw 1 back", kQuiet, kGridColour));
   canvas->Line(fmt::format("set tics nomirror textcolor rgb '{}'; set logscale x", kQuiet));
   canvas->Line("set multiplot");
-  canvas->Text(kLeftPx, options.height_px - 34, options.title, kInk, 21);
-  canvas->Text(kLeftPx, options.height_px - 64, subtitle, kQuiet, 14);
+  const double width_px = options.width_px - kLeftPx - kRightPx;
+  canvas->Text(kLeftPx, options.height_px - 34, FitPx(options.title, width_px, kTitleFont), kInk, kTitleFont);
+  canvas->Text(kLeftPx, options.height_px - 64, FitPx(subtitle, width_px, kSubtitleFont), kQuiet, kSubtitleFont);
 }
 
 void PlacePanels(std::vector<Panel>* panels, const FrontierPlotOptions& options) {

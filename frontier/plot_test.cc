@@ -59,7 +59,7 @@ class PlotTest : public ::testing::Test {
 };
 
 TEST_F(PlotTest, SvgIsXmlThatNamesEveryPointAndAxis) {
-  ASSERT_EQ(PlotFrontier(SomePoints(), Path("new/frontier.svg")), absl::OkStatus());
+  ASSERT_EQ(PlotFrontier(SomePoints(), Path("new/frontier.svg")).status(), absl::OkStatus());
   EXPECT_TRUE(IsXml(Path("new/frontier.svg")));
   std::string svg = ReadFile(Path("new/frontier.svg")).value();
   for (const char* text : {"<svg", "none", "ridge-a1w1", "ste-a1w1", "MiB", "KiB", "accuracy", "Stored bytes",
@@ -68,7 +68,8 @@ TEST_F(PlotTest, SvgIsXmlThatNamesEveryPointAndAxis) {
 }
 
 TEST_F(PlotTest, PngHasItsSignatureAndTheSizeAskedFor) {
-  ASSERT_EQ(PlotFrontier(SomePoints(), Path("frontier.png"), {.width_px = 1000, .height_px = 500}), absl::OkStatus());
+  ASSERT_EQ(PlotFrontier(SomePoints(), Path("frontier.png"), {.width_px = 1000, .height_px = 500}).status(),
+            absl::OkStatus());
   std::string png = ReadFile(Path("frontier.png")).value();
   EXPECT_THAT(png, StartsWith("\x89PNG\r\n\x1A\n"));
   EXPECT_EQ(png.substr(16, 8), std::string("\0\0\x03\xE8\0\0\x01\xF4", 8));
@@ -86,37 +87,37 @@ TEST_F(PlotTest, HostileNamesAreTextAndNeverCommands) {
     points.back().set_model(name);
     points.back().set_weight_format(name);
   }
-  ASSERT_EQ(PlotFrontier(points, Path("frontier.svg"), {.title = points[0].name()}), absl::OkStatus());
+  ASSERT_EQ(PlotFrontier(points, Path("frontier.svg"), {.title = points[0].name()}).status(), absl::OkStatus());
   EXPECT_TRUE(IsXml(Path("frontier.svg")));
-  EXPECT_EQ(PlotFrontier(points, Path("frontier.png"), {.title = points[1].name()}), absl::OkStatus());
+  EXPECT_EQ(PlotFrontier(points, Path("frontier.png"), {.title = points[1].name()}).status(), absl::OkStatus());
   EXPECT_FALSE(fs::exists(mark));
 }
 
 TEST_F(PlotTest, OnePointAndExtremeValuesAreDrawn) {
-  EXPECT_EQ(PlotFrontier({Point("only", "ridge", 0.3, 4096)}, Path("one.svg")), absl::OkStatus());
+  EXPECT_EQ(PlotFrontier({Point("only", "ridge", 0.3, 4096)}, Path("one.svg")).status(), absl::OkStatus());
   auto no_energy = Point("no energy", "ste", 0, 1);
   no_energy.clear_energy_proxy();
-  EXPECT_EQ(PlotFrontier({no_energy}, Path("no_energy.svg")), absl::OkStatus());
+  EXPECT_EQ(PlotFrontier({no_energy}, Path("no_energy.svg")).status(), absl::OkStatus());
   EXPECT_THAT(ReadFile(Path("no_energy.svg")).value(), Not(HasSubstr("Energy")));
-  EXPECT_EQ(PlotFrontier({Point("big", "none", 1, 1e17), Point("small", "none", 0, 1)}, Path("wide.svg")),
+  EXPECT_EQ(PlotFrontier({Point("big", "none", 1, 1e17), Point("small", "none", 0, 1)}, Path("wide.svg")).status(),
             absl::OkStatus());
 }
 
 TEST_F(PlotTest, WhatCannotBeDrawnIsAnErrorWithARemedy) {
-  absl::Status ending = PlotFrontier(SomePoints(), Path("frontier.pdf"));
+  absl::Status ending = PlotFrontier(SomePoints(), Path("frontier.pdf")).status();
   EXPECT_EQ(ending.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(ending.message()), HasSubstr(".svg"));
   auto unmeasured = Point("x", "ridge", 0.5, 100);
   unmeasured.clear_accuracy();
   for (const auto& points : {std::vector<v1::FrontierPoint>{}, {unmeasured}, {Point("free", "ridge", 0.5, 0)}})
-    EXPECT_EQ(PlotFrontier(points, Path("frontier.svg")).code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(PlotFrontier(points, Path("frontier.svg")).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_FALSE(fs::exists(Path("frontier.svg")));
 }
 
 TEST_F(PlotTest, AMissingGnuplotIsNamed) {
   std::string path = std::getenv("PATH");
   ::setenv("PATH", folder_.c_str(), 1);
-  absl::Status status = PlotFrontier(SomePoints(), Path("frontier.svg"));
+  absl::Status status = PlotFrontier(SomePoints(), Path("frontier.svg")).status();
   ::setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("apt-get install gnuplot-nox"));

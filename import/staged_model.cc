@@ -59,7 +59,7 @@ absl::Status CheckModelName(const std::string& name) {
 
 absl::StatusOr<StagedModel> StagedModel::Create(const std::string& name) {
   RETURN_IF_ERROR(CheckModelName(name));
-  const std::string store = ModelStoreDir();
+  ASSIGN_OR_RETURN(const std::string store, ModelStoreDir());
   RETURN_IF_ERROR(MakeDirectories(store));
   std::string pattern = store + "/.import-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return ErrnoStatus(errno, fmt::format("making a folder in {}", store));
@@ -92,14 +92,15 @@ absl::Status StagedModel::WriteImportJson(const std::string& source) const {
 absl::StatusOr<std::string> StagedModel::Publish(const std::string& source, bool replace) {
   RETURN_IF_ERROR(WriteImportJson(source));
   RETURN_IF_ERROR(SyncDirectory(folder()));
-  const std::string target = (fs::path(ModelStoreDir()) / name_).string();
+  const std::string store = fs::path(scratch_).parent_path().string();
+  const std::string target = store + "/" + name_;
   if (::rename(folder().c_str(), target.c_str()) != 0) {
     if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
       return ErrnoStatus(errno, fmt::format("naming {}", target));
     if (!replace) return absl::AlreadyExistsError(fmt::format("{} is there already (--force replaces it)", target));
     RETURN_IF_ERROR(Exchange(folder(), target));
   }
-  RETURN_IF_ERROR(SyncDirectory(ModelStoreDir()));
+  RETURN_IF_ERROR(SyncDirectory(store));
   return target;
 }
 

@@ -36,7 +36,7 @@ ImportedModel Describe(const fs::path& folder) {
 }  // namespace
 
 absl::StatusOr<std::vector<ImportedModel>> ListModels() {
-  const std::string store = ModelStoreDir();
+  ASSIGN_OR_RETURN(const std::string store, ModelStoreDir());
   std::error_code error;
   std::vector<ImportedModel> models;
   if (!fs::exists(store, error)) return models;

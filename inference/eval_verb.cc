@@ -4,6 +4,7 @@
 
 #include "common/exit_code.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
 #include "fmt/format.h"
@@ -63,11 +64,11 @@ void Print(const TextScore& score, const std::string& format) {
   if (format == "json") {
     const nlohmann::ordered_json json = {
         {"loss", score.loss}, {"perplexity", score.perplexity}, {"accuracy", score.accuracy}, {"tokens", score.tokens}};
-    fmt::print("{}\n", json.dump(2));
+    PrintOut("{}\n", json.dump(2));
     return;
   }
-  fmt::print("loss        {:.4f} nats per token\nperplexity  {:.2f}\naccuracy    {:.2f} %\ntokens      {}\n",
-             score.loss, score.perplexity, 100 * score.accuracy, score.tokens);
+  PrintOut("loss        {:.4f} nats per token\nperplexity  {:.2f}\naccuracy    {:.2f} %\ntokens      {}\n", score.loss,
+           score.perplexity, 100 * score.accuracy, score.tokens);
 }
 
 }  // namespace

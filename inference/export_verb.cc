@@ -6,6 +6,8 @@
 
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/output_path.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "inference/loaded_model.h"
@@ -68,7 +70,7 @@ absl::Status ExportFolder(const ExportOptions& options, const std::string& path,
     ASSIGN_OR_RETURN(files, TokenizerFiles(path, **tokenizer));
     bounds = {(*tokenizer)->special_tokens().bos_id, (*tokenizer)->special_tokens().eos_id};
   } else {
-    fmt::print(stderr, "ridgeline: the export has no tokenizer: {}\n", std::string(tokenizer.status().message()));
+    PrintErr("ridgeline: the export has no tokenizer: {}\n", std::string(tokenizer.status().message()));
   }
   return SaveHuggingFace(model, saving, bounds, files, options.out);
 }
@@ -97,19 +99,29 @@ absl::Status ExportGguf(const ExportOptions& options, const std::string& path, c
   return SaveGguf(model, saving, *file, options.out);
 }
 
-// Nothing that lies there is replaced.
-absl::Status CheckOut(const std::string& out) {
+// Where the model goes. Nothing that lies there is replaced; a GGUF may also go through a device or FIFO.
+absl::StatusOr<std::string> FreePlace(const ExportOptions& options) {
+  std::string place;
+  if (options.format == "gguf") {
+    ASSIGN_OR_RETURN(const OutputPath output, ResolveOutputFile(options.out));
+    if (output.is_stream) return options.out;
+    place = output.path;
+  } else {
+    ASSIGN_OR_RETURN(place, ResolveOutputFolder(options.out));
+  }
   std::error_code ignored;
-  const bool is_free = !fs::exists(out, ignored) || (fs::is_directory(out, ignored) && fs::is_empty(out, ignored));
-  return is_free ? absl::OkStatus()
-                 : absl::AlreadyExistsError(fmt::format("{} is there already: name another one, or remove it", out));
+  const bool is_free =
+      !fs::exists(place, ignored) || (fs::is_directory(place, ignored) && fs::is_empty(place, ignored));
+  if (is_free) return place;
+  return absl::AlreadyExistsError(fmt::format("{} is there already: name another one, or remove it", options.out));
 }
 
 }  // namespace
 
-absl::StatusOr<int> RunExport(const ExportOptions& options) {
+absl::StatusOr<int> RunExport(const ExportOptions& typed) {
+  ExportOptions options = typed;
   ASSIGN_OR_RETURN(const Dtype dtype, ParseDtype(options));
-  RETURN_IF_ERROR(CheckOut(options.out));
+  ASSIGN_OR_RETURN(options.out, FreePlace(options));
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(options.model));
   StatusLine status;
   status.Show("loading the model");
@@ -119,7 +131,7 @@ absl::StatusOr<int> RunExport(const ExportOptions& options) {
   RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model)
                                            : ExportFolder(options, path, saving, *model));
   status.Clear();
-  fmt::print("{}: {} in {}\n", options.out, options.format, DtypeName(dtype));
+  PrintOut("{}: {} in {}\n", options.out, options.format, DtypeName(dtype));
   return kExitOk;
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/exit_code.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "data/stream_decoder.h"
 #include "fmt/format.h"
@@ -17,11 +18,6 @@
 namespace ridgeline {
 namespace {
 
-void Print(const std::string& text) {
-  fmt::print("{}", text);
-  std::fflush(stdout);
-}
-
 double TokensPerSecond(const Generation& generation) {
   if (generation.ids.size() < 2 || generation.decode_seconds <= 0) return 0;
   return static_cast<double>(generation.ids.size() - 1) / generation.decode_seconds;
@@ -29,8 +25,8 @@ double TokensPerSecond(const Generation& generation) {
 
 void PrintSpeed(const Generation& generation, size_t prompt_tokens, const StatusLine& status) {
   if (!status.is_shown()) return;
-  fmt::print(stderr, "{} tokens, {:.1f} tokens/s; the prompt's {} tokens took {:.2f} s\n", generation.ids.size(),
-             TokensPerSecond(generation), prompt_tokens, generation.prompt_seconds);
+  PrintErr("{} tokens, {:.1f} tokens/s; the prompt's {} tokens took {:.2f} s\n", generation.ids.size(),
+           TokensPerSecond(generation), prompt_tokens, generation.prompt_seconds);
 }
 
 void PrintJson(const std::string& prompt, const std::string& text, size_t prompt_tokens, const Generation& generation) {
@@ -42,7 +38,7 @@ void PrintJson(const std::string& prompt, const std::string& text, size_t prompt
                                        {"end", generation.end},
                                        {"prompt_seconds", generation.prompt_seconds},
                                        {"tokens_per_second", TokensPerSecond(generation)}};
-  Print(json.dump(2) + "\n");
+  WriteOut(json.dump(2) + "\n");
 }
 
 GenerationOptions ToGeneration(const GenerateOptions& options, const Tokenizer& tokenizer) {
@@ -83,18 +79,19 @@ absl::StatusOr<int> RunGenerate(const GenerateOptions& options) {
   std::string text;
   auto take = [&](const std::string& piece) {
     if (streams)
-      Print(piece);
+      WriteOut(piece);
     else
       text += piece;
   };
   ASSIGN_OR_RETURN(const Generation generation,
                    Generate(model.get(), ids, ToGeneration(options, *tokenizer), [&](uint32_t id) {
                      take(decoder.Add(id).value());  // Only ids of the vocabulary are chosen.
-                     return !Interrupted();
+                     return !Interrupted() && FlushOut().ok();
                    }));
+  RETURN_IF_ERROR(FlushOut());
   take(decoder.Finish());
   if (streams)
-    Print("\n");
+    WriteOut("\n");
   else
     PrintJson(prompt, text, ids.size(), generation);
   PrintSpeed(generation, ids.size(), status);

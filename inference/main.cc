@@ -3,9 +3,11 @@
 #include <iostream>
 #include <iterator>
 #include <new>
+#include <sstream>
 
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
@@ -73,6 +75,14 @@ absl::StatusOr<int> RunCaught(const CLI::App& app, const Typed& typed) {
   }
 }
 
+// Of --help and --version.
+int PrintAnswer(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream answer;
+  const int exit_code = app.exit(error, answer, answer);
+  WriteOut(answer.str());
+  return exit_code;
+}
+
 int Main(int argc, char** argv) {
   Typed typed;
   CLI::App app("", "ridgeline-inference");
@@ -80,17 +90,20 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-    fmt::print(stderr, "ridgeline-inference: {} (see `ridgeline-inference --help`)\n", error.what());
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return PrintAnswer(app, error);
+    PrintErr("ridgeline-inference: {} (see `ridgeline-inference --help`)\n", error.what());
     return kExitUsage;
   }
   const absl::StatusOr<int> result = RunCaught(app, typed);
   if (result.ok()) return *result;
-  fmt::print(stderr, "ridgeline: {}\n", std::string(result.status().message()));
+  PrintErr("ridgeline: {}\n", std::string(result.status().message()));
   return ExitCodeOf(result.status());
 }
 
 }  // namespace
 }  // namespace ridgeline
 
-int main(int argc, char** argv) { return ridgeline::Main(argc, argv); }
+int main(int argc, char** argv) {
+  ridgeline::OpenStandardStreams();
+  return ridgeline::FinishOutput(ridgeline::Main(argc, argv));
+}

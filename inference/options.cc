@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference/options.h"
 
+#include "common/number_option.h"
+
 namespace ridgeline {
 namespace {
 
@@ -42,16 +44,18 @@ void DeclareGenerate(CLI::App* verb, GenerateOptions* options) {
                    ->type_name("FILE"));
   DeclareTokenizer(verb, &options->tokenizer);
   verb->add_option("--max-new-tokens", options->max_new_tokens, "Tokens to write, at most (default 128)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
+      ->check(IntegerFrom(1, int64_t{1} << 30))
       ->type_name("N");
   verb->add_option("--temperature", options->temperature,
                    "0: the most probable token always; 1 (default): as probable as the model says")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberFrom(0, 100))
       ->type_name("T");
   verb->add_option("--top-k", options->top_k, "Choose among the K most probable tokens; 0 (default): among all")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->check(IntegerFrom(0, int64_t{1} << 30))
       ->type_name("K");
-  verb->add_option("--seed", options->seed, "Of the choices; the same seed, the same text (default 0)")->type_name("N");
+  verb->add_option("--seed", options->seed, "Of the choices; the same seed, the same text (default 0)")
+      ->check(IntegerFrom(0))
+      ->type_name("N");
   DeclareDtype(verb, &options->dtype);
   verb->add_option("--stop-at-eos", options->stop_at_eos, "End where the model ends its text (default true)")
       ->type_name("true|false");
@@ -68,10 +72,10 @@ void DeclareEval(CLI::App* verb, EvalOptions* options) {
   DeclareTokenizer(verb, &options->tokenizer);
   verb->add_option("--seq-len", options->seq_len,
                    "Tokens of text that are scored together (default: 2048, or the model's longest)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
+      ->check(IntegerFrom(1, int64_t{1} << 30))
       ->type_name("N");
   verb->add_option("--batch", options->batch, "Such windows computed at once (default: as many as make 2048 tokens)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->check(IntegerFrom(1, int64_t{1} << 20))
       ->type_name("N");
   DeclareDtype(verb, &options->dtype);
   DeclareFormat(verb, &options->format, "table", "table (default) or json");

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "common/print.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
@@ -13,14 +14,14 @@ StatusLine::StatusLine() : is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void StatusLine::Show(const std::string& text) {
   if (!is_terminal_) return;
-  fmt::print(stderr, "\r\x1b[K{}", text);
+  PrintErr("\r\x1b[K{}", text);
   std::fflush(stderr);
   is_drawn_ = true;
 }
 
 void StatusLine::Clear() {
   if (!is_drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
+  PrintErr("\r\x1b[K");
   std::fflush(stderr);
   is_drawn_ = false;
 }

@@ -18,6 +18,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "common/clock.h"
 #include "common/file.h"
 
 extern char** environ;
@@ -34,13 +35,14 @@ std::vector<char*> Pointers(std::vector<std::string>* strings) {
   return pointers;
 }
 
-std::vector<std::string> MergedEnvironment(const std::map<std::string, std::string>& added) {
+std::vector<std::string> EnvironmentFor(const SpawnSpec& spec) {
   std::vector<std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (!added.contains(text.substr(0, text.find('=')))) merged.push_back(text);
+    const std::string text = *entry, name = text.substr(0, text.find('='));
+    const bool left_out = spec.environment.contains(name) || (spec.leaves_out && spec.leaves_out(name));
+    if (!left_out) merged.push_back(text);
   }
-  for (const auto& [name, value] : added) merged.push_back(name + "=" + value);
+  for (const auto& [name, value] : spec.environment) merged.push_back(name + "=" + value);
   return merged;
 }
 
@@ -106,7 +108,7 @@ std::string FindOnPath(const std::string& name) {
 absl::StatusOr<pid_t> Spawn(const SpawnSpec& spec) {
   const int log_fd = open(spec.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log_fd < 0) return ErrnoStatus(errno, fmt::format("opening {}", spec.log_path));
-  std::vector<std::string> argv = spec.argv, environment = MergedEnvironment(spec.environment);
+  std::vector<std::string> argv = spec.argv, environment = EnvironmentFor(spec);
   std::vector<char*> argv_pointers = Pointers(&argv), environment_pointers = Pointers(&environment);
   const pid_t parent = getpid();
   const pid_t pid = fork();
@@ -115,6 +117,32 @@ absl::StatusOr<pid_t> Spawn(const SpawnSpec& spec) {
   close(log_fd);
   if (pid < 0) return ErrnoStatus(fork_error, fmt::format("starting {}", spec.argv[0]));
   return pid;
+}
+
+absl::StatusOr<Finished> RunFor(SpawnSpec spec, int64_t limit_ms) {
+  std::string log = (fs::temp_directory_path() / "ridgeline-run-XXXXXX").string();
+  const int fd = mkstemp(log.data());
+  if (fd < 0) return ErrnoStatus(errno, fmt::format("creating {}", log));
+  close(fd);
+  spec.log_path = log;
+  spec.detach = false;
+  const absl::StatusOr<pid_t> pid = Spawn(spec);
+  Finished finished;
+  int status = 0;
+  bool ended = false;
+  for (const int64_t end_ms = SystemClock().MonotonicMs() + limit_ms;
+       pid.ok() && !ended && SystemClock().MonotonicMs() < end_ms; usleep(20'000)) {
+    ended = waitpid(*pid, &status, WNOHANG) == *pid;
+  }
+  if (pid.ok() && !ended) {
+    kill(-*pid, SIGKILL);  // Spawn gave it a process group of its own.
+    waitpid(*pid, &status, 0);
+  }
+  if (ended) finished.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  finished.output = ReadAll(log);
+  unlink(log.c_str());
+  if (!pid.ok()) return pid.status();
+  return finished;
 }
 
 absl::StatusOr<std::string> RunAndCapture(const std::vector<std::string>& argv) {

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/file.h"
+#include "common/home.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -48,14 +48,12 @@ std::string TextOrEmpty(const Json& json, const char* key) {
 
 }  // namespace
 
-std::string DefaultStateDir() {
-  const char* home = std::getenv("HOME");
-  std::string folder = home == nullptr ? "" : home;
-  if (folder.empty()) {
-    const passwd* user = getpwuid(getuid());
-    folder = user == nullptr ? "." : user->pw_dir;
-  }
-  return (fs::path(folder) / ".local/state/ridgeline").string();
+absl::StatusOr<std::string> DefaultStateDir() {
+  const absl::StatusOr<std::string> home = HomeFolder();
+  if (home.ok()) return (fs::path(*home) / ".local/state/ridgeline").string();
+  return absl::Status(home.status().code(),
+                      fmt::format("{}; name the stack's folder with --state DIR or RIDGELINE_STATE",
+                                  std::string(home.status().message())));
 }
 
 StackPaths::StackPaths(const std::string& dir) {

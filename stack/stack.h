@@ -14,8 +14,8 @@
 
 namespace ridgeline {
 
-// ~/.local/state/ridgeline
-std::string DefaultStateDir();
+// ~/.local/state/ridgeline. FAILED_PRECONDITION with the remedy where there is no home folder.
+absl::StatusOr<std::string> DefaultStateDir();
 
 // Files of a state folder. The coordinator keeps its own (coordinator.json, lock, journal) in the same folder.
 struct StackPaths {

@@ -14,10 +14,10 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
-#include <thread>
 
 #include "common/file.h"
 #include "common/status_macros.h"
+#include "stack/mpirun.h"
 
 namespace ridgeline {
 namespace {
@@ -55,27 +55,9 @@ std::string WithPortOf(const std::string& address, const std::string& port_from)
 }
 
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, int ranks, const std::string& coordinator_address) {
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  SpawnSpec spec;
-  spec.argv = {FindOnPath("mpirun"),
-               "-n",
-               fmt::format("{}", ranks),
-               "--bind-to",
-               "none",
-               "--oversubscribe",
-               ProgramDir() + "/ridgeline-worker",
-               "--coordinator",
-               coordinator_address,
-               "--group",
-               "local",
-               "--work-dir",
-               paths.work_dir};
-  spec.environment = {{kCookieVariable, paths.WorkerCookie()},
-                      {"OMP_NUM_THREADS", fmt::format("{}", std::max(1, cores / ranks))}};
-  if (geteuid() == 0) {
-    spec.environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
-    spec.environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
-  }
+  SpawnSpec spec = MpirunSpec(ranks, {ProgramDir() + "/ridgeline-worker", "--coordinator", coordinator_address,
+                                      "--group", "local", "--work-dir", paths.work_dir});
+  spec.environment[kCookieVariable] = paths.WorkerCookie();
   spec.log_path = paths.worker_log;
   return spec;
 }

@@ -14,6 +14,9 @@
 
 namespace ridgeline {
 
+// Of one worker group on one machine.
+inline constexpr int kMaxStackRanks = 1024;
+
 struct SupervisorOptions {
   std::string state_dir;
   int ranks = 1;  // 0: no worker group.
@@ -35,7 +38,7 @@ class RestartBackoff {
 // The address with `port_from`'s port: a restarted coordinator must come back where its clients look for it.
 std::string WithPortOf(const std::string& address, const std::string& port_from);
 
-// What `mpirun` needs to run as many ranks as asked for, with their OpenMP threads sharing the cores.
+// The worker group as a process of ours: mpirun and what it needs (mpirun.h).
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, int ranks, const std::string& coordinator_address);
 
 // REQUIRES: one thread in the process, for as long as Run lasts.

@@ -13,8 +13,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/file_writer.h"
 #include "weights/declared_tensors.h"
-#include "weights/file_writer.h"
 #include "weights/gguf.h"
 
 namespace ridgeline {

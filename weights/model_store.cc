@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/home.h"
+#include "common/status_macros.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
@@ -18,24 +20,30 @@ std::string Environment(const char* name) {
 
 }  // namespace
 
-std::string ModelStoreDir() {
+absl::StatusOr<std::string> ModelStoreDir() {
   if (std::string own = Environment("RIDGELINE_MODELS"); !own.empty()) return own;
-  if (std::string data = Environment("XDG_DATA_HOME"); !data.empty())
+  // A relative one counts for nothing, says the XDG Base Directory Specification.
+  if (std::string data = Environment("XDG_DATA_HOME"); data.starts_with('/'))
     return (fs::path(data) / "ridgeline" / "models").string();
-  return (fs::path(Environment("HOME")) / ".local" / "share" / "ridgeline" / "models").string();
+  const absl::StatusOr<std::string> home = HomeFolder();
+  if (home.ok()) return (fs::path(*home) / ".local" / "share" / "ridgeline" / "models").string();
+  return absl::Status(home.status().code(), fmt::format("{}; name the model store with RIDGELINE_MODELS",
+                                                        std::string(home.status().message())));
 }
 
 absl::StatusOr<std::string> ResolveModelPath(const std::string& name_or_path) {
+  const std::string path = ExpandTilde(name_or_path);
   std::error_code error;
-  if (fs::exists(name_or_path, error)) return name_or_path;
-  const bool is_name = !name_or_path.empty() && name_or_path.find('/') == std::string::npos && name_or_path[0] != '.';
-  const fs::path stored = fs::path(ModelStoreDir()) / name_or_path;
-  if (is_name && fs::is_directory(stored, error)) return stored.string();
-  if (!is_name) return absl::NotFoundError(fmt::format("no model at '{}'", name_or_path));
+  if (fs::exists(path, error)) return path;
+  const bool is_name = !path.empty() && path.find('/') == std::string::npos && path[0] != '.';
+  if (!is_name) return absl::NotFoundError(fmt::format("no model at '{}'", path));
+  ASSIGN_OR_RETURN(const std::string store, ModelStoreDir());
+  const fs::path stored = fs::path(store) / path;
+  if (fs::is_directory(stored, error)) return stored.string();
   return absl::NotFoundError(
       fmt::format("no model '{0}': neither a path, nor in {1}; `ridgeline model list` shows what is there, `ridgeline "
                   "model import` adds to it",
-                  name_or_path, ModelStoreDir()));
+                  path, store));
 }
 
 }  // namespace ridgeline

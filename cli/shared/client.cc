@@ -10,6 +10,7 @@
 
 #include "cli/shared/printable_message.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/printable.h"
 
 namespace ridgeline {
@@ -193,7 +194,7 @@ absl::Status Reconnector::Failed(const absl::Status& status) {
   const int64_t now_ms = clock_.MonotonicMs();
   if (away_since_ms_ < 0) {
     away_since_ms_ = now_ms;
-    fmt::print(stderr, "ridgeline: no answer from the coordinator at {}; trying again\n", address_);
+    PrintErr("ridgeline: no answer from the coordinator at {}; trying again\n", address_);
   }
   if (now_ms - away_since_ms_ >= options_.give_up_after.count()) return status;
   SleepUnlessInterrupted(options_.pause);
@@ -201,7 +202,7 @@ absl::Status Reconnector::Failed(const absl::Status& status) {
 }
 
 void Reconnector::Worked() {
-  if (away_since_ms_ >= 0) fmt::print(stderr, "ridgeline: the coordinator is back\n");
+  if (away_since_ms_ >= 0) PrintErr("ridgeline: the coordinator is back\n");
   away_since_ms_ = -1;
 }
 

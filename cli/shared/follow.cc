@@ -10,6 +10,7 @@
 #include "cli/shared/exit_code.h"
 #include "cli/shared/job_text.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "frontier/pareto.h"
 
@@ -78,7 +79,7 @@ absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, std::strin
       block.Draw(LiveLines(*snapshot, StyleOf(stderr)));
     } else {
       for (const std::string& line : plain.Update(*snapshot, SystemClock().MonotonicMs())) {
-        fmt::print(stderr, "{}\n", line);
+        PrintErr("{}\n", line);
       }
     }
     if (IsTerminal(snapshot->job.state())) {
@@ -93,14 +94,14 @@ absl::Status PrintOutcome(const Client& client, const JobSnapshot& snapshot) {
   const Style style = StyleOf(stdout);
   std::vector<v1::Job> jobs = {snapshot.job};
   jobs.insert(jobs.end(), snapshot.children.begin(), snapshot.children.end());
-  fmt::print("{}", JobTable(jobs, SystemClock().WallUnixMs(), style));
+  WriteOut(JobTable(jobs, SystemClock().WallUnixMs(), style));
   v1::ListPointsRequest request;
   request.set_job(snapshot.job.id());
   ASSIGN_OR_RETURN(const v1::ListPointsResponse response, client.ListPoints(request));
   std::vector<v1::FrontierPoint> points(response.points().begin(), response.points().end());
   if (points.empty()) return absl::OkStatus();
   MarkPareto(&points);
-  fmt::print("\n{}", PointTable(points, style));
+  PrintOut("\n{}", PointTable(points, style));
   return absl::OkStatus();
 }
 

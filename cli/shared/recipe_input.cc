@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cli/shared/parse.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -46,9 +47,9 @@ absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const 
 }
 
 void PrintProblems(const std::vector<RecipeProblem>& problems) {
-  for (const RecipeProblem& problem : problems) fmt::print(stderr, "{}\n", problem.ToString());
-  fmt::print(stderr, "ridgeline: {} {} in the recipe; `ridgeline explain KEY` says what a key takes\n", problems.size(),
-             problems.size() == 1 ? "problem" : "problems");
+  for (const RecipeProblem& problem : problems) PrintErr("{}\n", problem.ToString());
+  PrintErr("ridgeline: {} {} in the recipe; `ridgeline explain KEY` says what a key takes\n", problems.size(),
+           problems.size() == 1 ? "problem" : "problems");
 }
 
 void ResolveDatasetPaths(v1::Recipe* recipe) {

@@ -10,6 +10,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "common/text_width.h"
+
 namespace ridgeline {
 namespace {
 
@@ -58,8 +60,6 @@ size_t EscapeLength(std::string_view text, size_t at) {
   return std::min(end + 1, text.size()) - at;
 }
 
-bool IsContinuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
 }  // namespace
 
 bool IsTerminalOutput(FILE* file) { return isatty(fileno(file)) == 1; }
@@ -96,12 +96,10 @@ std::string ProgressBar(double fraction, int width, const Style& style) {
 int DisplayWidth(std::string_view text) {
   int columns = 0;
   for (size_t i = 0; i < text.size();) {
-    if (const size_t escape = EscapeLength(text, i); escape > 0) {
-      i += escape;
-      continue;
-    }
-    if (!IsContinuation(text[i])) ++columns;
-    ++i;
+    const size_t escape = std::min(text.find('\x1b', i), text.size());
+    columns += ColumnsOf(text.substr(i, escape - i));
+    i = escape;
+    if (i < text.size()) i += std::max<size_t>(1, EscapeLength(text, i));
   }
   return columns;
 }
@@ -110,19 +108,16 @@ std::string FitWidth(std::string_view text, int width) {
   if (DisplayWidth(text) <= width) return std::string(text);
   std::string out;
   bool escaped = false;
-  int columns = 0;
-  for (size_t i = 0; i < text.size();) {
-    size_t length = EscapeLength(text, i);
-    if (length > 0) {
-      escaped = true;
-    } else {
-      if (columns == width) break;
-      length = 1;
-      while (i + length < text.size() && IsContinuation(text[i + length])) ++length;
-      ++columns;
-    }
-    out += text.substr(i, length);
-    i += length;
+  for (size_t i = 0; i < text.size() && width >= 0;) {
+    const size_t escape = std::min(text.find('\x1b', i), text.size());
+    const std::string_view plain = text.substr(i, escape - i), shown = FirstColumns(plain, width);
+    out += shown;
+    if (shown.size() < plain.size()) break;
+    width -= ColumnsOf(plain);
+    const size_t length = escape < text.size() ? std::max<size_t>(1, EscapeLength(text, escape)) : 0;
+    escaped = escaped || length > 0;
+    out += text.substr(escape, length);
+    i = escape + length;
   }
   if (escaped) out += kReset;
   return out;

@@ -31,7 +31,7 @@ std::string Paint(std::string_view text, Color color, const Style& style);
 // `width` columns, filled up to `fraction` (held to 0..1).
 std::string ProgressBar(double fraction, int width, const Style& style);
 
-// Columns that the text takes: code points, without colour codes.
+// Columns that the text takes, without colour codes.
 int DisplayWidth(std::string_view text);
 
 // Cut to `width` columns; colour codes stay whole and end with a reset.

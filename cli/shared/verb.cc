@@ -4,12 +4,21 @@
 
 #include <fmt/format.h>
 
+#include "common/home.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
 
+absl::StatusOr<StackPaths> Session::Paths() const {
+  if (!state_dir.empty()) return StackPaths(ExpandTilde(state_dir));
+  ASSIGN_OR_RETURN(const std::string folder, DefaultStateDir());
+  return StackPaths(folder);
+}
+
 absl::StatusOr<Client> Session::Connect(CallPolicy policy) const {
-  ASSIGN_OR_RETURN(const std::string address, ResolveAddress(coordinator, Paths()));
+  if (!coordinator.empty()) return Client(coordinator, policy);
+  ASSIGN_OR_RETURN(const StackPaths paths, Paths());
+  ASSIGN_OR_RETURN(const std::string address, ResolveAddress("", paths));
   return Client(address, policy);
 }
 

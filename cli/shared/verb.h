@@ -18,14 +18,14 @@
 namespace ridgeline {
 
 struct Session {
-  std::string coordinator;  // --coordinator or RIDGELINE_COORDINATOR; may be empty.
-  std::string state_dir = DefaultStateDir();
+  std::string coordinator;             // --coordinator or RIDGELINE_COORDINATOR; may be empty.
+  std::string state_dir;               // --state or RIDGELINE_STATE; empty: DefaultStateDir().
   const CLI::App* root = nullptr;      // For `completion`.
   std::vector<std::string> arguments;  // As typed, for verbs that another program carries out.
   // An exit code, or an error for main to print.
   std::function<absl::StatusOr<int>()> action;
 
-  StackPaths Paths() const { return StackPaths(state_dir); }
+  absl::StatusOr<StackPaths> Paths() const;
   absl::StatusOr<Client> Connect(CallPolicy policy = {}) const;
 };
 

@@ -6,6 +6,7 @@
 #include "cli/shared/job_text.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -25,10 +26,10 @@ absl::StatusOr<int> CallForEach(const Session& session, const std::vector<std::s
     const absl::StatusOr<v1::Job> job = (client.*call)(name);
     if (job.ok()) {
       const bool cancelling = job->cancel_requested() && !IsTerminal(job->state());
-      fmt::print("{} {}\n", job->id(), cancelling ? "cancelling" : StateName(job->state()));
+      PrintOut("{} {}\n", job->id(), cancelling ? "cancelling" : StateName(job->state()));
       continue;
     }
-    fmt::print(stderr, "ridgeline: {}: {}\n", name, std::string(job.status().message()));
+    PrintErr("ridgeline: {}: {}\n", name, std::string(job.status().message()));
     if (exit_code == kExitOk) exit_code = ExitCodeOf(job.status());
   }
   return exit_code;

@@ -10,6 +10,7 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/file.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "frontier/curves_plot.h"
 
@@ -116,9 +117,9 @@ void PrintTables(const std::vector<Compared>& jobs,
     losses.AddRow({job.job.id(), job.job.name(), std::to_string(steps), held_out.first, held_out.last, second.first,
                    second.last});
   }
-  fmt::print("{}", losses.ToString(StyleOf(stdout)));
+  WriteOut(losses.ToString(StyleOf(stdout)));
   if (differences.empty()) return;
-  fmt::print("\nWhat the recipes differ in:\n");
+  PrintOut("\nWhat the recipes differ in:\n");
   std::vector<Table::Column> columns = {{"KEY"}};
   for (const Compared& job : jobs) columns.push_back({job.job.id()});
   Table table(columns);
@@ -127,7 +128,7 @@ void PrintTables(const std::vector<Compared>& jobs,
     row.insert(row.end(), values.begin(), values.end());
     table.AddRow(row);
   }
-  fmt::print("{}", table.ToString(StyleOf(stdout)));
+  WriteOut(table.ToString(StyleOf(stdout)));
 }
 
 std::string CsvField(const std::string& text) {
@@ -139,15 +140,15 @@ std::string CsvField(const std::string& text) {
 
 // A row a point; absent values are empty.
 void PrintCsv(const std::vector<Compared>& jobs) {
-  fmt::print("job,name,step,train_loss,validation_loss,validation_accuracy,second_loss,second_accuracy\n");
+  PrintOut("job,name,step,train_loss,validation_loss,validation_accuracy,second_loss,second_accuracy\n");
   auto cell = [](bool has, double value) { return has ? fmt::format("{:.6g}", value) : std::string(); };
   for (const Compared& job : jobs)
     for (const v1::MetricPoint& p : job.points) {
       if (!p.has_train_loss() && !p.has_validation_loss()) continue;
-      fmt::print("{},{},{},{},{},{},{},{}\n", job.job.id(), CsvField(job.job.name()), p.step(),
-                 cell(p.has_train_loss(), p.train_loss()), cell(p.has_validation_loss(), p.validation_loss()),
-                 cell(p.has_validation_accuracy(), p.validation_accuracy()), cell(p.has_second_loss(), p.second_loss()),
-                 cell(p.has_second_accuracy(), p.second_accuracy()));
+      PrintOut("{},{},{},{},{},{},{},{}\n", job.job.id(), CsvField(job.job.name()), p.step(),
+               cell(p.has_train_loss(), p.train_loss()), cell(p.has_validation_loss(), p.validation_loss()),
+               cell(p.has_validation_accuracy(), p.validation_accuracy()), cell(p.has_second_loss(), p.second_loss()),
+               cell(p.has_second_accuracy(), p.second_accuracy()));
     }
 }
 
@@ -162,7 +163,7 @@ absl::Status PrintJson(const std::vector<Compared>& jobs,
     }
     json["jobs"].push_back({{"id", job.job.id()}, {"name", job.job.name()}, {"points", std::move(points)}});
   }
-  fmt::print("{}", FormatJson(json, OutputFormat::kJson));
+  WriteOut(FormatJson(json, OutputFormat::kJson));
   return absl::OkStatus();
 }
 
@@ -172,11 +173,12 @@ absl::Status Draw(const std::vector<Compared>& jobs, const CompareOptions& optio
   CurvesPlotOptions plot;
   if (!options.title.empty()) plot.title = options.title;
   for (const std::string& path : options.out) {
-    const absl::Status status = PlotCurves(curves, path, plot);
+    const absl::StatusOr<PictureNotes> notes = PlotCurves(curves, path, plot);
     // Without gnuplot or validations nothing conflicts: a plain error for scripts.
-    if (status.code() == absl::StatusCode::kFailedPrecondition) return absl::UnknownError(status.message());
-    RETURN_IF_ERROR(status);
-    fmt::print(stderr, "{}\n", path);
+    if (absl::IsFailedPrecondition(notes.status())) return absl::UnknownError(notes.status().message());
+    RETURN_IF_ERROR(notes.status());
+    if (const std::string warning = notes->Warning(); !warning.empty()) PrintErr("ridgeline: warning: {}\n", warning);
+    PrintErr("{}\n", path);
   }
   return absl::OkStatus();
 }

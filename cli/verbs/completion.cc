@@ -5,6 +5,7 @@
 #include "cli/shared/exit_code.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 
 namespace ridgeline {
 namespace {
@@ -74,11 +75,11 @@ absl::StatusOr<int> RunCompletion(const Session& session, const CompletionOption
   std::vector<VerbWords> verbs;
   Collect(*session.root, "", &verbs);
   if (options.shell == "fish") {
-    fmt::print("{}", FishScript(verbs));
+    WriteOut(FishScript(verbs));
     return kExitOk;
   }
-  if (options.shell == "zsh") fmt::print("autoload -U +X bashcompinit && bashcompinit\n");
-  fmt::print("{}", BashScript(verbs));
+  if (options.shell == "zsh") PrintOut("autoload -U +X bashcompinit && bashcompinit\n");
+  WriteOut(BashScript(verbs));
   return kExitOk;
 }
 

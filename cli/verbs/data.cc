@@ -9,6 +9,8 @@
 #include "cli/shared/terminal.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
 
@@ -50,12 +52,12 @@ absl::StatusOr<DatasetInfo> Prepare(const PrepareOptions& options) {
 void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
   const std::string& dir = options.prepare.out_dir;
   if (options.format == OutputFormat::kName) {
-    fmt::print("{}\n", dir);
+    PrintOut("{}\n", dir);
     return;
   }
   if (options.format == OutputFormat::kTable) {
-    fmt::print("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n",
-               dir, info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
+    PrintOut("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n", dir,
+             info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
     return;
   }
   const nlohmann::ordered_json json = {{"path", dir},
@@ -68,7 +70,7 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
                                        {"text_sha256", info.text_sha256},
                                        {"train_sha256", info.train_sha256},
                                        {"validation_sha256", info.validation_sha256}};
-  fmt::print("{}", FormatJson(json, options.format));
+  WriteOut(FormatJson(json, options.format));
 }
 
 absl::StatusOr<int> RunPrepare(const Session&, const PrepareVerbOptions& options) {
@@ -98,6 +100,7 @@ void AddDataVerb(CLI::App* app, Session* session) {
       ->type_name("char|FILE|DIR");
   verb->add_option("--train-fraction", prepare->train_fraction,
                    "The first part trains, the rest validates (default 0.9)")
+      ->check(NumberFrom(0, 1))
       ->type_name("FRACTION");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunPrepare);

@@ -14,6 +14,8 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/file.h"
+#include "common/print.h"
+#include "stack/mpirun.h"
 #include "stack/process.h"
 
 namespace ridgeline {
@@ -40,6 +42,18 @@ Finding CheckTool(const std::string& name, Level if_missing, const std::string& 
   const std::string path = FindOnPath(name);
   if (!path.empty()) return {Level::kOk, name, path, ""};
   return {if_missing, name, "not on PATH; " + use, "apt-get install " + package};
+}
+
+// As `up` starts the ranks; each loads the worker with all its libraries.
+Finding CheckRanks() {
+  constexpr int64_t kLimit_ms = 60'000;
+  const absl::Status status = TryMpirun({ProgramDir() + "/ridgeline-worker", "--version"}, kLimit_ms);
+  if (status.ok()) return {Level::kOk, "two ranks", "mpirun starts them", ""};
+  return {Level::kFail, "two ranks", std::string(status.message()),
+          fmt::format("its own words say what it lacks; if they name a setting, look for OMPI_MCA_* and PMIX_MCA_* in "
+                      "`env` and in ~/.openmpi; if `env -i PATH=\"$PATH\" HOME=\"$HOME\" {} -n 2 true` fails too, "
+                      "reinstall openmpi-bin",
+                      FindMpirun())};
 }
 
 Finding CheckStateDir(const StackPaths& paths) {
@@ -113,14 +127,16 @@ void Print(const Finding& finding, const Style& style) {
                                                            : Paint("fail", Color::kRed, style);
   std::string line = fmt::format("{}  {}  {}", PadRight(mark, 4), PadRight(finding.what, 21), finding.detail);
   if (finding.level != Level::kOk && !finding.remedy.empty()) line += " -> " + finding.remedy;
-  fmt::print("{}\n", line);
+  PrintOut("{}\n", line);
 }
 
 absl::StatusOr<int> RunDoctor(const Session& session, const DoctorOptions&) {
-  const StackPaths paths = session.Paths();
+  ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   std::vector<Finding> findings = {CheckProgram("ridgeline-coordinator"), CheckProgram("ridgeline-worker")};
   if (findings.back().level == Level::kOk) findings.push_back(CheckOpenMp());
+  const bool has_worker = findings[1].level == Level::kOk;
   findings.push_back(CheckTool("mpirun", Level::kFail, "openmpi-bin", "it starts the ranks"));
+  if (has_worker && findings.back().level == Level::kOk) findings.push_back(CheckRanks());
   findings.push_back(CheckTool("gnuplot", Level::kWarn, "gnuplot-nox", "`frontier plot` draws with it"));
   findings.push_back(CheckStateDir(paths));
   findings.push_back(CheckDisk(paths));

@@ -9,6 +9,7 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "stack/process.h"
 
@@ -53,14 +54,14 @@ int EndStrays(const StackPaths& paths) {
 }
 
 absl::StatusOr<int> RunDown(const Session& session, const DownOptions&) {
-  const StackPaths paths = session.Paths();
+  ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   const bool alive = SupervisorIsAlive(paths);
   if (alive) RETURN_IF_ERROR(StopSupervisor(paths));
   const int strays = EndStrays(paths);
   std::error_code ignored;
   std::filesystem::remove(paths.supervisor_file, ignored);
   std::filesystem::remove(paths.coordinator_file, ignored);
-  fmt::print(stderr, "ridgeline: {}\n", alive || strays > 0 ? "stopped" : "not running");
+  PrintErr("ridgeline: {}\n", alive || strays > 0 ? "stopped" : "not running");
   return kExitOk;
 }
 

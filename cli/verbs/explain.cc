@@ -8,6 +8,7 @@
 #include "cli/shared/terminal.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -29,15 +30,15 @@ std::string Facts(const FieldExplanation& field) {
 }
 
 void PrintField(const FieldExplanation& field, const Style& style) {
-  fmt::print("{}  {}\n", Paint(field.key, Color::kBold, style), Paint(Facts(field), Color::kGray, style));
-  if (!field.help.empty()) fmt::print("    {}\n", field.help);
+  PrintOut("{}  {}\n", Paint(field.key, Color::kBold, style), Paint(Facts(field), Color::kGray, style));
+  if (!field.help.empty()) PrintOut("    {}\n", field.help);
 }
 
 absl::StatusOr<int> RunExplain(const Session&, const ExplainOptions& options) {
   ASSIGN_OR_RETURN(const FieldExplanation field, ExplainField(options.key));
   const Style style = StyleOf(stdout);
   if (!options.key.empty()) PrintField(field, style);
-  if (!options.key.empty() && !field.children.empty()) fmt::print("\n");
+  if (!options.key.empty() && !field.children.empty()) PrintOut("\n");
   for (const FieldExplanation& child : field.children) PrintField(child, style);
   return kExitOk;
 }

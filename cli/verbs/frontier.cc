@@ -7,7 +7,8 @@
 #include "cli/shared/parse.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
-#include "common/file.h"
+#include "common/file_writer.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "frontier/csv.h"
 #include "frontier/pareto.h"
@@ -46,13 +47,13 @@ absl::StatusOr<std::string> PointsAs(const std::vector<v1::FrontierPoint>& point
 absl::StatusOr<int> RunList(const Session& session, const FrontierOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<v1::FrontierPoint> points, ReadPoints(session, options));
   if (options.format == OutputFormat::kName) {
-    for (const v1::FrontierPoint& point : points) fmt::print("{}\n", point.point_id());
+    for (const v1::FrontierPoint& point : points) PrintOut("{}\n", point.point_id());
   } else if (options.format == OutputFormat::kTable) {
-    if (points.empty()) fmt::print(stderr, "ridgeline: no points yet; each job that succeeds leaves one\n");
-    if (!points.empty()) fmt::print("{}", PointTable(points, StyleOf(stdout)));
+    if (points.empty()) PrintErr("ridgeline: no points yet; each job that succeeds leaves one\n");
+    if (!points.empty()) WriteOut(PointTable(points, StyleOf(stdout)));
   } else {
     ASSIGN_OR_RETURN(const std::string text, PointsAs(points, options.format));
-    fmt::print("{}", text);
+    WriteOut(text);
   }
   return kExitOk;
 }
@@ -66,11 +67,11 @@ absl::StatusOr<int> RunExport(const Session& session, const FrontierOptions& opt
     ASSIGN_OR_RETURN(text, PointsAs(points, OutputFormat::kJson));
   }
   if (options.out.empty()) {
-    fmt::print("{}", text);
+    WriteOut(text);
     return kExitOk;
   }
-  RETURN_IF_ERROR(WriteFileAtomically(options.out.front(), text));
-  fmt::print("{}\n", options.out.front());
+  RETURN_IF_ERROR(WriteOutputFile(options.out.front(), text));
+  PrintOut("{}\n", options.out.front());
   return kExitOk;
 }
 
@@ -79,11 +80,12 @@ absl::StatusOr<int> RunPlot(const Session& session, const FrontierOptions& optio
   FrontierPlotOptions plot;
   if (!options.title.empty()) plot.title = options.title;
   for (const std::string& path : options.out) {
-    const absl::Status status = PlotFrontier(points, path, plot);
+    const absl::StatusOr<PictureNotes> notes = PlotFrontier(points, path, plot);
     // Without gnuplot or points nothing conflicts: a plain error for scripts.
-    if (status.code() == absl::StatusCode::kFailedPrecondition) return absl::UnknownError(status.message());
-    RETURN_IF_ERROR(status);
-    fmt::print("{}\n", path);
+    if (absl::IsFailedPrecondition(notes.status())) return absl::UnknownError(notes.status().message());
+    RETURN_IF_ERROR(notes.status());
+    if (const std::string warning = notes->Warning(); !warning.empty()) PrintErr("ridgeline: warning: {}\n", warning);
+    PrintOut("{}\n", path);
   }
   return kExitOk;
 }

@@ -6,6 +6,7 @@
 #include "cli/shared/job_text.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -18,13 +19,13 @@ struct GetOptions {
 
 absl::Status PrintDetails(const Client& client, const v1::Job& job) {
   const int64_t now_unix_ms = SystemClock().WallUnixMs();
-  fmt::print("{}", JobDetails(job, now_unix_ms));
+  WriteOut(JobDetails(job, now_unix_ms));
   if (job.child_ids().empty()) return absl::OkStatus();
   v1::ListJobsRequest request;
   request.set_parent_id(job.id());
   request.set_omit_recipes(true);
   ASSIGN_OR_RETURN(const std::vector<v1::Job> children, client.ListJobs(request));
-  fmt::print("\n{}{}\n", JobTable(children, now_unix_ms, StyleOf(stdout)), SweepSummary(children));
+  PrintOut("\n{}{}\n", JobTable(children, now_unix_ms, StyleOf(stdout)), SweepSummary(children));
   return absl::OkStatus();
 }
 
@@ -34,10 +35,10 @@ absl::StatusOr<int> RunGet(const Session& session, const GetOptions& options) {
   if (options.format == OutputFormat::kTable) {
     RETURN_IF_ERROR(PrintDetails(client, job));
   } else if (options.format == OutputFormat::kName) {
-    fmt::print("{}\n", job.id());
+    PrintOut("{}\n", job.id());
   } else {
     ASSIGN_OR_RETURN(const std::string text, FormatMessage(job, options.format));
-    fmt::print("{}", text);
+    WriteOut(text);
   }
   return kExitOk;
 }

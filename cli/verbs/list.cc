@@ -7,6 +7,7 @@
 #include "cli/shared/parse.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -32,15 +33,15 @@ absl::StatusOr<v1::ListJobsRequest> MakeRequest(const ListOptions& options) {
 
 absl::Status Print(const std::vector<v1::Job>& jobs, OutputFormat format) {
   if (format == OutputFormat::kName) {
-    for (const v1::Job& job : jobs) fmt::print("{}\n", job.id());
+    for (const v1::Job& job : jobs) PrintOut("{}\n", job.id());
   } else if (format == OutputFormat::kTable) {
-    if (jobs.empty()) fmt::print(stderr, "ridgeline: no jobs; `ridgeline submit -f RECIPE` queues one\n");
-    if (!jobs.empty()) fmt::print("{}", JobTable(jobs, SystemClock().WallUnixMs(), StyleOf(stdout)));
+    if (jobs.empty()) PrintErr("ridgeline: no jobs; `ridgeline submit -f RECIPE` queues one\n");
+    if (!jobs.empty()) WriteOut(JobTable(jobs, SystemClock().WallUnixMs(), StyleOf(stdout)));
   } else {
     v1::ListJobsResponse response;
     for (const v1::Job& job : jobs) *response.add_jobs() = job;
     ASSIGN_OR_RETURN(const std::string text, FormatMessage(response, format));
-    fmt::print("{}", text);
+    WriteOut(text);
   }
   return absl::OkStatus();
 }

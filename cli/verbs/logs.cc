@@ -10,6 +10,8 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/interrupt.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -58,9 +60,10 @@ std::string TimeOfDay(int64_t unix_ms) {
   return fmt::format("{}.{:03}Z", text, unix_ms % 1000);
 }
 
-void PrintLine(const v1::LogLine& line) {
-  fmt::print("{} [{}] {}: {}\n", TimeOfDay(line.time_unix_ms()), line.rank(), line.level(), line.text());
-  std::fflush(stdout);
+// False where there is nobody left to read.
+bool PrintLine(const v1::LogLine& line) {
+  PrintOut("{} [{}] {}: {}\n", TimeOfDay(line.time_unix_ms()), line.rank(), line.level(), line.text());
+  return FlushOut().ok();
 }
 
 absl::StatusOr<int> RunLogs(const Session& session, const LogsOptions& options) {
@@ -75,10 +78,9 @@ absl::StatusOr<int> RunLogs(const Session& session, const LogsOptions& options) 
   while (true) {
     seen.StreamOpens();
     const auto opened = std::chrono::steady_clock::now();
-    const absl::Status status = StreamOnce(client, &request, &reconnector, [&](const v1::LogLine& line) {
-      if (seen.IsNew(line)) PrintLine(line);
-      return true;
-    });
+    const absl::Status status = StreamOnce(
+        client, &request, &reconnector, [&](const v1::LogLine& line) { return !seen.IsNew(line) || PrintLine(line); });
+    RETURN_IF_ERROR(FlushOut());
     if (status.ok()) return kExitOk;
     if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", request.job()));
     // A quiet stream that reached its own deadline is simply opened again.
@@ -94,7 +96,7 @@ void AddLogsVerb(CLI::App* app, Session* session) {
   CLI::App* verb = AddVerb(app, "logs", "Print a job's log lines", "ridgeline logs job-1 -f --rank 0");
   verb->add_option("job", options->job, "Id or name")->required()->type_name("JOB");
   verb->add_flag("-f,--follow", options->follow, "Also print the lines to come, until the job ends");
-  verb->add_option("--rank", options->rank, "Only this rank")->type_name("NUMBER");
+  verb->add_option("--rank", options->rank, "Only this rank")->check(IntegerFrom(0, 65535))->type_name("NUMBER");
   SetAction(verb, session, options, RunLogs);
 }
 

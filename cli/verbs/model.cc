@@ -13,6 +13,7 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/interrupt.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "data/load_tokenizer_from.h"
 #include "import/import_model.h"
@@ -54,7 +55,7 @@ class ImportProgress {
       const std::string line = fmt::format("{} {:3.0f}%  {}", ProgressBar(fraction, 32, style_), fraction * 100, what);
       block_->Draw({FitWidth(line, style_.width - 1)});
     } else if (what != last_) {
-      fmt::print(stderr, "{}\n", what);
+      PrintErr("{}\n", what);
     }
     last_ = what;
     return absl::OkStatus();
@@ -86,12 +87,12 @@ absl::StatusOr<ImportOutcome> ImportTyped(const ImportVerbOptions& options) {
 absl::StatusOr<int> RunModelImport(const Session&, const ImportVerbOptions& options) {
   ASSIGN_OR_RETURN(const ImportOutcome outcome, ImportTyped(options));
   if (outcome.was_there) {
-    fmt::print("{} is there already (--force fetches it again)\n", outcome.folder);
+    PrintOut("{} is there already (--force fetches it again)\n", outcome.folder);
     return kExitOk;
   }
   ASSIGN_OR_RETURN(const StoredModel model, OpenStoredModel(outcome.folder));
-  fmt::print("{}: {}, {} parameters, {}\n", outcome.folder, model.architecture.empty() ? "model" : model.architecture,
-             HumanCount(static_cast<double>(model.parameters)), HumanBytes(static_cast<double>(model.bytes)));
+  PrintOut("{}: {}, {} parameters, {}\n", outcome.folder, model.architecture.empty() ? "model" : model.architecture,
+           HumanCount(static_cast<double>(model.parameters)), HumanBytes(static_cast<double>(model.bytes)));
   return kExitOk;
 }
 
@@ -144,7 +145,7 @@ std::string DtypeShares(const StoredModel& model) {
 void PrintModel(const std::string& path, const StoredModel& model, const TokenizerFacts& tokenizer,
                 const Style& style) {
   auto line = [&](const char* what, const std::string& value) {
-    fmt::print("{}  {}\n", Paint(PadRight(what, 14), Color::kBold, style), value.empty() ? "-" : value);
+    PrintOut("{}  {}\n", Paint(PadRight(what, 14), Color::kBold, style), value.empty() ? "-" : value);
   };
   line("path", path);
   line("format", model.format);
@@ -160,21 +161,21 @@ void PrintModel(const std::string& path, const StoredModel& model, const Tokeniz
   for (const TensorView& tensor : model.weights->tensors())
     table.AddRow(
         {tensor.name, DtypeText(tensor.dtype), ShapeText(tensor.shape), fmt::format("{}", tensor.bytes.size())});
-  fmt::print("\n{}", table.ToString(style));
+  PrintOut("\n{}", table.ToString(style));
 }
 
 absl::StatusOr<int> RunModelInspect(const Session&, const ModelInspectOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(options.model));
   ASSIGN_OR_RETURN(const StoredModel model, OpenStoredModel(path));
   if (options.format == OutputFormat::kName) {
-    for (const TensorView& tensor : model.weights->tensors()) fmt::print("{}\n", tensor.name);
+    for (const TensorView& tensor : model.weights->tensors()) PrintOut("{}\n", tensor.name);
     return kExitOk;
   }
   const TokenizerFacts tokenizer = FactsOfTokenizer(path);
   if (options.format == OutputFormat::kTable)
     PrintModel(path, model, tokenizer, StyleOf(stdout));
   else
-    fmt::print("{}", FormatJson(ModelJson(path, model, tokenizer), options.format));
+    WriteOut(FormatJson(ModelJson(path, model, tokenizer), options.format));
   return kExitOk;
 }
 
@@ -200,7 +201,7 @@ void PrintModelList(const std::vector<ImportedModel>& models) {
       {{"NAME"}, {"ARCHITECTURE"}, {"PARAMETERS", true}, {"SIZE", true}, {"IMPORTED"}, {"SOURCE", false, true}});
   for (const ImportedModel& imported : models) {
     if (!imported.model.ok()) {
-      fmt::print(stderr, "ridgeline: {}: {}\n", imported.name, std::string(imported.model.status().message()));
+      PrintErr("ridgeline: {}: {}\n", imported.name, std::string(imported.model.status().message()));
       table.AddRow({imported.name, "unreadable", "", "", imported.date, imported.source});
       continue;
     }
@@ -208,17 +209,18 @@ void PrintModelList(const std::vector<ImportedModel>& models) {
     table.AddRow({imported.name, model.architecture, HumanCount(static_cast<double>(model.parameters)),
                   HumanBytes(static_cast<double>(model.bytes)), imported.date, imported.source});
   }
-  fmt::print("{}", table.ToString(StyleOf(stdout)));
+  WriteOut(table.ToString(StyleOf(stdout)));
 }
 
 absl::StatusOr<int> RunModelList(const Session&, const ModelListOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<ImportedModel> models, ListModels());
+  ASSIGN_OR_RETURN(const std::string store, ModelStoreDir());
   if (options.format == OutputFormat::kName) {
-    for (const ImportedModel& imported : models) fmt::print("{}\n", imported.name);
+    for (const ImportedModel& imported : models) PrintOut("{}\n", imported.name);
   } else if (options.format != OutputFormat::kTable) {
-    fmt::print("{}", FormatJson(ModelListJson(models), options.format));
+    WriteOut(FormatJson(ModelListJson(models), options.format));
   } else if (models.empty()) {
-    fmt::print(stderr, "no models in {}; `ridgeline model import gemma3-270m` fetches one\n", ModelStoreDir());
+    PrintErr("no models in {}; `ridgeline model import gemma3-270m` fetches one\n", store);
   } else {
     PrintModelList(models);
   }

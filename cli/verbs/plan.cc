@@ -12,6 +12,8 @@
 #include "cli/shared/recipe_input.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
 
@@ -56,11 +58,11 @@ absl::StatusOr<PlanReport> PlanJobs(const PlanOptions& options, const v1::Recipe
 
 void Print(const PlanReport& report, OutputFormat format) {
   if (format == OutputFormat::kTable) {
-    fmt::print("{}", PlanReportText(report, StyleOf(stdout)));
+    WriteOut(PlanReportText(report, StyleOf(stdout)));
   } else if (format == OutputFormat::kName) {
-    for (const Plan& plan : report.plans) fmt::print("{}\n", plan.name);
+    for (const Plan& plan : report.plans) PrintOut("{}\n", plan.name);
   } else {
-    fmt::print("{}", FormatJson(PlanReportJson(report), format));
+    WriteOut(FormatJson(PlanReportJson(report), format));
   }
 }
 
@@ -92,17 +94,17 @@ void AddPlanVerb(CLI::App* app, Session* session) {
       ->allow_extra_args(false);
   verb->add_option("--ranks", options->ranks, "Numbers of ranks, a plan for each (default: resources.ranks)")
       ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{65536}))
+      ->check(IntegerFrom(1, 65536))
       ->allow_extra_args(false)
       ->type_name("N,...");
   verb->add_option("--device", options->device, "What a rank runs on; cpu is this machine")
       ->check(CLI::IsMember(DeviceWords()))
       ->type_name("DEVICE");
   verb->add_option("--gflops", options->gflops, "Rate that a rank keeps up, instead of a share of the device's peak")
-      ->check(CLI::PositiveNumber)
+      ->check(NumberFrom(1e-6, 1e12))
       ->type_name("NUMBER");
   verb->add_option("--vocab-size", options->vocab_size, "Vocabulary, where the dataset is not here")
-      ->check(CLI::PositiveNumber)
+      ->check(IntegerFrom(1, int64_t{1} << 30))
       ->type_name("TOKENS");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunPlan);

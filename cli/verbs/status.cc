@@ -9,6 +9,7 @@
 #include "cli/shared/verb.h"
 #include "cli/shared/worker_text.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -27,7 +28,10 @@ struct StackStatus {
 // A coordinator that is just being restarted by its supervisor is waited for; a dead one is not.
 absl::StatusOr<StackStatus> ReadStatus(const Session& session) {
   CallPolicy policy;
-  if (session.coordinator.empty() && !SupervisorIsAlive(session.Paths())) policy.retry_for = std::chrono::seconds(1);
+  if (session.coordinator.empty()) {
+    ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
+    if (!SupervisorIsAlive(paths)) policy.retry_for = std::chrono::seconds(1);
+  }
   ASSIGN_OR_RETURN(const Client client, session.Connect(policy));
   StackStatus status;
   status.address = client.address();
@@ -39,10 +43,10 @@ absl::StatusOr<StackStatus> ReadStatus(const Session& session) {
 void PrintTable(const StackStatus& status) {
   const int64_t now_unix_ms = SystemClock().WallUnixMs();
   const v1::Info& info = status.info;
-  fmt::print("coordinator  {}  version {}  up {}\n", status.address, info.version(),
-             HumanAge(now_unix_ms - info.start_unix_ms()));
-  if (!info.metrics_address().empty()) fmt::print("metrics      http://{}/metrics\n", info.metrics_address());
-  fmt::print("state        {}\n", info.state_dir());
+  PrintOut("coordinator  {}  version {}  up {}\n", status.address, info.version(),
+           HumanAge(now_unix_ms - info.start_unix_ms()));
+  if (!info.metrics_address().empty()) PrintOut("metrics      http://{}/metrics\n", info.metrics_address());
+  PrintOut("state        {}\n", info.state_dir());
   std::string jobs;
   for (const char* state : {"QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"}) {
     const auto found = info.jobs_by_state().find(state);
@@ -51,9 +55,9 @@ void PrintTable(const StackStatus& status) {
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
     jobs += fmt::format("{}{} {}", jobs.empty() ? "" : ", ", found->second, name);
   }
-  fmt::print("jobs         {}\n", jobs.empty() ? "none" : jobs);
-  fmt::print("groups       {} ({} ranks)\n", info.groups(), info.ranks());
-  if (!status.workers.groups().empty()) fmt::print("\n{}", WorkerTable(status.workers, now_unix_ms, StyleOf(stdout)));
+  PrintOut("jobs         {}\n", jobs.empty() ? "none" : jobs);
+  PrintOut("groups       {} ({} ranks)\n", info.groups(), info.ranks());
+  if (!status.workers.groups().empty()) PrintOut("\n{}", WorkerTable(status.workers, now_unix_ms, StyleOf(stdout)));
 }
 
 absl::StatusOr<int> RunStatus(const Session& session, const StatusOptions& options) {
@@ -61,13 +65,13 @@ absl::StatusOr<int> RunStatus(const Session& session, const StatusOptions& optio
   if (options.format == OutputFormat::kTable) {
     PrintTable(status);
   } else if (options.format == OutputFormat::kName) {
-    fmt::print("{}\n", status.address);
+    PrintOut("{}\n", status.address);
   } else {
     nlohmann::ordered_json json = {{"address", status.address}};
     ASSIGN_OR_RETURN(json["coordinator"], MessageToJson(status.info));
     ASSIGN_OR_RETURN(const nlohmann::ordered_json workers, MessageToJson(status.workers));
     json["groups"] = workers["groups"];
-    fmt::print("{}", FormatJson(json, options.format));
+    WriteOut(FormatJson(json, options.format));
   }
   return kExitOk;
 }

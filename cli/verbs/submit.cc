@@ -12,6 +12,8 @@
 #include "cli/shared/recipe_input.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "plan/network.h"
 
@@ -45,13 +47,13 @@ std::vector<std::string> AllOverrides(const SubmitOptions& options) {
 absl::Status PrintDryRun(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(recipe));
   if (!recipe.has_sweep()) {
-    fmt::print("{}", RecipeToYaml(jobs.front()));
+    WriteOut(RecipeToYaml(jobs.front()));
     return absl::OkStatus();
   }
   v1::Recipe complete = recipe;
   ApplyRecipeDefaults(&complete);
-  fmt::print("{}\n# {} jobs:\n", RecipeToYaml(complete), jobs.size());
-  for (const v1::Recipe& job : jobs) fmt::print("#   {}\n", job.name());
+  PrintOut("{}\n# {} jobs:\n", RecipeToYaml(complete), jobs.size());
+  for (const v1::Recipe& job : jobs) PrintOut("#   {}\n", job.name());
   return absl::OkStatus();
 }
 
@@ -60,9 +62,8 @@ void WarnAboutDataset(const v1::Recipe& recipe) {
   const std::string& path = recipe.dataset().path();
   std::error_code error;
   if (path.empty() || std::filesystem::exists(std::filesystem::path(path) / "dataset.json", error)) return;
-  fmt::print(stderr,
-             "ridgeline: warning: {} holds no dataset.json here (`ridgeline data prepare --out {}` makes one)\n", path,
-             path);
+  PrintErr("ridgeline: warning: {} holds no dataset.json here (`ridgeline data prepare --out {}` makes one)\n", path,
+           path);
 }
 
 // A model that is here and cannot be trained would fail its job at once.
@@ -78,18 +79,18 @@ absl::Status CheckModels(const v1::Recipe& recipe) {
 absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat format) {
   if (format == OutputFormat::kJson || format == OutputFormat::kYaml) {
     ASSIGN_OR_RETURN(const std::string text, FormatMessage(response, format));
-    fmt::print("{}", text);
+    WriteOut(text);
     return absl::OkStatus();
   }
   const v1::Job& job = response.job();
-  fmt::print("{}\n", job.id());
+  PrintOut("{}\n", job.id());
   if (format == OutputFormat::kName) return absl::OkStatus();
   std::string what = response.existed() ? "already queued" : "queued";
   if (response.children_size() > 0) {
     what += fmt::format(": a sweep of {} jobs ({} to {})", response.children_size(), response.children(0).id(),
                         response.children(response.children_size() - 1).id());
   }
-  fmt::print(stderr, "ridgeline: {} {} {}; `ridgeline watch {}` follows it\n", job.id(), job.name(), what, job.id());
+  PrintErr("ridgeline: {} {} {}; `ridgeline watch {}` follows it\n", job.id(), job.name(), what, job.id());
   return absl::OkStatus();
 }
 
@@ -112,7 +113,7 @@ absl::StatusOr<int> RunSubmit(const Session& session, const SubmitOptions& optio
   request.set_request_id(options.request_id.empty() ? RandomRequestId() : options.request_id);
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response, client.SubmitJob(request));
   RETURN_IF_ERROR(PrintSubmitted(response, options.format));
-  std::fflush(stdout);
+  RETURN_IF_ERROR(FlushOut());  // Before the wait: a script may read the id.
   return options.follow ? FollowJob(client, response.job().id()) : absl::StatusOr<int>(kExitOk);
 }
 
@@ -127,7 +128,9 @@ void AddSubmitVerb(CLI::App* app, Session* session) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   verb->add_option("--name", options->name, "Name of the job")->type_name("NAME");
-  verb->add_option("--priority", options->priority, "A higher number is scheduled first")->type_name("NUMBER");
+  verb->add_option("--priority", options->priority, "A higher number is scheduled first")
+      ->check(IntegerFrom(-1000, 1000))
+      ->type_name("NUMBER");
   verb->add_option("--request-id", options->request_id, "Submitting again with the same id queues nothing new")
       ->type_name("ID");
   verb->add_flag("--dry-run", options->dry_run, "Print the final recipe, queue nothing");

@@ -6,6 +6,7 @@
 #include "cli/shared/exit_code.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/number_option.h"
 #include "common/status_macros.h"
 #include "stack/supervisor.h"
 
@@ -15,7 +16,8 @@ namespace {
 absl::StatusOr<int> RunSupervise(const Session& session, const SupervisorOptions& options) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("supervisor"));
   SupervisorOptions complete = options;
-  complete.state_dir = session.state_dir;
+  ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
+  complete.state_dir = paths.state_dir;
   RETURN_IF_ERROR(Supervisor(complete).Run());
   return kExitOk;
 }
@@ -26,7 +28,7 @@ void AddSuperviseVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<SupervisorOptions>();
   CLI::App* verb = AddVerb(app, "supervise", "Run a coordinator and a worker group until SIGTERM", "");
   verb->group("");
-  verb->add_option("--ranks", options->ranks);
+  verb->add_option("--ranks", options->ranks)->check(IntegerFrom(0, kMaxStackRanks));
   verb->add_option("--listen", options->listen);
   verb->add_option("--metrics", options->metrics);
   verb->add_flag("--insecure", options->insecure);

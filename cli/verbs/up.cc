@@ -14,7 +14,10 @@
 #include "cli/verbs/verbs.h"
 #include "common/file.h"
 #include "common/interrupt.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
+#include "stack/mpirun.h"
 #include "stack/process.h"
 #include "stack/supervisor.h"
 
@@ -24,7 +27,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int64_t kReadyLimit_ms = 60'000;
-constexpr int kMaxRanks = 1024;
+constexpr int kWorkerStarts = 3;  // After so many that failed, the next will hardly do better.
 
 int DefaultRanks() { return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 2U)); }
 
@@ -43,7 +46,7 @@ absl::Status CheckPrograms(int ranks) {
                                              ranks > 0 ? ", or start without a worker group (`--ranks 0`)" : ""));
     }
   }
-  if (ranks > 0 && FindOnPath("mpirun").empty()) {
+  if (ranks > 0 && FindMpirun().empty()) {
     return absl::InternalError("mpirun is not on PATH; install Open MPI (`apt-get install openmpi-bin`)");
   }
   return absl::OkStatus();
@@ -78,10 +81,17 @@ absl::Status CheckSupervisor(const StackPaths& paths, pid_t supervisor) {
                                          paths.coordinator_log, LogTail(paths.coordinator_log, 5)));
 }
 
+int WorkerStarts(const StackPaths& paths) {
+  const absl::StatusOr<SupervisorFile> supervisor = ReadSupervisorFile(paths);
+  return supervisor.ok() ? supervisor->worker_restarts : 0;
+}
+
 absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor) {
   const int64_t end_ms = SystemClock().MonotonicMs() + kReadyLimit_ms;
   std::optional<Client> client;
-  while (SystemClock().MonotonicMs() < end_ms) {
+  const int starts_before = WorkerStarts(paths);
+  bool ranks_fail = false;
+  while (SystemClock().MonotonicMs() < end_ms && !ranks_fail) {
     RETURN_IF_ERROR(CheckSupervisor(paths, supervisor));
     const absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
     if (file.ok() && !client.has_value())
@@ -89,27 +99,30 @@ absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor
     if (client.has_value() && client->GetInfo().ok() && (ranks == 0 || ConnectedRanks(*client) > 0)) {
       return absl::OkStatus();
     }
+    ranks_fail = WorkerStarts(paths) - starts_before > kWorkerStarts;
     if (!SleepUnlessInterrupted(milliseconds(100))) return absl::CancelledError("detached; `ridgeline down` stops it");
   }
   const std::string log = client.has_value() ? paths.worker_log : paths.coordinator_log;
-  return absl::DeadlineExceededError(fmt::format(
-      "{} did not come up within {} s and goes on trying (`ridgeline down` stops it); the last lines of "
-      "{}:\n{}",
-      client.has_value() ? "the worker group" : "the coordinator", kReadyLimit_ms / 1000, log, LogTail(log, 8)));
+  return absl::DeadlineExceededError(
+      fmt::format("{} did not come up {} and goes on trying (`ridgeline down` stops it); {}the last lines of {}:\n{}",
+                  client.has_value() ? "the worker group" : "the coordinator",
+                  ranks_fail ? "in several starts" : fmt::format("within {} s", kReadyLimit_ms / 1000),
+                  client.has_value() ? "`ridgeline doctor` says what is wrong with mpirun or the worker; " : "", log,
+                  LogTail(log, 20)));
 }
 
 absl::Status PrintStack(const StackPaths& paths) {
   ASSIGN_OR_RETURN(const CoordinatorFile coordinator, ReadCoordinatorFile(paths));
   ASSIGN_OR_RETURN(const SupervisorFile supervisor, ReadSupervisorFile(paths));
-  fmt::print("coordinator  {}\n", coordinator.address);
-  if (!coordinator.metrics_address.empty()) fmt::print("metrics      http://{}/metrics\n", coordinator.metrics_address);
-  fmt::print("ranks        {}\n", supervisor.ranks);
-  fmt::print("state        {}\n", paths.state_dir);
+  PrintOut("coordinator  {}\n", coordinator.address);
+  if (!coordinator.metrics_address.empty()) PrintOut("metrics      http://{}/metrics\n", coordinator.metrics_address);
+  PrintOut("ranks        {}\n", supervisor.ranks);
+  PrintOut("state        {}\n", paths.state_dir);
   return absl::OkStatus();
 }
 
 absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
-  const StackPaths paths = session.Paths();
+  ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   SupervisorOptions supervisor = options.supervisor;
   supervisor.ranks = options.ranks.value_or(DefaultRanks());
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
@@ -118,16 +131,15 @@ absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
     const absl::StatusOr<SupervisorFile> running = ReadSupervisorFile(paths);
     const int ranks = running.ok() ? running->ranks : supervisor.ranks;
     RETURN_IF_ERROR(WaitUntilReady(paths, ranks, 0));
-    fmt::print(stderr, "ridgeline: already running\n");
+    PrintErr("ridgeline: already running\n");
     if (options.ranks.has_value() && *options.ranks != ranks) {
-      fmt::print(stderr, "ridgeline: with {} ranks, not {}; `ridgeline down` first to change that\n", ranks,
-                 *options.ranks);
+      PrintErr("ridgeline: with {} ranks, not {}; `ridgeline down` first to change that\n", ranks, *options.ranks);
     }
     RETURN_IF_ERROR(PrintStack(paths));
     return kExitOk;
   }
   RETURN_IF_ERROR(CheckPrograms(supervisor.ranks));
-  fmt::print(stderr, "ridgeline: starting a coordinator and {} ranks\n", supervisor.ranks);
+  PrintErr("ridgeline: starting a coordinator and {} ranks\n", supervisor.ranks);
   std::error_code ignored;
   std::filesystem::remove(paths.coordinator_file, ignored);
   ASSIGN_OR_RETURN(const pid_t pid, StartSupervisor(paths, supervisor));
@@ -144,7 +156,7 @@ void AddUpVerb(CLI::App* app, Session* session) {
                            "ridgeline up --ranks 2");
   verb->add_option("--ranks", options->ranks,
                    "Ranks of the worker group (default: the cores, at most 2); 0: coordinator only")
-      ->check(CLI::Range(0, kMaxRanks))
+      ->check(IntegerFrom(0, kMaxStackRanks))
       ->type_name("NUMBER");
   verb->add_option("--listen", options->supervisor.listen,
                    "The coordinator's address (default 127.0.0.1:7117); port 0: any free")

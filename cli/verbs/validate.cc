@@ -6,6 +6,7 @@
 #include "cli/shared/recipe_input.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -23,7 +24,7 @@ absl::StatusOr<int> RunValidate(const Session&, const ValidateOptions& options) 
     return kExitUsage;
   }
   ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(result.recipe));
-  fmt::print("{}: ok, {} {}\n", options.file, jobs.size(), jobs.size() == 1 ? "job" : "jobs");
+  PrintOut("{}: ok, {} {}\n", options.file, jobs.size(), jobs.size() == 1 ? "job" : "jobs");
   return kExitOk;
 }
 

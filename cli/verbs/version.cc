@@ -5,6 +5,7 @@
 #include "cli/shared/exit_code.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 
 namespace ridgeline {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 struct VersionOptions {};
 
 absl::StatusOr<int> RunVersion(const Session&, const VersionOptions&) {
-  fmt::print("ridgeline {}\n", RIDGELINE_VERSION);
+  PrintOut("ridgeline {}\n", RIDGELINE_VERSION);
   return kExitOk;
 }
 

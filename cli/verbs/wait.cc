@@ -8,6 +8,8 @@
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/interrupt.h"
+#include "common/number_option.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -15,7 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kStreamDeadline = std::chrono::minutes(10);
+constexpr milliseconds kWatchDeadline = std::chrono::minutes(10);
 
 struct WaitOptions {
   std::string job;
@@ -27,33 +29,46 @@ int ExitCodeFor(const v1::Job& job, const WaitOptions& options) {
   return options.condition == "terminal" ? static_cast<int>(kExitOk) : ExitCodeOf(job.state());
 }
 
+int TellEnd(const v1::Job& job, const WaitOptions& options) {
+  PrintOut("{} {}\n", job.id(), StateName(job.state()));
+  if (job.state() != v1::SUCCEEDED) PrintErr("ridgeline: {}: {}\n", job.id(), job.reason());
+  return ExitCodeFor(job, options);
+}
+
+// Taken however little time there is to wait: a job that has ended needs none.
+absl::StatusOr<v1::Job> Look(const Client& client, const std::string& name, Reconnector* reconnector) {
+  while (true) {
+    absl::StatusOr<v1::Job> job = client.GetJob(name);
+    if (job.ok()) reconnector->Worked();
+    if (job.ok()) return job;
+    RETURN_IF_ERROR(reconnector->Failed(job.status()));
+  }
+}
+
 absl::StatusOr<int> WaitUntilTerminal(const Client& client, const WaitOptions& options, milliseconds timeout) {
   const int64_t end_ms = SystemClock().MonotonicMs() + timeout.count();
   Reconnector reconnector(client.address(), SystemClock());
-  v1::Job last;
-  std::string job_id = options.job;
-  while (true) {
+  ASSIGN_OR_RETURN(v1::Job last, Look(client, options.job, &reconnector));
+  const std::string job_id = last.id();  // From here on: a newer job may take the name.
+  while (!IsTerminal(last.state())) {
     const milliseconds left(end_ms - SystemClock().MonotonicMs());
-    if (left.count() <= 0) break;
-    const absl::Status status = client.WatchJob(job_id, std::min(left, kStreamDeadline), [&](const v1::Job& job) {
+    if (left.count() <= 0) {
+      PrintErr("ridgeline: {} is {} after {}\n", job_id, StateName(last.state()), options.timeout);
+      return kExitTimeout;
+    }
+    const absl::Status status = client.WatchJob(job_id, std::min(left, kWatchDeadline), [&](const v1::Job& job) {
       reconnector.Worked();
       last = job;
-      job_id = job.id();  // For the next stream: a newer job may take the name.
       return !IsTerminal(job.state());
     });
-    if (IsTerminal(last.state())) {
-      fmt::print("{} {}\n", last.id(), StateName(last.state()));
-      if (last.state() != v1::SUCCEEDED) fmt::print(stderr, "ridgeline: {}: {}\n", last.id(), last.reason());
-      return ExitCodeFor(last, options);
-    }
+    if (IsTerminal(last.state())) break;
     if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", job_id));
     // A stream that reached its own deadline is simply opened again.
-    const bool own_deadline = status.code() == absl::StatusCode::kDeadlineExceeded && !last.id().empty();
+    const bool own_deadline = status.code() == absl::StatusCode::kDeadlineExceeded;
     if (!status.ok() && !own_deadline) RETURN_IF_ERROR(reconnector.Failed(status));
     if (status.ok()) SleepUnlessInterrupted(milliseconds(200));
   }
-  fmt::print(stderr, "ridgeline: {} is {} after {}\n", job_id, StateName(last.state()), options.timeout);
-  return kExitTimeout;
+  return TellEnd(last, options);
 }
 
 absl::StatusOr<int> RunWait(const Session& session, const WaitOptions& options) {
@@ -78,6 +93,8 @@ void AddWaitVerb(CLI::App* app, Session* session) {
       ->check(CLI::IsMember({"succeeded", "terminal"}))
       ->type_name("CONDITION");
   verb->add_option("--timeout", options->timeout, "Give up after this long (exit 12); for instance 90s, 10m, 2h")
+      ->check(CLI::Validator([](std::string& text) { return std::string(ParseDuration(text).status().message()); }, "",
+                             kNumberCheck))
       ->type_name("DURATION");
   SetAction(verb, session, options, RunWait);
 }

@@ -8,6 +8,7 @@
 #include "cli/shared/verb.h"
 #include "cli/shared/worker_text.h"
 #include "cli/verbs/verbs.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -21,15 +22,15 @@ absl::StatusOr<int> RunWorkerList(const Session& session, const WorkerListOption
   ASSIGN_OR_RETURN(const Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::ListWorkersResponse response, client.ListWorkers());
   if (options.format == OutputFormat::kName) {
-    for (const v1::WorkerGroup& group : response.groups()) fmt::print("{}\n", group.id());
+    for (const v1::WorkerGroup& group : response.groups()) PrintOut("{}\n", group.id());
   } else if (options.format == OutputFormat::kTable) {
-    if (response.groups().empty()) fmt::print(stderr, "ridgeline: no worker groups; `ridgeline up` starts one here\n");
+    if (response.groups().empty()) PrintErr("ridgeline: no worker groups; `ridgeline up` starts one here\n");
     if (!response.groups().empty()) {
-      fmt::print("{}", WorkerTable(response, SystemClock().WallUnixMs(), StyleOf(stdout)));
+      WriteOut(WorkerTable(response, SystemClock().WallUnixMs(), StyleOf(stdout)));
     }
   } else {
     ASSIGN_OR_RETURN(const std::string text, FormatMessage(response, options.format));
-    fmt::print("{}", text);
+    WriteOut(text);
   }
   return kExitOk;
 }

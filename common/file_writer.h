@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file written piece by piece that gets its name only when it is whole. WriteFileAtomically is for what fits a
-// string.
+// A file written piece by piece that gets its name only when it is whole. What a person named for output goes through
+// here: see OutputPath for what is replaced and what is not.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/output_path.h"
 
 namespace ridgeline {
 
@@ -17,7 +18,8 @@ namespace ridgeline {
 // RESOURCE_EXHAUSTED when the disk is full.
 class FileWriter {
  public:
-  // Writes to a temporary file beside `path`; creates the folder.
+  // Writes to a temporary file beside `path`, or beside what a link leads to, with the mode and owner of the file that
+  // it will replace; creates the folder. A device or FIFO is written to at once. Errors as of ResolveOutputFile.
   static absl::StatusOr<FileWriter> Create(const std::string& path);
 
   FileWriter(FileWriter&& other) noexcept
@@ -34,17 +36,20 @@ class FileWriter {
   // Flushes to the disk and closes. Several files can be closed before the first is published.
   absl::Status Close();
 
-  // REQUIRES: Close() returned OK. Replaces `path` in one step.
+  // REQUIRES: Close() returned OK. Replaces the file in one step; nothing is left to do for a stream.
   absl::Status Publish();
 
  private:
-  FileWriter(std::string path, std::string temporary, int fd)
+  FileWriter(OutputPath path, std::string temporary, int fd)
       : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
 
-  std::string path_;
-  std::string temporary_;  // Empty once published
+  OutputPath path_;
+  std::string temporary_;  // Empty for a stream, and once published.
   int fd_;
   uint64_t size_bytes_ = 0;
 };
+
+// All of the above for content that is there already.
+absl::Status WriteOutputFile(const std::string& path, std::string_view content);
 
 }  // namespace ridgeline
