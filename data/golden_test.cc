@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same ids as transformers, tokenizers and sentencepiece give (testdata/make_golden.py), page by page. Gemma's and
 // GPT-2's own vocabularies are not kept here: RIDGELINE_GEMMA3_270M names a GGUF file of Gemma 3 270M, RIDGELINE_GPT2 a
-// folder with GPT-2's vocab.json and merges.txt.
+// folder with GPT-2's vocab.json and merges.txt. tools/run_tests.sh fetches both and sets them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

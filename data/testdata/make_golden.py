@@ -11,11 +11,12 @@ gemma3.json and gpt2.json. The fuzz targets' corpora of tokenizers are made here
 FILE.gguf is Gemma 3 270M; FOLDER holds GPT-2's vocab.json and merges.txt.
 """
 import argparse
+import contextlib
 import json
 import pathlib
 import tempfile
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
 PAGES = sorted((HERE / "pages").glob("*.txt"))
 
 # Trained on, beside the pages, so that common words become tokens.
@@ -37,17 +38,17 @@ def write_ids(name, encode):
 def make_small_sentencepiece():
     import sentencepiece
 
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = pathlib.Path(folder) / "corpus.txt"
-        corpus.write_text(FIRST_WORDS * 20 + "".join(page_text(path) for path in PAGES))
+    # The model keeps the names that it was trained with: those without folders say nothing of this machine.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        pathlib.Path("corpus.txt").write_text(FIRST_WORDS * 20 + "".join(page_text(path) for path in PAGES))
         sentencepiece.SentencePieceTrainer.train(
-            input=str(corpus), model_prefix=str(HERE / "small"), vocab_size=700, model_type="bpe",
+            input="corpus.txt", model_prefix="small", vocab_size=700, model_type="bpe",
             byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
             add_dummy_prefix=False, split_digits=True, character_coverage=0.98,
             control_symbols=["<start_of_turn>", "<end_of_turn>"],
             user_defined_symbols=["\n", "\n\n", "\t", "\u2581\u2581", "\u2581\u2581\u2581\u2581", "<table>"],
             minloglevel=2)
-    (HERE / "small.vocab").unlink()
+        (HERE / "small.model").write_bytes(pathlib.Path("small.model").read_bytes())
     processor = sentencepiece.SentencePieceProcessor(model_file=str(HERE / "small.model"))
     write_ids("small_sentencepiece.json", processor.encode)
 
