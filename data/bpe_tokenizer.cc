@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/bpe_tokenizer.h"
 
+#include <map>
+
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "data/bpe_index.h"
@@ -96,6 +98,20 @@ size_t WordCutAfter(std::string_view text, size_t offset) {
   return text.size();
 }
 
+// Each text after its length, so that no two vocabularies read alike.
+std::string IdRulesOf(const BpeVocabulary& vocabulary) {
+  std::string rules = vocabulary.spelling == BpeSpelling::kBytes ? "bytes\n" : "spaces\n";
+  auto add = [&rules](const std::string& text) { rules += fmt::format("{}:{}", text.size(), text); };
+  for (const std::string& token : vocabulary.tokens) add(token);
+  rules += "\nmerges\n";
+  for (const auto& [left, right] : vocabulary.merges) add(left), add(right);
+  rules += "\nadded\n";
+  std::map<uint32_t, std::string> added;
+  for (const BpeVocabulary::AddedToken& token : vocabulary.added) added[token.id] = token.text;
+  for (const auto& [id, text] : added) add(fmt::format("{} {}", id, text));
+  return rules;
+}
+
 class BpeTokenizer : public Tokenizer {
  public:
   BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index)
@@ -121,6 +137,7 @@ class BpeTokenizer : public Tokenizer {
 
   std::string ToJson() const override { return FileTokenizerJson(kind(), FileBytes(), vocabulary_.special).dump(); }
   std::string FileBytes() const override { return WriteHfTokenizerJson(vocabulary_); }
+  std::string IdRules() const override { return IdRulesOf(vocabulary_); }
 
  private:
   BpeVocabulary vocabulary_;

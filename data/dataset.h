@@ -26,6 +26,7 @@ struct PrepareOptions {
 struct DatasetInfo {
   std::string name;
   std::string tokenizer_kind;
+  std::string tokenizer_sha256;  // TokenizerHash (data/same_tokenizer.h)
   int64_t vocab_size = 0;
   int64_t train_tokens = 0;
   int64_t validation_tokens = 0;
@@ -33,6 +34,7 @@ struct DatasetInfo {
   std::string text_sha256;
   std::string train_sha256;  // Of the token files.
   std::string validation_sha256;
+  bool dropped_byte_order_mark = false;  // Known to who prepared it alone.
 };
 
 // Writes the folder; an existing dataset there is replaced only when the new one is complete.

@@ -7,8 +7,9 @@
 
 #include "common/status_macros.h"
 #include "common/utf8.h"
+#include "data/same_tokenizer.h"
 #include "fmt/format.h"
-#include "nlohmann/json.hpp"
+#include "weights/json.h"
 
 namespace ridgeline {
 namespace {
@@ -91,6 +92,15 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const Json& json, const
   return LoadTokenizer(json.dump(), file_bytes);
 }
 
+// Datasets from before the key have none: their tokenizer lies beside them all the same.
+absl::Status CheckTokenizerHash(const Json& json, const Tokenizer& tokenizer, DatasetInfo* info) {
+  info->tokenizer_sha256 = TokenizerHash(tokenizer);
+  if (!json.contains("tokenizer_sha256")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string recorded, HashAt(json, "tokenizer_sha256"));
+  if (recorded == info->tokenizer_sha256) return absl::OkStatus();
+  return absl::InvalidArgumentError("'tokenizer_sha256' is another tokenizer's than the one described here");
+}
+
 }  // namespace
 
 absl::Status CheckDatasetName(const std::string& name) {
@@ -113,14 +123,14 @@ std::string DatasetManifestToJson(const DatasetInfo& info, const Tokenizer& toke
       {"train", {{"tokens", info.train_tokens}, {"sha256", info.train_sha256}}},
       {"validation", {{"tokens", info.validation_tokens}, {"sha256", info.validation_sha256}}},
       {"vocab_size", info.vocab_size},
+      {"tokenizer_sha256", TokenizerHash(tokenizer)},
       {"tokenizer", nlohmann::ordered_json::parse(tokenizer.ToJson())},
   };
   return json.dump(1) + "\n";
 }
 
 absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text, const ReadTokenizerFile& read_file) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
+  ASSIGN_OR_RETURN(const Json json, ParseJsonObject(text));
   RETURN_IF_ERROR(CheckFormat(json));
   DatasetManifest manifest;
   DatasetInfo& info = manifest.info;
@@ -137,6 +147,7 @@ absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text, co
   ASSIGN_OR_RETURN(Json tokenizer, ObjectAt(json, "tokenizer"));
   ASSIGN_OR_RETURN(manifest.tokenizer, ReadTokenizer(tokenizer, read_file));
   info.tokenizer_kind = manifest.tokenizer->kind();
+  RETURN_IF_ERROR(CheckTokenizerHash(json, *manifest.tokenizer, &info));
   if (info.vocab_size == manifest.tokenizer->vocab_size()) return manifest;
   return absl::InvalidArgumentError(fmt::format("'vocab_size' is {}, but the tokenizer has {} entries", info.vocab_size,
                                                 manifest.tokenizer->vocab_size()));

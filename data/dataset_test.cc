@@ -77,6 +77,39 @@ TEST_F(DatasetTest, PreparedTextComesBackInOrderSplitByPosition) {
   EXPECT_DOUBLE_EQ(dataset->info().train_fraction, 0.9);
 }
 
+TEST_F(DatasetTest, AByteOrderMarkBeforeTheTextIsLeftOut) {
+  const DatasetInfo plain = Prepare("hello world, hello moon").value();
+  EXPECT_FALSE(plain.dropped_byte_order_mark);
+  const DatasetInfo marked = Prepare("\xEF\xBB\xBFhello world, hello moon").value();
+  EXPECT_TRUE(marked.dropped_byte_order_mark);
+  EXPECT_EQ(marked.train_sha256, plain.train_sha256);
+  EXPECT_EQ(marked.vocab_size, plain.vocab_size);
+}
+
+TEST_F(DatasetTest, WhatIsNoTextIsToldApart) {
+  EXPECT_THAT(MessageOf(Prepare("version https://git-lfs.github.com/spec/v1\noid sha256:aa\n").status()),
+              HasSubstr("text.txt: this is a Git LFS pointer"));
+  EXPECT_THAT(MessageOf(Prepare("\x1F\x8B\x08").status()), HasSubstr("gzip"));
+  EXPECT_THAT(MessageOf(Prepare(std::string("\xFF\xFEh\0", 4)).status()), HasSubstr("UTF-16"));
+}
+
+TEST_F(DatasetTest, TheTokenizersHashIsKeptAndHeldTo) {
+  PrepareGood();
+  const auto json = nlohmann::json::parse(Read("data/dataset.json"));
+  EXPECT_EQ(json["tokenizer_sha256"], Dataset::Open(Path("data")).value()->info().tokenizer_sha256);
+  Patch("/tokenizer_sha256", std::string(64, 'a'));
+  EXPECT_THAT(MessageOf(OpenStatus()), HasSubstr("'tokenizer_sha256'"));
+}
+
+TEST_F(DatasetTest, ADatasetFromBeforeTheHashOpens) {
+  PrepareGood();
+  auto json = nlohmann::json::parse(Read("data/dataset.json"));
+  const std::string hash = json["tokenizer_sha256"];
+  json.erase("tokenizer_sha256");
+  Write("data/dataset.json", json.dump());
+  EXPECT_EQ(Dataset::Open(Path("data")).value()->info().tokenizer_sha256, hash);
+}
+
 TEST_F(DatasetTest, PreparingTwiceGivesTheSameBytes) {
   PrepareGood();
   std::string first = Read("data/dataset.json") + Read("data/train.tokens");

@@ -6,7 +6,7 @@
 #include "data/hf_json.h"
 #include "data/piece_spelling.h"
 #include "fmt/format.h"
-#include "nlohmann/json.hpp"
+#include "weights/json.h"
 
 namespace ridgeline {
 namespace {
@@ -119,8 +119,7 @@ const Json& TextOfToken(const Json& token) { return token.is_object() ? At(token
 }  // namespace
 
 absl::StatusOr<BpeVocabulary> ParseHfTokenizerJson(std::string_view bytes) {
-  const Json json = Json::parse(bytes, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::DataLossError("not a JSON object");
+  ASSIGN_OR_RETURN(const Json json, ParseJsonObject(bytes));
   const Json& model = At(json, "model");
   RETURN_IF_ERROR(CheckModel(model));
   BpeVocabulary vocabulary;
@@ -136,8 +135,7 @@ absl::StatusOr<BpeVocabulary> ParseHfTokenizerJson(std::string_view bytes) {
 absl::Status ApplyHfTokenizerConfig(std::string_view bytes,
                                     const std::function<std::optional<uint32_t>(std::string_view)>& id_of,
                                     SpecialTokens* special) {
-  const Json json = Json::parse(bytes, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::DataLossError("not a JSON object");
+  ASSIGN_OR_RETURN(const Json json, ParseJsonObject(bytes));
   for (const auto& [key, id] : {std::pair("bos_token", &special->bos_id), std::pair("eos_token", &special->eos_id)}) {
     const Json& text = TextOfToken(At(json, key));
     if (text.is_null()) continue;

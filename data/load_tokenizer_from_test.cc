@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "data/dataset.h"
 #include "data/piece_spelling.h"
+#include "data/same_tokenizer.h"
 #include "data/sentencepiece_vocabulary.h"
 #include "weights/gguf_writer.h"
 
@@ -70,6 +71,7 @@ TEST_F(LoadTokenizerFromTest, AGgufVocabularyGivesTheIdsOfTheModelItCameFrom) {
   auto model = LoadTokenizerFrom(kTestdata + "/small.model").value();
   auto gguf = LoadTokenizerFrom(folder_.string()).value();
   EXPECT_TRUE(gguf->special_tokens().prompt_begins_with_bos);
+  EXPECT_TRUE(AreSameTokenizer(*gguf, *model));
   for (const char* page : {"arabic", "chinese", "code", "emoji", "english", "whitespace"}) {
     const std::string text = ReadFile(kTestdata + "/pages/" + page + ".txt").value();
     EXPECT_EQ(EncodePrompt(*gguf, text).value(), EncodePrompt(*model, text).value()) << page;
@@ -105,7 +107,70 @@ TEST_F(LoadTokenizerFromTest, WhatIsNoTokenizerIsRefusedWithWhatIsOne) {
   Write("a.gguf", "GGUF");
   EXPECT_EQ(StatusOf(Path("a.gguf")).code(), absl::StatusCode::kDataLoss);
   Write("b.gguf", "GGUF");
-  EXPECT_THAT(std::string(StatusOf(folder_.string()).message()), HasSubstr("2 GGUF files"));
+  EXPECT_THAT(std::string(StatusOf(folder_.string()).message()), HasSubstr("2 .gguf models"));
+}
+
+TEST_F(LoadTokenizerFromTest, AByteOrderMarkIsSkippedInEveryFile) {
+  const std::string mark = "\xEF\xBB\xBF";
+  const std::string json = ReadFile(kTestdata + "/small_bpe/tokenizer.json").value();
+  Write("tokenizer.json", mark + json);
+  Write("tokenizer_config.json", mark + R"({"eos_token": "<|endoftext|>"})");
+  const auto plain = LoadTokenizerFrom(kTestdata + "/small_bpe/tokenizer.json").value();
+  auto marked = LoadTokenizerFrom(folder_.string());
+  ASSERT_TRUE(marked.ok()) << marked.status();
+  EXPECT_TRUE(AreSameTokenizer(**marked, *plain));
+  fs::remove(Path("tokenizer.json"));
+  for (const char* name : {"vocab.json", "merges.txt"})
+    Write(name, mark + ReadFile(kTestdata + "/small_bpe/" + name).value());
+  marked = LoadTokenizerFrom(folder_.string());
+  ASSERT_TRUE(marked.ok()) << marked.status();
+  EXPECT_TRUE(AreSameTokenizer(**marked, *plain));
+}
+
+TEST_F(LoadTokenizerFromTest, AWrongKindOfFileIsToldApart) {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n";
+  for (const char* name : {"tokenizer.model", "tokenizer.json", "model.gguf"}) {
+    Write(name, pointer);
+    EXPECT_THAT(std::string(StatusOf(folder_.string()).message()), HasSubstr("a Git LFS pointer")) << name;
+    fs::remove(Path(name));
+  }
+  Copy("small_bpe/vocab.json", "vocab.json");
+  Write("merges.txt", pointer);
+  EXPECT_THAT(std::string(StatusOf(folder_.string()).message()), HasSubstr("merges.txt: this is a Git LFS pointer"));
+  Write("page", "<!DOCTYPE html><html>");
+  EXPECT_THAT(std::string(StatusOf(Path("page")).message()), HasSubstr("an HTML page"));
+}
+
+TEST_F(LoadTokenizerFromTest, JsonThatSaysTwoThingsIsRefused) {
+  Write("tokenizer.json", R"({"model": {}, "model": {"type": "BPE"}})");
+  EXPECT_THAT(std::string(StatusOf(Path("tokenizer.json")).message()), HasSubstr("'model' repeats"));
+  Write("tokenizer.json", std::string(2000, '[') + std::string(2000, ']'));
+  EXPECT_EQ(StatusOf(Path("tokenizer.json")).code(), absl::StatusCode::kDataLoss);
+}
+
+// What a text's ids depend on makes another tokenizer, and nothing else does.
+TEST_F(LoadTokenizerFromTest, TokenizersAreTheSameByWhatDecidesIds) {
+  const auto load = [&](const std::string& json) {
+    Write("tokenizer.json", json);
+    return LoadTokenizerFrom(Path("tokenizer.json")).value();
+  };
+  const std::string head = R"({"pre_tokenizer":{"type":"ByteLevel"},)";
+  const auto base = load(head + R"("model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})");
+  const auto same = load(head + R"("version":"2","model":{"merges":[["a","b"]],"vocab":{"ab":2,"b":1,"a":0}}})");
+  EXPECT_TRUE(AreSameTokenizer(*base, *same));
+  EXPECT_EQ(TokenizerHash(*base), TokenizerHash(*same));
+  for (const char* other :
+       {R"("model":{"vocab":{"a":1,"b":0,"ab":2},"merges":["a b"]}})",
+        R"("model":{"vocab":{"a":0,"b":1,"ab":2},"merges":[]}})",
+        R"("model":{"vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}})",
+        R"("added_tokens":[{"id":1,"content":"b"}],"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})"})
+    EXPECT_FALSE(AreSameTokenizer(*base, *load(head + other))) << other;
+  const auto sentencepiece = LoadTokenizerFrom(kTestdata + "/small.model").value();
+  EXPECT_FALSE(AreSameTokenizer(*base, *sentencepiece));
+  const absl::Status status = CheckSameTokenizer(*base, "out/book", *sentencepiece, "some/model");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("out/book was prepared with another tokenizer (bpe, 3 tokens)"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("data prepare --tokenizer some/model"));
 }
 
 TEST_F(LoadTokenizerFromTest, ADatasetKeepsItsTokenizerAndKnowsWhenItIsAnother) {

@@ -16,7 +16,9 @@
 #include "data/dataset_format.h"
 #include "data/encode_parts.h"
 #include "data/load_tokenizer_from.h"
+#include "data/same_tokenizer.h"
 #include "fmt/format.h"
+#include "weights/file_kind.h"
 
 namespace ridgeline {
 namespace {
@@ -26,10 +28,9 @@ namespace fs = std::filesystem;
 absl::StatusOr<std::string> ReadText(const std::string& path) {
   auto text = ReadFile(path == "-" ? "/dev/stdin" : path);
   if (!text.ok()) return text.status();
-  if (text->empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} is empty; give a text file", path == "-" ? "standard input" : path));
-  }
+  const std::string place = path == "-" ? "standard input" : path;
+  if (text->empty()) return absl::InvalidArgumentError(fmt::format("{} is empty; give a text file", place));
+  RETURN_IF_ERROR(CheckFileKind(*text, place, FileKind::kText));
   return text;
 }
 
@@ -164,12 +165,15 @@ absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
   report(0.0, "reading text");
   ASSIGN_OR_RETURN(std::string text, ReadText(options.text_path));
   info.text_sha256 = Sha256Hex(text);
+  info.dropped_byte_order_mark = text.starts_with(kByteOrderMark);
+  if (info.dropped_byte_order_mark) text.erase(0, kByteOrderMark.size());
   report(0.1, "reading the tokenizer");
   ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, text));
   auto ids = EncodeInParts(*tokenizer, text, [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); });
   if (!ids.ok()) return InText(options, ids.status());
   ASSIGN_OR_RETURN(size_t train, TrainTokens(options, ids->size()));
   info.tokenizer_kind = tokenizer->kind();
+  info.tokenizer_sha256 = TokenizerHash(*tokenizer);
   info.vocab_size = tokenizer->vocab_size();
   info.train_tokens = static_cast<int64_t>(train);
   info.validation_tokens = static_cast<int64_t>(ids->size() - train);

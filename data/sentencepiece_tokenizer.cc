@@ -70,6 +70,12 @@ class SentencePieceTokenizer : public Tokenizer {
   bool AddsSpaceBeforeText() const override { return vocabulary_.add_dummy_prefix; }
   std::string ToJson() const override { return FileTokenizerJson(kind(), file_bytes_, special_).dump(); }
   std::string FileBytes() const override { return file_bytes_; }
+  std::string IdRules() const override {
+    SentencePieceVocabulary rules = vocabulary_;
+    rules.bos_id = rules.eos_id = std::nullopt;
+    rules.normalizer_name.clear();  // The character map is what normalizes.
+    return WriteSentencePieceModel(rules);
+  }
 
   size_t CutAfter(std::string_view text, size_t offset) const override {
     return may_cut_lines_ ? LineCutAfter(text, offset) : text.size();

@@ -7,7 +7,7 @@
 #include "data/sentencepiece_tokenizer.h"
 #include "data/stream_decoder.h"
 #include "fmt/format.h"
-#include "nlohmann/json.hpp"
+#include "weights/json.h"
 
 namespace ridgeline {
 
@@ -35,9 +35,9 @@ std::string TokenizerFileName(std::string_view kind) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& json, std::string_view file_bytes) {
-  nlohmann::json object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  auto kind = object.is_object() ? object.find("kind") : object.end();
-  if (!object.is_object() || kind == object.end() || !kind->is_string())
+  ASSIGN_OR_RETURN(const nlohmann::json object, ParseJsonObject(json));
+  const auto kind = object.find("kind");
+  if (kind == object.end() || !kind->is_string())
     return absl::DataLossError("a tokenizer is a JSON object with a 'kind'");
   if (*kind == "char") return CharTokenizerFromJson(object);
   if (*kind == "sentencepiece") return SentencePieceTokenizerFromJson(object, file_bytes);

@@ -50,6 +50,10 @@ class Tokenizer {
   // text.size() if there is none. REQUIRES: 0 < offset <= text.size(); text is UTF-8.
   virtual size_t CutAfter(std::string_view text, size_t offset) const { return text.size(); }
 
+  // What decides the ids of a text, and nothing else, in a fixed form: equal for tokenizers of one kind that give the
+  // same ids because they have the same vocabulary and rules, whatever file they came from.
+  virtual std::string IdRules() const { return ToJson(); }
+
   // What a dataset keeps of its tokenizer: a JSON object for dataset.json, and the content of TokenizerFileName(kind())
   // beside it, whose SHA-256 the JSON holds. LoadTokenizer reads them back.
   virtual std::string ToJson() const = 0;

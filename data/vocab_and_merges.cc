@@ -4,7 +4,8 @@
 #include "common/status_macros.h"
 #include "data/hf_json.h"
 #include "fmt/format.h"
-#include "nlohmann/json.hpp"
+#include "weights/file_kind.h"
+#include "weights/json.h"
 
 namespace ridgeline {
 namespace {
@@ -13,6 +14,7 @@ constexpr char kEndOfText[] = "<|endoftext|>";
 
 // The first line may state a version ("#version: 0.2"): a merge of "#version:" it is not.
 absl::Status ReadMergeLines(std::string_view text, BpeVocabulary* vocabulary) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   for (size_t line_number = 1; !text.empty(); ++line_number) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
@@ -29,11 +31,12 @@ absl::Status ReadMergeLines(std::string_view text, BpeVocabulary* vocabulary) {
 }  // namespace
 
 absl::StatusOr<BpeVocabulary> ParseVocabAndMerges(std::string_view vocab_json, std::string_view merges_txt) {
-  const nlohmann::json vocab = nlohmann::json::parse(vocab_json, nullptr, /*allow_exceptions=*/false);
+  absl::StatusOr<nlohmann::json> vocab = ParseJsonObject(vocab_json);
+  if (!vocab.ok()) return Wrong("vocab.json", fmt::format("a vocabulary: {}", std::string(vocab.status().message())));
   BpeVocabulary vocabulary;
-  RETURN_IF_ERROR(ReadVocab(vocab, &vocabulary));
+  RETURN_IF_ERROR(ReadVocab(*vocab, &vocabulary));
   RETURN_IF_ERROR(ReadMergeLines(merges_txt, &vocabulary));
-  const nlohmann::json& end_of_text = At(vocab, kEndOfText);
+  const nlohmann::json& end_of_text = At(*vocab, kEndOfText);
   if (!end_of_text.is_null()) vocabulary.added.push_back({end_of_text.get<uint32_t>(), kEndOfText, true});
   FindSpecialTokensByName(&vocabulary);
   return vocabulary;

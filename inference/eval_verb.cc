@@ -7,6 +7,7 @@
 #include "common/print.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
+#include "data/same_tokenizer.h"
 #include "fmt/format.h"
 #include "inference/loaded_model.h"
 #include "inference/score_text.h"
@@ -33,10 +34,23 @@ void TakeBos(const Tokenizer& tokenizer, Input* input) {
   if (special.prompt_begins_with_bos) input->bos = special.bos_id;
 }
 
+// A dataset's ids mean something to the model alone whose tokenizer made them.
+absl::Status CheckTokenizer(const EvalOptions& options, const Dataset& dataset) {
+  const auto tokenizer = LoadTokenizerOf(options.model, options.tokenizer);
+  if (absl::IsNotFound(tokenizer.status()) || absl::IsUnimplemented(tokenizer.status())) {
+    fmt::print(stderr, "ridgeline: whether {} was prepared with the model's tokenizer cannot be told: {}\n",
+               options.dataset, std::string(tokenizer.status().message()));
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(tokenizer.status());
+  return CheckSameTokenizer(dataset.tokenizer(), options.dataset, **tokenizer, options.model);
+}
+
 absl::StatusOr<Input> ReadInput(const EvalOptions& options) {
   Input input;
   if (!options.dataset.empty()) {
     ASSIGN_OR_RETURN(input.dataset, Dataset::Open(options.dataset));
+    RETURN_IF_ERROR(CheckTokenizer(options, *input.dataset));
     input.ids = input.dataset->validation();
     TakeBos(input.dataset->tokenizer(), &input);
     return input;

@@ -79,9 +79,7 @@ absl::Status ExportFolder(const ExportOptions& options, const std::string& path,
 absl::StatusOr<std::string> GgufAt(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return path;
-  std::string found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored))
-    if (entry.path().extension() == ".gguf") found = entry.path().string();
+  ASSIGN_OR_RETURN(const std::string found, OnlyGgufIn(path));
   if (found.empty())
     return absl::InvalidArgumentError(fmt::format(
         "{} holds no GGUF to take metadata and tokenizer from: name one of the same shape with --metadata-from", path));

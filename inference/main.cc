@@ -13,6 +13,7 @@
 #include "fmt/format.h"
 #include "inference/verbs.h"
 #include "quant/autograd/torch_pch.h"
+#include "weights/file_kind.h"
 
 namespace ridgeline {
 
@@ -22,6 +23,11 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   } else {
     ASSIGN_OR_RETURN(text, ReadFile(path));
+  }
+  RETURN_IF_ERROR(CheckFileKind(text, path == "-" ? "standard input" : path, FileKind::kText));
+  if (text.starts_with(kByteOrderMark)) {
+    fmt::print(stderr, "ridgeline: {} begins with a byte order mark, which is left out\n", path);
+    text.erase(0, kByteOrderMark.size());
   }
   const auto code_points = Utf8ToCodePoints(text);
   if (!code_points.ok())

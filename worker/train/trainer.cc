@@ -18,6 +18,7 @@
 #include "worker/comm/agreement.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
+#include "worker/train/dataset_tokenizer.h"
 #include "worker/train/evaluate.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/gradients.h"
@@ -153,6 +154,11 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 
 absl::Status Attempt::OpenDatasets() {
   ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
+  if (communicator_.rank() == 0) {
+    std::string untold;
+    RETURN_IF_ERROR(CheckDatasetTokenizer(recipe_, *dataset_, &untold));
+    if (!untold.empty()) reporter_.Log("warn", untold);
+  }
   window_.seq_len = recipe_.training().seq_len();
   const SpecialTokens special = dataset_->tokenizer().special_tokens();
   if (special.prompt_begins_with_bos) window_.bos = special.bos_id;
