@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "model/input_quantizer.h"
 #include "model/parameter.h"
-#include "quant/frontier/accounting.h"
+#include "quant/cost/accounting.h"
 
 namespace ridgeline {
 

@@ -8,7 +8,7 @@
 
 #include "model/model_config.h"
 #include "plan/network.h"
-#include "quant/frontier/accounting.h"
+#include "quant/cost/accounting.h"
 
 namespace ridgeline {
 

@@ -13,7 +13,7 @@
 #include "plan/network.h"
 #include "plan/parameters.h"
 #include "plan/work.h"
-#include "quant/frontier/accounting.h"
+#include "quant/cost/accounting.h"
 
 namespace ridgeline {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quant/frontier/accounting.h"
+#include "quant/cost/accounting.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quant/frontier/qsnr.h"
+#include "quant/cost/qsnr.h"
 
 #include <gtest/gtest.h>
 
