@@ -60,7 +60,7 @@ absl::Status Detached(const std::string& job) {
 }
 
 absl::StatusOr<JobSnapshot> FollowUntilTerminal(const Client& client, std::string job) {
-  const bool live = IsTerminalOutput(stderr);
+  const bool live = IsTty(stderr);
   const Client once = client.WithPolicy({milliseconds(10'000), milliseconds(0)});
   Reconnector reconnector(client.address(), SystemClock());
   LiveBlock block(stderr);

@@ -62,12 +62,12 @@ size_t EscapeLength(std::string_view text, size_t at) {
 
 }  // namespace
 
-bool IsTerminalOutput(FILE* file) { return isatty(fileno(file)) == 1; }
+bool IsTty(FILE* file) { return isatty(fileno(file)) == 1; }
 
 Style StyleOf(FILE* file) {
   Style style;
   style.utf8 = LocaleIsUtf8();
-  if (!IsTerminalOutput(file)) return style;
+  if (!IsTty(file)) return style;
   style.color = Environment("NO_COLOR").empty() && Environment("TERM") != "dumb";
   style.width = 80;
   winsize size{};

@@ -21,7 +21,7 @@ struct Style {
   int height = 24;  // Lines.
 };
 
-bool IsTerminalOutput(FILE* file);
+bool IsTty(FILE* file);
 
 // Colours only on a terminal, and never with NO_COLOR (any value but empty) or TERM=dumb.
 Style StyleOf(FILE* file);

@@ -26,7 +26,7 @@ struct PrepareVerbOptions {
 class PrepareProgress {
  public:
   PrepareProgress() : style_(StyleOf(stderr)) {
-    if (IsTerminalOutput(stderr)) block_.emplace(stderr);
+    if (IsTty(stderr)) block_.emplace(stderr);
   }
   ~PrepareProgress() {
     if (block_.has_value()) block_->Clear();

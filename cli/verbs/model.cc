@@ -43,7 +43,7 @@ struct ModelListOptions {
 class ImportProgress {
  public:
   ImportProgress() : style_(StyleOf(stderr)) {
-    if (IsTerminalOutput(stderr)) block_.emplace(stderr);
+    if (IsTty(stderr)) block_.emplace(stderr);
     CatchInterrupts();
   }
   ~ImportProgress() {
