@@ -5,9 +5,9 @@
 #include <chrono>
 #include <limits>
 
+#include "method/resolved_spec.h"
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/trust.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {

@@ -2,8 +2,8 @@
 // What a quantizer's instructions take, memory aside.
 #pragma once
 
+#include "method/quantizer_spec.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
 

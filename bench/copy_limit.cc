@@ -5,7 +5,7 @@
 #include <chrono>
 #include <functional>
 
-#include "quant/spec/definition.h"
+#include "method/resolved_spec.h"
 
 namespace ridgeline {
 namespace {

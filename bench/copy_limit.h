@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
+#include "method/quantizer_spec.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "method/estimator_traits.h"
 #include "model/layers.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
@@ -31,18 +32,23 @@ at::Tensor TokenStatistics(const at::Tensor& x, const at::Tensor& scale) {
 
 }  // namespace
 
+bool InputQuantizer::has_scale_of_token() const {
+  const EstimatorTraits* traits = FindEstimatorTraits(spec_.estimator);
+  return traits != nullptr && traits->has_scale_of_token;
+}
+
 void InputQuantizer::AddParameters(const AddParameter& add) {
   if (!spec_.learns_scale() || scale_ != nullptr) return;
   scale_ = add("input_scale", at::zeros({1, 1}));
   scale_->smallest = kSmallestLearnedScale;
-  if (spec_.estimator != "asq") return;
+  if (!has_scale_of_token()) return;
   hidden_weight_ = add("input_beta.hidden.weight", HiddenWeight());
   hidden_bias_ = add("input_beta.hidden.bias", at::zeros({kHiddenFeatures}));
   out_weight_ = add("input_beta.out.weight", at::zeros({1, kHiddenFeatures}));  // beta begins at 1.
   out_bias_ = add("input_beta.out.bias", at::zeros({1}));
 }
 
-// METHODS A9: s beta with beta = 1 + tanh(network) / 2. (tokens, 1)
+// docs/methods.md#lsq-paretoq-post-asq: s beta with beta = 1 + tanh(network) / 2. (tokens, 1)
 at::Tensor InputQuantizer::ScaleOfTokens(const at::Tensor& x) const {
   const at::Tensor scale = AsVariable(scale_), statistics = TokenStatistics(x, scale);
   const at::Tensor hidden = at::relu(at::linear(statistics, AsVariable(hidden_weight_), AsVariable(hidden_bias_)));
@@ -56,7 +62,7 @@ at::Tensor InputQuantizer::Quantize(at::Tensor x) {
     of_tensor.granularity = Granularity::kTensor;
     scale_->master.copy_(InitialScale(x, of_tensor));
   }
-  const at::Tensor scale = spec_.estimator == "asq" ? ScaleOfTokens(x) : AsVariable(scale_);
+  const at::Tensor scale = has_scale_of_token() ? ScaleOfTokens(x) : AsVariable(scale_);
   return FakeQuantizeLearned(x, scale, spec_, x.size(-1));
 }
 

@@ -28,6 +28,7 @@ class InputQuantizer {
   at::Tensor Quantize(at::Tensor x);
 
  private:
+  bool has_scale_of_token() const;
   at::Tensor ScaleOfTokens(const at::Tensor& x) const;
 
   QuantizerSpec spec_;

@@ -4,42 +4,23 @@
 #include <algorithm>
 #include <utility>
 
-#include "fmt/format.h"
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "model/matrix_product.h"
 #include "model/model_config.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
-namespace {
-
-// Estimators whose papers define them for weights or for inputs alone, and scales that must not depend on the batch.
-absl::Status ValidateLearnedScales(const ModelOptions& options) {
-  const QuantizerSpec &weight = options.weight, &input = options.activation;
-  if (weight.learns_scale() && weight.estimator == "asq")
-    return absl::InvalidArgumentError("estimator asq has a scale for each token: weights have none, use lsq or post");
-  if (!input.learns_scale()) return absl::OkStatus();
-  if (input.estimator == "paretoq" || input.estimator == "post")
-    return absl::InvalidArgumentError(
-        fmt::format("estimator {} is defined for weights only: use lsq or asq for inputs", input.estimator));
-  const Granularity own = input.estimator == "asq" ? Granularity::kRow : Granularity::kTensor;
-  if (input.granularity == own) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("estimator {} has no granularity {} for inputs: use {}",
-                                                input.estimator, GranularityName(input.granularity),
-                                                GranularityName(own)));
-}
-
-}  // namespace
-
 absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int64_t>& input_features) {
-  for (const QuantizerSpec* spec : {&options.weight, &options.activation}) {
+  for (const auto& [spec, side] :
+       {std::pair{&options.weight, Side::kWeight}, {&options.activation, Side::kActivation}}) {
     if (!spec->enabled()) continue;
-    if (absl::Status status = ValidateQuantizerSpec(*spec); !status.ok()) return status;
+    if (absl::Status status = ValidateQuantizerSpec(*spec, side); !status.ok()) return status;
     for (int64_t features : input_features)
       if (absl::Status status = ValidateFeatures(*spec, features); !status.ok()) return status;
   }
-  return ValidateLearnedScales(options);
+  return absl::OkStatus();
 }
 
 // Whether both operands of each product may stay rotated: (H x) . (H w) = x . w. A gradient that passes the input's

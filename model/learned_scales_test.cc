@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "method/every_spec.h"
 #include "model/gemma3.h"
 #include "model/gpt.h"
 #include "model/input_quantizer.h"
@@ -25,11 +26,31 @@ QuantizerSpec SpecOf(const std::string& estimator, Granularity granularity) {
   return estimator == "none" ? QuantizerSpec{} : spec;
 }
 
+// As recipes fill them in.
+Granularity GranularityFor(Side side, const std::string& estimator) {
+  const EstimatorTraits* traits = FindEstimatorTraits(estimator);
+  if (traits == nullptr) return Granularity::kBlock;
+  const auto own = side == Side::kWeight ? traits->weight_granularity : traits->activation_granularity;
+  return own.value_or(Granularity::kRow);
+}
+
 ModelOptions OptionsOf(const Learned& learned) {
   ModelOptions options;
-  options.weight = SpecOf(learned.weight, learned.weight == "lsq" ? Granularity::kTensor : Granularity::kRow);
-  options.activation = SpecOf(learned.input, learned.input == "asq" ? Granularity::kRow : Granularity::kTensor);
+  options.weight = SpecOf(learned.weight, GranularityFor(Side::kWeight, learned.weight));
+  options.activation = SpecOf(learned.input, GranularityFor(Side::kActivation, learned.input));
   return options;
+}
+
+// Each estimator that learns a scale on each side that it is defined for, and a pair.
+std::vector<Learned> EveryLearned() {
+  std::vector<Learned> all = {{"post", "asq"}};
+  for (const EstimatorTraits& traits : EveryEstimator()) {
+    if (!traits.learns_scale()) continue;
+    const std::string name(traits.name);
+    if (traits.is_defined_for(Side::kWeight)) all.push_back({name, "none"});
+    if (traits.is_defined_for(Side::kActivation)) all.push_back({"none", name});
+  }
+  return all;
 }
 
 std::unique_ptr<Gpt> SmallGpt(const ModelOptions& options) {
@@ -67,8 +88,9 @@ double Step(LanguageModel* model, double rate) {
 
 TEST(LearnedScalesTest, TrainingLowersTheLossAndMovesEveryScale) {
   at::set_num_threads(1);  // Layers this small would only wait for each other's threads.
-  for (const Learned& learned : {Learned{"lsq", "lsq"}, {"paretoq", "none"}, {"post", "asq"}}) {
-    SCOPED_TRACE(learned.weight);
+  EXPECT_GE(EveryLearned().size(), 6u);
+  for (const Learned& learned : EveryLearned()) {
+    SCOPED_TRACE(learned.weight + " " + learned.input);
     std::unique_ptr<Gpt> model = SmallGpt(OptionsOf(learned));
     model->Logits(SomeTokens());  // Sets the scales of inputs.
     std::map<std::string, at::Tensor> before;
@@ -81,7 +103,8 @@ TEST(LearnedScalesTest, TrainingLowersTheLossAndMovesEveryScale) {
     }
     EXPECT_LT(last, first - 0.05);
     for (const auto& [name, master] : before) EXPECT_FALSE(at::equal(Named(*model, name).master, master)) << name;
-    EXPECT_TRUE(before.contains("h.0.mlp.fc.weight.scale"));
+    EXPECT_EQ(before.contains("h.0.mlp.fc.weight.scale"), learned.weight != "none");
+    EXPECT_EQ(before.contains("h.0.mlp.fc.weight.input_scale"), learned.input != "none");
     EXPECT_EQ(before.contains("h.0.mlp.fc.weight.input_beta.out.weight"), learned.input == "asq");
   }
 }
@@ -153,10 +176,17 @@ TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
 }
 
 TEST(LearnedScalesTest, WhatIsDefinedForTheOtherSideIsRefused) {
-  EXPECT_NE(std::string(ValidateOptions(OptionsOf({"asq", "none"}), {16}).message()).find("use lsq or post"),
-            std::string::npos);
-  EXPECT_NE(std::string(ValidateOptions(OptionsOf({"none", "post"}), {16}).message()).find("use lsq or asq"),
-            std::string::npos);
+  int refused = 0;
+  for (const QuantizerSpec& spec : EverySpec({}))
+    for (Side side : {Side::kWeight, Side::kActivation}) {
+      if (FindEstimatorTraits(spec.estimator)->is_defined_for(side)) continue;
+      ModelOptions options;
+      (side == Side::kWeight ? options.weight : options.activation) = spec;
+      EXPECT_NE(std::string(ValidateOptions(options, {64}).message()).find("s only"), std::string::npos)
+          << DescribeSpec(spec);
+      ++refused;
+    }
+  EXPECT_GE(refused, 20);
   ModelOptions rows = OptionsOf({"none", "lsq"});
   rows.activation.granularity = Granularity::kRow;
   EXPECT_NE(std::string(ValidateOptions(rows, {16}).message()).find("use tensor"), std::string::npos);

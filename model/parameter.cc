@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/parameter.h"
 
+#include "method/estimator_traits.h"
+#include "method/resolved_spec.h"
 #include "model/matrix_product.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 
@@ -43,9 +44,9 @@ at::Tensor Parameter::LearnedValues() {
 
 bool Parameter::is_unset() const { return master.const_data_ptr<float>()[0] == 0; }
 
-// ParetoQ's authors count the whole matrix, though a scale belongs to a row.
 int64_t Parameter::NumbersPerScale() const {
-  return quantizer.estimator == "paretoq" ? master.numel() : master.numel() / scale->master.numel();
+  const bool counts_matrix = FindEstimatorTraits(quantizer.estimator)->counts_matrix;
+  return counts_matrix ? master.numel() : master.numel() / scale->master.numel();
 }
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "fmt/format.h"
+#include "method/resolved_spec.h"
 #include "model/logit_chunks.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "method/resolved_spec.h"
 #include "plan/activations.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {

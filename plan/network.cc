@@ -7,6 +7,7 @@
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "method/problems.h"
 #include "model/model_files.h"
 #include "recipes/tensor_quant.h"
 #include "weights/model_store.h"
@@ -14,26 +15,12 @@
 namespace ridgeline {
 namespace {
 
-absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, const v1::TensorQuant& tensor) {
-  QuantizerSpec spec;
-  spec.estimator = EstimatorOf(quant, tensor);
-  ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
-  ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
-  ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(GridGradientOf(quant, tensor)));
-  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(GridOf(quant, tensor)));
-  if (tensor.has_granularity()) {
-    ASSIGN_OR_RETURN(spec.granularity, ParseGranularity(tensor.granularity()));
-  }
-  spec.hadamard = quant.hadamard();
-  spec.hadamard_signs = quant.hadamard_signs();
-  spec.block = tensor.block();
-  spec.lambda = quant.lambda();
-  if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") {
-    ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
-  }
-  spec.trust = TrustOf(quant, tensor);
-  if (spec.enabled()) RETURN_IF_ERROR(ValidateQuantizerSpec(spec));
-  return spec.enabled() ? spec : QuantizerSpec{};
+absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, Side side) {
+  ASSIGN_OR_RETURN(const QuantizerSpec spec,
+                   SpecOfTensor(quant, side == Side::kWeight ? quant.weight() : quant.activation()));
+  if (!spec.enabled()) return QuantizerSpec{};
+  RETURN_IF_ERROR(ValidateQuantizerSpec(spec, side));
+  return spec;
 }
 
 absl::StatusOr<GptConfig> GptFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
@@ -67,8 +54,8 @@ absl::StatusOr<SparsityPattern> ParseSparsityPattern(const std::string& text) {
 
 absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe) {
   Quantizers quantizers;
-  ASSIGN_OR_RETURN(quantizers.weight, SpecFromRecipe(recipe.quant(), recipe.quant().weight()));
-  ASSIGN_OR_RETURN(quantizers.activation, SpecFromRecipe(recipe.quant(), recipe.quant().activation()));
+  ASSIGN_OR_RETURN(quantizers.weight, SpecFromRecipe(recipe.quant(), Side::kWeight));
+  ASSIGN_OR_RETURN(quantizers.activation, SpecFromRecipe(recipe.quant(), Side::kActivation));
   ASSIGN_OR_RETURN(quantizers.weight.sparsity, ParseSparsityPattern(recipe.sparsity().pattern()));
   if (recipe.sparsity().mask_decay_kind() == "gradient") quantizers.weight.mask_decay = recipe.sparsity().mask_decay();
   quantizers.skip = {recipe.quant().skip().begin(), recipe.quant().skip().end()};

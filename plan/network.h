@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "method/quantizer_spec.h"
 #include "model/model_config.h"
-#include "quant/spec/quant_spec.h"
 #include "recipes/model_label.h"
 #include "ridgeline/v1/recipe.pb.h"
 

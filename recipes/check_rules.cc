@@ -87,10 +87,10 @@ void CheckTraining(const v1::Recipe& full, Issues* issues) {
 }
 
 // A tensor's format and estimator come together.
-void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix,
-                      Issues* issues) {
+void CheckEstimatorAndFormat(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix,
+                             Issues* issues) {
   const std::string own = prefix + ".estimator", format = prefix + ".format";
-  const std::string& estimator = EstimatorOf(quant, tensor);
+  const std::string& estimator = EstimatorOfTensor(quant, tensor);
   if (tensor.format() != "none" && estimator == "none") {
     const std::string key = tensor.has_estimator() ? own : "quant.estimator";
     issues->push_back({format,
@@ -108,8 +108,8 @@ void CheckEstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor, con
 
 void CheckEstimator(const v1::Recipe& full, Issues* issues) {
   const v1::Quant& quant = full.quant();
-  CheckEstimatorOf(quant, quant.weight(), "quant.weight", issues);
-  CheckEstimatorOf(quant, quant.activation(), "quant.activation", issues);
+  CheckEstimatorAndFormat(quant, quant.weight(), "quant.weight", issues);
+  CheckEstimatorAndFormat(quant, quant.activation(), "quant.activation", issues);
   if (quant.estimator() == "none" || quant.weight().format() != "none" || quant.activation().format() != "none") return;
   issues->push_back(
       {"quant.estimator",

@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "fmt/format.h"
+#include "method/problems.h"
 #include "recipes/checks.h"
 #include "recipes/model_shapes.h"
+#include "recipes/quantizer_rules.h"
 #include "recipes/scalar.h"
 #include "recipes/tensor_quant.h"
 
@@ -16,29 +18,22 @@ namespace {
 
 using Issues = std::vector<Issue>;
 
-constexpr int kLargestGroup = 32;
 constexpr char kPatternKey[] = "sparsity.pattern";
 
-// N of each M weights in a row are kept.
-struct Pattern {
-  int n = 1;
-  int m = 1;
-};
-
-// 1 to kLargestGroup in plain digits; 0 for all else.
+// 1 to kLargestSparsityGroup in plain digits; 0 for all else.
 int ParseCount(std::string_view text) {
   int count = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, count);
   const bool is_plain = error == std::errc() && stop == end && text[0] != '0' && text[0] != '-';
-  return is_plain && count <= kLargestGroup ? count : 0;
+  return is_plain && count <= kLargestSparsityGroup ? count : 0;
 }
 
-std::optional<Pattern> ParsePattern(std::string_view text) {
-  if (text == "dense") return Pattern{};
+std::optional<SparsityPattern> ParsePattern(std::string_view text) {
+  if (text == "dense") return SparsityPattern{};
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const Pattern pattern{ParseCount(text.substr(0, colon)), ParseCount(text.substr(colon + 1))};
+  const SparsityPattern pattern{ParseCount(text.substr(0, colon)), ParseCount(text.substr(colon + 1))};
   if (pattern.n < 1 || pattern.n > pattern.m) return std::nullopt;
   return pattern;
 }
@@ -53,24 +48,14 @@ void CheckScheduleSteps(const v1::Recipe& full, Issues* issues) {
                      {"sparsity.schedule_steps", "training.steps"}});
 }
 
-// A pruned weight must decode to zero, and a group must not lie in two blocks.
-void CheckQuantizer(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
-  const v1::TensorQuant& weight = full.quant().weight();
-  if (!IsQuantized(full.quant(), weight)) return;
-  if (weight.scheme() == "affine") {
-    issues->push_back({"quant.weight.scheme",
-                       fmt::format("affine codes decode about a block's mean, and weights pruned by {} {} are zero",
-                                   kPatternKey, full.sparsity().pattern()),
-                       "set it to linear",
-                       {"quant.weight.scheme", "quant.weight.format", "quant.estimator", kPatternKey}});
-  }
-  if (weight.granularity() == "block" && weight.block() % pattern.m != 0) {
-    issues->push_back({"quant.weight.block",
-                       fmt::format("{} is no multiple of {}, and {} is {}", weight.block(), pattern.m, kPatternKey,
-                                   full.sparsity().pattern()),
-                       fmt::format("set it to a multiple of {}", pattern.m),
-                       {"quant.weight.block", kPatternKey}});
-  }
+// A pruned weight must be a number of its grid, and a group must not lie in two blocks.
+void CheckQuantizer(const v1::Recipe& full, const SparsityPattern& pattern, Issues* issues) {
+  if (!IsQuantized(full.quant(), full.quant().weight())) return;
+  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(full.quant(), full.quant().weight());
+  if (!spec.ok()) return;  // Said of the word that is not allowed.
+  spec->sparsity = pattern;
+  for (const SpecProblem& problem : ProblemsOf(*spec, Side::kWeight))
+    if (problem.cause == SpecField::kSparsity) issues->push_back(IssueOf(problem, full.quant(), Side::kWeight));
 }
 
 // SR-STE moves what is pruned.
@@ -83,7 +68,7 @@ void CheckMaskDecay(const v1::Recipe& full, Issues* issues) {
                      {"sparsity.mask_decay", kPatternKey}});
 }
 
-void CheckRows(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
+void CheckRows(const v1::Recipe& full, const SparsityPattern& pattern, Issues* issues) {
   for (int64_t length : RowLengths(full.model())) {
     if (length % pattern.m == 0) continue;
     issues->push_back({kPatternKey,
@@ -98,15 +83,16 @@ void CheckRows(const v1::Recipe& full, const Pattern& pattern, Issues* issues) {
 
 void CheckSparsity(const v1::Recipe& full, Issues* issues) {
   CheckScheduleSteps(full, issues);
-  const std::optional<Pattern> pattern = ParsePattern(full.sparsity().pattern());
+  const std::optional<SparsityPattern> pattern = ParsePattern(full.sparsity().pattern());
   if (!pattern) {
-    issues->push_back({kPatternKey,
-                       fmt::format("{} is no pattern", Shown(full.sparsity().pattern())),
-                       fmt::format("write dense, or N:M with 1 <= N <= M <= {}, like 2:4, 4:8 or 1:4", kLargestGroup),
-                       {kPatternKey}});
+    issues->push_back(
+        {kPatternKey,
+         fmt::format("{} is no pattern", Shown(full.sparsity().pattern())),
+         fmt::format("write dense, or N:M with 1 <= N <= M <= {}, like 2:4, 4:8 or 1:4", kLargestSparsityGroup),
+         {kPatternKey}});
     return;
   }
-  if (pattern->n == pattern->m) return CheckMaskDecay(full, issues);
+  if (!pattern->is_sparse()) return CheckMaskDecay(full, issues);
   CheckQuantizer(full, *pattern, issues);
   CheckRows(full, *pattern, issues);
 }

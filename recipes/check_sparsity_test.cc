@@ -38,10 +38,9 @@ TEST(SparsityRulesTest, WhatIsNoPatternIsRefusedWithExamples) {
 
 TEST(SparsityRulesTest, APrunedWeightMustBeANumberOfItsGrid) {
   const std::string sparse = "sparsity: {pattern: 2:4}\nquant: {estimator: ridge, ";
-  EXPECT_THAT(
-      Problems(sparse + "weight: {format: int1, scheme: affine}}\n"),
-      ElementsAre("r:3:58: quant.weight.scheme: affine codes decode about a block's mean, and weights pruned by "
-                  "sparsity.pattern 2:4 are zero (set it to linear)"));
+  EXPECT_THAT(Problems(sparse + "weight: {format: int1, scheme: affine}}\n"),
+              ElementsAre("r:3:58: quant.weight.scheme: affine codes decode about a block's mean, and numbers that "
+                          "sparsity 2:4 prunes are zero (use linear)"));
   EXPECT_THAT(
       Problems(sparse + "weight: {format: int1, scheme: linear}, activation: {format: int4, scheme: affine}}\n"),
       IsEmpty());
@@ -52,13 +51,17 @@ TEST(SparsityRulesTest, GroupsLieWithinBlocksAndRows) {
   const std::string quant = "quant: {estimator: ste, weight: {format: int4, scheme: linear, block: ";
   EXPECT_THAT(
       Problems("sparsity: {pattern: 4:8}\n" + quant + "12}}\n"),
-      ElementsAre("r:3:71: quant.weight.block: 12 is no multiple of 8, and sparsity.pattern is 4:8 (set it to a "
-                  "multiple of 8)"));
+      ElementsAre("r:3:71: quant.weight.block: 12 is no multiple of 8, and sparsity is 4:8 (use a multiple of 8)"));
   EXPECT_THAT(Problems("sparsity: {pattern: 4:8}\n" + quant + "12, granularity: row}}\n"), IsEmpty());
   EXPECT_THAT(Problems("sparsity: {pattern: 2:3}\n"),
               ElementsAre("r:2:21: sparsity.pattern: groups of 3 do not divide rows of 128 features (choose a pattern "
                           "whose M divides them)"));
   EXPECT_THAT(Problems("model: {path: p}\nsparsity: {pattern: 2:3}\n"), IsEmpty()) << "only the weights know";
+}
+
+TEST(SparsityRulesTest, AnEstimatorWithoutASparseFormIsRefusedWithThoseThatHaveOne) {
+  EXPECT_THAT(Problems("sparsity: {pattern: 2:4}\nquant: {estimator: bitnet, weight: {format: ternary}}\n"),
+              ElementsAre("r:3:20: quant.estimator: bitnet has no sparse form (use ridge, ste, quest or ridge_trust)"));
 }
 
 TEST(SparsityRulesTest, ADecayNeedsSomethingThatIsPruned) {

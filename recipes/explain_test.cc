@@ -13,6 +13,7 @@
 #include "fmt/ranges.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "method/estimator_traits.h"
 #include "recipes/scalar.h"
 #include "recipes/schema.h"
 #include "ridgeline/v1/recipe.pb.h"
@@ -90,11 +91,17 @@ TEST(ExplainFieldTest, GivesTypeUnitRangeAndDefault) {
   EXPECT_EQ(one.range, "2 to 131072");
   EXPECT_FALSE(one.required);
   EXPECT_EQ(Explain("optimizer.lr").range, "over 0, up to 10");
-  EXPECT_THAT(
-      Explain("quant.estimator").one_of,
-      ElementsAre("none", "ridge", "ste", "quest", "ridge_trust", "ste_clip", "bitnet_b1", "bitnet", "bitnet_reloaded",
-                  "torchao", "bi_adapter", "gaussws", "diffq", "lsq", "paretoq", "post", "asq"));
   EXPECT_TRUE(Explain("dataset.path").required);
+}
+
+TEST(ExplainFieldTest, EstimatorsAndFormatsAreThoseOfTheTable) {
+  std::vector<std::string> estimators = {"none"}, formats = {"none"};
+  for (const EstimatorTraits& traits : EveryEstimator()) estimators.emplace_back(traits.name);
+  for (Format format : EveryFormat()) formats.emplace_back(FormatName(format));
+  for (const char* key : {"quant.estimator", "quant.weight.estimator", "quant.activation.estimator"})
+    EXPECT_EQ(Explain(key).one_of, estimators) << key;
+  for (const char* key : {"quant.weight.format", "quant.activation.format"})
+    EXPECT_EQ(Explain(key).one_of, formats) << key;
 }
 
 TEST(ExplainFieldTest, KnowsEveryKindOfKey) {
@@ -127,9 +134,12 @@ std::string EscapedForTable(const std::string& text) {
   return escaped;
 }
 
-// A row of the table in docs/recipes.md.
+// A row of the table in docs/recipes.md. Names of a table of method/ stand in docs/methods.md.
 std::string DocsRow(const FieldExplanation& one) {
   std::string allowed = one.one_of.empty() ? one.range : fmt::format("{}", fmt::join(one.one_of, ", "));
+  const auto field = recipe_internal::ResolveKey(one.key);
+  const std::string_view table = recipe_internal::TableOf(field->field);
+  if (!table.empty()) allowed = fmt::format("none, or one of the [{0}](methods.md#{0})", table);
   if (!one.unit.empty()) allowed += " " + one.unit;
   std::string default_value = one.default_value.empty() ? "" : fmt::format("`{}`", one.default_value);
   if (one.required) default_value = "required";

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "method/estimator_traits.h"
 #include "recipes/tensor_quant.h"
 
 namespace ridgeline::recipe_internal {
@@ -13,254 +14,165 @@ namespace {
 
 using Issues = std::vector<Issue>;
 
-bool IsInteger(std::string_view format) { return format.starts_with("int"); }
-bool HasBlockOfItsOwn(std::string_view format) { return format.starts_with("mx") || format.starts_with("nv"); }
-bool IsBitMod(std::string_view format) { return format.starts_with("bitmod"); }
+constexpr Side kSides[] = {Side::kWeight, Side::kActivation};
 
-bool IsAny(std::string_view) { return true; }
-bool HasPlainScale(std::string_view format) { return !HasBlockOfItsOwn(format); }
-bool HasGaussianGrid(std::string_view format) { return HasPlainScale(format) && !IsBitMod(format); }
-bool IsAboveOneBit(std::string_view format) { return IsInteger(format) && format != "int1"; }
-bool IsIntegerOrTernary(std::string_view format) { return IsInteger(format) || format == "ternary"; }
-bool IsParetoq(std::string_view format) {
-  return format == "int1" || format == "ternary" || format == "int2" || format == "int3" || format == "int4";
-}
-bool IsInt1(std::string_view format) { return format == "int1"; }
-bool IsInt1OrInt8(std::string_view format) { return format == "int1" || format == "int8"; }
-bool IsTernaryOrInt8(std::string_view format) { return format == "ternary" || format == "int8"; }
-
-// What an estimator has one of; empty where a recipe chooses.
-struct Rule {
-  std::string_view estimator;
-  bool (*accepts)(std::string_view format);
-  std::string_view formats;
-  std::string_view scheme;
-  std::string_view grid;
-  std::string_view grid_gradient;
-  std::string_view weight_granularity;      // Where the recipe does not say.
-  std::string_view activation_granularity;  // Where the recipe does not say.
-  std::string_view only = "";               // "weight" or "activation", for an estimator of one of them.
-  bool learns_scale = false;                // A trained scale: of a weight's rows or all of it, never of blocks.
-};
-
-constexpr Rule kRules[] = {
-    {"ridge", HasPlainScale, "a format whose scale is not rounded, such as int4 or fp4", "", "", "", "", ""},
-    {"ste", IsAny, "", "", "", "", "", ""},
-    {"ste_clip", IsAny, "", "", "", "detached", "", ""},
-    {"quest", HasGaussianGrid, "int1 to int8, ternary, fp4, fp6 or fp8", "linear", "gaussian", "detached", "", ""},
-    {"ridge_trust", HasGaussianGrid, "int1 to int8, ternary, fp4, fp6 or fp8", "", "gaussian", "detached", "", ""},
-    {"bitnet_b1", IsInt1OrInt8, "int1 (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor",
-     "row"},
-    {"bitnet", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", "linear", "minmax", "detached", "tensor",
-     "row"},
-    {"bitnet_reloaded", IsTernaryOrInt8, "ternary (weights) or int8 (activations)", "linear", "minmax", "detached",
-     "tensor", "row"},
-    {"torchao", IsAboveOneBit, "int2 to int8", "", "minmax", "detached", "block", "row"},
-    {"bi_adapter", IsInt1, "int1", "affine", "minmax", "graph", "", ""},
-    // Noise on activations would differ between two looks at the same ones.
-    {"gaussws", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "", "", "weight"},
-    {"diffq", IsInteger, "int1 to int8", "affine", "minmax", "detached", "", "", "weight"},
-    {"lsq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "tensor", "tensor", "",
-     true},
-    {"paretoq", IsParetoq, "int1, ternary, int2, int3 or int4", "linear", "minmax", "detached", "row", "", "weight",
-     true},
-    {"post", IsAboveOneBit, "int2 to int8", "linear", "minmax", "detached", "row", "", "weight", true},
-    {"asq", IsIntegerOrTernary, "int1 to int8 or ternary", "linear", "minmax", "detached", "", "row", "activation",
-     true},
-};
-
-const Rule* FindRule(std::string_view estimator) {
-  for (const Rule& rule : kRules)
-    if (rule.estimator == estimator) return &rule;
-  return nullptr;
+const v1::TensorQuant& TensorOf(const v1::Quant& quant, Side side) {
+  return side == Side::kWeight ? quant.weight() : quant.activation();
 }
 
-// That of an estimator that has no rules, too: one that is none, or that the schema does not know.
-const Rule& RuleOf(std::string_view estimator) {
-  static constexpr Rule kNoRule = {"", IsAny, "", "", "", "", "", ""};
-  const Rule* rule = FindRule(estimator);
-  return rule == nullptr ? kNoRule : *rule;
+// none for what is no format.
+Format FormatOf(const v1::TensorQuant& tensor) { return ParseFormat(tensor.format()).value_or(Format::kNone); }
+
+// Those of an estimator that leaves all open, for one that is none or that the schema does not know.
+const EstimatorTraits& TraitsOf(std::string_view estimator) {
+  static constexpr EstimatorTraits kOpen{.name = "", .accepts = nullptr};
+  const EstimatorTraits* traits = FindEstimatorTraits(estimator);
+  return traits == nullptr ? kOpen : *traits;
 }
 
-int BlockOfItsOwn(std::string_view format) {
-  if (!HasBlockOfItsOwn(format)) return 0;
-  return format.starts_with("mx") ? 32 : 16;
+const EstimatorTraits& TraitsOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  return TraitsOf(EstimatorOfTensor(quant, tensor));
 }
 
-// Formats with a scale or an element of their own are placed by the largest number of a block alone.
-bool IsOnMinMax(std::string_view format) { return HasBlockOfItsOwn(format) || IsBitMod(format); }
+void FillScheme(const EstimatorTraits& traits, Side side, v1::TensorQuant* tensor) {
+  std::optional<Scheme> scheme = traits.scheme;
+  if (side == Side::kWeight && traits.weight_scheme) scheme = traits.weight_scheme;
+  if (!IsInteger(FormatOf(*tensor))) scheme = Scheme::kLinear;
+  if (scheme && !tensor->has_scheme()) tensor->set_scheme(std::string(SchemeName(*scheme)));
+}
 
-// torchao's weights are symmetric where nothing else is said, its activations not.
-void FillTensor(const Rule& rule, bool is_weight, v1::TensorQuant* tensor) {
-  std::string scheme(rule.scheme), granularity(is_weight ? rule.weight_granularity : rule.activation_granularity);
-  if (rule.estimator == "torchao" && is_weight) scheme = "linear";
-  if (!IsInteger(tensor->format())) scheme = "linear";
-  if (!scheme.empty() && !tensor->has_scheme()) tensor->set_scheme(scheme);
-  if (!granularity.empty() && !tensor->has_granularity()) tensor->set_granularity(granularity);
-  const int block = BlockOfItsOwn(tensor->format());
-  if (block > 0 && !tensor->has_block()) tensor->set_block(block);
+void FillTensor(const EstimatorTraits& traits, Side side, v1::TensorQuant* tensor) {
+  FillScheme(traits, side, tensor);
+  const auto granularity = side == Side::kWeight ? traits.weight_granularity : traits.activation_granularity;
+  if (granularity && !tensor->has_granularity()) tensor->set_granularity(std::string(GranularityName(*granularity)));
+  const int64_t block = OwnBlock(FormatOf(*tensor));
+  if (block > 0 && !tensor->has_block()) tensor->set_block(static_cast<int>(block));
+}
+
+// Sets them in a message that has both keys, where it has not.
+template <typename Message>
+void FillGrid(std::optional<GridStatistics> grid, std::optional<GridGradient> gradient, Message* message) {
+  if (grid && !message->has_grid()) message->set_grid(std::string(GridStatisticsName(*grid)));
+  if (gradient && !message->has_grid_gradient()) message->set_grid_gradient(std::string(GridGradientName(*gradient)));
 }
 
 // A tensor with an estimator of its own has that one's grid, not the one that the other tensor's needs.
-void FillOwnGrid(const Rule& rule, v1::TensorQuant* tensor) {
-  const bool on_minmax = IsOnMinMax(tensor->format());
-  const std::string grid(rule.grid.empty() && on_minmax ? "minmax" : rule.grid);
-  const std::string gradient(rule.grid_gradient.empty() && on_minmax ? "detached" : rule.grid_gradient);
-  if (!grid.empty() && !tensor->has_grid()) tensor->set_grid(grid);
-  if (!gradient.empty() && !tensor->has_grid_gradient()) tensor->set_grid_gradient(gradient);
+void FillOwnGrid(const EstimatorTraits& traits, v1::TensorQuant* tensor) {
+  auto grid = traits.grid;
+  auto gradient = traits.grid_gradient;
+  if (!HasGaussianGrid(FormatOf(*tensor))) {
+    grid = grid.value_or(GridStatistics::kMinMax);
+    gradient = gradient.value_or(GridGradient::kDetached);
+  }
+  FillGrid(grid, gradient, tensor);
 }
 
-// Whether gradients pass the regression: of ridge as its own, of ridge_trust where the recipe says so.
-bool PassesFit(const v1::Quant& quant, const v1::TensorQuant& tensor) {
-  const std::string& estimator = EstimatorOf(quant, tensor);
-  return (estimator == "ridge" && quant.fit_gradient() != "detached") ||
-         (estimator == "ridge_trust" && quant.fit_gradient() == "graph");
+bool TensorPassesFit(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  const EstimatorTraits& traits = TraitsOf(quant, tensor);
+  if (!traits.has_fit()) return false;
+  const FitGradient given = ParseFitGradient(quant.fit_gradient()).value_or(FitGradient::kOwn);
+  return (given == FitGradient::kOwn ? *traits.fit_gradient : given) == FitGradient::kGraph;
 }
 
 // A gradient through the regression needs a penalty to stay small; values alone want next to none (docs/results.md).
 void FillLambda(v1::Quant* quant) {
   constexpr double kOfGradientsThroughTheFit = 0.01, kOfValues = 1e-4;
   if (quant->has_lambda()) return;
-  const bool passes = PassesFit(*quant, quant->weight()) || PassesFit(*quant, quant->activation());
+  const bool passes = TensorPassesFit(*quant, quant->weight()) || TensorPassesFit(*quant, quant->activation());
   quant->set_lambda(passes ? kOfGradientsThroughTheFit : kOfValues);
 }
 
-// Ternary weights train better where those beyond their level take no gradient; their inputs do not (docs/results.md).
 void FillTrustOfWeights(v1::Quant* quant) {
-  constexpr double kUpToTheLevel = 1;
   v1::TensorQuant* weight = quant->mutable_weight();
-  if (EstimatorOf(*quant, *weight) != "ridge_trust" || weight->format() != "ternary") return;
-  if (!quant->has_trust() && !weight->has_trust()) weight->set_trust(kUpToTheLevel);
+  const double trust = TraitsOf(*quant, *weight).ternary_weight_trust;
+  if (trust == 0 || FormatOf(*weight) != Format::kTernary) return;
+  if (!quant->has_trust() && !weight->has_trust()) weight->set_trust(trust);
 }
 
-constexpr std::string_view kHaveTrustMask = "quest or ridge_trust";
-
-// Whether a tensor is quantized, with one of these estimators.
-bool TensorHas(const v1::Quant& quant, const v1::TensorQuant& tensor, std::string_view first, std::string_view second) {
-  const std::string& estimator = EstimatorOf(quant, tensor);
-  return IsQuantized(quant, tensor) && (estimator == first || estimator == second);
+std::string NamesWithTrustMask() {
+  return EstimatorNames([](const EstimatorTraits& traits) { return traits.has_trust_mask(); });
 }
 
-// The checks of one tensor of a recipe.
-class TensorChecks {
- public:
-  TensorChecks(const v1::Quant& quant, bool is_weight, Issues* issues)
-      : quant_(quant),
-        tensor_(is_weight ? quant.weight() : quant.activation()),
-        is_weight_(is_weight),
-        prefix_(is_weight ? "quant.weight" : "quant.activation"),
-        estimator_(EstimatorOf(quant, tensor_)),
-        estimator_key_(tensor_.has_estimator() ? prefix_ + ".estimator" : "quant.estimator"),
-        issues_(issues) {}
+std::string NamesWithFit() {
+  return EstimatorNames([](const EstimatorTraits& traits) { return traits.has_fit(); });
+}
 
-  void Run() {
-    CheckTrust();
-    const Rule* rule = FindRule(estimator_);
-    if (rule == nullptr || tensor_.format() == "none") return;
-    CheckSharedKeys(*rule);
-    CheckSide(*rule);
-    CheckFormat(*rule);
-    CheckScheme(*rule);
-    CheckBlock();
-    CheckGranularity(*rule);
+// The recipe's key for a field of a tensor's spec.
+std::string KeyOf(SpecField field, const v1::Quant& quant, Side side) {
+  const v1::TensorQuant& tensor = TensorOf(quant, side);
+  const std::string own = fmt::format("quant.{}.{}", SideName(side), SpecFieldName(field));
+  const std::string shared = fmt::format("quant.{}", SpecFieldName(field));
+  switch (field) {
+    case SpecField::kEstimator:
+      return tensor.has_estimator() ? own : shared;
+    case SpecField::kGrid:
+      return tensor.has_grid() ? own : shared;
+    case SpecField::kGridGradient:
+      return tensor.has_grid_gradient() ? own : shared;
+    case SpecField::kTrust:
+      return tensor.has_trust() ? own : shared;
+    case SpecField::kFormat:
+    case SpecField::kScheme:
+    case SpecField::kBlock:
+    case SpecField::kGranularity:
+      return own;
+    case SpecField::kSparsity:
+      return "sparsity.pattern";
+    case SpecField::kMaskDecay:
+      return "sparsity.mask_decay";
+    default:
+      return shared;
   }
+}
 
- private:
-  // What follows from both keys; an issue that the other tensor has too is told once.
-  void Add(const std::string& key, const std::string& message, const std::string& remedy, const std::string& cause) {
-    for (const Issue& issue : *issues_)
-      if (issue.key == key && issue.message == message) return;
-    issues_->push_back({key, message, remedy, {cause, key}});
+// Whether nothing but one value goes with the field's cause, and defaults fill that in.
+bool HasOneValue(const SpecProblem& problem) {
+  if (problem.cause != SpecField::kEstimator && problem.cause != SpecField::kFormat) return false;
+  return problem.field == SpecField::kScheme || problem.field == SpecField::kBlock ||
+         problem.field == SpecField::kGranularity || problem.field == SpecField::kGrid ||
+         problem.field == SpecField::kGridGradient;
+}
+
+// An issue that the other tensor has too is told once.
+void AddOnce(Issue issue, Issues* issues) {
+  for (const Issue& other : *issues)
+    if (other.key == issue.key && other.message == issue.message) return;
+  issues->push_back(std::move(issue));
+}
+
+// What the tensor says of a mask that it does not have.
+void CheckTrustOfTensor(const v1::Quant& quant, Side side, Issues* issues) {
+  const v1::TensorQuant& tensor = TensorOf(quant, side);
+  const std::string key = fmt::format("quant.{}.trust", SideName(side));
+  const std::string format_key = fmt::format("quant.{}.format", SideName(side));
+  if (tensor.trust() <= 0) return;
+  if (!IsQuantized(quant, tensor))
+    issues->push_back({key,
+                       fmt::format("{}s are not quantized", SideName(side)),
+                       fmt::format("remove the key, or set {}", format_key),
+                       {format_key, key}});
+  else if (!TraitsOf(quant, tensor).has_trust_mask())
+    issues->push_back({key,
+                       fmt::format("{} has no trust mask", EstimatorOfTensor(quant, tensor)),
+                       fmt::format("remove the key, or use {}", NamesWithTrustMask()),
+                       {KeyOf(SpecField::kEstimator, quant, side), key}});
+}
+
+void CheckTensor(const v1::Quant& quant, Side side, Issues* issues) {
+  CheckTrustOfTensor(quant, side, issues);
+  const v1::TensorQuant& tensor = TensorOf(quant, side);
+  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(quant, tensor);
+  if (!spec.ok() || !spec->quantizes()) return;                   // A word that is not allowed is an issue of its own.
+  spec->hadamard_signs = spec->hadamard_signs && spec->hadamard;  // One key for both tensors: CheckControls.
+  for (const SpecProblem& problem : ProblemsOf(*spec, side)) AddOnce(IssueOf(problem, quant, side), issues);
+}
+
+bool AnyTensor(const v1::Quant& quant, bool (*has)(const EstimatorTraits&)) {
+  for (Side side : kSides) {
+    const v1::TensorQuant& tensor = TensorOf(quant, side);
+    if (IsQuantized(quant, tensor) && has(TraitsOf(quant, tensor))) return true;
   }
-
-  void CheckSharedKeys(const Rule& rule) {
-    const bool on_minmax = IsOnMinMax(tensor_.format());
-    CheckShared(tensor_.has_grid() ? prefix_ + ".grid" : "quant.grid", GridOf(quant_, tensor_), "{} has no {} grid",
-                rule.grid, on_minmax ? "minmax" : "");
-    CheckShared(tensor_.has_grid_gradient() ? prefix_ + ".grid_gradient" : "quant.grid_gradient",
-                GridGradientOf(quant_, tensor_), "{} has no grid_gradient {}", rule.grid_gradient,
-                on_minmax ? "detached" : "");
-  }
-
-  // `value` of `key`, against what the estimator has, or else what the format has.
-  void CheckShared(const std::string& key, const std::string& value, const char* message, std::string_view of_estimator,
-                   std::string_view of_format) {
-    const std::string wanted(of_estimator.empty() ? of_format : of_estimator);
-    if (wanted.empty() || value == wanted) return;
-    const std::string& owner = of_estimator.empty() ? tensor_.format() : estimator_;
-    Add(key, fmt::format(fmt::runtime(message), owner, value), fmt::format("set it to {}, or remove the key", wanted),
-        estimator_key_);
-  }
-
-  void CheckTrust() {
-    const std::string key = prefix_ + ".trust";
-    if (tensor_.trust() <= 0 || TensorHas(quant_, tensor_, "quest", "ridge_trust")) return;
-    if (IsQuantized(quant_, tensor_))
-      Add(key, fmt::format("{} has no trust mask", estimator_),
-          fmt::format("remove the key, or use {}", kHaveTrustMask), estimator_key_);
-    else
-      Add(key, fmt::format("{}s are not quantized", is_weight_ ? "weight" : "activation"),
-          fmt::format("remove the key, or set {}.format", prefix_), prefix_ + ".format");
-  }
-
-  void CheckSide(const Rule& rule) {
-    if (rule.only.empty() || (rule.only == "weight") == is_weight_) return;
-    Add(prefix_ + ".format", fmt::format("{} is an estimator of {}s only", estimator_, rule.only),
-        fmt::format("set it to none, or {}.estimator to another", prefix_), estimator_key_);
-  }
-
-  void CheckFormat(const Rule& rule) {
-    if (rule.accepts(tensor_.format())) return;
-    Add(prefix_ + ".format", fmt::format("{} has no {}", estimator_, tensor_.format()),
-        fmt::format("use {}", rule.formats), estimator_key_);
-  }
-
-  void CheckScheme(const Rule& rule) {
-    const std::string key = prefix_ + ".scheme";
-    if (!IsInteger(tensor_.format()) && tensor_.scheme() != "linear") {
-      Add(key, fmt::format("{} has no {} scheme", tensor_.format(), tensor_.scheme()),
-          "set it to linear, or remove the key", prefix_ + ".format");
-    } else if (!rule.scheme.empty() && tensor_.scheme() != rule.scheme) {
-      Add(key, fmt::format("{} has no {} scheme", estimator_, tensor_.scheme()),
-          fmt::format("set it to {}, or remove the key", rule.scheme), estimator_key_);
-    }
-  }
-
-  void CheckBlock() {
-    const int block = BlockOfItsOwn(tensor_.format());
-    if (block == 0) return;
-    if (tensor_.block() != block)
-      Add(prefix_ + ".block", fmt::format("{} has no blocks of {}", tensor_.format(), tensor_.block()),
-          fmt::format("set it to {}, or remove the key", block), prefix_ + ".format");
-    if (tensor_.granularity() != "block") RefuseGranularity(tensor_.format(), "block", prefix_ + ".format");
-  }
-
-  void CheckGranularity(const Rule& rule) {
-    const std::string& granularity = tensor_.granularity();
-    if (rule.learns_scale && is_weight_ && granularity == "block")
-      RefuseGranularity(estimator_, "row or tensor", estimator_key_);
-    if (rule.learns_scale && !is_weight_ && granularity != rule.activation_granularity)
-      RefuseGranularity(estimator_, rule.activation_granularity, estimator_key_);
-    if (quant_.hadamard() && granularity != "block")
-      Add(prefix_ + ".granularity", fmt::format("{} has no blocks that quant.hadamard could rotate", granularity),
-          rule.learns_scale ? "set quant.hadamard to false" : "set it to block, or quant.hadamard to false",
-          "quant.hadamard");
-  }
-
-  void RefuseGranularity(const std::string& owner, std::string_view wanted, const std::string& cause) {
-    Add(prefix_ + ".granularity", fmt::format("{} has no granularity {}", owner, tensor_.granularity()),
-        fmt::format("set it to {}, or remove the key", wanted), cause);
-  }
-
-  const v1::Quant& quant_;
-  const v1::TensorQuant& tensor_;
-  const bool is_weight_;
-  const std::string prefix_, estimator_, estimator_key_;
-  Issues* issues_;
-};
-
-bool AnyTensorHas(const v1::Quant& quant, std::string_view first, std::string_view second) {
-  return TensorHas(quant, quant.weight(), first, second) || TensorHas(quant, quant.activation(), first, second);
+  return false;
 }
 
 void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_view what, std::string_view estimators,
@@ -271,39 +183,40 @@ void RefuseControl(const v1::Quant& quant, const std::string& key, std::string_v
                      {"quant.estimator", key}});
 }
 
-// A fit that is held still leaves no path to its grid.
-void CheckDetachedFit(const v1::Quant& quant, const v1::TensorQuant& tensor, const std::string& prefix,
-                      Issues* issues) {
-  if (!IsQuantized(quant, tensor) || EstimatorOf(quant, tensor) != "ridge" ||
-      GridGradientOf(quant, tensor) == "detached")
-    return;
-  const std::string key = tensor.has_grid_gradient() ? prefix + ".grid_gradient" : "quant.grid_gradient";
-  issues->push_back({key,
-                     "quant.fit_gradient is detached, and leaves no path to a grid in the graph",
-                     "set it to detached, or remove the key",
-                     {key, "quant.fit_gradient"}});
-}
-
+// Keys that both tensors share, and neither has a use for.
 void CheckControls(const v1::Quant& quant, Issues* issues) {
   if (quant.hadamard_signs() && !quant.hadamard())
     issues->push_back({"quant.hadamard_signs",
                        "signs come before a Hadamard matrix, and quant.hadamard is false",
                        "set quant.hadamard to true, or remove the key",
                        {"quant.hadamard", "quant.hadamard_signs"}});
-  if (quant.trust() > 0 && !AnyTensorHas(quant, "quest", "ridge_trust"))
-    RefuseControl(quant, "quant.trust", "trust mask", kHaveTrustMask, issues);
-  if (quant.fit_gradient() != "detached") return;
-  if (!AnyTensorHas(quant, "ridge", "ridge_trust"))
-    return RefuseControl(quant, "quant.fit_gradient", "fit to detach", "ridge or ridge_trust", issues);
-  CheckDetachedFit(quant, quant.weight(), "quant.weight", issues);
-  CheckDetachedFit(quant, quant.activation(), "quant.activation", issues);
+  if (quant.trust() > 0 && !AnyTensor(quant, [](const EstimatorTraits& traits) { return traits.has_trust_mask(); }))
+    RefuseControl(quant, "quant.trust", "trust mask", NamesWithTrustMask(), issues);
+  if (quant.fit_gradient() == FitGradientName(FitGradient::kDetached) &&
+      !AnyTensor(quant, [](const EstimatorTraits& traits) { return traits.has_fit(); }))
+    RefuseControl(quant, "quant.fit_gradient", "fit to detach", NamesWithFit(), issues);
 }
 
 }  // namespace
 
-std::string_view EstimatorsFor(std::string_view format) {
-  if (HasGaussianGrid(format)) return "ridge_trust, quest, ridge or ste";
-  return HasPlainScale(format) ? "ridge or ste" : "ste";
+Issue IssueOf(const SpecProblem& problem, const v1::Quant& quant, Side side) {
+  const std::string key = KeyOf(problem.field, quant, side);
+  Issue issue{key, problem.message, problem.remedy, {KeyOf(problem.cause, quant, side), key}};
+  if (HasOneValue(problem)) issue.remedy += ", or remove the key";
+  if (problem.cause == SpecField::kSparsity)
+    for (SpecField field : {SpecField::kFormat, SpecField::kEstimator})
+      issue.depends_on.push_back(KeyOf(field, quant, side));
+  return issue;
+}
+
+std::string EstimatorsFor(std::string_view format) {
+  const Format parsed = ParseFormat(format).value_or(Format::kNone);
+  std::string names;
+  // Those for any tensor, granularity and pattern.
+  for (const EstimatorTraits& traits : EveryEstimator())
+    if (traits.prunes && traits.accepts(parsed)) names += fmt::format("{}{}", names.empty() ? "" : ", ", traits.name);
+  const size_t last = names.rfind(", ");
+  return last == std::string::npos ? names : names.replace(last, 2, " or ");
 }
 
 bool FillDefaultEstimator(v1::Quant* quant) {
@@ -311,35 +224,32 @@ bool FillDefaultEstimator(v1::Quant* quant) {
   bool is_needed = false;
   for (const v1::TensorQuant* tensor : {&quant->weight(), &quant->activation()}) {
     if (tensor->has_estimator() || !tensor->has_format() || tensor->format() == "none") continue;
-    if (!HasGaussianGrid(tensor->format())) return false;
+    if (!TraitsOf(kDefaultEstimator).accepts(FormatOf(*tensor))) return false;
     is_needed = true;
   }
-  if (is_needed) quant->set_estimator("ridge_trust");
+  if (is_needed) quant->set_estimator(std::string(kDefaultEstimator));
   return is_needed;
 }
 
 void FillQuantizerDefaults(v1::Quant* quant) {
-  for (bool is_weight : {true, false}) {
-    v1::TensorQuant* tensor = is_weight ? quant->mutable_weight() : quant->mutable_activation();
-    const Rule& rule = RuleOf(EstimatorOf(*quant, *tensor));
+  for (Side side : kSides) {
+    v1::TensorQuant* tensor = side == Side::kWeight ? quant->mutable_weight() : quant->mutable_activation();
+    const EstimatorTraits& traits = TraitsOf(*quant, *tensor);
     const bool has_format = tensor->has_format() && tensor->format() != "none";
     if (has_format)
-      FillTensor(rule, is_weight, tensor);
-    else if (rule.scheme == "linear" && !tensor->has_scheme())
-      tensor->set_scheme("linear");
-    if (has_format && tensor->has_estimator()) FillOwnGrid(rule, tensor);
+      FillTensor(traits, side, tensor);
+    else if (traits.scheme == Scheme::kLinear && !tensor->has_scheme())
+      tensor->set_scheme(std::string(SchemeName(Scheme::kLinear)));
+    if (has_format && tensor->has_estimator()) FillOwnGrid(traits, tensor);
   }
-  const Rule& shared = RuleOf(quant->estimator());
-  if (!shared.grid.empty() && !quant->has_grid()) quant->set_grid(std::string(shared.grid));
-  if (!shared.grid_gradient.empty() && !quant->has_grid_gradient())
-    quant->set_grid_gradient(std::string(shared.grid_gradient));
+  const EstimatorTraits& shared = TraitsOf(quant->estimator());
+  FillGrid(shared.grid, shared.grid_gradient, quant);
   FillLambda(quant);
   FillTrustOfWeights(quant);
 }
 
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues) {
-  TensorChecks(quant, /*is_weight=*/true, issues).Run();
-  TensorChecks(quant, /*is_weight=*/false, issues).Run();
+  for (Side side : kSides) CheckTensor(quant, side, issues);
   CheckControls(quant, issues);
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which formats, schemes and grids go with an estimator: what a recipe leaves out, and what it must not say. The
-// worker's quantizers refuse the same (quant/spec/definition.cc); here the answer has a place in the recipe.
+// What a recipe leaves out of its quantizers, and what it must not say of them: the table and the checks of method/,
+// with places in the recipe.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "method/problems.h"
 #include "recipes/checks.h"
 #include "ridgeline/v1/recipe.pb.h"
 
@@ -16,12 +18,15 @@ namespace ridgeline::recipe_internal {
 bool FillDefaultEstimator(v1::Quant* quant);
 
 // Estimators to choose from for a format, for a remedy.
-std::string_view EstimatorsFor(std::string_view format);
+std::string EstimatorsFor(std::string_view format);
 
 // Sets what is not set and has only one sensible value with the estimator and the formats that are.
 void FillQuantizerDefaults(v1::Quant* quant);
 
 // Each combination without a definition, with its remedy.
 void CheckQuantizers(const v1::Quant& quant, std::vector<Issue>* issues);
+
+// A problem of a tensor's spec, at the recipe's keys.
+Issue IssueOf(const SpecProblem& problem, const v1::Quant& quant, Side side);
 
 }  // namespace ridgeline::recipe_internal

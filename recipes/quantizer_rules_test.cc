@@ -6,6 +6,10 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+#include "fmt/format.h"
+#include "method/estimator_traits.h"
 #include "recipes/recipe_reader.h"
 #include "recipes/tensor_quant.h"
 
@@ -64,17 +68,20 @@ TEST(QuantizerRulesTest, TheDefaultEstimatorRotatesOnlyBlocksThatFitAndWhereNoth
 }
 
 TEST(QuantizerRulesTest, TheEstimatorsThatARemedyNamesHaveTheFormat) {
-  EXPECT_EQ(recipe_internal::EstimatorsFor("int4"), "ridge_trust, quest, ridge or ste");
+  EXPECT_EQ(recipe_internal::EstimatorsFor("int4"), "ridge, ste, quest or ridge_trust");
   EXPECT_EQ(recipe_internal::EstimatorsFor("bitmod_fp4"), "ridge or ste");
   EXPECT_EQ(recipe_internal::EstimatorsFor("mxfp4"), "ste");
-  for (const auto& [estimator, format] : {std::pair{"ridge_trust", "fp4"},
-                                          {"quest", "fp4"},
-                                          {"ridge", "fp4"},
-                                          {"ste", "fp4"},
-                                          {"ridge", "bitmod_fp4"},
-                                          {"ste", "bitmod_fp4"},
-                                          {"ste", "mxfp4"}})
-    EXPECT_EQ(FirstIssue(Filled(estimator, format, "none")), "") << estimator << " " << format;
+  int named = 0;
+  for (Format format : EveryFormat()) {
+    const std::string name(FormatName(format)), names = recipe_internal::EstimatorsFor(name);
+    for (const EstimatorTraits& traits : EveryEstimator()) {
+      if (!absl::StrContains(" " + absl::StrReplaceAll(names, {{",", ""}}) + " ", fmt::format(" {} ", traits.name)))
+        continue;
+      ++named;
+      EXPECT_EQ(FirstIssue(Filled(std::string(traits.name), name, "none")), "") << traits.name << " " << name;
+    }
+  }
+  EXPECT_GE(named, 60);
 }
 
 TEST(QuantizerRulesTest, WhatTheDefaultEstimatorHasNoDefinitionOfStillNeedsOne) {
@@ -83,31 +90,22 @@ TEST(QuantizerRulesTest, WhatTheDefaultEstimatorHasNoDefinitionOfStillNeedsOne) 
   EXPECT_EQ(FilledFrom("quant: {estimator: none, weight: {format: int1}}").estimator(), "none");
 }
 
-// Naming the estimator and the formats must be enough.
-TEST(QuantizerRulesTest, DefaultsMakeEveryEstimatorsUsualFormatsValid) {
-  struct Case {
-    std::string estimator, weight, activation;
-  };
-  for (const Case& c : {Case{"ridge", "int4", "fp4"},
-                        {"ste", "mxfp4", "mxfp8_e4m3"},
-                        {"ste", "nvfp4", "nvint4"},
-                        {"ste", "bitmod_fp3", "int8"},
-                        {"ste_clip", "int1", "int1"},
-                        {"quest", "fp4", "fp6_e2m3"},
-                        {"ridge_trust", "int4", "fp8_e4m3"},
-                        {"bitnet_b1", "int1", "int8"},
-                        {"bitnet", "ternary", "int8"},
-                        {"bitnet_reloaded", "ternary", "int8"},
-                        {"torchao", "int4", "int8"},
-                        {"bi_adapter", "int1", "none"},
-                        {"gaussws", "int6", "none"},
-                        {"diffq", "int4", "none"},
-                        {"lsq", "int1", "int8"},
-                        {"lsq", "ternary", "int4"},
-                        {"paretoq", "int2", "none"},
-                        {"post", "int4", "none"},
-                        {"asq", "none", "int4"}})
-    EXPECT_EQ(FirstIssue(Filled(c.estimator, c.weight, c.activation)), "") << c.estimator << " " << c.weight;
+// Naming the estimator and the format must be enough, and where the table has no definition the recipe has none.
+TEST(QuantizerRulesTest, DefaultsMakeEveryFormatOfEveryEstimatorValidAndOthersAreRefused) {
+  int valid = 0, refused = 0;
+  for (const EstimatorTraits& traits : EveryEstimator())
+    for (Format format : EveryFormat())
+      for (Side side : {Side::kWeight, Side::kActivation}) {
+        const std::string name(FormatName(format));
+        const bool is_weight = side == Side::kWeight;
+        const v1::Quant quant = Filled(std::string(traits.name), is_weight ? name : "none", is_weight ? "none" : name);
+        const bool is_defined = traits.accepts(format) && traits.is_defined_for(side);
+        EXPECT_EQ(FirstIssue(quant).empty(), is_defined)
+            << traits.name << " " << name << " " << SideName(side) << ": " << FirstIssue(quant);
+        (is_defined ? valid : refused) += 1;
+      }
+  EXPECT_GE(valid, 200);
+  EXPECT_GE(refused, 200);
 }
 
 TEST(QuantizerRulesTest, BitnetAndTorchaoHaveTheGranularityOfTheirPapers) {
@@ -133,7 +131,8 @@ TEST(QuantizerRulesTest, MxAndNvFormatsBringTheirBlock) {
   EXPECT_EQ(quant.weight().block(), 32);
   EXPECT_EQ(quant.activation().block(), 16);
   quant.mutable_weight()->set_block(64);
-  EXPECT_THAT(FirstIssue(quant), HasSubstr("quant.weight.block: mxfp4 has no blocks of 64 (set it to 32"));
+  EXPECT_THAT(FirstIssue(quant),
+              HasSubstr("quant.weight.block: mxfp4 has no blocks of 64 (use 32, or remove the key)"));
 }
 
 TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
@@ -143,8 +142,8 @@ TEST(QuantizerRulesTest, WhatHasNoDefinitionIsRefusedWithItsPlace) {
   EXPECT_THAT(FirstIssue(Filled("gaussws", "int4", "int8")), HasSubstr("gaussws is an estimator of weights only"));
   EXPECT_THAT(FirstIssue(Filled("paretoq", "int5", "none")), HasSubstr("paretoq has no int5 (use int1, ternary"));
   EXPECT_THAT(FirstIssue(Filled("asq", "int4", "int4")),
-              HasSubstr("quant.weight.format: asq is an estimator of activations only (set it to none, or "
-                        "quant.weight.estimator to another)"));
+              HasSubstr("quant.weight.format: asq is an estimator of activations only (use none, or another estimator "
+                        "for this tensor)"));
   v1::Quant affine = Filled("ste", "fp4", "none");
   affine.mutable_weight()->set_scheme("affine");
   EXPECT_THAT(FirstIssue(affine), HasSubstr("fp4 has no affine scheme"));
@@ -161,10 +160,10 @@ TEST(QuantizerRulesTest, EachTensorMayHaveAnEstimatorOfItsOwnAndThenItsGrid) {
   EXPECT_EQ(FirstIssue(post), "");
   EXPECT_EQ(post.weight().granularity() + " " + post.activation().granularity(), "row row");
   EXPECT_EQ(FirstIssue(noise), "");
-  EXPECT_EQ(GridOf(noise, noise.weight()) + " " + GridOf(noise, noise.activation()), "minmax gaussian");
+  EXPECT_EQ(GridOfTensor(noise, noise.weight()) + " " + GridOfTensor(noise, noise.activation()), "minmax gaussian");
   EXPECT_EQ(EstimatorLabel(noise), "gaussws+quest");
   noise.mutable_activation()->set_grid("minmax");
-  EXPECT_THAT(FirstIssue(noise), HasSubstr("quant.activation.grid: quest has no minmax grid (set it to gaussian"));
+  EXPECT_THAT(FirstIssue(noise), HasSubstr("quant.activation.grid: quest has no minmax grid (use gaussian, or remove"));
 }
 
 TEST(QuantizerRulesTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
@@ -173,11 +172,9 @@ TEST(QuantizerRulesTest, ALearnedScaleBelongsToRowsOrToTheTensor) {
   weight.mutable_weight()->set_granularity("row");
   EXPECT_EQ(FirstIssue(weight), "");
   weight.mutable_weight()->set_granularity("block");
-  EXPECT_THAT(FirstIssue(weight),
-              HasSubstr("quant.weight.granularity: lsq has no granularity block (set it to row or"));
+  EXPECT_THAT(FirstIssue(weight), HasSubstr("quant.weight.granularity: lsq has no granularity block (use row or"));
   input.mutable_activation()->set_granularity("row");
-  EXPECT_THAT(FirstIssue(input),
-              HasSubstr("quant.activation.granularity: lsq has no granularity row (set it to tensor"));
+  EXPECT_THAT(FirstIssue(input), HasSubstr("quant.activation.granularity: lsq has no granularity row (use tensor"));
 }
 
 TEST(QuantizerRulesTest, SignsNeedAHadamardMatrix) {
@@ -196,10 +193,18 @@ TEST(QuantizerRulesTest, OnlyRidgeHasAFitToDetachAndOnlyQuestAndRidgeTrustAMask)
   EXPECT_THAT(FirstIssue(quest),
               HasSubstr("quant.fit_gradient: quest has no fit to detach (remove the key, or use ridge"));
   ridge.set_grid_gradient("graph");
-  EXPECT_THAT(FirstIssue(ridge), HasSubstr("quant.grid_gradient: quant.fit_gradient is detached"));
+  EXPECT_THAT(FirstIssue(ridge), HasSubstr("quant.grid_gradient: fit_gradient is detached"));
   for (v1::Quant* quant : {&quest, &ste}) quant->set_fit_gradient("graph"), quant->set_trust(1.2);
   EXPECT_EQ(FirstIssue(quest), "");
   EXPECT_THAT(FirstIssue(ste), HasSubstr("quant.trust: ste has no trust mask"));
+}
+
+TEST(QuantizerRulesTest, NoiseOnActivationsIsRefusedHereAsByTheQuantizersThemselves) {
+  for (const char* estimator : {"gaussws", "diffq"}) {
+    const v1::Quant quant = Filled(estimator, "none", "int4");
+    EXPECT_THAT(FirstIssue(quant), HasSubstr("is an estimator of weights only")) << estimator;
+    EXPECT_FALSE(ValidateQuantizerSpec(SpecOfTensor(quant, quant.activation()).value(), Side::kActivation).ok());
+  }
 }
 
 TEST(QuantizerRulesTest, TernaryWeightsOfRidgeTrustAreTrustedUpToTheirLevelUnlessTheRecipeSaysOtherwise) {

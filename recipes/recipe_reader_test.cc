@@ -130,24 +130,24 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Mistake{"FormatWithoutEstimator", With("quant:\n  estimator: none\n  weight:\n    format: int1\n"),
                 "r:5:13: quant.weight.format: int1 needs an estimator, and quant.estimator is none (set "
-                "quant.estimator to ridge_trust, quest, ridge or ste, or the format to none)"},
+                "quant.estimator to ridge, ste, quest or ridge_trust, or the format to none)"},
         Mistake{"EstimatorWithoutFormat", With("quant: {estimator: ridge}\n"),
                 "r:2:20: quant.estimator: ridge has nothing to quantize: the formats of weight and activation are none "
                 "(set quant.weight.format or quant.activation.format, or the estimator to none)"},
         Mistake{"TernaryAffine", With("quant: {estimator: ste, activation: {format: ternary, scheme: affine}}\n"),
-                "r:2:63: quant.activation.scheme: ternary has no affine scheme (set it to linear, or remove the key)"},
+                "r:2:63: quant.activation.scheme: ternary has no affine scheme (use linear, or remove the key)"},
         Mistake{"QuestAffine", With("quant: {estimator: quest, weight: {format: int2, scheme: affine}}\n"),
-                "r:2:58: quant.weight.scheme: quest has no affine scheme (set it to linear, or remove the key)"},
+                "r:2:58: quant.weight.scheme: quest has no affine scheme (use linear, or remove the key)"},
         Mistake{"QuestOnAMinMaxGrid", With("quant: {estimator: quest, grid: minmax, weight: {format: int2}}\n"),
-                "r:2:33: quant.grid: quest has no minmax grid (set it to gaussian, or remove the key)"},
+                "r:2:33: quant.grid: quest has no minmax grid (use gaussian, or remove the key)"},
         Mistake{"RidgeTrustWithItsGridInTheGraph",
                 With("quant: {estimator: ridge_trust, grid_gradient: graph, weight: {format: int2}}\n"),
-                "r:2:48: quant.grid_gradient: ridge_trust has no grid_gradient graph (set it to detached, or remove "
+                "r:2:48: quant.grid_gradient: ridge_trust has no grid_gradient graph (use detached, or remove "
                 "the key)"},
-        Mistake{"HadamardBlockThatIsNoPowerOfTwo",
-                With("quant: {estimator: ridge, hadamard: true, weight: {format: int2, block: 96}}\n"),
-                "r:2:73: quant.weight.block: 96 is not a power of two, and quant.hadamard is true (set it to a power "
-                "of two such as 64 or 128)"},
+        Mistake{
+            "HadamardBlockThatIsNoPowerOfTwo",
+            With("quant: {estimator: ridge, hadamard: true, weight: {format: int2, block: 96}}\n"),
+            "r:2:73: quant.weight.block: 96 is not a power of two, and hadamard is true (use one such as 64 or 128)"},
         Mistake{"HadamardBlockWithATail",
                 With("quant: {estimator: ridge, hadamard: true, activation: {format: int2, block: 256}}\n"),
                 "r:2:77: quant.activation.block: 256 does not divide rows of 128 features, and Hadamard blocks have no "

@@ -2,8 +2,13 @@
 // Walks over the descriptors of recipe.proto.
 #include "recipes/schema.h"
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "method/estimator_traits.h"
 #include "ridgeline/v1/recipe.pb.h"
 
 namespace ridgeline::recipe_internal {
@@ -11,7 +16,40 @@ namespace ridgeline::recipe_internal {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-const v1::FieldDoc& DocOf(const FieldDescriptor* field) { return field->options().GetExtension(v1::doc); }
+namespace {
+
+// By their full names, which estimators and formats share with no other field.
+using FilledDocs = std::map<std::string, v1::FieldDoc>;
+
+FilledDocs DocsWithNames() {
+  FilledDocs docs;
+  for (const Descriptor* message : {v1::Quant::descriptor(), v1::TensorQuant::descriptor()})
+    for (int i = 0; i < message->field_count(); ++i) {
+      const FieldDescriptor* field = message->field(i);
+      if (TableOf(field).empty()) continue;
+      v1::FieldDoc& doc = docs[field->full_name()] = field->options().GetExtension(v1::doc);
+      doc.add_one_of("none");
+      if (TableOf(field) == "estimators")
+        for (const EstimatorTraits& traits : EveryEstimator()) doc.add_one_of(std::string(traits.name));
+      else
+        for (Format format : EveryFormat()) doc.add_one_of(std::string(FormatName(format)));
+    }
+  return docs;
+}
+
+}  // namespace
+
+std::string_view TableOf(const FieldDescriptor* field) {
+  const Descriptor* message = field->containing_type();
+  if (message != v1::Quant::descriptor() && message != v1::TensorQuant::descriptor()) return "";
+  return field->name() == "estimator" ? "estimators" : field->name() == "format" ? "formats" : "";
+}
+
+const v1::FieldDoc& DocOf(const FieldDescriptor* field) {
+  static const FilledDocs& with_names = *new FilledDocs(DocsWithNames());
+  if (TableOf(field).empty()) return field->options().GetExtension(v1::doc);
+  return with_names.at(field->full_name());
+}
 
 bool IsSection(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated();

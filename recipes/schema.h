@@ -13,7 +13,11 @@
 
 namespace ridgeline::recipe_internal {
 
-// The field option; an empty one where the schema gives none. Lives as long as the process.
+// "estimators" or "formats", whose names are the field's allowed values beside none; empty for all other fields.
+std::string_view TableOf(const google::protobuf::FieldDescriptor* field);
+
+// The field option, with the names of the field's table; an empty one where the schema gives none. Lives as long as the
+// process.
 const v1::FieldDoc& DocOf(const google::protobuf::FieldDescriptor* field);
 
 // A message that is not in a list or map.

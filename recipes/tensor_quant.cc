@@ -1,33 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recipes/tensor_quant.h"
 
+#include "common/status_macros.h"
+#include "method/estimator_traits.h"
+
 namespace ridgeline {
 
-const std::string& EstimatorOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+const std::string& EstimatorOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return tensor.has_estimator() ? tensor.estimator() : quant.estimator();
 }
 
-const std::string& GridOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+const std::string& GridOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return tensor.has_grid() ? tensor.grid() : quant.grid();
 }
 
-const std::string& GridGradientOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+const std::string& GridGradientOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return tensor.has_grid_gradient() ? tensor.grid_gradient() : quant.grid_gradient();
 }
 
-double TrustOf(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+double TrustOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return tensor.has_trust() ? tensor.trust() : quant.trust();
 }
 
 bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor) {
-  return EstimatorOf(quant, tensor) != "none" && tensor.format() != "none";
+  return EstimatorOfTensor(quant, tensor) != "none" && tensor.format() != "none";
+}
+
+absl::StatusOr<QuantizerSpec> SpecOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+  QuantizerSpec spec;
+  spec.estimator = EstimatorOfTensor(quant, tensor);
+  ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
+  ASSIGN_OR_RETURN(spec.scheme, ParseScheme(tensor.scheme()));
+  ASSIGN_OR_RETURN(spec.grid_gradient, ParseGridGradient(GridGradientOfTensor(quant, tensor)));
+  ASSIGN_OR_RETURN(spec.grid, ParseGridStatistics(GridOfTensor(quant, tensor)));
+  if (tensor.has_granularity()) {
+    ASSIGN_OR_RETURN(spec.granularity, ParseGranularity(tensor.granularity()));
+  }
+  spec.hadamard = quant.hadamard();
+  spec.hadamard_signs = quant.hadamard_signs();
+  spec.block = tensor.block();
+  spec.lambda = quant.lambda();
+  const EstimatorTraits* traits = FindEstimatorTraits(spec.estimator);
+  if (traits != nullptr && traits->has_fit()) {
+    ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
+  }
+  spec.trust = TrustOfTensor(quant, tensor);
+  return spec;
 }
 
 std::string EstimatorLabel(const v1::Quant& quant) {
   const bool has_weight = IsQuantized(quant, quant.weight()), has_activation = IsQuantized(quant, quant.activation());
   if (!has_weight && !has_activation) return quant.estimator();
-  const std::string& weight = EstimatorOf(quant, has_weight ? quant.weight() : quant.activation());
-  const std::string& activation = EstimatorOf(quant, has_activation ? quant.activation() : quant.weight());
+  const std::string& weight = EstimatorOfTensor(quant, has_weight ? quant.weight() : quant.activation());
+  const std::string& activation = EstimatorOfTensor(quant, has_activation ? quant.activation() : quant.weight());
   return weight == activation ? weight : weight + "+" + activation;
 }
 

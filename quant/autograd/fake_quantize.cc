@@ -5,11 +5,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/autograd/granularity.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/trust.h"
-#include "quant/spec/definition.h"
 
 namespace ridgeline {
 namespace {
@@ -20,7 +21,7 @@ using torch::autograd::variable_list;
 // Elements below which a second thread costs more than it saves.
 constexpr int64_t kElementsPerThread = 16 * 1024;
 
-const Estimator& EstimatorOf(const QuantizerSpec& spec, int64_t features) {
+const Estimator& CheckedEstimator(const QuantizerSpec& spec, int64_t features) {
   absl::Status valid = ValidateQuantizerSpec(spec);
   if (valid.ok()) valid = ValidateFeatures(spec, features);
   TORCH_CHECK(valid.ok(), std::string(valid.message()));
@@ -127,7 +128,7 @@ at::Tensor ForKernels(const at::Tensor& x) { return x.to(TypeForKernels(x)).cont
 // x and x_hat are contiguous; x_hat has x's dtype, or bfloat16 where x is float32. Fills `saved`, if that is given, and
 // makes it if it is undefined.
 void RunForwardInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat, at::Tensor* saved = nullptr) {
-  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
+  const Estimator& estimator = CheckedEstimator(spec, x.size(-1));
   WithNumbers(x.scalar_type(), x_hat.scalar_type(),
               [&]<typename X, typename V>() { ForwardInto<X, V>(estimator, spec, x, x_hat, saved); });
 }
@@ -143,7 +144,7 @@ at::Tensor RunForward(const at::Tensor& x, const QuantizerSpec& spec, at::Scalar
 // v, dx: x's dtype, or both bfloat16 where x is float32; contiguous.
 void RunBackward(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
                  at::Tensor& dx) {
-  const Estimator& estimator = EstimatorOf(spec, x.size(-1));
+  const Estimator& estimator = CheckedEstimator(spec, x.size(-1));
   WithNumbers(x.scalar_type(), v.scalar_type(),
               [&]<typename X, typename V>() { BackwardInto<X, V>(estimator, spec, x, saved, v, dx); });
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The definition, written as it reads in the papers: rotation, f, detached rounding noise, and the dequantization g.
+#include "method/estimator_traits.h"
+#include "method/format.h"
+#include "method/hadamard_sign.h"
+#include "method/resolved_spec.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/float_grid_ref.h"
 #include "quant/autograd/published_ref.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/float_element.h"
-#include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
 namespace {
+
+// REQUIRES: the spec quantizes, and is valid.
+const EstimatorTraits& TraitsOf(const QuantizerSpec& spec) { return *FindEstimatorTraits(spec.estimator); }
 
 // A grid for each block; all (rows, 1).
 struct TensorGrid {
@@ -82,16 +87,20 @@ at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const Quant
   return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
 }
 
-// Where x is at most TrustOf levels from the centre, or else where the rounding error is at most half a step; for
-// clipped signs one level.
+// Where x is at most the spec's trust in levels from the centre, or else where the rounding error is at most half a
+// step; for clipped signs one level.
 at::Tensor TrustedElements(const at::Tensor& f, const at::Tensor& codes, const TensorGrid& grid,
                            const QuantizerSpec& spec) {
   double centre = (grid.lowest + grid.highest) / 2;
-  const bool is_clip = spec.estimator == "ste_clip";
+  const bool is_clip = TraitsOf(spec).mask == TrustMask::kUnclipped;
   if (is_clip && spec.format == Format::kInt1 && spec.scheme == Scheme::kLinear) return f.abs() <= 1;
-  if (!is_clip && TrustOf(spec) > 0) return (f - centre).abs() <= TrustOf(spec) * (grid.highest - centre);
-  if (HasOwnElement(spec.format)) return f.abs() <= grid.highest + FloatElementOf(spec.format).last_step() / 2;
-  return (codes - f).abs() <= 0.5;
+  if (const double trust = Resolve(spec).trust; !is_clip && trust > 0)
+    return (f - centre).abs() <= trust * (grid.highest - centre);
+  if (!HasOwnElement(spec.format)) return (codes - f).abs() <= 0.5;
+  const double beyond = FloatElementOf(spec.format).enabled() ? FloatElementOf(spec.format).last_step() / 2 : 0.5;
+  if (!IsBitMod(spec.format)) return f.abs() <= grid.highest + beyond;
+  const at::Tensor& extra = grid.floating.extra;  // A level on one side, which may be the outermost.
+  return (f <= extra.clamp_min(grid.highest) + beyond).logical_and(f >= extra.clamp_max(-grid.highest) - beyond);
 }
 
 // The normalised Hadamard matrix: (n, n)
@@ -121,19 +130,18 @@ at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, con
   TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x_kept : x_kept.detach(), spec);
   at::Tensor f_kept = (x_kept - grid.offset) / grid.scale, f = (x.detach() - grid.offset) / grid.scale;
   at::Tensor codes = CodesOf(f_kept, x_kept, grid, spec) * mask, q = f_kept + (codes - f_kept).detach(), straight = x;
-  if (spec.estimator == "quest" || spec.estimator == "ridge_trust" || spec.estimator == "ste_clip") {
+  if (TraitsOf(spec).mask != TrustMask::kNone) {
     at::Tensor trusted = at::where(mask > 0, TrustedElements(f, codes, grid, spec), TrustedPruned(f, grid, spec));
     q = at::where(trusted, q, codes.detach());
     straight = at::where(trusted, x, x.detach());
   }
   const at::Tensor moves = straight - straight.detach();
-  if (spec.detaches_fit()) return RidgeDequantize(x, q, spec).detach() + moves;
-  if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeDequantize(x, q, spec);
-  return q * grid.scale + grid.offset;
+  if (TraitsOf(spec).decoding == Decoding::kGrid) return q * grid.scale + grid.offset;
+  return Resolve(spec).is_fit_detached ? RidgeDequantize(x, q, spec).detach() + moves : RidgeDequantize(x, q, spec);
 }
 
 at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
-  if (spec.quantizes() && HasPublishedGrid_ref(spec)) return QuantizeBlocksAsPublished_ref(x, spec);
+  if (spec.quantizes() && !TraitsOf(spec).has_shared_grid()) return QuantizeBlocksAsPublished_ref(x, spec);
   at::Tensor mask = MaskOf(x, spec.sparsity), decaying = x * 1;
   if (spec.mask_decay > 0 && x.requires_grad())
     decaying.register_hook(

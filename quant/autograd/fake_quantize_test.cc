@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "method/every_spec.h"
+#include "method/hadamard_sign.h"
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/definition.h"
-#include "quant/spec/hadamard_sign.h"
 #include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
@@ -13,45 +15,18 @@ namespace {
 
 constexpr double kAgreesWithAutograd = 1e-10;  // In double.
 
-std::vector<QuantizerSpec> EverySpec() {
-  std::vector<QuantizerSpec> specs;
-  for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"})
-    for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
-      for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
-        for (Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
-          for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-            for (auto [hadamard, signs, stays] :
-                 {std::tuple{false, false, false}, {true, false, false}, {true, true, false}, {true, true, true}})
-              for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{1, 8}}) {
-                QuantizerSpec spec{.estimator = estimator,
-                                   .format = format,
-                                   .scheme = scheme,
-                                   .block = 64,
-                                   .grid_gradient = gradient,
-                                   .grid = grid,
-                                   .hadamard = hadamard,
-                                   .hadamard_signs = signs,
-                                   .stays_rotated = stays,
-                                   .sparsity = sparsity};
-                if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-                spec.trust = 1.1;
-                for (FitGradient fit_gradient : {FitGradient::kGraph, FitGradient::kDetached}) {
-                  spec.fit_gradient = fit_gradient;
-                  if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-                }
-              }
-  return specs;
+// Each estimator of the shared grids, with each way to prune, rotate and differentiate it; published_test.cc has the
+// other estimators, all formats and granularities.
+std::vector<QuantizerSpec> EveryGrid() {
+  return EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.has_shared_grid(); },
+                    .formats = {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary},
+                    .rotations = {{}, {true}, {true, true}, {true, true, true}},
+                    .sparsities = {{}, {2, 4}, {1, 8}},
+                    .fit_gradients = {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached},
+                    .trusts = {0, 1.1}});
 }
 
-std::string Name(const QuantizerSpec& spec) {
-  std::string name = spec.estimator + " " + std::string(FormatName(spec.format)) + " ";
-  name += std::string(SchemeName(spec.scheme)) + " " + std::string(GridStatisticsName(spec.grid));
-  if (spec.sparsity.is_sparse()) name += " " + std::to_string(spec.sparsity.n) + ":" + std::to_string(spec.sparsity.m);
-  name += " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient));
-  name += std::string(spec.hadamard ? " hadamard" : "") + (spec.hadamard_signs ? " signs" : "") +
-          (spec.stays_rotated ? " stays" : "");
-  return name + (spec.grid_gradient == GridGradient::kGraph ? " graph" : "");
-}
+TEST(FakeQuantizeTest, EveryGridIsMany) { EXPECT_GE(EveryGrid().size(), 700u); }
 
 template <typename Function>
 at::Tensor GradientOf(const Function& function, const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& spec) {
@@ -60,8 +35,8 @@ at::Tensor GradientOf(const Function& function, const at::Tensor& x, const at::T
 }
 
 TEST(FakeQuantizeTest, ClosedFormAgreesWithTheAutogradTwinInEveryGrid) {
-  for (const QuantizerSpec& spec : EverySpec()) {
-    SCOPED_TRACE(Name(spec));
+  for (const QuantizerSpec& spec : EveryGrid()) {
+    SCOPED_TRACE(DescribeSpec(spec));
     const int64_t features = spec.hadamard ? 192 : 152;  // A Hadamard block has no tail.
     at::Tensor x = at::randn({3, 5, features}, at::kDouble), v = at::randn({3, 5, features}, at::kDouble);
     EXPECT_TRUE(AllNear(FakeQuantize(x, spec), FakeQuantize_ref(x, spec), kAgreesWithAutograd));
@@ -76,9 +51,9 @@ TEST(FakeQuantizeTest, ADisabledSpecGivesTheTensorItself) {
 }
 
 TEST(FakeQuantizeTest, NarrowNumbersAreComputedInFloat) {
-  for (const QuantizerSpec& spec : EverySpec())
+  for (const QuantizerSpec& spec : EveryGrid())
     for (at::ScalarType type : {at::kBFloat16, at::kHalf}) {
-      SCOPED_TRACE(Name(spec));
+      SCOPED_TRACE(DescribeSpec(spec));
       const int64_t features = spec.hadamard ? 192 : 152;
       at::Tensor x = at::randn({4, features}).to(type), v = at::randn({4, features}).to(type);
       EXPECT_TRUE(at::equal(FakeQuantize(x, spec), FakeQuantize(x.to(at::kFloat), spec).to(type)));
@@ -111,9 +86,9 @@ TEST(FakeQuantizeTest, PruningAloneIsNotBoundToBlocks) {
 }
 
 TEST(FakeQuantizeTest, APrunedNumberStaysZeroInEveryFormat) {
-  for (const QuantizerSpec& spec : EverySpec()) {
+  for (const QuantizerSpec& spec : EveryGrid()) {
     if (!spec.sparsity.is_sparse() || spec.hadamard) continue;
-    SCOPED_TRACE(Name(spec));
+    SCOPED_TRACE(DescribeSpec(spec));
     at::Tensor x = at::randn({4, 152}, at::kDouble), x_hat = FakeQuantize(x, spec);
     at::Tensor pruned = FakeQuantize(x, {.sparsity = spec.sparsity}) == 0;
     EXPECT_EQ(x_hat.masked_select(pruned).count_nonzero().item<int64_t>(), 0);
@@ -122,11 +97,15 @@ TEST(FakeQuantizeTest, APrunedNumberStaysZeroInEveryFormat) {
 }
 
 TEST(FakeQuantizeTest, MaskDecayAddsAShareOfWhatIsPrunedToTheGradient) {
-  for (std::string estimator : {"none", "ste", "ridge"}) {
-    QuantizerSpec spec{.estimator = estimator,
-                       .format = estimator == "none" ? Format::kNone : Format::kInt4,
-                       .scheme = Scheme::kLinear,
-                       .sparsity = {2, 4}};
+  std::vector<QuantizerSpec> specs =
+      EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.prunes; },
+                 .formats = {Format::kInt4},
+                 .schemes = {Scheme::kLinear},
+                 .sparsities = {{2, 4}}});
+  EXPECT_GE(specs.size(), 4u);
+  specs.push_back({.sparsity = {2, 4}});
+  for (QuantizerSpec spec : specs) {
+    SCOPED_TRACE(DescribeSpec(spec));
     at::Tensor x = at::randn({3, 128}, at::kDouble), v = at::randn({3, 128}, at::kDouble);
     at::Tensor plain = GradientOf(FakeQuantize, x, v, spec), pruned = x - FakeQuantize(x, {.sparsity = {2, 4}});
     spec.mask_decay = 0.25;
@@ -145,18 +124,19 @@ void PassThrough(const at::Tensor& x, const at::Tensor& v, const QuantizerSpec& 
 
 // Writing over x would be an error in the backward pass if that needed x.
 TEST(FakeQuantizeTest, AGradientThatPassesAsItIsOrWhereXIsTrustedNeedsNoInput) {
-  for (auto [estimator, scheme, grid] : {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax},
-                                         std::tuple{"quest", Scheme::kLinear, GridStatistics::kGaussian},
-                                         std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian}}) {
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = scheme, .grid = grid};
+  size_t count = 0;
+  for (const QuantizerSpec& spec : EverySpec({})) {
+    if (!PassesGradient(spec) && !PassesTrustedGradient(spec)) continue;
+    ++count;
     at::Tensor x = at::randn({2, 128}).requires_grad_(true), v = at::randn({2, 128});
     const at::Tensor expected = GradientOf(FakeQuantize, x, v, spec), x_hat = FakeQuantize(x, spec);
     {
       at::NoGradGuard no_grad;
       x.zero_();
     }
-    EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], expected)) << estimator;
+    EXPECT_TRUE(at::equal(torch::autograd::grad({x_hat}, {x}, {v})[0], expected)) << DescribeSpec(spec);
   }
+  EXPECT_GE(count, 150u);
 }
 
 TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
@@ -177,8 +157,8 @@ TEST(FakeQuantizeTest, AGradientThatOthersHoldIsNotWrittenOver) {
 
 // A product between passes v on in a tensor of its own, which the quantizer is then alone to hold.
 TEST(FakeQuantizeTest, AGradientThatNobodyElseHoldsGivesTheSame) {
-  for (const QuantizerSpec& spec : EverySpec()) {
-    SCOPED_TRACE(Name(spec));
+  for (const QuantizerSpec& spec : EveryGrid()) {
+    SCOPED_TRACE(DescribeSpec(spec));
     at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), expected = at::empty_like(x);
     PassThrough(x, 2 * v, spec, expected);
     x.requires_grad_(true);
@@ -189,8 +169,8 @@ TEST(FakeQuantizeTest, AGradientThatNobodyElseHoldsGivesTheSame) {
 // A sum makes a tensor of its own, which keeps neither its inputs nor itself for its backward pass.
 TEST(FakeQuantizeTest, AnInputThatNobodyElseHoldsGivesTheSameValuesAndGradients) {
   for (at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble})
-    for (const QuantizerSpec& spec : EverySpec()) {
-      SCOPED_TRACE(Name(spec));
+    for (const QuantizerSpec& spec : EveryGrid()) {
+      SCOPED_TRACE(DescribeSpec(spec));
       at::Tensor leaf = at::randn({3, 192}, type).requires_grad_(true), v = at::randn({3, 192}, type);
       const at::Tensor held = leaf + 1, expected = FakeQuantize(held, spec), moved = FakeQuantize(leaf + 1, spec);
       EXPECT_TRUE(at::equal(moved, expected));
@@ -202,12 +182,12 @@ TEST(FakeQuantizeTest, AnInputThatNobodyElseHoldsGivesTheSameValuesAndGradients)
 }
 
 TEST(FakeQuantizeTest, AnInputIsWrittenOverWhereNeitherTheGradientNorAnyoneElseNeedsIt) {
-  for (auto [estimator, scheme, grid, may_overwrite] :
-       {std::tuple{"ste", Scheme::kAffine, GridStatistics::kMinMax, true},
-        std::tuple{"ridge_trust", Scheme::kAffine, GridStatistics::kGaussian, true},
-        std::tuple{"ridge", Scheme::kAffine, GridStatistics::kMinMax, false}}) {
-    SCOPED_TRACE(estimator);
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt2, .scheme = scheme, .grid = grid};
+  size_t overwritten = 0, kept_whole = 0;
+  for (const QuantizerSpec& spec : EverySpec({})) {
+    if (spec.learns_scale()) continue;
+    SCOPED_TRACE(DescribeSpec(spec));
+    const bool may_overwrite = PassesGradient(spec) || PassesTrustedGradient(spec);
+    (may_overwrite ? overwritten : kept_whole) += 1;
     const at::Tensor leaf = at::randn({2, 128}).requires_grad_(true);
     at::Tensor sum = leaf + 1, view = leaf + 1, saved = at::tanh(leaf);  // tanh keeps its result for its backward pass.
     const void *place = sum.data_ptr(), *place_of_saved = saved.data_ptr();
@@ -221,6 +201,8 @@ TEST(FakeQuantizeTest, AnInputIsWrittenOverWhereNeitherTheGradientNorAnyoneElseN
     EXPECT_TRUE(at::equal(leaf, kept));
     EXPECT_NO_THROW(FakeQuantize(at::randn({2, 128}).requires_grad_(true), spec));
   }
+  EXPECT_GE(overwritten, 150u);
+  EXPECT_GE(kept_whole, 50u);
 }
 
 TEST(FakeQuantizeTest, ATransposedTensorIsQuantizedAlongItsOwnLastDimension) {
@@ -324,8 +306,8 @@ TEST(FakeQuantizeTest, ATailBehindHadamardBlocksIsAnErrorThatNamesIt) {
 }
 
 TEST(FakeQuantizeTest, TheHalvesApartFromAutogradAreThoseOfFakeQuantize) {
-  for (const QuantizerSpec& spec : EverySpec()) {
-    SCOPED_TRACE(Name(spec));
+  for (const QuantizerSpec& spec : EveryGrid()) {
+    SCOPED_TRACE(DescribeSpec(spec));
     at::Tensor x = at::randn({3, 192}), v = at::randn({3, 192}), dx = at::empty_like(x);
     EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kFloat), FakeQuantize(x, spec)));
     EXPECT_TRUE(at::equal(QuantizedValues(x, spec, at::kBFloat16), FakeQuantize(x, spec).to(at::kBFloat16)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/autograd/float_grid_ref.h"
 
+#include "method/format.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/float_element.h"
 
 namespace ridgeline {
 namespace {

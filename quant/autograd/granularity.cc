@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
+#include "method/format.h"
+#include "method/hadamard_sign.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/hadamard.h"
-#include "quant/spec/float_element.h"
-#include "quant/spec/hadamard_sign.h"
 
 namespace ridgeline {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 

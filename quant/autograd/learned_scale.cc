@@ -127,13 +127,9 @@ at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec) {
   at::Tensor rows = x.detach().to(ScaleType(x)).reshape({-1, x.size(-1)}).abs();
   if (spec.granularity != Granularity::kRow) rows = rows.reshape({1, -1});
   at::Tensor mean = rows.mean(1, true), largest = std::get<0>(rows.max(1, true));
-  at::Tensor scale = largest;
-  if (levels.kind == LevelKind::kSign)
-    scale = mean;
-  else if (spec.estimator == "lsq" || spec.estimator == "asq")
-    scale = 2 * mean / std::sqrt(levels.gradient_q);
-  else if (levels.kind == LevelKind::kUniform)
-    scale = largest / levels.highest;
+  at::Tensor scale = largest / levels.outermost;
+  if (levels.start == ScaleStart::kMeanAbs) scale = mean;
+  if (levels.start == ScaleStart::kTwiceMeanAbs) scale = 2 * mean / std::sqrt(levels.gradient_q);
   return scale.clamp_min(kSmallestLearnedScale);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fake quantization with a scale that is trained (lsq, paretoq, post; asq, whose scale a network moves for each token).
+// Fake quantization with a scale that is trained (docs/methods.md#lsq-paretoq-post-asq).
 //
 // A layer that uses it owns the scale as a parameter: a leaf that requires gradients, set by InitialScale from the
 // weight, or from the first batch of an activation, saved and restored with the layer, and left out of weight decay.
@@ -7,21 +7,18 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 
-// Where training starts: (rows, 1) for granularity row, else (1, 1). x: (..., features).
-//   lsq, asq 2 mean |x| / sqrt(Q_P); mean |x| for int1, and for ternary, whose Q_P is 1, twice that
-//   paretoq  max |x|; mean |x| for int1; max |x| / Q_P for int3 and int4
-//   post     max |x|
+// Where training starts, as LearnedLevels::start says: (rows, 1) for granularity row, else (1, 1). x: (..., features).
 // Throws c10::Error for what LearnedLevelsOf refuses.
 at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec);
 
 // x: (..., features), scale: (rows, 1) or (1, 1) -> x_hat, the shape and dtype of x. Differentiable in both. A scale
 // counts as at least 1e-5. The gradient of the scale is multiplied by 1 / sqrt(numbers Q_P), the paper's balance, where
-// `numbers` is what shares a scale and does not grow with the batch: for a weight its own count (for paretoq that of
-// the whole matrix, as its authors have it), for an activation its features.
+// `numbers` is what shares a scale and does not grow with the batch: for a weight its own count (EstimatorTraits::
+// counts_matrix: that of the whole matrix), for an activation its features.
 at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,
                                int64_t numbers);
 

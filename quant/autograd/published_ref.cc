@@ -87,8 +87,8 @@ at::Tensor Diffq(const at::Tensor& x, const QuantizerSpec& spec) {
   return x + NoiseOf(x, DiffqNoise) * step;
 }
 
-const std::map<std::string, Quantizer>& Quantizers() {
-  static const std::map<std::string, Quantizer> quantizers = {
+const std::map<std::string, Quantizer, std::less<>>& Quantizers() {
+  static const std::map<std::string, Quantizer, std::less<>> quantizers = {
       {"bitnet_b1", BitnetB1},   {"bitnet", Bitnet},   {"bitnet_reloaded", BitnetReloaded},
       {"bi_adapter", BiAdapter}, {"torchao", Torchao}, {"gaussws", GaussWs},
       {"diffq", Diffq}};
@@ -97,7 +97,7 @@ const std::map<std::string, Quantizer>& Quantizers() {
 
 }  // namespace
 
-bool HasPublishedGrid_ref(const QuantizerSpec& spec) { return Quantizers().contains(spec.estimator); }
+bool HasPublished_ref(std::string_view estimator) { return Quantizers().contains(estimator); }
 
 at::Tensor QuantizeBlocksAsPublished_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   return Quantizers().at(spec.estimator)(x, spec);

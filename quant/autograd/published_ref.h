@@ -4,14 +4,16 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "quant/spec/quant_spec.h"
+#include <string_view>
+
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 
-// BitNet, the 1-bit adapter, torchao, Gaussian weight sampling and DiffQ.
-bool HasPublishedGrid_ref(const QuantizerSpec& spec);
+// Whether an estimator of Decoding::kOwn has its twin here.
+bool HasPublished_ref(std::string_view estimator);
 
-// x: (rows, block) -> (rows, block). REQUIRES: HasPublishedGrid_ref(spec).
+// x: (rows, block) -> (rows, block). REQUIRES: HasPublished_ref(spec.estimator).
 at::Tensor QuantizeBlocksAsPublished_ref(const at::Tensor& x, const QuantizerSpec& spec);
 
 }  // namespace ridgeline

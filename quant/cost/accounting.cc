@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "quant/cost/stored_bits.h"
+
 namespace ridgeline {
 namespace {
 

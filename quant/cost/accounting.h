@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model costs to store and to run: the abscissae of the frontier. DESIGN section 1 (BPE, energy proxy).
+// What a model costs to store and to run: the abscissae of the frontier.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What MX and NV blocks lose of Gaussian numbers, in closed form (METHODS B2, arXiv 2510.25602), and below which crest
-// factor integers lose less than floating-point numbers.
+// What MX and NV blocks lose of Gaussian numbers, in closed form (docs/methods.md#formats, arXiv 2510.25602), and below
+// which crest factor integers lose less than floating-point numbers.
 #pragma once
 
-#include "quant/spec/float_element.h"
+#include "method/format.h"
 
 namespace ridgeline {
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr ScaleEncoding kMx = ScaleEncoding::kPowerOfTwo, kNv = ScaleEncoding::kE4m3;
 
-// METHODS B2 and section 6.
+// docs/methods.md#formats.
 TEST(QsnrTest, MxCrossoversAreThePapers) {
   EXPECT_NEAR(CrestFactorCrossover(8, kE4M3, kMx), 7.55, 0.01);
   EXPECT_NEAR(CrestFactorCrossover(6, kE2M3, kMx), 1.96, 0.01);

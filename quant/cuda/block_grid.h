@@ -152,7 +152,7 @@ RIDGELINE_HOST_DEVICE BlockGrid MakeGrid(const BlockParams& params, const Lanes&
   return GridByRule(params, lanes, block);
 }
 
-// Whether the code at f, the grid value of the dense x, is trusted (METHODS A7).
+// Whether the code at f, the grid value of the dense x, is trusted (docs/methods.md#quest).
 RIDGELINE_HOST_DEVICE bool IsTrusted(const TrustedRange& trusted, bool is_kept, float f) {
   return is_kept ? f >= trusted.low && f <= trusted.high : Abs(f) <= trusted.pruned;
 }

@@ -9,12 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "method/every_spec.h"
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/cuda/cases.h"
 #include "quant/cuda/emulation.h"
 #include "quant/cuda/params_of_spec.h"
 #include "quant/kernels/estimator.h"
-#include "quant/spec/definition.h"
-#include "quant/spec/float_element.h"
 #include "quant/testing/all_close.h"
 
 namespace ridgeline::cuda {
@@ -63,11 +64,16 @@ std::vector<X> EmulatedBackward(const Case& of, const std::vector<X>& x, const s
 
 std::vector<double> Widened(const std::vector<float>& x) { return {x.begin(), x.end()}; }
 
+bool Decodes(const QuantizerSpec& spec, Decoding decoding) {
+  const EstimatorTraits* traits = FindEstimatorTraits(spec.estimator);
+  return traits != nullptr && traits->decoding == decoding;
+}
+
 // Few numbers lie on several of BitMoD's grids without loss. Which of them is taken is then a matter of rounding, and
 // ridge's penalty tells them apart.
 bool IsUndecided(const QuantizerSpec& spec, double numbers) {
   constexpr double kEnough = 16;
-  return IsBitMod(spec.format) && spec.estimator == "ridge" && numbers < kEnough;
+  return IsBitMod(spec.format) && Decodes(spec, Decoding::kRidge) && numbers < kEnough;
 }
 
 // Without a tail, which would be such a block.
@@ -263,7 +269,7 @@ TEST(CudaParamsTest, WhatHasNoKernelIsRefusedWithARemedy) {
   QuantizerSpec signs = ste, rotated = ste;
   signs.hadamard = signs.hadamard_signs = true;
   rotated.hadamard = rotated.stays_rotated = true;
-  for (const auto& [spec, remedy] : {std::pair{bitnet, "use ste"},
+  for (const auto& [spec, remedy] : {std::pair{bitnet, "use ridge, ste, quest, ridge_trust or ste_clip"},
                                      {long_block, "use at most 1024"},
                                      {rows, "use granularity block"},
                                      {thirds, "use groups of 2, 4, 8"},

@@ -5,60 +5,40 @@
 #include <limits>
 
 #include "fmt/format.h"
+#include "method/every_spec.h"
 #include "quant/cuda/params_of_spec.h"
-#include "quant/spec/float_element.h"
 
 namespace ridgeline::cuda {
 namespace {
 
-constexpr Format kLastFormat = Format::kNvInt4;
 constexpr int64_t kBlocks[] = {2, 16, 20, 32, 64, 128, 256, 1024};
 constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 4}, {4, 8}, {1, 2}, {3, 16}, {5, 32}};
+constexpr std::string_view kPrunes = "none";
 
-// Controls change nothing between lanes: two lengths do.
-std::vector<int64_t> LengthsOf(const QuantizerSpec& spec) {
-  if (spec.trust > 0 || spec.fit_gradient != FitGradient::kOwn) return {20, 128};
-  return {std::begin(kBlocks), std::end(kBlocks)};
+// Controls change nothing between lanes: two lengths do, and one control at a time.
+bool IsWorthACase(const QuantizerSpec& spec) {
+  if (spec.trust == 0 && spec.fit_gradient == FitGradient::kOwn) return true;
+  if (spec.block != 20 && spec.block != 128) return false;
+  const auto own = FindEstimatorTraits(spec.estimator)->fit_gradient;
+  return (spec.trust == 0 || spec.fit_gradient == FitGradient::kOwn) && own != spec.fit_gradient;
 }
 
-bool IsCovered(const QuantizerSpec& spec) { return spec.enabled() && ParamsOfSpec(spec).ok(); }
+// Each way to set, rotate, prune and differentiate a quantizer's grid of this length, and each control of its gradient.
+std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator, int64_t block) {
+  return EverySpec({.estimators = [&](const EstimatorTraits& traits) { return traits.name == estimator; },
+                    .rotations = {{}, {true}},
+                    .sparsities = {std::begin(kPatterns), std::end(kPatterns)},
+                    .fit_gradients = {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached},
+                    .trusts = {0, 1.1},
+                    .block = block});
+}
 
-// Each way to set, rotate, prune and differentiate a quantizer's grid.
-std::vector<QuantizerSpec> GridsOf(const QuantizerSpec& quantizer) {
+std::vector<QuantizerSpec> PruningSpecs(int64_t block) {
   std::vector<QuantizerSpec> specs;
-  for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-    for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
-      for (bool hadamard : {false, true})
-        for (SparsityPattern sparsity : kPatterns) {
-          QuantizerSpec spec = quantizer;
-          spec.grid = grid;
-          spec.grid_gradient = gradient;
-          spec.hadamard = hadamard;
-          spec.sparsity = sparsity;
-          spec.mask_decay = sparsity.m == 4 ? 0.01 : 0;
-          specs.push_back(spec);
-        }
+  for (SparsityPattern pattern : kPatterns)
+    for (bool hadamard : {false, true})
+      specs.push_back({.estimator = std::string(kPrunes), .block = block, .hadamard = hadamard, .sparsity = pattern});
   return specs;
-}
-
-// And with the controls of its gradient: none, a mask of another width, a fit that is held still or in the graph.
-std::vector<QuantizerSpec> ControlsOf(const QuantizerSpec& grid) {
-  QuantizerSpec wide = grid, still = grid, graph = grid;
-  wide.trust = 1.1;
-  still.fit_gradient = FitGradient::kDetached;
-  graph.fit_gradient = FitGradient::kGraph;
-  if (grid.estimator == "quest") return {grid, wide};
-  if (grid.estimator == "ridge") return {grid, still};
-  return grid.estimator == "ridge_trust" ? std::vector{grid, wide, graph} : std::vector{grid};
-}
-
-std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator) {
-  if (estimator == "none") return {QuantizerSpec{.estimator = "none"}};
-  std::vector<QuantizerSpec> quantizers;
-  for (int format = 1; format <= static_cast<int>(kLastFormat); ++format)
-    for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
-      quantizers.push_back({.estimator = estimator, .format = static_cast<Format>(format), .scheme = scheme});
-  return quantizers;
 }
 
 // splitmix64: the standard library's distributions differ between its implementations.
@@ -71,32 +51,23 @@ double UniformNumber(uint64_t counter) {
 
 }  // namespace
 
-std::vector<std::string> CoveredEstimators() { return {"none", "ste", "ste_clip", "quest", "ridge", "ridge_trust"}; }
+std::vector<std::string> CoveredEstimators() {
+  std::vector<std::string> names = {std::string(kPrunes)};
+  for (const EstimatorTraits& traits : EveryEstimator())
+    if (traits.has_shared_grid()) names.emplace_back(traits.name);
+  return names;
+}
 
 std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator) {
   std::vector<QuantizerSpec> specs;
-  for (const QuantizerSpec& quantizer : QuantizersOf(estimator))
-    for (const QuantizerSpec& grid : GridsOf(quantizer))
-      for (QuantizerSpec spec : ControlsOf(grid))
-        for (int64_t block : LengthsOf(spec)) {
-          spec.block = block;
-          if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3) spec.tensor_max = 4;
-          if (IsCovered(spec)) specs.push_back(spec);
-        }
+  for (int64_t block : kBlocks)
+    for (QuantizerSpec spec : estimator == kPrunes ? PruningSpecs(block) : QuantizersOf(estimator, block)) {
+      if (spec.block != block || !IsWorthACase(spec)) continue;  // A format may have another block of its own.
+      if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3) spec.tensor_max = 4;
+      spec.mask_decay = spec.sparsity.m == 4 ? 0.01 : 0;
+      if (spec.enabled() && ParamsOfSpec(spec).ok()) specs.push_back(spec);
+    }
   return specs;
-}
-
-std::string_view FitName(FitGradient fit) {
-  if (fit == FitGradient::kDetached) return " detached fit";
-  return fit == FitGradient::kGraph ? " fit in graph" : "";
-}
-
-std::string DescribeSpec(const QuantizerSpec& spec) {
-  return fmt::format("{} {} {} {}{}{}{}{} {}:{} block {}", spec.estimator, FormatName(spec.format),
-                     SchemeName(spec.scheme), GridStatisticsName(spec.grid),
-                     spec.grid_gradient == GridGradient::kGraph ? " graph" : "", FitName(spec.fit_gradient),
-                     spec.trust > 0 ? " trust" : "", spec.hadamard ? " hadamard" : "", spec.sparsity.n, spec.sparsity.m,
-                     spec.block);
 }
 
 Case CaseOf(const QuantizerSpec& spec) {
@@ -145,8 +116,7 @@ std::string CoverageText() {
     text += fmt::format("  {:12} {} combinations of format, scheme, grid, gradient, rotation, pattern and block\n",
                         estimator, CoveredSpecs(estimator).size());
   text += "  formats     ";
-  for (int format = 1; format <= static_cast<int>(kLastFormat); ++format)
-    text += fmt::format(" {}", FormatName(static_cast<Format>(format)));
+  for (Format format : EveryFormat()) text += fmt::format(" {}", FormatName(format));
   text += "\n  blocks      ";
   for (int64_t block : kBlocks) text += fmt::format(" {}", block);
   text += "\n  patterns     dense";

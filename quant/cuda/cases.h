@@ -20,7 +20,6 @@ std::vector<std::string> CoveredEstimators();
 
 // Of one estimator: formats, schemes, grids, gradients, Hadamard, patterns, each with blocks of several lengths.
 std::vector<QuantizerSpec> CoveredSpecs(const std::string& estimator);
-std::string DescribeSpec(const QuantizerSpec& spec);
 
 // A spec ready for the kernels, on a matrix of a few rows: whole blocks, and a tail where the spec allows one.
 struct Case {

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/cuda/params_of_spec.h"
 
-#include <array>
-#include <string_view>
-#include <utility>
-
 #include "fmt/format.h"
+#include "method/estimator_traits.h"
+#include "method/format.h"
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/cuda/lane_layout.h"
-#include "quant/spec/float_element.h"
 
 namespace ridgeline::cuda {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, BlockEstimator>, 5> kEstimators = {
-    {{"ste", BlockEstimator::kSte},
-     {"ste_clip", BlockEstimator::kSteClip},
-     {"quest", BlockEstimator::kQuest},
-     {"ridge", BlockEstimator::kRidge},
-     {"ridge_trust", BlockEstimator::kRidgeTrust}}};
+// Of the shared grids: by what codes stand for, and by who is trusted. REQUIRES: no regression under a clip.
+BlockEstimator BlockEstimatorOf(const EstimatorTraits& traits) {
+  const bool is_trusted = traits.mask == TrustMask::kTrusted;
+  if (traits.decoding == Decoding::kRidge) return is_trusted ? BlockEstimator::kRidgeTrust : BlockEstimator::kRidge;
+  if (traits.mask == TrustMask::kUnclipped) return BlockEstimator::kSteClip;
+  return is_trusted ? BlockEstimator::kQuest : BlockEstimator::kSte;
+}
 
-absl::StatusOr<BlockEstimator> EstimatorOf(const QuantizerSpec& spec) {
+absl::StatusOr<BlockEstimator> FindBlockEstimator(const QuantizerSpec& spec) {
   if (!spec.quantizes()) return BlockEstimator::kPrune;
-  for (const auto& [name, estimator] : kEstimators)
-    if (name == spec.estimator) return estimator;
-  return absl::UnimplementedError(fmt::format(
-      "estimator {} has no CUDA kernel: use ste, ste_clip, quest, ridge or ridge_trust, or the CPU's kernels",
-      spec.estimator));
+  const EstimatorTraits& traits = *FindEstimatorTraits(spec.estimator);
+  if (traits.has_shared_grid()) return BlockEstimatorOf(traits);
+  return absl::UnimplementedError(
+      fmt::format("estimator {} has no CUDA kernel: use {}, or the CPU's kernels", spec.estimator,
+                  EstimatorNames([](const EstimatorTraits& row) { return row.has_shared_grid(); })));
 }
 
 absl::Status CheckReach(const QuantizerSpec& spec) {
@@ -91,7 +91,8 @@ GridRule RuleOf(const QuantizerSpec& spec) {
 
 TrustedRange TrustedRangeOf(const QuantizerSpec& spec, const CodeLevels& levels) {
   const float centre = (levels.highest + levels.lowest) / 2, reach = (levels.highest - levels.lowest) / 2;
-  const float trusted = TrustOf(spec) > 0 ? static_cast<float>(TrustOf(spec)) * reach : reach + levels.half_last_step;
+  const double trust = Resolve(spec).trust;
+  const float trusted = trust > 0 ? static_cast<float>(trust) * reach : reach + levels.half_last_step;
   return {centre - trusted, centre + trusted, spec.format == Format::kInt1 ? reach : levels.half_last_step};
 }
 
@@ -99,7 +100,7 @@ void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
   params->rule = RuleOf(spec);
   params->is_affine = spec.scheme == Scheme::kAffine;
   params->is_grid_in_graph = spec.grid_gradient == GridGradient::kGraph;
-  params->is_fit_detached = spec.detaches_fit();
+  params->is_fit_detached = Resolve(spec).is_fit_detached;
   params->gaussian_extent = static_cast<float>(GaussianExtent(spec.format));
   params->lambda = static_cast<float>(spec.lambda);
   params->levels = LevelsOf(spec);
@@ -111,7 +112,7 @@ void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
 
 absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec) {
   if (absl::Status valid = ValidateQuantizerSpec(spec); !valid.ok()) return valid;
-  absl::StatusOr<BlockEstimator> estimator = EstimatorOf(spec);
+  absl::StatusOr<BlockEstimator> estimator = FindBlockEstimator(spec);
   if (!estimator.ok()) return estimator.status();
   if (absl::Status reach = CheckReach(spec); !reach.ok()) return reach;
   BlockParams params{.estimator = *estimator, .hadamard = spec.hadamard};

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "method/quantizer_spec.h"
 #include "quant/cuda/block_params.h"
-#include "quant/spec/quant_spec.h"
 
 namespace ridgeline::cuda {
 
 // INVALID_ARGUMENT as ValidateQuantizerSpec's; UNIMPLEMENTED, with what to use instead, for what has no CUDA kernel:
-// estimators other than ste, ste_clip, quest, ridge and ridge_trust, grids of rows and tensors, blocks above
+// estimators with levels or scales of their own, grids of rows and tensors, blocks above
 // kLargestBlock, signs before a Hadamard matrix, sparse groups that are no power of two. REQUIRES: spec is enabled().
 absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec);
 

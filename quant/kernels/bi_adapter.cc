@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 1-bit adapter's normalised straight-through estimator (METHODS B18): x is normalised, replaced by the median of
-// the half of N(0, 1) that it falls into, and rotated back; mean and standard deviation stay in the graph.
+// The 1-bit adapter's normalised straight-through estimator (docs/methods.md#bi_adapter): x is normalised, replaced by
+// the median of the half of N(0, 1) that it falls into, and rotated back; mean and standard deviation stay in the
+// graph.
 //   w = (x - mean x) / (d + 1e-5),  d = unbiased standard deviation
 //   x_hat = (w + sg(code - w)) d + mean x,  code = +-0.6745
 // Backward, with delta = code - w and r = d / (d + 1e-5):
@@ -8,7 +9,7 @@
 //   k = [ <v, delta> + <v, x - mean x> 1e-5 / (d + 1e-5)^2 ] / ((n - 1) d)
 #include <limits>
 
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bi_adapter.cc"
@@ -32,7 +33,7 @@ struct Spread {
 };
 
 template <typename T>
-HWY_INLINE Spread<T> SpreadOf(const QuantizerSpec&, const Block<T>& block) {
+HWY_INLINE Spread<T> SpreadOf(const ResolvedSpec&, const Block<T>& block) {
   const T n = static_cast<T>(block.n);
   const Moments<T> moments = MomentsAbout(/*centred=*/true, block.x, block.n, n);
   // Which are not finite where a number of the block is not.
@@ -42,7 +43,7 @@ HWY_INLINE Spread<T> SpreadOf(const QuantizerSpec&, const Block<T>& block) {
 }
 
 template <typename T>
-HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
+HWY_INLINE void BiAdapterForward(const ResolvedSpec&, const Spread<T>& spread, const Block<T>& block,
                                  T* HWY_RESTRICT x_hat) {
   if (spread.deviation == T(0)) return ReproduceBlock(block, x_hat);
   const T* HWY_RESTRICT x = block.x;
@@ -52,7 +53,7 @@ HWY_INLINE void BiAdapterForward(const QuantizerSpec&, const Spread<T>& spread, 
 }
 
 template <typename T>
-HWY_INLINE void BiAdapterBackward(const QuantizerSpec&, const Spread<T>& spread, const Block<T>& block,
+HWY_INLINE void BiAdapterBackward(const ResolvedSpec&, const Spread<T>& spread, const Block<T>& block,
                                   const T* HWY_RESTRICT v, T* HWY_RESTRICT dx) {
   const T* HWY_RESTRICT x = block.x;
   const T mean = spread.mean, deviation = spread.deviation, n = static_cast<T>(block.n);
@@ -80,6 +81,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(BiAdapter, "bi_adapter")
+RIDGELINE_BLOCK_ESTIMATOR(BiAdapter)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

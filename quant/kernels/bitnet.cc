@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// BitNet (METHODS A3 to A5): b1 with centred signs, b1.58 with ternary codes at the mean of |x|, Reloaded at its
-// median, and the int8 activations that go with them. Every gradient is straight through, without a clip.
+// BitNet (docs/methods.md#bitnet_b1-bitnet-bitnet_reloaded): b1 with centred signs, b1.58 with ternary codes at the
+// mean of |x|, Reloaded at its median, and the int8 activations that go with them. Every gradient is straight through,
+// without a clip.
 //   b1        x_hat = sign(x - mean x) mean |x|
 //   b1.58     x_hat = s clamp(round(x / s), -1, 1),  s = max(mean |x|, 1e-5)
 //   Reloaded  the same with the lower median of |x|
@@ -9,7 +10,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/bitnet.cc"
@@ -115,7 +116,7 @@ HWY_INLINE T Int8Measure(const Block<T>& block, T divisor) {
 }
 
 template <typename T>
-HWY_INLINE BitnetScale<T> MeasureBitnet(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE BitnetScale<T> MeasureBitnet(const ResolvedSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(127)));
   const T sum = SumAbs(block.x, block.n);
   return ScaleOf(block, sum, AtLeastSmallestMeasure(sum / static_cast<T>(block.n)));
@@ -123,7 +124,7 @@ HWY_INLINE BitnetScale<T> MeasureBitnet(const QuantizerSpec& spec, const Block<T
 
 // The median of an even count is the lower of the two in the middle.
 template <typename T>
-HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const ResolvedSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return ScaleOf(block, Int8Measure(block, T(128)));
   const int64_t n = block.n;
   const T sum = StoreSizes(block.x, n, block.workspace);
@@ -132,7 +133,7 @@ HWY_INLINE BitnetScale<T> MeasureBitnetReloaded(const QuantizerSpec& spec, const
 }
 
 template <typename T>
-HWY_INLINE BitnetScale<T> MeasureBitnetB1(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE BitnetScale<T> MeasureBitnetB1(const ResolvedSpec& spec, const Block<T>& block) {
   if (spec.format == Format::kInt8) return MeasureBitnet(spec, block);
   T sums[2];  // Of x and of |x|.
   SumVectors(block.n, sums, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
@@ -147,7 +148,7 @@ HWY_INLINE BitnetScale<T> MeasureBitnetB1(const QuantizerSpec& spec, const Block
 }
 
 template <typename T>
-HWY_INLINE void BitnetForward(const QuantizerSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
+HWY_INLINE void BitnetForward(const ResolvedSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
                               T* HWY_RESTRICT x_hat) {
   const bool is_int8 = spec.format == Format::kInt8;
   const T lowest = is_int8 ? T(-128) : T(-1), highest = is_int8 ? T(127) : T(1);
@@ -158,7 +159,7 @@ HWY_INLINE void BitnetForward(const QuantizerSpec& spec, const BitnetScale<T>& m
 }
 
 template <typename T>
-HWY_INLINE void BitnetB1Forward(const QuantizerSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
+HWY_INLINE void BitnetB1Forward(const ResolvedSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
                                 T* HWY_RESTRICT x_hat) {
   if (spec.format == Format::kInt8) return BitnetForward(spec, measured, block, x_hat);
   const T level = measured.scale, mean = measured.mean;
@@ -168,7 +169,7 @@ HWY_INLINE void BitnetB1Forward(const QuantizerSpec& spec, const BitnetScale<T>&
 }
 
 template <typename T>
-HWY_INLINE void BitnetBackward(const QuantizerSpec&, const BitnetScale<T>&, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void BitnetBackward(const ResolvedSpec&, const BitnetScale<T>&, const Block<T>& block, const T* v, T* dx) {
   Copy(v, block.n, dx);
 }
 
@@ -182,8 +183,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(BitnetB1, "bitnet_b1")
-RIDGELINE_BLOCK_ESTIMATOR(Bitnet, "bitnet")
-RIDGELINE_BLOCK_ESTIMATOR(BitnetReloaded, "bitnet_reloaded")
+RIDGELINE_BLOCK_ESTIMATOR(BitnetB1)
+RIDGELINE_BLOCK_ESTIMATOR(Bitnet)
+RIDGELINE_BLOCK_ESTIMATOR(BitnetReloaded)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

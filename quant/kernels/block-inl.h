@@ -8,15 +8,14 @@
 #define RIDGELINE_QUANT_KERNELS_BLOCK_INL_H_
 #endif
 
+#include "method/resolved_spec.h"
 #include "quant/kernels/statistics-inl.h"
-#include "quant/spec/definition.h"
-#include "quant/spec/quant_spec.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
 namespace HWY_NAMESPACE {
 
-// What the backward pass takes from the forward pass where PassesFit(spec): the block's grid, and its regression as
+// What the backward pass takes from the forward pass for BackwardPass::kFit: the block's grid, and its regression as
 // ridge-inl.h has it.
 template <typename T>
 struct SavedFit {
@@ -67,11 +66,11 @@ HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) 
 // Of a block that is only gone through once.
 struct NothingMeasured {};
 template <typename T>
-HWY_INLINE NothingMeasured MeasureNothing(const QuantizerSpec&, const Block<T>&) {
+HWY_INLINE NothingMeasured MeasureNothing(const ResolvedSpec&, const Block<T>&) {
   return {};
 }
 template <typename T, class Measured>
-HWY_INLINE void FitNothing(const QuantizerSpec&, const Block<T>&, Measured*) {}
+HWY_INLINE void FitNothing(const ResolvedSpec&, const Block<T>&, Measured*) {}
 
 // values[i] = 0 where pruned.
 template <class D, typename T>

@@ -13,13 +13,13 @@
 #include <type_traits>
 #include <utility>
 
+#include "method/hadamard_sign.h"
 #include "quant/kernels/block-inl.h"
-#include "quant/kernels/estimator.h"
 #include "quant/kernels/hadamard-inl.h"
+#include "quant/kernels/kernel_table.h"
 #include "quant/kernels/narrow.h"
 #include "quant/kernels/prune-inl.h"
 #include "quant/kernels/workspace.h"
-#include "quant/spec/hadamard_sign.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
@@ -45,7 +45,7 @@ struct Place {
 template <typename T>
 class Workspace {
  public:
-  HWY_INLINE Workspace(const QuantizerSpec& spec, int64_t features)
+  HWY_INLINE Workspace(const ResolvedSpec& spec, int64_t features)
       : spec_(spec),
         block_(BlockLength(spec, features)),
         rotation_factor_(RotationFactor<T>(block_)),
@@ -164,7 +164,7 @@ class Workspace {
     if (spec_.hadamard_signs) FlipSigns(x, Signs(), n, x);
   }
 
-  const QuantizerSpec& spec_;
+  const ResolvedSpec& spec_;
   int64_t block_, room_;
   int64_t own_ = 0, shared_, signs_;  // Where in numbers_ they begin; signs_ are those of a row.
   int64_t column_ = 0;
@@ -203,8 +203,9 @@ template <typename T>
 class SavedOfBlocks {
  public:
   // `saved` may be null, and is nothing where SavedBytes of the spec are none.
-  HWY_INLINE SavedOfBlocks(const QuantizerSpec& spec, uint8_t* saved)
-      : passes_fit_(PassesFit(spec)), next_(passes_fit_ || PassesTrustedGradient(spec) ? saved : nullptr) {}
+  HWY_INLINE SavedOfBlocks(const ResolvedSpec& spec, uint8_t* saved)
+      : passes_fit_(spec.backward == BackwardPass::kFit),
+        next_(passes_fit_ || spec.backward == BackwardPass::kTrusted ? saved : nullptr) {}
 
   HWY_INLINE void PointAtSaved(Block<T>* block) {
     if (next_ == nullptr) return;
@@ -239,13 +240,13 @@ HWY_INLINE void Prefetch(const X* next, int64_t n) {
 // meanwhile.
 template <class Blocks, typename T>
 struct MeasuredBlocks {
-  using Measured = decltype(Blocks::Measure(std::declval<const QuantizerSpec&>(), std::declval<const Block<T>&>()));
+  using Measured = decltype(Blocks::Measure(std::declval<const ResolvedSpec&>(), std::declval<const Block<T>&>()));
 
   Block<T> blocks[kMostBlocksAtOnce];
   Measured measured[kMostBlocksAtOnce];
 
   template <bool kRestores, typename X>
-  HWY_INLINE void Load(const QuantizerSpec& spec, const X* x, const Place* places, int count, SavedOfBlocks<T>* saved,
+  HWY_INLINE void Load(const ResolvedSpec& spec, const X* x, const Place* places, int count, SavedOfBlocks<T>* saved,
                        Workspace<T>* workspace) {
     for (int i = 0; i < count; ++i) {
       workspace->MoveTo(i, places[i]);
@@ -261,7 +262,7 @@ struct MeasuredBlocks {
 };
 
 template <class Blocks, typename X, typename V>
-void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* saved) {
+void ForwardMatrix(const ResolvedSpec& spec, const X* x, int64_t rows, int64_t features, V* x_hat, uint8_t* saved) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);
   SavedOfBlocks<T> saved_of_blocks(spec, saved);
@@ -284,7 +285,7 @@ void ForwardMatrix(const QuantizerSpec& spec, const X* x, int64_t rows, int64_t 
 }
 
 template <class Blocks, typename X, typename V>
-void BackwardMatrix(const QuantizerSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
+void BackwardMatrix(const ResolvedSpec& spec, const X* x, const uint8_t* saved, const V* v, int64_t rows,
                     int64_t features, V* dx) {
   using T = Computed<X>;
   Workspace<T> workspace(spec, features);

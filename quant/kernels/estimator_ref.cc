@@ -4,12 +4,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "quant/spec/hadamard_sign.h"
+#include "method/estimator_traits.h"
+#include "method/hadamard_sign.h"
+#include "method/resolved_spec.h"
 
 namespace ridgeline {
 namespace {
 
 using Vector = std::vector<double>;
+
+// REQUIRES: the spec quantizes, and is valid.
+const EstimatorTraits& TraitsOf(const QuantizerSpec& spec) { return *FindEstimatorTraits(spec.estimator); }
 
 struct PlainGrid {
   double scale, offset, lowest, highest, shift;
@@ -39,7 +44,7 @@ PlainGrid GaussianGridOf(const QuantizerSpec& spec, const Vector& x) {
   return {2 * extent / levels, 0, -levels / 2, levels / 2, 0.5, false};
 }
 
-PlainGrid GridOf(const QuantizerSpec& spec, const Vector& x) {
+PlainGrid PlainGridOf(const QuantizerSpec& spec, const Vector& x) {
   if (spec.grid == GridStatistics::kGaussian) return GaussianGridOf(spec, x);
   int bits = IntegerBits(spec.format);
   if (spec.scheme == Scheme::kAffine) {
@@ -115,19 +120,20 @@ Frozen FreezeAt(const QuantizerSpec& spec, const Vector& x) {
   Frozen frozen{};
   for (size_t i = 0; i < x.size(); ++i) frozen.pruning.push_back(kept[i] ? 0 : -x[i]);
   const Vector x_kept = Sum(x, frozen.pruning);
-  frozen.grid = GridOf(spec, x_kept);
+  frozen.grid = PlainGridOf(spec, x_kept);
   frozen.codes = CodesOf(frozen.grid, x_kept);
-  bool trusts_all = spec.estimator == "ridge" || spec.estimator == "ste";
+  const TrustMask mask = TraitsOf(spec).mask;
   double centre = (frozen.grid.lowest + frozen.grid.highest) / 2;
   for (size_t i = 0; i < x.size(); ++i) {
     if (!kept[i]) frozen.codes[i] = 0;
     double f = (x[i] - frozen.grid.offset) / frozen.grid.scale;
     frozen.delta.push_back(frozen.codes[i] - (kept[i] ? f : 0));
-    double half_step = spec.format == Format::kInt1 ? frozen.grid.highest - centre : 0.5;
-    const double width = TrustOf(spec);
+    const bool is_sign = mask == TrustMask::kUnclipped ? frozen.grid.is_sign : spec.format == Format::kInt1;
+    double half_step = is_sign ? frozen.grid.highest - centre : 0.5;
+    const double width = mask == TrustMask::kTrusted ? Resolve(spec).trust : 0;
     bool is_near = width > 0 && kept[i] ? std::abs(f - centre) <= width * (frozen.grid.highest - centre)
                                         : std::abs(frozen.codes[i] - f) <= half_step;
-    frozen.trusted.push_back(trusts_all || is_near);
+    frozen.trusted.push_back(mask == TrustMask::kNone || is_near);
   }
   return frozen;
 }
@@ -157,11 +163,11 @@ Vector FollowTrusted(Vector x_hat, const Vector& x, const Vector& at, const Froz
 // One block: q = f(x) + delta where that is trusted.
 Vector DequantizeRotated(const QuantizerSpec& spec, const Vector& x, const Frozen& frozen) {
   const Vector x_kept = Sum(x, frozen.pruning);
-  PlainGrid grid = spec.grid_gradient == GridGradient::kGraph ? GridOf(spec, x_kept) : frozen.grid;
+  PlainGrid grid = spec.grid_gradient == GridGradient::kGraph ? PlainGridOf(spec, x_kept) : frozen.grid;
   Vector q;
   for (size_t i = 0; i < x.size(); ++i)
     q.push_back(frozen.trusted[i] ? (x_kept[i] - grid.offset) / grid.scale + frozen.delta[i] : frozen.codes[i]);
-  if (spec.estimator == "ridge" || spec.estimator == "ridge_trust") return RidgeOf(spec, x, q);
+  if (TraitsOf(spec).decoding == Decoding::kRidge) return RidgeOf(spec, x, q);
   Vector x_hat;
   for (double code : q) x_hat.push_back(code * grid.scale + grid.offset);
   return x_hat;
@@ -169,7 +175,8 @@ Vector DequantizeRotated(const QuantizerSpec& spec, const Vector& x, const Froze
 
 Vector DequantizeBlock(const QuantizerSpec& spec, const Vector& x, const Vector& at) {
   const Frozen frozen = FreezeAt(spec, at);
-  if (!spec.detaches_fit()) return DequantizeRotated(spec, x, frozen);
+  if (TraitsOf(spec).decoding == Decoding::kGrid || !Resolve(spec).is_fit_detached)
+    return DequantizeRotated(spec, x, frozen);
   return FollowTrusted(DequantizeRotated(spec, at, frozen), x, at, frozen);
 }
 

@@ -5,13 +5,13 @@
 
 #include <vector>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 
 namespace ridgeline {
 
 // The block x dequantized, with what is detached held still as it is at `at`: the rounding noise, what pruning takes
-// away, codes that are not trusted, and the grid of a spec that detaches it. The estimators are ridge, ridge_trust,
-// ste, quest.
+// away, codes that are not trusted, and the grid of a spec that detaches it. REQUIRES: an estimator of the shared grids
+// (EstimatorTraits::has_shared_grid), and a format of integers or ternary.
 std::vector<double> Dequantize_ref(const QuantizerSpec& spec, const std::vector<double>& x,
                                    const std::vector<double>& at);
 

@@ -14,8 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "method/every_spec.h"
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/kernels/estimator_ref.h"
-#include "quant/spec/definition.h"
 #include "quant/testing/all_close.h"
 
 namespace ridgeline {
@@ -56,97 +58,73 @@ std::vector<T> RunBackward(const QuantizerSpec& spec, const std::vector<T>& x, c
 
 Vector Pruned(const SparsityPattern& sparsity, const Vector& x) { return RunForward({.sparsity = sparsity}, x); }
 
+// Rows of the shared grids: what estimator_ref.h defines.
+bool HasSharedGrid(const EstimatorTraits& traits) { return traits.has_shared_grid(); }
+
+// Each way to prune, and to set, rotate and differentiate the quantizer's grid; with its fit held still where it has
+// one, and with a mask that ends within the grid or beyond its own.
+std::vector<QuantizerSpec> EveryGrid() {
+  return EverySpec({.estimators = HasSharedGrid,
+                    .formats = FormatsWhere(IsIntegerOrTernary, 9),
+                    .rotations = {{}, {true}, {true, true}, {true, true, true}},
+                    .sparsities = {{}, {2, 4}, {3, 16}},
+                    .fit_gradients = {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached},
+                    .trusts = {0, 0.8, 1.7},
+                    .block = 128});
+}
+
+// The grids of an estimator in one format and scheme.
 struct Quantizer {
-  std::string estimator;
-  Scheme scheme;
-  Format format;
+  std::string name;
+  std::vector<QuantizerSpec> grids;
 };
-
-bool HasTrustMask(const QuantizerSpec& spec) { return spec.estimator == "quest" || spec.estimator == "ridge_trust"; }
-
-// The spec, with its fit held still where it has one, and with a mask that ends within the grid or beyond its own.
-std::vector<QuantizerSpec> WithControls(const QuantizerSpec& spec) {
-  std::vector<QuantizerSpec> specs;
-  for (FitGradient fit_gradient : {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached})
-    for (double trust : HasTrustMask(spec) ? std::vector<double>{0, 0.8, 1.7} : std::vector<double>{0}) {
-      QuantizerSpec control = spec;
-      control.fit_gradient = fit_gradient;
-      control.trust = trust;
-      if (ValidateQuantizerSpec(control).ok()) specs.push_back(control);
-    }
-  return specs;
-}
-
-// Each way to prune, and to set, rotate and differentiate the quantizer's grid.
-std::vector<QuantizerSpec> GridsOf(const Quantizer& quantizer) {
-  std::vector<QuantizerSpec> specs;
-  for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph})
-    for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-      for (auto [hadamard, signs, stays] :
-           {std::tuple{false, false, false}, {true, false, false}, {true, true, false}, {true, true, true}})
-        for (SparsityPattern sparsity : {SparsityPattern{}, SparsityPattern{2, 4}, SparsityPattern{3, 16}}) {
-          QuantizerSpec spec{.estimator = quantizer.estimator,
-                             .format = quantizer.format,
-                             .scheme = quantizer.scheme,
-                             .grid_gradient = gradient,
-                             .grid = grid,
-                             .hadamard = hadamard,
-                             .hadamard_signs = signs,
-                             .stays_rotated = stays,
-                             .sparsity = sparsity};
-          for (const QuantizerSpec& control : WithControls(spec)) specs.push_back(control);
-        }
-  return specs;
-}
 
 std::vector<Quantizer> EveryQuantizer() {
   std::vector<Quantizer> quantizers;
-  for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"})
-    for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
-      for (Format format :
-           {Format::kInt1, Format::kInt2, Format::kInt3, Format::kInt4, Format::kInt8, Format::kTernary})
-        if (!GridsOf({estimator, scheme, format}).empty()) quantizers.push_back({estimator, scheme, format});
+  for (const QuantizerSpec& spec : EveryGrid()) {
+    const std::string name =
+        spec.estimator + "_" + std::string(SchemeName(spec.scheme)) + "_" + std::string(FormatName(spec.format));
+    if (quantizers.empty() || quantizers.back().name != name) quantizers.push_back({name, {}});
+    quantizers.back().grids.push_back(spec);
+  }
   return quantizers;
 }
 
-std::string Describe(const QuantizerSpec& spec, size_t n) {
-  return std::string(GridStatisticsName(spec.grid)) + (spec.hadamard ? " hadamard" : "") +
-         (spec.hadamard_signs ? " signs" : "") + (spec.stays_rotated ? " stays rotated" : "") +
-         (spec.grid_gradient == GridGradient::kGraph ? " graph" : "") + " " + std::to_string(spec.sparsity.n) + ":" +
-         std::to_string(spec.sparsity.m) + " fit gradient " + std::to_string(static_cast<int>(spec.fit_gradient)) +
-         ", trust " + std::to_string(spec.trust) + ", n = " + std::to_string(n);
+TEST(EveryGridTest, IsThatOfEveryRowOfTheSharedGrids) {
+  EXPECT_GE(EveryQuantizer().size(), 5u * 9);  // Twice, but for ternary and quest, which are linear.
+  EXPECT_GE(EveryGrid().size(), 1000u);
 }
 
-class EveryGridTest : public ::testing::TestWithParam<Quantizer> {
+class EstimatorGridTest : public ::testing::TestWithParam<Quantizer> {
  protected:
   // Calls test(spec, n) for each grid and each of the lengths that it can have as one block.
   template <typename Test>
   void ForEachGrid(std::initializer_list<size_t> lengths, const Test& test) {
-    for (QuantizerSpec spec : GridsOf(GetParam()))
+    for (QuantizerSpec spec : GetParam().grids)
       for (size_t n : lengths) {
         spec.block = static_cast<int64_t>(n);
         if (!ValidateQuantizerSpec(spec).ok() || !ValidateFeatures(spec, spec.block).ok()) continue;
-        SCOPED_TRACE(Describe(spec, n));
+        SCOPED_TRACE(DescribeSpec(spec));
         test(spec, n);
       }
   }
 };
 
-TEST_P(EveryGridTest, ForwardIsThePapersDefinition) {
+TEST_P(EstimatorGridTest, ForwardIsThePapersDefinition) {
   ForEachGrid({2, 7, 32, 128}, [](const QuantizerSpec& spec, size_t n) {
     Vector x = RandomVector(n, 1);
     EXPECT_TRUE(AllClose(RunForward(spec, x), Dequantize_ref(spec, x, x), 1e-9));
   });
 }
 
-TEST_P(EveryGridTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
+TEST_P(EstimatorGridTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
   ForEachGrid({2, 9, 32, 128}, [](const QuantizerSpec& spec, size_t n) {
     Vector x = RandomVector(n, 2), v = RandomVector(n, 3);
     EXPECT_TRUE(AllClose(RunBackward(spec, x, v), NumericalGradient_ref(spec, x, v), kFiniteDifferenceTolerance));
   });
 }
 
-TEST_P(EveryGridTest, FloatAgreesWithDouble) {
+TEST_P(EstimatorGridTest, FloatAgreesWithDouble) {
   ForEachGrid({128}, [](const QuantizerSpec& spec, size_t n) {
     std::vector<float> x, v;
     for (double value : RandomVector(n, 4)) x.push_back(static_cast<float>(value));
@@ -174,14 +152,14 @@ std::vector<std::vector<float>> DegenerateBlocks() {
   return blocks;
 }
 
-TEST_P(EveryGridTest, DegenerateBlocksGiveFiniteNumbers) {
-  for (QuantizerSpec spec : GridsOf(GetParam()))
+TEST_P(EstimatorGridTest, DegenerateBlocksGiveFiniteNumbers) {
+  for (QuantizerSpec spec : GetParam().grids)
     for (const auto& x : DegenerateBlocks()) {
       if (!ValidateFeatures(spec, static_cast<int64_t>(x.size())).ok()) spec.sparsity = {};
       if (spec.hadamard && (x.size() & (x.size() - 1)) != 0) continue;
       // H x of numbers near the end of float is beyond it.
       if (spec.hadamard && *std::max_element(x.begin(), x.end()) > 1e35f) continue;
-      SCOPED_TRACE(Describe(spec, x.size()) + ", last " + std::to_string(x.back()));
+      SCOPED_TRACE(DescribeSpec(spec) + ", last " + std::to_string(x.back()));
       spec.block = spec.hadamard ? static_cast<int64_t>(x.size()) : 16;
       std::vector<float> v(x.size(), 1.0f);
       for (float value : RunForward(spec, x)) ASSERT_TRUE(std::isfinite(value));
@@ -189,7 +167,7 @@ TEST_P(EveryGridTest, DegenerateBlocksGiveFiniteNumbers) {
     }
 }
 
-TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
+TEST_P(EstimatorGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
   ForEachGrid({16}, [](const QuantizerSpec& spec, size_t n) {
     if (spec.stays_rotated) return;  // H x is not x.
     for (double value : {0.0, 1e-200, 1e200}) {
@@ -204,14 +182,14 @@ TEST_P(EveryGridTest, ABlockWhoseScaleHasNoInverseIsReproduced) {
   });
 }
 
-TEST_P(EveryGridTest, WhatIsNotFiniteMakesItsBlockNanAndLeavesTheOthersAlone) {
+TEST_P(EstimatorGridTest, WhatIsNotFiniteMakesItsBlockNanAndLeavesTheOthersAlone) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (QuantizerSpec spec : GridsOf(GetParam()))
+  for (QuantizerSpec spec : GetParam().grids)
     for (auto [poison, at] : {std::pair{std::numeric_limits<float>::quiet_NaN(), size_t{18}},
                               {infinity, size_t{18}},
                               {-infinity, size_t{18}},
                               {infinity, size_t{16}}}) {
-      SCOPED_TRACE(Describe(spec, 16) + " at " + std::to_string(at));
+      SCOPED_TRACE(DescribeSpec(spec) + " at " + std::to_string(at));
       spec.block = 16;
       std::vector<float> x, v(48, 1.0f);
       for (double value : RandomVector(48, 10)) x.push_back(static_cast<float>(value));
@@ -224,25 +202,23 @@ TEST_P(EveryGridTest, WhatIsNotFiniteMakesItsBlockNanAndLeavesTheOthersAlone) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Grids, EveryGridTest, ::testing::ValuesIn(EveryQuantizer()), [](const auto& info) {
-  return info.param.estimator + "_" + std::string(SchemeName(info.param.scheme)) + "_" +
-         std::string(FormatName(info.param.format));
-});
+INSTANTIATE_TEST_SUITE_P(Grids, EstimatorGridTest, ::testing::ValuesIn(EveryQuantizer()),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(EstimatorTest, AGaussianGridFollowsNumbersWhoseSquaresLeaveTheRangeOfFloat) {
   std::vector<float> x;
   for (double value : RandomVector(64, 8)) x.push_back(static_cast<float>(value));
-  for (std::string estimator : {"ste", "quest", "ridge", "ridge_trust"})
+  for (const QuantizerSpec& spec : EverySpec({.estimators = HasSharedGrid,
+                                   .formats = {Format::kInt2},
+                                   .schemes = {Scheme::kLinear},
+                                   .grids = {GridStatistics::kGaussian},
+                                   .grid_gradients = {GridGradient::kDetached}}))
     for (float unit : {0x1p80f, 0x1p-80f}) {
-      QuantizerSpec spec{.estimator = estimator,
-                         .format = Format::kInt2,
-                         .scheme = Scheme::kLinear,
-                         .grid = GridStatistics::kGaussian};
       std::vector<float> scaled = x, expected = RunForward(spec, x);
       for (float& value : scaled) value *= unit;
       std::vector<float> x_hat = RunForward(spec, scaled);
       for (size_t i = 0; i < x.size(); ++i)
-        EXPECT_NEAR(x_hat[i] / unit, expected[i], kFloatTolerance) << estimator << ", numbers times " << unit;
+        EXPECT_NEAR(x_hat[i] / unit, expected[i], kFloatTolerance) << spec.estimator << ", numbers times " << unit;
     }
 }
 

@@ -27,9 +27,9 @@ HWY_NOINLINE void EncodeFloat(const Grid<T>& grid, const T* HWY_RESTRICT x, int6
   for (int64_t i = 0; i < n; ++i) q[i] = NearestFloatLevel(local, x[i] * local.inverse_scale);
 }
 
-// E4M3 times the tensor's scale (METHODS B1, NVFP4). No block's share is below 2^-6, the smallest normal E4M3.
+// E4M3 times the tensor's scale (docs/methods.md#formats). No block's share is below 2^-6, the smallest normal E4M3.
 template <typename T>
-HWY_INLINE T E4m3Scale(const QuantizerSpec& spec, T ideal) {
+HWY_INLINE T E4m3Scale(const ResolvedSpec& spec, T ideal) {
   const T largest = static_cast<T>(LargestElement(spec.format));
   const T tensor_scale =
       spec.tensor_max > 0 ? static_cast<T>(spec.tensor_max) / (static_cast<T>(kE4M3.largest) * largest) : T(1);
@@ -38,7 +38,7 @@ HWY_INLINE T E4m3Scale(const QuantizerSpec& spec, T ideal) {
 }
 
 template <typename T>
-HWY_INLINE T EncodedScale(const QuantizerSpec& spec, T ideal) {
+HWY_INLINE T EncodedScale(const ResolvedSpec& spec, T ideal) {
   if (!(ideal > T(0))) return T(0);
   switch (ScaleEncodingOf(spec.format)) {
     case ScaleEncoding::kPowerOfTwo:
@@ -53,7 +53,7 @@ HWY_INLINE T EncodedScale(const QuantizerSpec& spec, T ideal) {
 
 // A grid about zero whose outermost level, `largest` scales away, is at `extent`.
 template <typename T>
-HWY_INLINE Grid<T> GridWithExtent(const QuantizerSpec& spec, T extent, T largest) {
+HWY_INLINE Grid<T> GridWithExtent(const ResolvedSpec& spec, T extent, T largest) {
   const FloatElement element = FloatElementOf(spec.format);
   const T highest = static_cast<T>(LargestElement(spec.format));
   Grid<T> grid{};
@@ -80,7 +80,7 @@ HWY_INLINE T SquaredError(const Grid<T>& grid, const T* HWY_RESTRICT x, int64_t 
 
 // The candidate that loses least; the outermost of its levels, on whichever side, is at max |x|.
 template <typename T>
-HWY_INLINE Grid<T> BitModGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T extent) {
+HWY_INLINE Grid<T> BitModGrid(const ResolvedSpec& spec, const T* HWY_RESTRICT x, int64_t n, T extent) {
   const BitModLevels levels = BitModLevelsOf(spec.format);
   Grid<T> best{};
   T least = 0;
@@ -99,7 +99,7 @@ HWY_INLINE Grid<T> BitModGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x
 // Without an inverse scale where a number is not finite, which an encoded scale would hide. `rms` is asked for by
 // Gaussian grids alone.
 template <typename T>
-HWY_NOINLINE Grid<T> FloatGrid(const QuantizerSpec& spec, const T* HWY_RESTRICT x, int64_t n, T rms) {
+HWY_NOINLINE Grid<T> FloatGrid(const ResolvedSpec& spec, const T* HWY_RESTRICT x, int64_t n, T rms) {
   if (!IsFinite(x, n)) return {};
   if (spec.grid == GridStatistics::kGaussian) {
     const T extent = static_cast<T>(GaussianExtent(spec.format)) * rms;

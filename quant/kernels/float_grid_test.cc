@@ -7,8 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "method/every_spec.h"
 #include "quant/kernels/estimator.h"
-#include "quant/spec/float_element.h"
 
 namespace ridgeline {
 namespace {
@@ -49,11 +49,18 @@ Vector NumbersAround(const Vector& levels) {
   return x;
 }
 
-constexpr Format kPlainFloats[] = {Format::kFp4, Format::kFp6E2M3, Format::kFp6E3M2, Format::kFp8E4M3,
-                                   Format::kFp8E5M2};
+std::vector<Format> PlainFloats() {
+  return FormatsWhere([](Format format) { return FloatElementOf(format).enabled() && HasGaussianGrid(format); }, 5);
+}
+std::vector<Format> FormatsWithScale(ScaleEncoding encoding) {
+  std::vector<Format> formats;
+  for (Format format : FormatsWhere([](Format format) { return !HasPlainScale(format); }, 8))
+    if (ScaleEncodingOf(format) == encoding) formats.push_back(format);
+  return formats;
+}
 
 TEST(FloatGridTest, EveryNumberRoundsToItsNearestLevelAndTiesToTheEvenOne) {
-  for (Format format : kPlainFloats) {
+  for (Format format : PlainFloats()) {
     SCOPED_TRACE(FormatName(format));
     const Vector levels = LevelsOf(format), x = NumbersAround(levels);
     const Vector x_hat = Quantized(SteSpec(format, 1 << 20), x);
@@ -80,8 +87,8 @@ double MaxAbs(const Vector& x) {
 }
 
 TEST(FloatGridTest, MxScalesAreTheSmallestPowerOfTwoThatDoesNotClip) {
-  for (Format format : {Format::kMxFp4, Format::kMxFp6E2M3, Format::kMxFp6E3M2, Format::kMxFp8E4M3, Format::kMxFp8E5M2,
-                        Format::kMxInt8}) {
+  ASSERT_GE(FormatsWithScale(ScaleEncoding::kPowerOfTwo).size(), 6u);
+  for (Format format : FormatsWithScale(ScaleEncoding::kPowerOfTwo)) {
     SCOPED_TRACE(FormatName(format));
     for (double size : {1e-6, 0.7, 1.0, 3e5}) {
       Vector x = RandomVector(32, 3);
@@ -102,7 +109,8 @@ TEST(FloatGridTest, AnMxBlockAtAPowerOfTwoKeepsItsScale) {
 
 TEST(FloatGridTest, NvScalesAreE4m3TimesTheTensorsOwn) {
   const Vector e4m3 = LevelsOf(Format::kFp8E4M3);
-  for (Format format : {Format::kNvFp4, Format::kNvInt4}) {
+  ASSERT_GE(FormatsWithScale(ScaleEncoding::kE4m3).size(), 2u);
+  for (Format format : FormatsWithScale(ScaleEncoding::kE4m3)) {
     SCOPED_TRACE(FormatName(format));
     QuantizerSpec spec = SteSpec(format, 16);
     spec.tensor_max = 50;
@@ -153,7 +161,7 @@ TEST(FloatGridTest, BitModLosesWhatTheBestOfItsFourTypesLoses) {
 }
 
 TEST(FloatGridTest, BlocksOfZerosStayZero) {
-  for (Format format : {Format::kFp4, Format::kMxFp4, Format::kNvFp4, Format::kNvInt4, Format::kBitModFp3})
+  for (Format format : FormatsWhere(HasOwnElement, 15))
     for (double value : Quantized(SteSpec(format, 16), Vector(16, 0))) EXPECT_EQ(value, 0);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounding to the nearest number of a small floating-point format, exactly and without logarithms (METHODS B1), and
-// powers of two. Compiled once for each instruction set; include only from files that use foreach_target.
+// Rounding to the nearest number of a small floating-point format, exactly and without logarithms
+// (docs/methods.md#formats), and powers of two. Compiled once for each instruction set; include only from files that
+// use foreach_target.
 #if defined(RIDGELINE_QUANT_KERNELS_FLOAT_ROUND_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_FLOAT_ROUND_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_FLOAT_ROUND_INL_H_
@@ -13,7 +14,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "quant/spec/float_element.h"
+#include "method/format.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {

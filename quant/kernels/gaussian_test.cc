@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Golden checks of the Gaussian grid: METHODS section 6 (A7) in figures, and optimality of each format's extent.
+// Golden checks of the Gaussian grid: docs/methods.md#grids in figures, and optimality of each format's extent.
 #include <gtest/gtest.h>
 
 #include <cmath>

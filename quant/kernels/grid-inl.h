@@ -10,7 +10,6 @@
 
 #include "quant/kernels/block-inl.h"
 #include "quant/kernels/float_round-inl.h"
-#include "quant/spec/quant_spec.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {
@@ -56,7 +55,7 @@ HWY_INLINE T LinearHighest(Format format) {
 
 // Of plain integers, signs and ternary numbers.
 template <typename T>
-HWY_INLINE Grid<T> GridWithScale(const QuantizerSpec& spec, T scale, T inverse_scale, T offset) {
+HWY_INLINE Grid<T> GridWithScale(const ResolvedSpec& spec, T scale, T inverse_scale, T offset) {
   if (spec.scheme == Scheme::kAffine)
     return {scale, inverse_scale, offset, T(0), AffineHighest<T>(IntegerBits(spec.format)), T(0), false};
   const bool is_integer = spec.format == Format::kInt1 || spec.format == Format::kTernary;
@@ -67,7 +66,7 @@ HWY_INLINE Grid<T> GridWithScale(const QuantizerSpec& spec, T scale, T inverse_s
 // int1: mean |x| times the sign. ternary: mean |x|. intB: 2^B levels in symmetry about zero, half-integers, the
 // outermost at max |x|. A mean is that of what is kept.
 template <typename T>
-HWY_INLINE Grid<T> LinearGrid(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> LinearGrid(const ResolvedSpec& spec, const Block<T>& block) {
   const T* x = block.x_kept;
   const bool is_mean = spec.format == Format::kInt1 || spec.format == Format::kTernary;
   if (HWY_UNLIKELY(!is_mean && !IsFinite(x, block.n))) return {};
@@ -77,7 +76,7 @@ HWY_INLINE Grid<T> LinearGrid(const QuantizerSpec& spec, const Block<T>& block) 
 
 // Of what is kept: about the mean in the affine scheme, else about zero.
 template <typename T>
-HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Moments<T> MomentsOf(const ResolvedSpec& spec, const Block<T>& block) {
   const bool centred = spec.scheme == Scheme::kAffine;
   Moments<T> moments;
   if (block.unrotated != nullptr && !block.is_sparse() && MomentsOfRotated(centred, block.unrotated, block.n, &moments))
@@ -87,7 +86,7 @@ HWY_INLINE Moments<T> MomentsOf(const QuantizerSpec& spec, const Block<T>& block
 
 // Least mean square error for Gaussian numbers: the outermost levels at +-GaussianExtent RMS.
 template <typename T>
-HWY_INLINE Grid<T> GaussianGrid(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> GaussianGrid(const ResolvedSpec& spec, const Block<T>& block) {
   const Moments<T> moments = MomentsOf(spec, block);
   const T extent = static_cast<T>(GaussianExtent(spec.format)) * moments.rms;
   // Quotients that need not wait for the moments.
@@ -110,7 +109,7 @@ namespace HWY_NAMESPACE {
 // Of plain integers, signs and ternary numbers. Without an inverse scale, too, where a number is not finite: extents
 // are told, means are not finite themselves.
 template <typename T>
-HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> PlainGrid(const ResolvedSpec& spec, const Block<T>& block) {
   if (spec.grid == GridStatistics::kGaussian) return GaussianGrid(spec, block);
   if (spec.scheme == Scheme::kAffine) return AffineGrid(block.x_kept, block.n, IntegerBits(spec.format));
   return LinearGrid(spec, block);
@@ -118,7 +117,7 @@ HWY_INLINE Grid<T> PlainGrid(const QuantizerSpec& spec, const Block<T>& block) {
 
 // That of what is kept.
 template <typename T>
-HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> GridOf(const ResolvedSpec& spec, const Block<T>& block) {
   if (!HasOwnElement(spec.format)) return PlainGrid(spec, block);
   const T rms = spec.grid == GridStatistics::kGaussian ? MomentsOf(spec, block).rms : T(0);
   return FloatGrid(spec, block.x_kept, block.n, rms);  // Not the block, which would have to go to memory for it.
@@ -126,7 +125,7 @@ HWY_INLINE Grid<T> GridOf(const QuantizerSpec& spec, const Block<T>& block) {
 
 // That of the forward pass, of which this block's inverse scale and offset were saved if its regression was.
 template <typename T>
-HWY_INLINE Grid<T> RestoreGrid(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE Grid<T> RestoreGrid(const ResolvedSpec& spec, const Block<T>& block) {
   if (block.fit == nullptr || HasOwnElement(spec.format)) return GridOf(spec, block);
   const T inverse_scale = block.fit->inverse_scale;
   return GridWithScale(spec, inverse_scale == T(0) ? T(0) : T(1) / inverse_scale, inverse_scale, block.fit->offset);
@@ -205,7 +204,7 @@ struct NothingMore {
 
 // x_hat = scale q + offset, and each(d, i) for its vectors.
 template <typename T, class Each = NothingMore>
-HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat,
+HWY_INLINE void RoundOntoGrid(const ResolvedSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat,
                               const Each& each = {}) {
   const Encoder<T> encoder(grid, block);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
@@ -215,7 +214,7 @@ HWY_INLINE void RoundOntoGrid(const QuantizerSpec&, const Grid<T>& grid, const B
 }
 
 // An element is trusted where f lies between low and high: spec.trust times the outermost level from the centre, or up
-// to half a step beyond the outermost level (TrustOf). The zero of a pruned element is a code with an error, too:
+// to half a step beyond the outermost level where that is 0. The zero of a pruned element is a code with an error, too:
 // trusted where that is at most half the distance of two levels.
 template <typename T>
 struct TrustedCodes {
@@ -225,7 +224,7 @@ struct TrustedCodes {
 };
 
 template <typename T>
-HWY_INLINE TrustedCodes<T> TrustedCodesOf(const QuantizerSpec& spec, const Grid<T>& grid) {
+HWY_INLINE TrustedCodes<T> TrustedCodesOf(const ResolvedSpec& spec, const Grid<T>& grid) {
   const T centre = (grid.highest + grid.lowest) / T(2), reach = (grid.highest - grid.lowest) / T(2);
   const T trusted = spec.trust > 0 ? static_cast<T>(spec.trust) * reach : reach + grid.half_last_step;
   return {centre - trusted, centre + trusted, spec.format == Format::kInt1 ? reach : grid.half_last_step};

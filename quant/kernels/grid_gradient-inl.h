@@ -23,7 +23,7 @@ struct GridGradients {
 
 // d mean: its share to each element. d RMS: in proportion to the distance from the mean.
 template <typename T>
-HWY_INLINE void AddGaussianGridGradient(const QuantizerSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
+HWY_INLINE void AddGaussianGridGradient(const ResolvedSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
   const Moments<T> moments = MomentsOf(spec, block);
   const bool affine = spec.scheme == Scheme::kAffine;
   const T levels = affine ? AffineHighest<T>(IntegerBits(spec.format)) : T(0);
@@ -46,7 +46,7 @@ HWY_INLINE void AddMeanAbsGradient(const Block<T>& block, T d_mean, T* dx) {
 }
 
 template <typename T>
-HWY_INLINE void AddMinMaxGradient(const QuantizerSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
+HWY_INLINE void AddMinMaxGradient(const ResolvedSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
   const T* x = block.x_kept;
   int64_t at_smallest = 0, at_largest = 0;
   for (int64_t i = 1; i < block.n; ++i) {
@@ -59,7 +59,7 @@ HWY_INLINE void AddMinMaxGradient(const QuantizerSpec& spec, const Block<T>& blo
 }
 
 template <typename T>
-HWY_INLINE void AddMaxAbsGradient(const QuantizerSpec& spec, const Block<T>& block, T d_scale, T* dx) {
+HWY_INLINE void AddMaxAbsGradient(const ResolvedSpec& spec, const Block<T>& block, T d_scale, T* dx) {
   const T* x = block.x_kept;
   int64_t at_largest = 0;
   for (int64_t i = 1; i < block.n; ++i)
@@ -70,7 +70,7 @@ HWY_INLINE void AddMaxAbsGradient(const QuantizerSpec& spec, const Block<T>& blo
 
 // min, max and max |x| pass it to the first element that attains them; mean |x| passes its share to each kept element.
 template <typename T>
-HWY_NOINLINE void AddGridGradient(const QuantizerSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
+HWY_NOINLINE void AddGridGradient(const ResolvedSpec& spec, const Block<T>& block, GridGradients<T> d, T* dx) {
   if (spec.grid == GridStatistics::kGaussian) return AddGaussianGridGradient(spec, block, d, dx);
   if (spec.scheme == Scheme::kAffine) return AddMinMaxGradient(spec, block, d, dx);
   if (spec.format == Format::kInt1 || spec.format == Format::kTernary) return AddMeanAbsGradient(block, d.scale, dx);

@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "fmt/format.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/learned_scale.cc"
 #include <hwy/foreach_target.h>
@@ -190,55 +188,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-namespace {
-
-LearnedLevels UniformLevels(int bits) {
-  const double half = std::exp2(bits - 1);
-  return {.kind = LevelKind::kUniform, .lowest = -half, .highest = half - 1, .gradient_q = half - 1};
-}
-
-LearnedLevels SignLevels() { return {.kind = LevelKind::kSign, .lowest = -1, .highest = 1}; }
-
-bool IsIntegerBetween(Format format, Format first, Format last) { return format >= first && format <= last; }
-
-absl::StatusOr<LearnedLevels> LsqLevels(Format format) {
-  if (format == Format::kInt1) return SignLevels();
-  if (format == Format::kTernary) return LearnedLevels{.kind = LevelKind::kUniform, .lowest = -1, .highest = 1};
-  if (IsIntegerBetween(format, Format::kInt2, Format::kInt8)) return UniformLevels(IntegerBits(format));
-  return absl::InvalidArgumentError(
-      fmt::format("estimator lsq has no format {}: use int1 to int8 or ternary", FormatName(format)));
-}
-
-absl::StatusOr<LearnedLevels> ParetoqLevels(Format format) {
-  if (format == Format::kInt1) return SignLevels();
-  if (format == Format::kTernary)
-    return LearnedLevels{.kind = LevelKind::kStretched, .lowest = -1, .highest = 1, .n = 1.5, .shift = 0};
-  if (format == Format::kInt2)
-    return LearnedLevels{.kind = LevelKind::kStretched, .lowest = -1, .highest = 1, .n = 2, .shift = 0.5};
-  if (IsIntegerBetween(format, Format::kInt3, Format::kInt4)) return UniformLevels(IntegerBits(format));
-  return absl::InvalidArgumentError(
-      fmt::format("estimator paretoq has no format {}: use int1, ternary, int2, int3 or int4", FormatName(format)));
-}
-
-absl::StatusOr<LearnedLevels> PostLevels(Format format) {
-  if (IsIntegerBetween(format, Format::kInt2, Format::kInt8)) {
-    const double powers = std::exp2(IntegerBits(format) - 1) - 1;
-    return LearnedLevels{.kind = LevelKind::kPowersOfRootTwo, .lowest = -powers, .highest = powers};
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("estimator post has no format {}: use int2 to int8", FormatName(format)));
-}
-
-}  // namespace
-
-absl::StatusOr<LearnedLevels> LearnedLevelsOf(const QuantizerSpec& spec) {
-  if (spec.estimator == "lsq" || spec.estimator == "asq") return LsqLevels(spec.format);
-  if (spec.estimator == "paretoq") return ParetoqLevels(spec.format);
-  if (spec.estimator == "post") return PostLevels(spec.format);
-  return absl::InvalidArgumentError(
-      fmt::format("estimator {} learns no scale: use lsq, paretoq, post or asq", spec.estimator));
-}
-
 HWY_EXPORT(ForwardF32);
 HWY_EXPORT(ForwardF64);
 HWY_EXPORT(ForwardBf16);

@@ -1,39 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantizers whose scale is a trained parameter: lsq (METHODS A2), paretoq (A6), post and asq (A9). They differ from
-// Estimator in one thing: the scale comes from outside, and a gradient goes back to it.
+// Quantizers whose scale is a trained parameter (docs/methods.md#lsq-paretoq-post-asq). They differ from Estimator in
+// one thing: the scale comes from outside, and a gradient goes back to it.
 #pragma once
 
 #include <cstdint>
 
-#include "absl/status/statusor.h"
+#include "method/learned_levels.h"
 #include "quant/kernels/numbers.h"
-#include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
-
-// With f = x / scale, clamped to [-reach, reach] and rounded to a level; x_hat = scale level.
-enum class LevelKind {
-  kUniform,          // Integers from lowest to highest.
-  kSign,             // -1 and +1; sign(0) = +1.
-  kStretched,        // ParetoQ's SEQ: (round(f n - shift) + shift) / n within +-0.99.
-  kPowersOfRootTwo,  // POST: 0 and +-2^(-k/2), k = 0 .. highest - 1, nearest in f itself.
-};
-
-struct LearnedLevels {
-  LevelKind kind = LevelKind::kUniform;
-  double lowest = 0;
-  double highest = 0;
-  double n = 1;           // kStretched
-  double shift = 0;       // kStretched
-  double gradient_q = 1;  // Q_P in the factor 1 / sqrt(numbers Q_P) on the scale's gradient.
-};
-
-// By estimator and format:
-//   lsq, asq intB above 1: -2^(B-1) .. 2^(B-1) - 1. int1: signs. ternary: -1, 0, 1
-//   paretoq  int1: signs. ternary: stretched to 0, +-2/3. int2: stretched to +-1/4, +-3/4. int3, int4: as lsq
-//   post     int2 to int8: 0 and +-2^(-k/2), k = 0 .. 2^(B-1) - 2
-// INVALID_ARGUMENT names what an estimator has instead.
-absl::StatusOr<LearnedLevels> LearnedLevelsOf(const QuantizerSpec& spec);
 
 // No scale is smaller.
 inline constexpr double kSmallestLearnedScale = 1e-5;

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "method/every_spec.h"
+
 namespace ridgeline {
 namespace {
 
@@ -22,17 +24,9 @@ LearnedLevels Levels(const std::string& estimator, Format format) {
   return LearnedLevelsOf({.estimator = estimator, .format = format}).value();
 }
 
-struct Learned {
-  std::string estimator;
-  Format format;
-};
-
-const std::vector<Learned>& EveryLearned() {
-  static const std::vector<Learned> all = {
-      {"lsq", Format::kInt1},     {"lsq", Format::kTernary},     {"lsq", Format::kInt2},     {"lsq", Format::kInt4},
-      {"paretoq", Format::kInt1}, {"paretoq", Format::kTernary}, {"paretoq", Format::kInt2}, {"paretoq", Format::kInt3},
-      {"paretoq", Format::kInt4}, {"post", Format::kInt2},       {"post", Format::kInt3},    {"post", Format::kInt4}};
-  return all;
+// Each estimator that learns a scale, in each of its formats.
+std::vector<QuantizerSpec> EveryLearned() {
+  return EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.learns_scale(); }});
 }
 
 Vector RandomVector(unsigned seed) {
@@ -58,7 +52,7 @@ std::set<double> LevelsFound(const LearnedLevels& levels) {
   return found;
 }
 
-// METHODS A6 and section 6: enumeration of the levels.
+// docs/methods.md#lsq-paretoq-post-asq, by enumeration.
 TEST(LearnedScaleTest, ParetoqHasThePapersLevels) {
   EXPECT_EQ(LevelsFound(Levels("paretoq", Format::kInt1)), (std::set<double>{-1, 1}));
   EXPECT_EQ(LevelsFound(Levels("paretoq", Format::kTernary)), (std::set<double>{-0.666666667, 0, 0.666666667}));
@@ -106,8 +100,9 @@ double Loss(const LearnedLevels& levels, const Vector& x, double scale, const Ve
 
 TEST(LearnedScaleTest, BackwardIsTheDerivativeWithTheNoiseHeldStill) {
   const Vector x = RandomVector(2), v = RandomVector(3);
-  for (const Learned& learned : EveryLearned()) {
-    SCOPED_TRACE(learned.estimator + " " + std::string(FormatName(learned.format)));
+  EXPECT_GE(EveryLearned().size(), 30u);
+  for (const QuantizerSpec& learned : EveryLearned()) {
+    SCOPED_TRACE(DescribeSpec(learned));
     const LearnedLevels levels = Levels(learned.estimator, learned.format);
     const double scale = levels.kind == LevelKind::kUniform ? 1.7 / levels.highest : 1.1, h = 1e-6;
     Vector dx(x.size());

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Noise in place of rounding (METHODS A8), with a straight-through gradient; the block's statistics are never
-// differentiated. spec.hard_rounding rounds instead, onto the grid whose step the noise has.
+// Noise in place of rounding (docs/methods.md#gaussws-diffq), with a straight-through gradient; the block's statistics
+// are never differentiated. spec.hard_rounding rounds instead, onto the grid whose step the noise has.
 //   gaussws  x_hat = x + round(N(0, 1) / 2) s,  s = max |x| 2^(1 - b)           rounds to -2^(b-1) .. 2^(b-1) - 1
 //   diffq    x_hat = x + N(0, 1) / 2 s,         s = (max x - min x) / (2^b - 1)  rounds to the affine minmax grid
 #include "quant/kernels/noise.h"
 
 #include <numbers>
 
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/noise.cc"
@@ -111,7 +111,7 @@ HWY_INLINE void AddNoise(const T* HWY_RESTRICT x, const T* HWY_RESTRICT noise, i
 }
 
 template <typename T>
-HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block,
+HWY_INLINE void GaussWsForward(const ResolvedSpec& spec, NothingMeasured, const Block<T>& block,
                                T* HWY_RESTRICT x_hat) {
   const T* HWY_RESTRICT x = block.x;
   T* HWY_RESTRICT workspace = block.workspace;
@@ -129,7 +129,7 @@ HWY_INLINE void GaussWsForward(const QuantizerSpec& spec, NothingMeasured, const
 }
 
 template <typename T>
-HWY_INLINE void DiffqForward(const QuantizerSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
+HWY_INLINE void DiffqForward(const ResolvedSpec& spec, NothingMeasured, const Block<T>& block, T* HWY_RESTRICT x_hat) {
   const T* HWY_RESTRICT x = block.x;
   T* HWY_RESTRICT workspace = block.workspace;
   const int64_t n = block.n;
@@ -146,7 +146,7 @@ HWY_INLINE void DiffqForward(const QuantizerSpec& spec, NothingMeasured, const B
 }
 
 template <typename T>
-HWY_INLINE void NoiseBackward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void NoiseBackward(const ResolvedSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
   Copy(v, block.n, dx);
 }
 
@@ -165,8 +165,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ridgeline {
 
-RIDGELINE_BLOCK_ESTIMATOR(GaussWs, "gaussws")
-RIDGELINE_BLOCK_ESTIMATOR(Diffq, "diffq")
+RIDGELINE_BLOCK_ESTIMATOR(GaussWs)
+RIDGELINE_BLOCK_ESTIMATOR(Diffq)
 
 HWY_EXPORT(SampledNoiseF32);
 HWY_EXPORT(SampledNoiseF64);

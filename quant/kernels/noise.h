@@ -8,7 +8,7 @@
 
 namespace ridgeline {
 
-// noise: (n), round(N(0, 1) / 2): 0, or now and then +-1, seldom +-2 (METHODS A8).
+// noise: (n), round(N(0, 1) / 2): 0, or now and then +-1, seldom +-2 (docs/methods.md#gaussws-diffq).
 void GaussianSamplingNoise(const float* x, int64_t n, float* noise);
 void GaussianSamplingNoise(const double* x, int64_t n, double* noise);
 

@@ -30,7 +30,7 @@ double Mean(const std::vector<float>& x, int power) {
   return sum / static_cast<double>(x.size());
 }
 
-// METHODS A8: probabilities 0.6827, 0.3146 and 0.0027, variance 0.325.
+// docs/methods.md#gaussws-diffq: probabilities 0.6827, 0.3146 and 0.0027, variance 0.325.
 TEST(NoiseTest, GaussianSamplingIsARoundedHalfNormal) {
   std::map<float, double> share;
   const std::vector<float> noise = Drawn(GaussianSamplingNoise);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// n:m masks by magnitude (METHODS A12). Compiled once for each instruction set; include only from files that use
-// foreach_target.
+// n:m masks by magnitude (docs/methods.md#pruning). Compiled once for each instruction set; include only from files
+// that use foreach_target.
 #if defined(RIDGELINE_QUANT_KERNELS_PRUNE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef RIDGELINE_QUANT_KERNELS_PRUNE_INL_H_
 #undef RIDGELINE_QUANT_KERNELS_PRUNE_INL_H_
@@ -8,8 +8,8 @@
 #define RIDGELINE_QUANT_KERNELS_PRUNE_INL_H_
 #endif
 
+#include "method/resolved_spec.h"
 #include "quant/kernels/lanes-inl.h"
-#include "quant/spec/quant_spec.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ridgeline {

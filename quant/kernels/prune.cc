@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pruning alone: x_hat = mask * x with the mask detached, so the gradient passes to every number.
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/prune.cc"
@@ -14,12 +14,12 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void PruneForward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, T* x_hat) {
+HWY_INLINE void PruneForward(const ResolvedSpec&, NothingMeasured, const Block<T>& block, T* x_hat) {
   Copy(block.x_kept, block.n, x_hat);
 }
 
 template <typename T>
-HWY_INLINE void PruneBackward(const QuantizerSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void PruneBackward(const ResolvedSpec&, NothingMeasured, const Block<T>& block, const T* v, T* dx) {
   Copy(v, block.n, dx);
 }
 
@@ -31,6 +31,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(Pruning, "none")
+RIDGELINE_BLOCK_ESTIMATOR(Pruning)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every estimator and format beside the four of estimator_test.cc: finite numbers from finite ones, NaN
-// where it came from, float as double; and the adapter's gradient against differences.
+// What holds for every estimator and format beside the shared grids of estimator_test.cc: finite numbers from finite
+// ones, NaN where it came from, float as double; and the adapter's gradient against differences.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,34 +10,18 @@
 #include <string>
 #include <vector>
 
+#include "method/every_spec.h"
+#include "method/resolved_spec.h"
 #include "quant/kernels/estimator.h"
-#include "quant/spec/definition.h"
-#include "quant/spec/float_element.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr double kFloatTolerance = 2e-4;  // Relative to the largest number.
 
-std::vector<QuantizerSpec> EverySpec() {
-  std::vector<QuantizerSpec> specs;
-  for (std::string estimator : {"ste", "ridge", "quest", "ridge_trust", "ste_clip", "bitnet_b1", "bitnet",
-                                "bitnet_reloaded", "bi_adapter", "torchao", "gaussws", "diffq"})
-    for (Format format = Format::kInt1; format <= Format::kNvInt4;
-         format = static_cast<Format>(static_cast<int>(format) + 1))
-      for (Scheme scheme : {Scheme::kLinear, Scheme::kAffine})
-        for (GridStatistics grid : {GridStatistics::kMinMax, GridStatistics::kGaussian})
-          for (GridGradient gradient : {GridGradient::kDetached, GridGradient::kGraph}) {
-            const int64_t block = OwnBlock(format) > 0 ? OwnBlock(format) : 32;
-            QuantizerSpec spec{estimator, format, scheme, block, 0.01, gradient, grid};
-            if (ValidateQuantizerSpec(spec).ok()) specs.push_back(spec);
-          }
-  return specs;
-}
-
-std::string Name(const QuantizerSpec& spec) {
-  return spec.estimator + " " + std::string(FormatName(spec.format)) + " " + std::string(SchemeName(spec.scheme)) +
-         " " + std::string(GridStatisticsName(spec.grid)) + (spec.hard_rounding ? " hard" : "");
+// Every format with every estimator that has it.
+std::vector<QuantizerSpec> EveryBlock() {
+  return EverySpec({.estimators = [](const EstimatorTraits& traits) { return !traits.learns_scale(); }, .block = 32});
 }
 
 template <typename T>
@@ -66,7 +50,7 @@ std::vector<double> RandomVector(size_t n, unsigned seed) {
   return x;
 }
 
-TEST(EverySpecTest, CoversEveryFormatWithEveryEstimatorThatHasIt) { EXPECT_GT(EverySpec().size(), 250u); }
+TEST(EverySpecTest, CoversEveryFormatWithEveryEstimatorThatHasIt) { EXPECT_GT(EveryBlock().size(), 300u); }
 
 TEST(EverySpecTest, DegenerateBlocksGiveFiniteNumbers) {
   const std::vector<std::vector<float>> blocks = {std::vector<float>(16, 0.0f),
@@ -77,13 +61,15 @@ TEST(EverySpecTest, DegenerateBlocksGiveFiniteNumbers) {
                                                   {-1e30f, 1e30f},
                                                   {0, 0, 0, 1e-20f},
                                                   {0, 0, -1e-38f}};
-  for (QuantizerSpec spec : EverySpec())
+  for (QuantizerSpec spec : EveryBlock())
     for (bool hard : {false, true})
       for (const std::vector<float>& x : blocks) {
         spec.hard_rounding = hard;
         const std::vector<float> v(x.size(), 1.0f);
-        for (float value : Forward(spec, x)) EXPECT_TRUE(std::isfinite(value)) << Name(spec) << " of " << x.back();
-        for (float value : Backward(spec, x, v)) EXPECT_TRUE(std::isfinite(value)) << Name(spec) << " of " << x.back();
+        for (float value : Forward(spec, x))
+          EXPECT_TRUE(std::isfinite(value)) << DescribeSpec(spec) << " of " << x.back();
+        for (float value : Backward(spec, x, v))
+          EXPECT_TRUE(std::isfinite(value)) << DescribeSpec(spec) << " of " << x.back();
       }
 }
 
@@ -122,19 +108,20 @@ TEST(BitnetReloadedTest, ItsScaleIsTheLowerMedianOfTheSizes) {
 }
 
 TEST(EverySpecTest, ANanMakesItsBlockNanAndLeavesTheOthersAlone) {
-  for (const QuantizerSpec& spec : EverySpec()) {
+  for (const QuantizerSpec& spec : EveryBlock()) {
     const size_t block = static_cast<size_t>(spec.block);
     std::vector<double> random = RandomVector(2 * block, 1);
     std::vector<float> x(random.begin(), random.end());
     x[3] = std::numeric_limits<float>::quiet_NaN();
     const std::vector<float> x_hat = Forward(spec, x);
-    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(std::isnan(x_hat[i]), i < block) << Name(spec) << " at " << i;
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_EQ(std::isnan(x_hat[i]), i < block) << DescribeSpec(spec) << " at " << i;
   }
 }
 
 // Noise follows from bits, which float and double do not share: rounding does.
 TEST(EverySpecTest, FloatAgreesWithDouble) {
-  for (QuantizerSpec spec : EverySpec()) {
+  for (QuantizerSpec spec : EveryBlock()) {
     // Its largest number is a tie that the last bit decides.
     if (spec.estimator == "torchao" && spec.scheme == Scheme::kLinear) continue;
     spec.hard_rounding = true;
@@ -143,7 +130,7 @@ TEST(EverySpecTest, FloatAgreesWithDouble) {
     x.assign(narrow.begin(), narrow.end());
     const std::vector<double> x_hat = Forward(spec, x);
     const std::vector<float> in_float = Forward(spec, narrow);
-    for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(in_float[i], x_hat[i], 4 * kFloatTolerance) << Name(spec);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(in_float[i], x_hat[i], 4 * kFloatTolerance) << DescribeSpec(spec);
   }
 }
 

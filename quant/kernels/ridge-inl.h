@@ -48,7 +48,7 @@ struct RidgeSums {
 };
 
 template <typename T>
-HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const RidgeSums<T>& sums) {
+HWY_INLINE Regression<T> SolveRidge(const ResolvedSpec& spec, int64_t n, const RidgeSums<T>& sums) {
   const T count = static_cast<T>(n), inverse = T(1) / count;
   const bool affine = spec.scheme == Scheme::kAffine;
   const T q_mean = affine ? sums.q * inverse : T(0), delta_mean = affine ? sums.delta * inverse : T(0);
@@ -61,7 +61,7 @@ HWY_INLINE Regression<T> SolveRidge(const QuantizerSpec& spec, int64_t n, const 
 
 // Writes the codes to the block's workspace, and calls each(d, i) for its vectors.
 template <typename T, class Each>
-HWY_INLINE Regression<T> FitRidge(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+HWY_INLINE Regression<T> FitRidge(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                   const Each& each) {
   const Encoder<T> encoder(grid, block);
   T sums[4];
@@ -86,7 +86,7 @@ HWY_INLINE void SaveFit(const Grid<T>& grid, const Regression<T>& fit, const Blo
 
 // each_of(grid) makes what to do with a vector beside.
 template <typename T, class EachOf>
-HWY_INLINE void FitOntoGrid(const QuantizerSpec& spec, const Block<T>& block, FittedGrid<T>* fitted,
+HWY_INLINE void FitOntoGrid(const ResolvedSpec& spec, const Block<T>& block, FittedGrid<T>* fitted,
                             const EachOf& each_of) {
   if (fitted->grid.inverse_scale == T(0)) return;
   WithGridKind(fitted->grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {
@@ -96,13 +96,13 @@ HWY_INLINE void FitOntoGrid(const QuantizerSpec& spec, const Block<T>& block, Fi
 }
 
 template <typename T>
-HWY_INLINE FittedGrid<T> MeasureRidge(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE FittedGrid<T> MeasureRidge(const ResolvedSpec& spec, const Block<T>& block) {
   return {GridOf(spec, block)};
 }
 
 // Of the codes in the block's workspace.
 template <typename T>
-HWY_INLINE void RidgeForward(const QuantizerSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
+HWY_INLINE void RidgeForward(const ResolvedSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
   const auto& [grid, fit] = fitted;
   if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
@@ -112,14 +112,14 @@ HWY_INLINE void RidgeForward(const QuantizerSpec&, const FittedGrid<T>& fitted, 
 }
 
 template <typename T>
-HWY_INLINE FittedGrid<T> RestoreRidge(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE FittedGrid<T> RestoreRidge(const ResolvedSpec& spec, const Block<T>& block) {
   if (block.fit == nullptr) return {GridOf(spec, block)};
   return {RestoreGrid(spec, block), {block.fit->gain, block.fit->q_mean, block.fit->f_mean, block.fit->denominator}};
 }
 
 // Writes the codes to the block's workspace once more.
 template <typename T>
-HWY_INLINE Upstream<T> GradientMoments(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+HWY_INLINE Upstream<T> GradientMoments(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                        const Regression<T>& fit, const T* v) {
   const Encoder<T> encoder(grid, block);
   T sums[2];
@@ -160,7 +160,7 @@ HWY_INLINE void TrustingGradient(const Grid<T>& grid, const Block<T>& block, con
 
 // The whole regression in the graph, with f' = m / scale: the grid value of an untrusted element counts as noise.
 template <typename T>
-HWY_INLINE void TrustedGradient(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block,
+HWY_INLINE void TrustedGradient(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block,
                                 const Regression<T>& fit, const Upstream<T>& upstream, const T* v, T* dx) {
   const TrustedCodes<T> trusted = TrustedCodesOf(spec, grid);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
@@ -188,9 +188,9 @@ HWY_INLINE GridGradients<T> GridGradientsOf(const Grid<T>& grid, const Block<T>&
 
 // With a detached fit nothing but x itself moves x_hat, straight through where that is trusted.
 template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackwardFrom(const QuantizerSpec& spec, const Grid<T>& grid, const Regression<T>& fit,
+HWY_INLINE void RidgeBackwardFrom(const ResolvedSpec& spec, const Grid<T>& grid, const Regression<T>& fit,
                                   const Block<T>& block, const T* v, T* dx) {
-  if (spec.fit_gradient == FitGradient::kDetached) {
+  if (spec.is_fit_detached) {
     if constexpr (kTrust)
       return PassTrustedGradient(TrustedCodesOf(spec, grid), grid, block, v, dx);
     else
@@ -205,7 +205,7 @@ HWY_INLINE void RidgeBackwardFrom(const QuantizerSpec& spec, const Grid<T>& grid
 }
 
 template <bool kTrust, typename T>
-HWY_INLINE void RidgeBackward(const QuantizerSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, const T* v,
+HWY_INLINE void RidgeBackward(const ResolvedSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, const T* v,
                               T* dx) {
   if (fitted.grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
   WithGridKind(fitted.grid, [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE {

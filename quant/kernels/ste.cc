@@ -2,7 +2,7 @@
 // Straight-through estimator: x_hat = scale q + offset with the grid's own numbers, gradient passed as it comes, to
 // pruned numbers as well. With the grid in the graph, x_hat = x + scale delta, so dL/dscale = <v, delta> is what the
 // statistics receive.
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/ste.cc"
@@ -17,7 +17,7 @@ namespace ridgeline {
 namespace HWY_NAMESPACE {
 
 template <typename T>
-HWY_INLINE void SteBackward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void SteBackward(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
   Copy(v, block.n, dx);
   if (spec.grid_gradient == GridGradient::kDetached) return;
   const Encoder<T> encoder(grid, block);
@@ -37,6 +37,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(Ste, "ste")
+RIDGELINE_BLOCK_ESTIMATOR(Ste)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Straight-through with a clip (METHODS A1): the forward pass of ste, and a gradient only where rounding alone leads to
-// the code. That is where f lies within half a step of the outermost levels; for signs, where |x| is at most the level.
-#include "quant/kernels/estimator.h"
+// Straight-through with a clip (docs/methods.md#ste_clip): the forward pass of ste, and a gradient only where rounding
+// alone leads to the code. That is where f lies within half a step of the outermost levels; for signs, where |x| is at
+// most the level.
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/ste_clip.cc"
@@ -23,12 +24,12 @@ HWY_INLINE TrustedCodes<T> UnclippedCodes(const Grid<T>& grid) {
 }
 
 template <typename T>
-HWY_INLINE void SteClipForward(const QuantizerSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
+HWY_INLINE void SteClipForward(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat) {
   RoundOntoGrid(spec, grid, block, x_hat, TrustRecorder<T>(UnclippedCodes(grid), grid, block));
 }
 
 template <typename T>
-HWY_INLINE void SteClipBackward(const QuantizerSpec&, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
+HWY_INLINE void SteClipBackward(const ResolvedSpec&, const Grid<T>& grid, const Block<T>& block, const T* v, T* dx) {
   PassTrustedGradient(UnclippedCodes(grid), grid, block, v, dx);
 }
 
@@ -40,6 +41,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(SteClip, "ste_clip")
+RIDGELINE_BLOCK_ESTIMATOR(SteClip)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

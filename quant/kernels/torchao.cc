@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// torchao's fake quantization (METHODS A1, A13), bit for bit in float32: the arithmetic and its order are the
+// torchao's fake quantization (docs/methods.md#torchao), bit for bit in float32: the arithmetic and its order are the
 // package's.
 //   linear  s = max(max |x| / ((highest - lowest) / 2), smallest normal number),  zero = 0
 //   affine  s = max((max(x, 0) - min(x, 0)) / (highest - lowest), 2^-23),  zero = lowest - round(min(x, 0) / s),
@@ -9,7 +9,7 @@
 // block lies half a step beyond the grid: it is clamped, and has no gradient, unless 1 / s was rounded down.
 #include <limits>
 
-#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/kernels/torchao.cc"
@@ -33,7 +33,7 @@ struct ZeroPointGrid {
 };
 
 template <typename T>
-HWY_INLINE ZeroPointGrid<T> ZeroPointGridOf(const QuantizerSpec& spec, const Block<T>& block) {
+HWY_INLINE ZeroPointGrid<T> ZeroPointGridOf(const ResolvedSpec& spec, const Block<T>& block) {
   const T* HWY_RESTRICT x = block.x;
   const int64_t n = block.n;
   if (!IsFinite(x, n)) return {};
@@ -67,7 +67,7 @@ HWY_INLINE hn::Mask<D> IsOnGrid(D d, const ZeroPointGrid<T>& grid, hn::Vec<D> co
 }
 
 template <typename T>
-HWY_INLINE void TorchaoForward(const QuantizerSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, T* x_hat) {
+HWY_INLINE void TorchaoForward(const ResolvedSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, T* x_hat) {
   if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
   ClearTrust(block);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
@@ -79,7 +79,7 @@ HWY_INLINE void TorchaoForward(const QuantizerSpec&, const ZeroPointGrid<T>& gri
 }
 
 template <typename T>
-HWY_INLINE void TorchaoBackward(const QuantizerSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, const T* v,
+HWY_INLINE void TorchaoBackward(const ResolvedSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, const T* v,
                                 T* dx) {
   if (grid.inverse_scale == T(0)) return PassGradient(block, v, dx);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
@@ -95,6 +95,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ridgeline {
-RIDGELINE_BLOCK_ESTIMATOR(Torchao, "torchao")
+RIDGELINE_BLOCK_ESTIMATOR(Torchao)
 }  // namespace ridgeline
 #endif  // HWY_ONCE

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "method/problems.h"
+#include "method/resolved_spec.h"
 #include "quant/kernels/estimator.h"
 
 namespace ridgeline {

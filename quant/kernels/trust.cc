@@ -13,7 +13,7 @@
 #define RIDGELINE_QUANT_KERNELS_TRUST_TABLE_
 namespace ridgeline {
 template <typename V>
-using PassFunction = void (*)(const QuantizerSpec&, const uint8_t*, const V*, int64_t, int64_t, V*);
+using PassFunction = void (*)(const ResolvedSpec&, const uint8_t*, const V*, int64_t, int64_t, V*);
 using PassTable = std::tuple<PassFunction<float>, PassFunction<double>, PassFunction<BFloat16>>;
 }  // namespace ridgeline
 #endif
@@ -39,7 +39,7 @@ HWY_INLINE V* AsStored(V* v) {
 }
 
 template <typename V>
-void PassTrustedMatrix(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features,
+void PassTrustedMatrix(const ResolvedSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features,
                        V* dx) {
   using T = Computed<V>;
   Workspace<T> workspace(spec, features);
@@ -80,7 +80,8 @@ HWY_EXPORT(PassFunctions);
 
 template <typename V>
 void PassTrusted(const QuantizerSpec& spec, const uint8_t* trusted, const V* v, int64_t rows, int64_t features, V* dx) {
-  std::get<PassFunction<V>>(HWY_DYNAMIC_DISPATCH(PassFunctions)())(spec, trusted, v, rows, features, dx);
+  const ResolvedSpec resolved = Resolve(spec, /*traits=*/nullptr);  // Masks are made: what made them no longer matters.
+  std::get<PassFunction<V>>(HWY_DYNAMIC_DISPATCH(PassFunctions)())(resolved, trusted, v, rows, features, dx);
 }
 template void PassTrusted(const QuantizerSpec&, const uint8_t*, const float*, int64_t, int64_t, float*);
 template void PassTrusted(const QuantizerSpec&, const uint8_t*, const double*, int64_t, int64_t, double*);

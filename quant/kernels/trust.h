@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backward pass of estimators whose gradient is that of x_hat where x is trusted, and 0 elsewhere: quest, ste_clip,
-// torchao and ridge_trust. The forward pass saves who is trusted, a bit an element; x need not be kept.
+// The backward pass BackwardPass::kTrusted: the gradient is that of x_hat where x is trusted, and 0 elsewhere.
+// The forward pass saves who is trusted, a bit an element; x need not be kept.
 #pragma once
 
 #include <cstdint>
 
+#include "method/quantizer_spec.h"
 #include "quant/kernels/numbers.h"
-#include "quant/spec/quant_spec.h"
 
 namespace ridgeline {
 

@@ -3,11 +3,11 @@
 // costs. Networks of billions are made with memory that nobody touches.
 #include <gtest/gtest.h>
 
+#include "method/resolved_spec.h"
 #include "model/load_model.h"
 #include "model/make_model.h"
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
-#include "quant/spec/definition.h"
 #include "recipes/recipe_reader.h"
 #include "worker/train/gradients.h"
 #include "worker/train/optimizer.h"

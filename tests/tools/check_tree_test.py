@@ -137,6 +137,22 @@ class CheckTreeTest(unittest.TestCase):
     def test_an_arrow_to_a_room_without_a_line_is_refused(self):
         self.assertIn("no line for nowhere", self.complaint_about_table('[frontier]="', '[frontier]="nowhere '))
 
+    def test_a_heading_that_is_not_there_cannot_be_cited(self):
+        for path, line, said in [
+            ("common/planted.cc", "// As docs/methods.md#quest says, and docs/methods.md#qwest.\n",
+             "common/planted.cc:2: there is no heading docs/methods.md#qwest"),
+            ("common/planted.h", "// docs/nowhere.md#terms\n", "there is no heading docs/nowhere.md#terms"),
+        ]:
+            with self.subTest(line):
+                complaint = self.complaint_about(path, LICENCE + line)
+                self.assertIn(said, complaint)
+                self.assertEqual(complaint.count("there is no heading"), 1, complaint)
+
+    def test_sections_by_number_cannot_be_cited(self):
+        for line in ["// METHODS A7: the grid.\n", "// As DESIGN, section 1, has it.\n", "# METHODS 0.3\n"]:
+            with self.subTest(line):
+                self.assertIn("a section by its number", self.complaint_about("common/planted.cc", LICENCE + line))
+
     def test_a_file_without_a_licence_line_is_refused(self):
         for content in ["int x;\n", ""]:
             self.assertIn("planted.cc: no SPDX line", self.complaint_about("common/planted.cc", content))

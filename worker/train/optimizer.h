@@ -20,7 +20,7 @@ namespace ridgeline {
 // Owned and called by one thread; the model must outlive it.
 class AdamW {
  public:
-  // `mask_decay` is that of sparsity.mask_decay_kind decoupled (METHODS A12), else 0.
+  // `mask_decay` is that of sparsity.mask_decay_kind decoupled (docs/methods.md#pruning), else 0.
   AdamW(LanguageModel* model, const v1::Optimizer& options, double mask_decay = 0);
 
   // Gradients are multiplied by gradient_scale first (clipping). Masters and what layers compute with are new after it.

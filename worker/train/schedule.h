@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "quant/spec/quant_spec.h"
+#include "method/quantizer_spec.h"
 #include "ridgeline/v1/recipe.pb.h"
 
 namespace ridgeline {

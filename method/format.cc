@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "quant/spec/float_element.h"
+#include "method/format.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+
+#include "fmt/format.h"
 
 namespace ridgeline {
 namespace {
@@ -31,6 +34,22 @@ std::vector<double> LevelsOf(Format format) {
   for (size_t i = levels.size(); --i > 0;) levels.push_back(-levels[i]);
   std::sort(levels.begin(), levels.end());
   return levels;
+}
+
+absl::StatusOr<Format> ParseFormat(std::string_view name) {
+  std::string names;
+  for (const FormatTraits& traits : kFormats) {
+    if (traits.name == name) return traits.format;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", traits.name);
+  }
+  return absl::InvalidArgumentError(fmt::format("unknown format '{}': use {}", name, names));
+}
+
+std::vector<Format> EveryFormat() {
+  std::vector<Format> formats;
+  for (const FormatTraits& traits : kFormats)
+    if (traits.format != Format::kNone) formats.push_back(traits.format);
+  return formats;
 }
 
 }  // namespace ridgeline
