@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fake quantization, forward and backward, against the same thing written in LibTorch operations, on one thread: every
 // estimator that recipes offer, in the formats that they are used with.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -10,6 +11,7 @@
 #include "bench/copy_limit.h"
 #include "bench/report.h"
 #include "fmt/format.h"
+#include "method/every_spec.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
@@ -33,7 +35,7 @@ at::Tensor NoisyInOperations(const at::Tensor& x, const QuantizerSpec& spec) {
   const at::Tensor blocks = x.reshape({-1, spec.block}), still = blocks.detach();
   const double levels = std::exp2(IntegerBits(spec.format));
   at::Tensor noise = at::randn_like(still) / 2, step;  // (blocks, 1)
-  if (spec.estimator == "gaussws") {
+  if (spec.scheme == Scheme::kLinear) {
     noise = noise.round();
     step = std::get<0>(still.abs().max(1, true)) / (levels / 2);
   } else {
@@ -144,11 +146,23 @@ std::vector<QuantizerSpec> PublishedSpecs() {
   return specs;
 }
 
+// A row of the table that neither has: in one of the formats that it accepts.
+std::vector<QuantizerSpec> OthersThan(const std::vector<QuantizerSpec>& known) {
+  std::vector<QuantizerSpec> others;
+  for (const EstimatorTraits& traits : EveryEstimator()) {
+    const auto is_it = [&](const QuantizerSpec& spec) { return spec.estimator == traits.name; };
+    if (traits.has_scale_of_token || std::any_of(known.begin(), known.end(), is_it)) continue;
+    others.push_back(EverySpec({.estimators = [&](const auto& row) { return &row == &traits; }, .block = 128}).front());
+  }
+  return others;
+}
+
 int Run(const std::string& out_dir) {
   at::set_num_threads(1);
   const double copy_bandwidth = CopyBandwidth(kRows, kFeatures, at::kFloat);
   std::vector<QuantizerSpec> specs = OurSpecs();
   for (const QuantizerSpec& spec : PublishedSpecs()) specs.push_back(spec);
+  for (const QuantizerSpec& spec : OthersThan(specs)) specs.push_back(spec);
   std::vector<BenchRow> rows;
   for (at::ScalarType type : {at::kFloat, at::kBFloat16})
     for (const QuantizerSpec& spec : specs) rows.push_back(Measure(spec, type, copy_bandwidth));

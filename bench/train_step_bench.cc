@@ -14,6 +14,7 @@
 #include "bench/copy_limit.h"
 #include "bench/random_model.h"
 #include "bench/report.h"
+#include "method/estimator_traits.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/comm/communicator.h"
@@ -40,8 +41,11 @@ struct Options {
 QuantizerSpec Spec(const Options& options, Format format) {
   const std::string& estimator = options.estimator;
   QuantizerSpec spec{.estimator = estimator, .format = format, .hadamard = options.hadamard};
-  if (estimator == "quest" || estimator == "ridge_trust") spec.grid = GridStatistics::kGaussian;
-  if (estimator == "quest") spec.scheme = Scheme::kLinear;
+  if (const EstimatorTraits* traits = FindEstimatorTraits(estimator)) {
+    spec.grid = traits->grid.value_or(spec.grid);
+    spec.scheme = traits->scheme.value_or(spec.scheme);
+    spec.grid_gradient = traits->grid_gradient.value_or(spec.grid_gradient);
+  }
   return spec;
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "method/every_spec.h"
+#include "method/problems.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/testing/tensors_close.h"
@@ -56,62 +58,58 @@ TEST(GptTest, QuantizingChangesTheLogitsButNotTheEmbeddings) {
 }
 
 TEST(GptTest, NoisyWeightsAreRoundedWhileTheyAreScored) {
-  ModelOptions options;
-  options.weight = {.estimator = "gaussws", .format = Format::kInt2, .scheme = Scheme::kLinear, .block = 16};
-  std::unique_ptr<Gpt> model = SmallGpt(1, options);
-  const at::Tensor noisy = model->Logits(SomeTokens());
-  model->SetHardRounding(true);
-  EXPECT_FALSE(at::equal(model->Logits(SomeTokens()), noisy));
-  for (const std::string& name : model->QuantizedNames())
-    for (const Parameter& parameter : model->parameters()) {
-      if (parameter.name != name) continue;
-      EXPECT_LE(std::get<0>(at::_unique2(parameter.compute[0].slice(0, 0, 16))).numel(), 4);
-    }
-  model->SetHardRounding(false);
-  EXPECT_TRUE(at::equal(model->Logits(SomeTokens()), noisy));
+  const std::vector<QuantizerSpec> noisy_specs =
+      EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.adds_noise; },
+                 .formats = {Format::kInt2},
+                 .block = 16});
+  EXPECT_GE(noisy_specs.size(), 2u);
+  for (const QuantizerSpec& spec : noisy_specs) {
+    SCOPED_TRACE(spec.estimator);
+    std::unique_ptr<Gpt> model = SmallGpt(1, {.weight = spec});
+    const at::Tensor noisy = model->Logits(SomeTokens());
+    model->SetHardRounding(true);
+    EXPECT_FALSE(at::equal(model->Logits(SomeTokens()), noisy));
+    for (const std::string& name : model->QuantizedNames())
+      for (const Parameter& parameter : model->parameters()) {
+        if (parameter.name != name) continue;
+        EXPECT_LE(std::get<0>(at::_unique2(parameter.compute[0].slice(0, 0, 16))).numel(), 4);
+      }
+    model->SetHardRounding(false);
+    EXPECT_TRUE(at::equal(model->Logits(SomeTokens()), noisy));
+  }
 }
 
-TEST(GptTest, EveryEstimatorAndFormatTrains) {
-  at::set_num_threads(1);  // Layers this small would only wait for each other's threads.
-  struct Case {
-    std::string estimator;
-    Format weight, activation;
-    Scheme scheme;
-    GridStatistics grid = GridStatistics::kMinMax;
-    GridGradient gradient = GridGradient::kDetached;
-  };
-  for (const Case& c :
-       {Case{"ste_clip", Format::kInt2, Format::kInt4, Scheme::kLinear},
-        {"ste", Format::kNvFp4, Format::kNvInt4, Scheme::kLinear},
-        {"ridge_trust", Format::kFp4, Format::kFp6E2M3, Scheme::kLinear, GridStatistics::kGaussian},
-        {"ridge", Format::kBitModFp4, Format::kFp8E4M3, Scheme::kLinear},
-        {"bitnet_b1", Format::kInt1, Format::kInt8, Scheme::kLinear},
-        {"bitnet", Format::kTernary, Format::kInt8, Scheme::kLinear},
-        {"bitnet_reloaded", Format::kTernary, Format::kInt8, Scheme::kLinear},
-        {"torchao", Format::kInt4, Format::kInt8, Scheme::kAffine},
-        {"bi_adapter", Format::kInt1, Format::kInt1, Scheme::kAffine, GridStatistics::kMinMax, GridGradient::kGraph},
-        {"gaussws", Format::kInt6, Format::kNone, Scheme::kLinear},
-        {"diffq", Format::kInt4, Format::kNone, Scheme::kAffine}}) {
-    SCOPED_TRACE(c.estimator);
-    QuantizerSpec spec{c.estimator, c.weight, c.scheme, 16, 0.01, c.gradient, c.grid};
-    ModelOptions options;
-    options.weight = options.activation = spec;
-    options.activation.format = c.activation;
-    std::unique_ptr<Gpt> model = SmallGpt(1, options);
-    double first = 0, last = 0;
-    for (int step = 0; step < 8; ++step) {
-      for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
-      last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
-      if (step == 0) first = last;
-      for (Parameter& parameter : model->parameters()) {
-        parameter.PassGradientThroughQuantizer();
-        parameter.master.sub_(parameter.gradient.to(at::kFloat), 0.3);
-        parameter.gradient_is_empty = true;
-      }
-      model->RefreshCompute();
+// By how much a few steps lower the loss.
+double LossLoweredBy(const ModelOptions& options) {
+  std::unique_ptr<Gpt> model = SmallGpt(1, options);
+  double first = 0, last = 0;
+  for (int step = 0; step < 8; ++step) {
+    for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+    last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
+    if (step == 0) first = last;
+    for (Parameter& parameter : model->parameters()) {
+      parameter.PassGradientThroughQuantizer();
+      parameter.master.sub_(parameter.gradient.to(at::kFloat), 0.3);
+      parameter.gradient_is_empty = true;
     }
-    EXPECT_LT(last, first - 0.05);
+    model->RefreshCompute();
   }
+  return first - last;
+}
+
+// learned_scales_test.cc has those that learn a scale.
+TEST(GptTest, EveryEstimatorTrainsInEveryFormatOnEachSideThatItIsDefinedFor) {
+  at::set_num_threads(1);  // Layers this small would only wait for each other's threads.
+  const std::vector<QuantizerSpec> specs =
+      EverySpec({.estimators = [](const EstimatorTraits& traits) { return !traits.learns_scale(); }, .block = 16});
+  EXPECT_GE(specs.size(), 300u);
+  for (const QuantizerSpec& spec : specs)
+    for (Side side : {Side::kWeight, Side::kActivation}) {
+      if (!FindEstimatorTraits(spec.estimator)->is_defined_for(side)) continue;
+      ModelOptions options;
+      (side == Side::kWeight ? options.weight : options.activation) = spec;
+      EXPECT_GT(LossLoweredBy(options), 0.05) << DescribeSpec(spec) << " " << SideName(side);
+    }
 }
 
 // ste passes gradients as they are, and its operands are rotated back; ste_clip on a grid that clips nothing is the

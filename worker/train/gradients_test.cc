@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "method/every_spec.h"
 #include "model/gpt.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -58,11 +59,14 @@ TEST(RunsOfRowsTest, HoldEveryNumberOnce) {
 }
 
 TEST(GradientsTest, PassTheirQuantizersInRunsAsTheyDoAsAWhole) {
-  for (const char* estimator : {"ste", "ridge", "quest", "lsq"}) {
-    SCOPED_TRACE(estimator);
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kInt4, .scheme = Scheme::kLinear};
-    if (spec.estimator == "quest") spec.grid = GridStatistics::kGaussian, spec.hadamard = true;
-    if (spec.estimator == "lsq") spec.granularity = Granularity::kTensor;
+  // Each estimator of weights, in a format that it has.
+  const std::vector<QuantizerSpec> specs =
+      EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.is_defined_for(Side::kWeight); },
+                 .formats = {Format::kInt1, Format::kInt4, Format::kTernary},
+                 .rotations = {{}, {true, true}}});
+  EXPECT_GE(specs.size(), 60u);
+  for (const QuantizerSpec& spec : specs) {
+    SCOPED_TRACE(DescribeSpec(spec));
     const std::unique_ptr<Gpt> model = SmallGpt(spec);
     const auto [alone, norm_alone] = PassedGradients(model.get(), 1);
     const auto [shared, norm_shared] = PassedGradients(model.get(), 2);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "method/every_spec.h"
 #include "model/gpt.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
@@ -45,11 +46,14 @@ TEST(AdamWTest, DecoupledMaskDecayShrinksWhatIsPrunedAndNothingElse) {
 }
 
 TEST(AdamWTest, AStepLeavesTheNewMastersQuantized) {
-  for (const char* estimator : {"ste", "quest", "bitnet"}) {
-    SCOPED_TRACE(estimator);
-    QuantizerSpec spec{.estimator = estimator, .format = Format::kTernary, .scheme = Scheme::kLinear};
-    if (spec.estimator == "quest") spec.grid = GridStatistics::kGaussian;
-    if (spec.estimator == "bitnet") spec.granularity = Granularity::kTensor;  // Not cut into runs of rows.
+  // In blocks, and in tensors, which are not cut into runs of rows.
+  const std::vector<QuantizerSpec> specs =
+      EverySpec({.estimators = [](const EstimatorTraits& traits) { return !traits.learns_scale(); },
+                 .formats = {Format::kInt1, Format::kInt4, Format::kTernary},
+                 .granularities = {Granularity::kBlock, Granularity::kTensor}});
+  EXPECT_GE(specs.size(), 60u);
+  for (const QuantizerSpec& spec : specs) {
+    SCOPED_TRACE(DescribeSpec(spec));
     std::unique_ptr<Gpt> model = SmallGpt(spec);
     for (Parameter& parameter : model->parameters()) parameter.gradient = at::randn(parameter.master.sizes());
     std::vector<at::Tensor> before;

@@ -11,6 +11,7 @@
 
 #include "data/dataset.h"
 #include "fmt/format.h"
+#include "method/estimator_traits.h"
 #include "model/matrix_product.h"
 #include "recipes/recipe_reader.h"
 
@@ -125,23 +126,47 @@ TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
                                                          32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
 }
 
-TEST_F(TrainerTest, EveryEstimatorTrainsOnRotatedBlocks) {
-  for (std::string estimator : {"ridge", "ste", "quest", "ridge_trust"}) {
-    SCOPED_TRACE(estimator);
-    Recorder recorder;
-    absl::StatusOr<RunResult> result = Run(Assignment({{"quant.estimator", estimator},
-                                                       {"quant.hadamard", "true"},
-                                                       {"quant.weight.block", "32"},
-                                                       {"quant.activation.block", "32"}}),
-                                           1, recorder);
-    ASSERT_TRUE(result.ok()) << result.status();
-    std::vector<double> losses = recorder.TrainLosses();
-    EXPECT_LT(losses.back(), losses.front() - 0.3);
-    EXPECT_EQ(result->point.estimator(), estimator);
-    EXPECT_TRUE(result->point.hadamard());
-    EXPECT_EQ(result->point.weight_scheme(), estimator == "quest" ? "linear" : "affine");
-  }
+// A format of few bits that the estimator has on a side: none for a side that it is not defined for.
+std::string FormatFor(const EstimatorTraits& traits, Side side) {
+  if (!traits.is_defined_for(side)) return "none";
+  for (Format format : {Format::kInt2, Format::kTernary, Format::kInt1})
+    if (traits.accepts(format)) return std::string(FormatName(format));
+  return "none";
 }
+
+std::vector<std::string> EstimatorsOfTheTable() {
+  std::vector<std::string> names;
+  for (const EstimatorTraits& traits : EveryEstimator()) names.emplace_back(traits.name);
+  return names;
+}
+
+class TrainerOfEveryEstimatorTest : public TrainerTest, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(TrainerOfEveryEstimatorTest, TrainsFromARecipeOnRotatedBlocksWhereItHasThem) {
+  const EstimatorTraits& traits = *FindEstimatorTraits(GetParam());
+  const bool has_blocks = traits.weight_granularity.value_or(Granularity::kBlock) == Granularity::kBlock &&
+                          traits.activation_granularity.value_or(Granularity::kBlock) == Granularity::kBlock;
+  Recorder recorder;
+  absl::StatusOr<RunResult> result = Run(Assignment({{"quant.estimator", GetParam()},
+                                                     {"quant.weight.format", FormatFor(traits, Side::kWeight)},
+                                                     {"quant.activation.format", FormatFor(traits, Side::kActivation)},
+                                                     {"quant.hadamard", has_blocks ? "true" : "false"},
+                                                     {"quant.weight.block", "32"},
+                                                     {"quant.activation.block", "32"}}),
+                                         1, recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  std::vector<double> losses = recorder.TrainLosses();
+  EXPECT_LT(losses.back(), losses.front() - 0.3);
+  EXPECT_EQ(result->point.estimator(), GetParam());
+  EXPECT_EQ(result->point.hadamard(), has_blocks);
+  if (traits.scheme && traits.is_defined_for(Side::kWeight))
+    EXPECT_EQ(result->point.weight_scheme(), SchemeName(*traits.scheme));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, TrainerOfEveryEstimatorTest, ::testing::ValuesIn(EstimatorsOfTheTable()),
+                         [](const auto& info) { return info.param; });
+
+TEST(TrainerTableTest, TheTableHasEstimators) { EXPECT_GE(EstimatorsOfTheTable().size(), 16u); }
 
 // Weights and activations of estimators whose scales are trained.
 std::vector<RecipeOverride> Learned(const std::string& weight, const std::string& activation) {
