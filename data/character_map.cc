@@ -17,7 +17,7 @@ uint32_t ChildrenOf(uint32_t unit, uint32_t position) { return position ^ (unit 
 
 bool StaysInside(const std::vector<uint32_t>& units, size_t replacement_bytes) {
   for (uint32_t position = 0; position < units.size(); ++position) {
-    if (IsValue(units[position])) continue;
+    if (position != 0 && IsValue(units[position])) continue;  // The walk begins at the root, whatever that says it is.
     const uint32_t children = ChildrenOf(units[position], position);
     if ((children | 0xFF) >= units.size()) return false;
     if (HasValue(units[position]) && ValueOf(units[children]) >= replacement_bytes) return false;
