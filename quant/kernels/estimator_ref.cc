@@ -128,9 +128,10 @@ Frozen FreezeAt(const QuantizerSpec& spec, const Vector& x) {
     if (!kept[i]) frozen.codes[i] = 0;
     double f = (x[i] - frozen.grid.offset) / frozen.grid.scale;
     frozen.delta.push_back(frozen.codes[i] - (kept[i] ? f : 0));
-    const bool is_sign = mask == TrustMask::kUnclipped ? frozen.grid.is_sign : spec.format == Format::kInt1;
-    double half_step = is_sign ? frozen.grid.highest - centre : 0.5;
-    const double width = mask == TrustMask::kTrusted ? Resolve(spec).trust : 0;
+    const bool is_clipped_sign = mask == TrustMask::kUnclipped && frozen.grid.is_sign;
+    double half_step =
+        mask != TrustMask::kUnclipped && spec.format == Format::kInt1 ? frozen.grid.highest - centre : 0.5;
+    const double width = is_clipped_sign ? 1 : mask == TrustMask::kTrusted ? Resolve(spec).trust : 0;
     bool is_near = width > 0 && kept[i] ? std::abs(f - centre) <= width * (frozen.grid.highest - centre)
                                         : std::abs(frozen.codes[i] - f) <= half_step;
     frozen.trusted.push_back(mask == TrustMask::kNone || is_near);
