@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include "coordinator/rpc/jobs_of_recipe.h"
 #include "coordinator/rpc/test_cluster.h"
 
 namespace ridgeline::test {
@@ -258,18 +259,18 @@ TEST_F(CoordinatorServiceTest, SweepOfALargeRecipeTakesItsRoomOnce) {
   v1::Recipe sweep = MakeSweep("large");
   for (int i = 0; i < 1000; ++i) sweep.mutable_quant()->add_skip(std::string(195, 'x') + std::to_string(i));
   v1::SweepValues& seeds = (*sweep.mutable_sweep()->mutable_parameters())["training.seed"];
-  for (int i = 0; i < 250; ++i) seeds.add_values(std::to_string(i));
+  for (int i = 0; i < 150; ++i) seeds.add_values(std::to_string(i));
   (*sweep.mutable_labels())["team"] = "blue";
   v1::SubmitJobResponse response;
   const grpc::Status status = Submit(sweep, "once", &response);
   ASSERT_TRUE(status.ok()) << status.error_message();
-  ASSERT_EQ(response.children_size(), 500);
+  ASSERT_EQ(response.children_size(), 300);
   const size_t before = server_->journal().SizeBytes();
-  EXPECT_LT(before, size_t{4} << 20) << "500 copies of 200 kB would be 100 MB";
+  EXPECT_LT(before, size_t{4} << 20) << "300 copies of 200 kB would be 60 MB";
   for (int i = 0; i < 2; ++i) {
-    const v1::Job last = GetJob(response.children(499).id());
+    const v1::Job last = GetJob(response.children(299).id());
     EXPECT_EQ(last.recipe().quant().skip_size(), 1000);
-    EXPECT_EQ(last.recipe().training().seed(), 249);
+    EXPECT_EQ(last.recipe().training().seed(), 149);
     EXPECT_EQ(last.recipe().optimizer().lr(), 3e-3);
     EXPECT_EQ(last.labels().at("team"), "blue");
     Restart();
@@ -281,8 +282,19 @@ TEST_F(CoordinatorServiceTest, SweepOfALargeRecipeTakesItsRoomOnce) {
   EXPECT_EQ(Call(&v1::Coordinator::Stub::ListJobs, request, &jobs).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   request.set_omit_recipes(true);
   ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListJobs, request, &jobs).ok());
-  EXPECT_EQ(jobs.jobs_size(), 500);
+  EXPECT_EQ(jobs.jobs_size(), 300);
   EXPECT_EQ(jobs.jobs(0).progress().steps(), 100);
+}
+
+// No valid recipe that fits a request comes near the limit itself today.
+TEST_F(CoordinatorServiceTest, SubmitThatWouldAddTooMuchIsRefusedWithTheFigure) {
+  v1::Recipe sweep = MakeSweep("heavy");
+  v1::SweepValues& seeds = (*sweep.mutable_sweep()->mutable_parameters())["training.seed"];
+  for (int i = 0; i < 500; ++i) seeds.add_values(std::to_string(i));
+  const absl::Status status = JobsOfRecipe(sweep, /*max_bytes=*/20 << 10).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr("20 KiB"), HasSubstr("split it")));
+  EXPECT_EQ(JobsOfRecipe(sweep).value().jobs_size(), 1001);
 }
 
 }  // namespace

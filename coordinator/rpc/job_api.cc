@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
-#include "coordinator/state/recipe_difference.h"
+#include "coordinator/rpc/jobs_of_recipe.h"
 #include "frontier/pareto.h"
 #include "recipes/recipe_reader.h"
 
@@ -22,7 +22,6 @@ using MaybeEvent = absl::StatusOr<std::optional<v1::Event>>;
 
 constexpr size_t kMaxRequestIdBytes = 200;
 constexpr size_t kMaxListedProblems = 20;
-constexpr int64_t kMaxSubmitBytes = int64_t{32} << 20;
 constexpr int64_t kMaxAnswerBytes = int64_t{48} << 20;  // Clients take 64.
 
 bool Matches(const CoordinatorState& state, const v1::Job& job, const Labels& selector) {
@@ -43,47 +42,6 @@ absl::Status CheckRecipe(const v1::Recipe& recipe) {
     message += fmt::format("\nand {} more", problems.size() - kMaxListedProblems);
   return absl::InvalidArgumentError(message);
 }
-
-v1::Job NewJob(const v1::Recipe& recipe) {
-  v1::Job job;
-  job.set_name(recipe.name());
-  job.set_priority(recipe.priority());
-  *job.mutable_labels() = recipe.labels();
-  *job.mutable_recipe() = recipe;
-  return job;
-}
-
-// The job, or the parent and its children, without ids.
-class JobsOfRecipe {
- public:
-  absl::StatusOr<v1::JobsSubmitted> Make(const v1::Recipe& recipe) {
-    if (recipe.has_sweep()) {
-      v1::Recipe complete = recipe;
-      ApplyRecipeDefaults(&complete);
-      RETURN_IF_ERROR(Add(NewJob(complete)));
-    }
-    RETURN_IF_ERROR(ForEachSweepChild(recipe, [&](v1::Recipe job_recipe) {
-      v1::Job job = NewJob(job_recipe);
-      if (recipe.has_sweep()) HoldDifference(submitted_.jobs(0).recipe(), &job);
-      return Add(std::move(job));
-    }));
-    return std::move(submitted_);
-  }
-
- private:
-  absl::Status Add(v1::Job job) {
-    bytes_ += static_cast<int64_t>(job.ByteSizeLong());
-    *submitted_.add_jobs() = std::move(job);
-    if (bytes_ <= kMaxSubmitBytes) return absl::OkStatus();
-    return absl::ResourceExhaustedError(fmt::format(
-        "the sweep takes more than {} MiB of the coordinator's memory, the limit of one submit, with {} of its jobs; "
-        "split it into several sweeps, or shorten the values that it sweeps over",
-        kMaxSubmitBytes >> 20, submitted_.jobs_size() - 1));
-  }
-
-  v1::JobsSubmitted submitted_;
-  int64_t bytes_ = 0;
-};
 
 // Numbers the jobs from the next free one on; the first is the parent if there are several.
 void GiveIds(int64_t next_number, bool is_sweep, v1::JobsSubmitted* submitted) {
@@ -139,7 +97,7 @@ absl::StatusOr<v1::SubmitJobResponse> JobApi::Submit(const v1::SubmitJobRequest&
                                                   request.request_id().size(), kMaxRequestIdBytes));
   }
   RETURN_IF_ERROR(CheckRecipe(request.recipe()));
-  ASSIGN_OR_RETURN(v1::JobsSubmitted submitted, JobsOfRecipe().Make(request.recipe()));
+  ASSIGN_OR_RETURN(v1::JobsSubmitted submitted, JobsOfRecipe(request.recipe()));
   submitted.set_request_id(request.request_id());
   std::string job_id;
   bool existed = false;
