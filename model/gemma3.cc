@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/attention.h"
+#include "model/blueprint/model_config.h"
 #include "model/layers.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -15,48 +16,34 @@ namespace ridgeline {
 absl::StatusOr<std::unique_ptr<Gemma3>> Gemma3::Create(const Gemma3Config& config, const ModelOptions& options,
                                                        std::optional<int64_t> seed) {
   RETURN_IF_ERROR(ValidateGemma3Config(config));
-  RETURN_IF_ERROR(ValidateOptions(options, {config.dim, config.n_heads * config.head_dim, config.mlp_dim}));
+  RETURN_IF_ERROR(ValidateOptions(options, RowLengths(config)));
   return std::unique_ptr<Gemma3>(new Gemma3(config, options, seed));
 }
 
 Gemma3::Gemma3(const Gemma3Config& config, const ModelOptions& options, std::optional<int64_t> seed)
-    : LanguageModel(options), config_(config) {
-  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
-  auto normal = [&](int64_t rows, int64_t columns) {
-    at::Tensor matrix = at::empty({rows, columns});
-    return seed ? matrix.normal_(0, config_.initializer_range, generator) : matrix;
-  };
-  embedding_ = AddMatrix("model.embed_tokens.weight", normal(config_.vocab_size, config_.dim));
-  for (int64_t i = 0; i < config_.n_layers; ++i) layers_.push_back(AddLayer(i, normal));
-  final_norm_ = AddVector("model.norm.weight", at::zeros({config_.dim}));
-  if (seed) RefreshCompute();
+    : LanguageModel(options, ParametersOf(config), seed),
+      config_(config),
+      embedding_(Named("model.embed_tokens.weight")),
+      final_norm_(Named("model.norm.weight")) {
+  for (int64_t i = 0; i < config_.n_layers; ++i) layers_.push_back(LayerAt(i));
 }
 
-Gemma3::Layer Gemma3::AddLayer(int64_t index, const std::function<at::Tensor(int64_t, int64_t)>& normal) {
-  const std::string at = fmt::format("model.layers.{}.", index);
-  const int64_t c = config_.dim, d = config_.head_dim, query_width = config_.n_heads * d,
-                kv_width = config_.n_kv_heads * d;
-  auto norm = [&](const char* name, int64_t size) { return AddVector(at + name, at::zeros({size})); };
-  auto linear = [&](const char* name, int64_t rows, int64_t columns, InputQuantizer* input = nullptr) {
-    return AddLinear(at + name, normal(rows, columns), input);
-  };
-  InputQuantizer *attention_input = AddInput(), *mlp_input = AddInput();
-  Layer layer;
-  layer.slides = config_.slides[static_cast<size_t>(index)];
-  layer.input_norm = norm("input_layernorm.weight", c);
-  layer.q = linear("self_attn.q_proj.weight", query_width, c, attention_input);
-  layer.k = linear("self_attn.k_proj.weight", kv_width, c, attention_input);
-  layer.v = linear("self_attn.v_proj.weight", kv_width, c, attention_input);
-  layer.out = linear("self_attn.o_proj.weight", c, query_width);
-  layer.q_norm = norm("self_attn.q_norm.weight", d);
-  layer.k_norm = norm("self_attn.k_norm.weight", d);
-  layer.post_attention_norm = norm("post_attention_layernorm.weight", c);
-  layer.pre_mlp_norm = norm("pre_feedforward_layernorm.weight", c);
-  layer.gate = linear("mlp.gate_proj.weight", config_.mlp_dim, c, mlp_input);
-  layer.up = linear("mlp.up_proj.weight", config_.mlp_dim, c, mlp_input);
-  layer.down = linear("mlp.down_proj.weight", c, config_.mlp_dim);
-  layer.post_mlp_norm = norm("post_feedforward_layernorm.weight", c);
-  return layer;
+Gemma3::Layer Gemma3::LayerAt(int64_t index) {
+  auto weight = [&](const char* name) { return Named(fmt::format("model.layers.{}.{}.weight", index, name)); };
+  return {.slides = config_.slides[static_cast<size_t>(index)],
+          .input_norm = weight("input_layernorm"),
+          .post_attention_norm = weight("post_attention_layernorm"),
+          .pre_mlp_norm = weight("pre_feedforward_layernorm"),
+          .post_mlp_norm = weight("post_feedforward_layernorm"),
+          .q = weight("self_attn.q_proj"),
+          .k = weight("self_attn.k_proj"),
+          .v = weight("self_attn.v_proj"),
+          .out = weight("self_attn.o_proj"),
+          .q_norm = weight("self_attn.q_norm"),
+          .k_norm = weight("self_attn.k_norm"),
+          .gate = weight("mlp.gate_proj"),
+          .up = weight("mlp.up_proj"),
+          .down = weight("mlp.down_proj")};
 }
 
 std::string Gemma3::Summary() const {

@@ -4,12 +4,11 @@
 // Hugging Face's.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "model/gemma3_config.h"
+#include "model/blueprint/gemma3.h"
 #include "model/language_model.h"
 
 namespace ridgeline {
@@ -45,7 +44,7 @@ class Gemma3 final : public LanguageModel {
   };
 
   Gemma3(const Gemma3Config& config, const ModelOptions& options, std::optional<int64_t> seed);
-  Layer AddLayer(int64_t index, const std::function<at::Tensor(int64_t, int64_t)>& normal);
+  Layer LayerAt(int64_t index);
   Angles AnglesAt(int64_t first_position, int64_t length, double base, double factor) const;
   at::Tensor RunLayer(const Layer& layer, const at::Tensor& x, const Angles& angles, KvCache* cache, size_t index);
   at::Tensor Attention(const Layer& layer, at::Tensor x, const Angles& angles, KvCache* cache, size_t index);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gemma3_config.h"
 
-#include <cmath>
-
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/config_reader.h"
@@ -11,8 +9,6 @@ namespace ridgeline {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr int64_t kGlobalEvery = 6;
 
 Gemma3Config TransformersDefaults() {
   return {.vocab_size = 262208,
@@ -80,7 +76,7 @@ void ReadPositions(ConfigReader* reader, Gemma3Config* config) {
 }
 
 void ReadLayerTypes(ConfigReader* reader, Gemma3Config* config) {
-  int64_t global_every = kGlobalEvery, private_every = 0;
+  int64_t global_every = kGemma3GlobalEvery, private_every = 0;
   reader->Size("sliding_window_pattern", &global_every);
   reader->Size("_sliding_window_pattern", &private_every);
   config->slides = SlidingPattern(config->n_layers, global_every);
@@ -160,42 +156,6 @@ absl::StatusOr<Gemma3Config> ReadTextConfig(const Json& root, const std::string&
 }
 
 }  // namespace
-
-std::vector<bool> SlidingPattern(int64_t n_layers, int64_t global_every) {
-  std::vector<bool> slides;
-  for (int64_t i = 0; i < n_layers; ++i) slides.push_back((i + 1) % global_every != 0);
-  return slides;
-}
-
-absl::Status ValidateGemma3Config(const Gemma3Config& config) {
-  auto bad = [](const std::string& what) { return absl::InvalidArgumentError("a Gemma 3 model needs " + what); };
-  for (int64_t size : {config.vocab_size, config.dim, config.n_layers, config.mlp_dim, config.n_heads,
-                       config.n_kv_heads, config.head_dim, config.max_length, config.sliding_window})
-    if (size < 1 || static_cast<double>(size) > kMaxModelSize) return bad(fmt::format("positive sizes, got {}", size));
-  if (config.n_heads % config.n_kv_heads != 0)
-    return bad(fmt::format("n_heads {} to be a multiple of n_kv_heads {}", config.n_heads, config.n_kv_heads));
-  if (config.head_dim % 2 != 0) return bad(fmt::format("an even head_dim, got {}", config.head_dim));
-  if (static_cast<int64_t>(config.slides.size()) != config.n_layers) return bad("a layer type for each layer");
-  for (double positive : {config.rope_global_base, config.rope_local_base, config.rope_global_factor,
-                          config.query_scale, config.norm_epsilon, config.initializer_range})
-    if (!(positive > 0) || !std::isfinite(positive)) return bad(fmt::format("positive numbers, got {}", positive));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Gemma3Config> Gemma3Shape(std::string_view name) {
-  Gemma3Config config;
-  if (name == "gemma3-1b") {
-    config.dim = 1152, config.n_layers = 26, config.mlp_dim = 6912;
-  } else if (name == "gemma3-4b") {
-    config.dim = 2560, config.n_layers = 34, config.mlp_dim = 10240, config.n_heads = 8, config.n_kv_heads = 4;
-    config.sliding_window = 1024, config.rope_global_factor = 8, config.max_length = 131072;
-  } else if (name != "gemma3-270m") {
-    return absl::InvalidArgumentError(
-        fmt::format("no Gemma 3 shape is called '{}': gemma3-270m, gemma3-1b, gemma3-4b", name));
-  }
-  config.slides = SlidingPattern(config.n_layers, kGlobalEvery);
-  return config;
-}
 
 absl::StatusOr<Gemma3Config> Gemma3ConfigFromJson(const Json& root, const std::string& path) {
   const auto inner = root.find("text_config");

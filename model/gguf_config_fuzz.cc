@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (!ridgeline::ValidateGemma3Config(*config).ok()) std::abort();
   if (config->n_layers > 1000) return 0;  // Each has its names, which take their time.
-  const auto weights = ridgeline::StoredWeights::Create(**file, ridgeline::WeightNaming::kGgufGemma3);
+  const auto weights = ridgeline::StoredWeights::Create(**file, ridgeline::WeightNaming::kGguf);
   const absl::Status checked = weights.ok() ? weights->Check(*config) : weights.status();
   if (!checked.ok() && !absl::IsInvalidArgument(checked)) std::abort();
   return 0;

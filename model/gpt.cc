@@ -4,69 +4,49 @@
 #include <cmath>
 #include <utility>
 
+#include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/attention.h"
+#include "model/blueprint/model_config.h"
 #include "model/layers.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
 namespace {
 
-constexpr double kInitialStddev = 0.02;
 constexpr double kNormEpsilon = 1e-5;
-
-absl::Status CheckConfig(const GptConfig& config, const ModelOptions& options) {
-  if (config.n_layers < 1 || config.dim < 1 || config.n_heads < 1 || config.vocab_size < 1 || config.seq_len < 1)
-    return absl::InvalidArgumentError(
-        fmt::format("a GPT needs positive sizes; got n_layers {}, dim {}, n_heads {}, vocab_size {}, seq_len {}",
-                    config.n_layers, config.dim, config.n_heads, config.vocab_size, config.seq_len));
-  if (config.dim % config.n_heads != 0)
-    return absl::InvalidArgumentError(
-        fmt::format("model.dim {} is not a multiple of model.n_heads {}", config.dim, config.n_heads));
-  return ValidateOptions(options, {config.dim, 4 * config.dim});
-}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gpt>> Gpt::Create(const GptConfig& config, const ModelOptions& options,
                                                  std::optional<int64_t> seed) {
-  if (absl::Status status = CheckConfig(config, options); !status.ok()) return status;
+  RETURN_IF_ERROR(ValidateGptConfig(config));
+  RETURN_IF_ERROR(ValidateOptions(options, RowLengths(config)));
   return std::unique_ptr<Gpt>(new Gpt(config, options, seed));
 }
 
 Gpt::Gpt(const GptConfig& config, const ModelOptions& options, std::optional<int64_t> seed)
-    : LanguageModel(options), config_(config) {
-  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
-  auto normal = [&](int64_t rows, int64_t columns) {
-    at::Tensor matrix = at::empty({rows, columns});
-    return seed ? matrix.normal_(0, kInitialStddev, generator) : matrix;
-  };
-  auto bias = [&](const std::string& name, int64_t size) {
-    return config_.has_biases ? AddVector(name, at::zeros({size})) : nullptr;
-  };
-  const int64_t c = config_.dim;
-  token_embedding_ = AddMatrix("wte.weight", normal(config_.vocab_size, c));
-  position_embedding_ = AddMatrix("wpe.weight", normal(config_.seq_len, c));
+    : LanguageModel(options, ParametersOf(config), seed),
+      config_(config),
+      token_embedding_(Named("wte.weight")),
+      position_embedding_(Named("wpe.weight")),
+      final_norm_weight_(Named("ln_f.weight")),
+      final_norm_bias_(Named("ln_f.bias")) {
   for (int64_t i = 0; i < config_.n_layers; ++i) {
     const std::string at = fmt::format("h.{}.", i);
-    Block block;
-    block.norm1_weight = AddVector(at + "ln_1.weight", at::ones({c}));
-    block.norm1_bias = AddVector(at + "ln_1.bias", at::zeros({c}));
-    block.qkv = AddLinear(at + "attn.qkv.weight", normal(3 * c, c));
-    block.qkv_bias = bias(at + "attn.qkv.bias", 3 * c);
-    block.attention_out = AddLinear(at + "attn.proj.weight", normal(c, c));
-    block.attention_bias = bias(at + "attn.proj.bias", c);
-    block.norm2_weight = AddVector(at + "ln_2.weight", at::ones({c}));
-    block.norm2_bias = AddVector(at + "ln_2.bias", at::zeros({c}));
-    block.mlp_in = AddLinear(at + "mlp.fc.weight", normal(4 * c, c));
-    block.mlp_in_bias = bias(at + "mlp.fc.bias", 4 * c);
-    block.mlp_out = AddLinear(at + "mlp.proj.weight", normal(c, 4 * c));
-    block.mlp_out_bias = bias(at + "mlp.proj.bias", c);
-    blocks_.push_back(block);
+    blocks_.push_back({.norm1_weight = Named(at + "ln_1.weight"),
+                       .norm1_bias = Named(at + "ln_1.bias"),
+                       .qkv = Named(at + "attn.qkv.weight"),
+                       .qkv_bias = Find(at + "attn.qkv.bias"),
+                       .attention_out = Named(at + "attn.proj.weight"),
+                       .attention_bias = Find(at + "attn.proj.bias"),
+                       .norm2_weight = Named(at + "ln_2.weight"),
+                       .norm2_bias = Named(at + "ln_2.bias"),
+                       .mlp_in = Named(at + "mlp.fc.weight"),
+                       .mlp_in_bias = Find(at + "mlp.fc.bias"),
+                       .mlp_out = Named(at + "mlp.proj.weight"),
+                       .mlp_out_bias = Find(at + "mlp.proj.bias")});
   }
-  final_norm_weight_ = AddVector("ln_f.weight", at::ones({c}));
-  final_norm_bias_ = AddVector("ln_f.bias", at::zeros({c}));
-  if (seed) RefreshCompute();
 }
 
 std::string Gpt::Summary() const {

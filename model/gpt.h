@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "model/gpt_config.h"
+#include "model/blueprint/gpt.h"
 #include "model/language_model.h"
 
 namespace ridgeline {

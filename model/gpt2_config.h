@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/gpt_config.h"
+#include "model/blueprint/gpt.h"
 #include "nlohmann/json_fwd.hpp"
 
 namespace ridgeline {

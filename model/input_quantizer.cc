@@ -13,16 +13,6 @@
 namespace ridgeline {
 namespace {
 
-constexpr int64_t kHiddenFeatures = 8;
-constexpr int64_t kStatistics = 3;  // mean, standard deviation and largest size of a token
-// The same in every layer, and apart from the generator of the weights, which are then those of other estimators.
-constexpr uint64_t kHiddenSeed = 9;
-
-at::Tensor HiddenWeight() {
-  return at::empty({kHiddenFeatures, kStatistics})
-      .normal_(0, 1 / std::sqrt(static_cast<double>(kStatistics)), at::detail::createCPUGenerator(kHiddenSeed));
-}
-
 // x: (..., features) -> (tokens, 3), in units of the scale. Held still: x passes its gradient on by its codes alone.
 at::Tensor TokenStatistics(const at::Tensor& x, const at::Tensor& scale) {
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)}).to(at::kFloat);
@@ -37,15 +27,15 @@ bool InputQuantizer::has_scale_of_token() const {
   return traits != nullptr && traits->has_scale_of_token;
 }
 
-void InputQuantizer::AddParameters(const AddParameter& add) {
+void InputQuantizer::TakeParameters(const std::string& layer, const FindParameter& find) {
   if (!spec_.learns_scale() || scale_ != nullptr) return;
-  scale_ = add("input_scale", at::zeros({1, 1}));
+  scale_ = find(layer + ".input_scale");
   scale_->smallest = kSmallestLearnedScale;
   if (!has_scale_of_token()) return;
-  hidden_weight_ = add("input_beta.hidden.weight", HiddenWeight());
-  hidden_bias_ = add("input_beta.hidden.bias", at::zeros({kHiddenFeatures}));
-  out_weight_ = add("input_beta.out.weight", at::zeros({1, kHiddenFeatures}));  // beta begins at 1.
-  out_bias_ = add("input_beta.out.bias", at::zeros({1}));
+  hidden_weight_ = find(layer + ".input_beta.hidden.weight");
+  hidden_bias_ = find(layer + ".input_beta.hidden.bias");
+  out_weight_ = find(layer + ".input_beta.out.weight");
+  out_bias_ = find(layer + ".input_beta.out.bias");
 }
 
 // docs/methods.md#lsq-paretoq-post-asq: s beta with beta = 1 + tanh(network) / 2. (tokens, 1)

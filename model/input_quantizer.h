@@ -14,13 +14,13 @@ namespace ridgeline {
 // Owned by its model, whose parameters it uses; one thread. Throws c10::Error as FakeQuantize does.
 class InputQuantizer {
  public:
-  using AddParameter = std::function<Parameter*(const std::string& suffix, const at::Tensor& master)>;
+  using FindParameter = std::function<Parameter*(const std::string& name)>;
 
   explicit InputQuantizer(const QuantizerSpec& spec) : spec_(spec) {}
 
-  // lsq has a scale, asq a scale and the network that moves it for each token, all others nothing. The first layer that
-  // quantizes its input adds them; a second call does nothing.
-  void AddParameters(const AddParameter& add);
+  // Takes what LearnedByInput lists for the layer, all of which `find` has to find. The first layer that quantizes the
+  // input has it; a second call does nothing.
+  void TakeParameters(const std::string& layer, const FindParameter& find);
 
   // x: (..., features) -> the same shape and dtype, differentiable in x and in the parameters; in x's memory where that
   // is moved in (FakeQuantize). A scale that is not set yet is set from x: whoever trains on several ranks sees to it

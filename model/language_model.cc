@@ -6,8 +6,8 @@
 
 #include "method/problems.h"
 #include "method/resolved_spec.h"
+#include "model/blueprint/cost.h"
 #include "model/matrix_product.h"
-#include "model/model_config.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
 
@@ -31,61 +31,64 @@ bool ProductsMayStayRotated(const ModelOptions& options) {
          weight.hadamard_signs == input.hadamard_signs && !PassesGradient(input);
 }
 
-LanguageModel::LanguageModel(const ModelOptions& options) : options_(options) {
-  options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
+at::Tensor FirstMaster(const ParameterShape& shape, at::Generator* generator) {
+  const FirstValues& first = shape.first_values;
+  if (first.stddev == 0) return first.mean == 0 ? at::zeros(shape.sizes) : at::full(shape.sizes, first.mean);
+  const at::Tensor master = at::empty(shape.sizes);
+  if (first.own_seed)
+    master.normal_(first.mean, first.stddev, at::detail::createCPUGenerator(*first.own_seed));
+  else if (generator != nullptr)
+    master.normal_(first.mean, first.stddev, *generator);
+  return master;
 }
 
-Parameter* LanguageModel::Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,
-                              at::ScalarType dtype) {
-  parameters_.push_back({.name = name, .master = master, .quantizer = quantizer, .decays = decays});
-  Parameter& parameter = parameters_.back();
+LanguageModel::LanguageModel(const ModelOptions& options, const ParameterList& network, std::optional<int64_t> seed)
+    : options_(options), shapes_(WithLearned(network, quantizers())) {
+  options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
+  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
+  for (const ParameterShape& shape : shapes_) Add(shape, FirstMaster(shape, seed ? &generator : nullptr));
+  for (Parameter* weight : linears_)
+    if (!IsSkipped(weight->name)) ConnectQuantizers(weight);
+  if (seed) RefreshCompute();
+}
+
+void LanguageModel::Add(const ParameterShape& shape, at::Tensor master) {
+  const QuantizerSpec quantizer = WeightQuantizerOf(shape, quantizers());
+  // Vectors are always computed in float32, and so is what quantizers learn.
+  const at::ScalarType dtype = shape.is_weight_matrix() ? options_.compute_dtype : at::kFloat;
   const bool own_memory = quantizer.enabled() || dtype != at::kFloat;
-  parameter.compute = own_memory ? at::empty_like(master, master.options().dtype(dtype)) : master;
-  return &parameter;
+  parameters_.push_back({.name = shape.name,
+                         .master = master,
+                         .compute = own_memory ? at::empty_like(master, master.options().dtype(dtype)) : master,
+                         .quantizer = quantizer,
+                         .shape = &shape,
+                         .decays = shape.is_weight_matrix(),
+                         .of_quantizer = shape.of_quantizer()});
+  if (shape.kind == ParameterKind::kLinear) linears_.push_back(&parameters_.back());
+}
+
+void LanguageModel::ConnectQuantizers(Parameter* weight) {
+  InputQuantizer& input =
+      inputs_.try_emplace({weight->shape->block, weight->shape->input}, options_.activation).first->second;
+  input.TakeParameters(weight->name, [this](const std::string& name) { return Named(name); });
+  weight->input = &input;
+  if (!options_.weight.learns_scale()) return;
+  weight->scale = Named(weight->name + ".scale");
+  weight->scale->smallest = kSmallestLearnedScale;
 }
 
 bool LanguageModel::IsSkipped(const std::string& name) const { return MatchesAny(options_.skip, name); }
 
-Parameter* LanguageModel::AddOfQuantizer(const std::string& name, at::Tensor master) {
-  Parameter* parameter = AddVector(name, master);
-  parameter->of_quantizer = true;
+Parameter* LanguageModel::Find(const std::string& name) {
+  const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                  [&](const Parameter& parameter) { return parameter.name == name; });
+  return found == parameters_.end() ? nullptr : &*found;
+}
+
+Parameter* LanguageModel::Named(const std::string& name) {
+  Parameter* parameter = Find(name);
+  TORCH_CHECK(parameter != nullptr, "the network's list has no parameter ", name);
   return parameter;
-}
-
-Parameter* LanguageModel::AddScaleOf(const std::string& weight_name, int64_t rows) {
-  if (!options_.weight.learns_scale()) return nullptr;
-  const int64_t scales = options_.weight.granularity == Granularity::kRow ? rows : 1;
-  Parameter* scale = AddOfQuantizer(weight_name + ".scale", at::zeros({scales, 1}));
-  scale->smallest = kSmallestLearnedScale;
-  return scale;
-}
-
-InputQuantizer* LanguageModel::AddInput() { return &inputs_.emplace_back(options_.activation); }
-
-Parameter* LanguageModel::AddLinear(const std::string& name, at::Tensor master, InputQuantizer* input) {
-  Parameter *scale = nullptr, *parameter = nullptr;
-  if (IsSkipped(name)) {
-    parameter = AddMatrix(name, master);
-  } else {
-    if (input == nullptr) input = AddInput();
-    input->AddParameters([&](const std::string& suffix, const at::Tensor& numbers) {
-      return AddOfQuantizer(name + "." + suffix, numbers);
-    });
-    scale = AddScaleOf(name, master.size(0));
-    parameter = Add(name, master, options_.weight, /*decays=*/true, options_.compute_dtype);
-    parameter->input = input;
-    parameter->scale = scale;
-  }
-  linears_.push_back(parameter);
-  return parameter;
-}
-
-Parameter* LanguageModel::AddMatrix(const std::string& name, at::Tensor master) {
-  return Add(name, master, {}, /*decays=*/true, options_.compute_dtype);
-}
-
-Parameter* LanguageModel::AddVector(const std::string& name, at::Tensor master) {
-  return Add(name, master, {}, /*decays=*/false, at::kFloat);
 }
 
 LanguageModel::SharedInput::SharedInput(at::Tensor x, std::initializer_list<const Parameter*> weights) {
@@ -119,6 +122,7 @@ void LanguageModel::SetHardRounding(bool hard) {
 }
 
 void LanguageModel::SetSparsity(const SparsityPattern& pattern) {
+  options_.weight.sparsity = pattern;
   for (Parameter* weight : linears_)
     if (!IsSkipped(weight->name)) weight->quantizer.sparsity = pattern;
 }
@@ -136,20 +140,7 @@ std::vector<std::string> LanguageModel::LinearNames() const {
   return names;
 }
 
-ModelCost LanguageModel::Cost() const {
-  std::vector<LinearCost> linears;
-  int64_t elements = 0, linear_elements = 0;
-  for (const Parameter& parameter : parameters_) elements += parameter.master.numel();
-  for (const Parameter* weight : linears_) {
-    linears.push_back({.name = weight->name,
-                       .rows = weight->master.size(0),
-                       .columns = weight->master.size(1),
-                       .weight = weight->quantizer,
-                       .activation = IsSkipped(weight->name) ? QuantizerSpec{} : options_.activation});
-    linear_elements += weight->master.numel() + (weight->scale == nullptr ? 0 : weight->scale->master.numel());
-  }
-  return CostOfModel(linears, elements - linear_elements, head().master.numel());
-}
+ModelCost LanguageModel::Cost() const { return CostOf(shapes_, quantizers()); }
 
 double LanguageModel::WeightErrorRatio() const {
   double error = 0, energy = 0;

@@ -6,10 +6,14 @@
 
 #include <deque>
 #include <initializer_list>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/blueprint/quantizers.h"
 #include "model/input_quantizer.h"
 #include "model/parameter.h"
 #include "quant/cost/accounting.h"
@@ -25,6 +29,9 @@ struct ModelOptions {
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
 };
+
+// The numbers that a parameter begins with. Null generator: of random ones only those with a seed of their own are set.
+at::Tensor FirstMaster(const ParameterShape& shape, at::Generator* generator);
 
 // INVALID_ARGUMENT if the specs are not defined, or rows of one of these lengths cannot be cut into their blocks.
 absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int64_t>& input_features);
@@ -82,20 +89,16 @@ class LanguageModel {
   double WeightErrorRatio() const;
 
  protected:
-  explicit LanguageModel(const ModelOptions& options);
+  // Makes all parameters of the network's list, and those of its quantizers; random weights are set from `seed`, or not
+  // set without one.
+  LanguageModel(const ModelOptions& options, const ParameterList& network, std::optional<int64_t> seed);
 
-  // For AddLinear: an input that several layers share.
-  InputQuantizer* AddInput();
-  // Registers a matrix of a layer that may be quantized; the spec's name pattern decides. Its input is its own, or
-  // shared. What their quantizers learn is registered before it, as NAME.scale and, by the first of an input's layers,
-  // NAME.input_scale and NAME.input_beta.*.
-  Parameter* AddLinear(const std::string& name, at::Tensor master, InputQuantizer* input = nullptr);
-  // A matrix that never is.
-  Parameter* AddMatrix(const std::string& name, at::Tensor master);
-  // A norm's weight or a bias.
-  Parameter* AddVector(const std::string& name, at::Tensor master);
+  // Null without a parameter of the name.
+  Parameter* Find(const std::string& name);
+  // REQUIRES: there is one.
+  Parameter* Named(const std::string& name);
 
-  // What layers that were added with one input multiply with: quantized once, and as it is for layers that are skipped.
+  // What layers that share an input multiply with: quantized once, and as it is for layers that are skipped.
   // Move x in, and no second copy of it is made where all of them quantize it.
   class SharedInput {
    public:
@@ -109,15 +112,15 @@ class LanguageModel {
   static at::Tensor QuantizedInput(at::Tensor x, const Parameter* weight);
 
  private:
+  Quantizers quantizers() const { return {options_.weight, options_.activation, options_.skip}; }
   bool IsSkipped(const std::string& name) const;
-  Parameter* Add(const std::string& name, at::Tensor master, const QuantizerSpec& quantizer, bool decays,
-                 at::ScalarType dtype);
-  Parameter* AddOfQuantizer(const std::string& name, at::Tensor master);
-  Parameter* AddScaleOf(const std::string& weight_name, int64_t rows);
+  void Add(const ParameterShape& shape, at::Tensor master);
+  void ConnectQuantizers(Parameter* weight);
 
   ModelOptions options_;
-  std::deque<Parameter> parameters_;   // Layers point into it.
-  std::deque<InputQuantizer> inputs_;  // Layers' matrices point into it.
+  ParameterList shapes_;                                             // Parameters point into it.
+  std::deque<Parameter> parameters_;                                 // Layers point into it.
+  std::map<std::pair<int64_t, LayerInput>, InputQuantizer> inputs_;  // Of a block. Layers' matrices point into it.
   std::vector<Parameter*> linears_;
 };
 

@@ -2,6 +2,7 @@
 // Models whose quantizers learn: their parameters, what moves them, and what stays as it is.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "method/every_spec.h"
@@ -152,10 +153,11 @@ TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
   Parameter scale{.name = "s", .master = at::zeros({1, 1})};
   std::deque<Parameter> network;
   InputQuantizer asq(SpecOf("asq", Granularity::kRow)), lsq(SpecOf("lsq", Granularity::kTensor));
-  lsq.AddParameters([&](const std::string&, const at::Tensor&) { return &scale; });
-  asq.AddParameters([&](const std::string& suffix, const at::Tensor& master) {
-    network.push_back({.name = suffix, .master = master.clone()});
-    return &network.back();
+  lsq.TakeParameters("s", [&](const std::string&) { return &scale; });
+  for (const ParameterShape& shape : LearnedByInput("a", SpecOf("asq", Granularity::kRow)))
+    network.push_back({.name = shape.name, .master = FirstMaster(shape, nullptr)});
+  asq.TakeParameters("a", [&](const std::string& name) {
+    return &*std::find_if(network.begin(), network.end(), [&](const Parameter& p) { return p.name == name; });
   });
   at::Tensor x = at::randn({3, 5, 32});
   EXPECT_TRUE(AllClose(asq.Quantize(x), lsq.Quantize(x), 1e-6));

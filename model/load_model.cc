@@ -19,18 +19,19 @@ absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
   ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
   for (Parameter& parameter : model->parameters()) {
     if (parameter.of_quantizer) continue;
-    const StoredWeight stored = weights.Find(parameter.name);  // OpenModelFiles found every one.
+    const StoredName& stored = StoredNameOf(*parameter.shape, files.naming);
+    const TensorView* view = weights.Find(*parameter.shape);  // OpenModelFiles found every one.
     at::IntArrayRef wanted = parameter.master.sizes();
-    std::vector<int64_t> shape = stored.view->shape;
+    std::vector<int64_t> shape = view->shape;
     if (stored.is_transposed) std::reverse(shape.begin(), shape.end());
     if (at::IntArrayRef(shape) != wanted)
       return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]",
-                                                    files.path, stored.view->name, fmt::join(shape, ", "),
+                                                    files.path, view->name, fmt::join(shape, ", "),
                                                     fmt::join(wanted, ", ")));
-    ASSIGN_OR_RETURN(at::Tensor tensor, ToTensor(*stored.view, at::kFloat));
+    ASSIGN_OR_RETURN(at::Tensor tensor, ToTensor(*view, at::kFloat));
     at::NoGradGuard no_grad;
     parameter.master.copy_(stored.is_transposed ? tensor.t() : tensor);
-    if (stored.subtract_one) parameter.master.sub_(1);
+    if (stored.has_one_added) parameter.master.sub_(1);
   }
   model->RefreshCompute();
   return absl::OkStatus();

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "model/blueprint/model_config.h"
 #include "model/language_model.h"
-#include "model/model_config.h"
 
 namespace ridgeline {
 

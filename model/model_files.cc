@@ -5,6 +5,7 @@
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "model/gemma3_config.h"
 #include "model/gpt2_config.h"
 #include "model/stored_weights.h"
 #include "weights/gguf.h"
@@ -30,7 +31,7 @@ absl::StatusOr<ModelFiles> Checked(ModelFiles files) {
 absl::StatusOr<ModelFiles> FromGguf(const std::string& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<GgufFile> file, OpenGguf(path));
   ASSIGN_OR_RETURN(Gemma3Config config, Gemma3ConfigFromGguf(*file, path));
-  return Checked({path, std::move(config), WeightNaming::kGgufGemma3, std::move(file)});
+  return Checked({path, std::move(config), WeightNaming::kGguf, std::move(file)});
 }
 
 absl::StatusOr<ModelFiles> FromHuggingFace(const std::string& folder) {
@@ -39,7 +40,6 @@ absl::StatusOr<ModelFiles> FromHuggingFace(const std::string& folder) {
   ModelFiles files{.path = folder};
   if (IsGpt2Config(json)) {
     ASSIGN_OR_RETURN(files.config, Gpt2ConfigFromJson(json, config_path));
-    files.naming = WeightNaming::kHuggingFaceGpt2;
   } else {
     ASSIGN_OR_RETURN(files.config, Gemma3ConfigFromJson(json, config_path));
   }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/model_config.h"
+#include "model/blueprint/model_config.h"
 #include "model/weight_names.h"
 #include "weights/weight_file.h"
 

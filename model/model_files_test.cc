@@ -414,7 +414,8 @@ class GgufFilesTest : public ModelFilesTest {
   void SetUp() override {
     ModelFilesTest::SetUp();
     Tensors named;
-    for (const auto& [name, tensor] : tensors_) named[NameStoredWeight(WeightNaming::kGgufGemma3, name).name] = tensor;
+    for (const ParameterShape& parameter : ParametersOf(Gemma3Config{.n_layers = 7}))
+      named[parameter.gguf.name] = tensors_.at(parameter.hugging_face.name);
     tensors_ = named;
     metadata_.SetString("general.architecture", "gemma3");
     for (const auto& [key, size] : std::vector<std::pair<std::string, uint32_t>>{{"embedding_length", 16},

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "method/quantizer_spec.h"
+#include "model/blueprint/parameter_shape.h"
 
 namespace ridgeline {
 
@@ -16,7 +17,7 @@ class InputQuantizer;
 // Not an autograd leaf: a layer's backward pass adds to `gradient` itself, so that a matrix product ends where the
 // optimizer reads it, without another pass over memory. Owned by its model; used by one thread.
 struct Parameter {
-  std::string name;    // Hugging Face's, or nanoGPT's for a GPT.
+  std::string name;    // Its shape's.
   at::Tensor master;   // float32. What checkpoints hold.
   at::Tensor compute;  // In the model's compute dtype, quantized where `quantizer` says so, and left rotated where it
                        // says that. The master itself where that is the same thing. Norm weights and biases are
@@ -26,8 +27,9 @@ struct Parameter {
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
   InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.
-  bool decays = false;              // Matrices decay; norms, biases and scales do not.
-  bool of_quantizer = false;        // A learned scale, or what computes one: no weight of the network's own.
+  const ParameterShape* shape = nullptr;  // Its row of the network's list, which the model owns.
+  bool decays = false;                    // Matrices decay; norms, biases and scales do not.
+  bool of_quantizer = false;              // A learned scale, or what computes one: no weight of the network's own.
   double smallest = -std::numeric_limits<double>::infinity();  // The optimizer steps no element below it.
 
   // dL/dcompute, summed over micro-batches; float32 or the compute dtype. Undefined outside of training.

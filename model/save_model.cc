@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/gemma3.h"
+#include "model/gemma3_config.h"
 #include "model/gpt.h"
 #include "model/weight_names.h"
 #include "quant/autograd/torch_pch.h"
@@ -25,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxShardBytes = 5'000'000'000;
-constexpr int64_t kSliceElements = int64_t{1} << 20;  // Whole blocks of every type
+constexpr int64_t kElementsAtOnce = int64_t{1} << 20;  // Whole blocks of every type
 
 // One tensor of the file to be.
 struct Output {
@@ -56,8 +57,8 @@ absl::Status AppendTensor(const Output& output, SavedValues values, const Append
   const TensorDeclaration& declaration = output.declaration;
   const at::Tensor flat = ValuesOf(output, values).reshape({-1});
   std::string bytes;
-  for (int64_t begin = 0; begin < flat.numel(); begin += kSliceElements) {
-    const int64_t count = std::min(kSliceElements, flat.numel() - begin);
+  for (int64_t begin = 0; begin < flat.numel(); begin += kElementsAtOnce) {
+    const int64_t count = std::min(kElementsAtOnce, flat.numel() - begin);
     at::Tensor slice = flat.narrow(0, begin, count).to(at::kFloat);
     if (output.added != 0) slice = slice + output.added;
     bytes.clear();
@@ -78,11 +79,10 @@ Output ZeroBias(const std::string& weight_name, int64_t size, Dtype dtype) {
 
 std::vector<Output> HuggingFaceOutputs(const LanguageModel& model, Dtype dtype) {
   const auto* gpt = dynamic_cast<const Gpt*>(&model);
-  const WeightNaming naming = gpt != nullptr ? WeightNaming::kHuggingFaceGpt2 : WeightNaming::kHuggingFace;
   std::vector<Output> outputs;
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.of_quantizer) continue;
-    const StoredWeight stored = NameStoredWeight(naming, parameter.name);
+    const StoredName& stored = StoredNameOf(*parameter.shape, WeightNaming::kHuggingFace);
     Output output{
         .declaration = {(gpt != nullptr ? "transformer." : "") + stored.name, dtype, parameter.master.sizes().vec()},
         .parameter = &parameter,
@@ -146,11 +146,11 @@ std::vector<Output> GgufOutputs(const LanguageModel& model, Dtype dtype) {
   std::vector<Output> outputs;
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.of_quantizer) continue;
-    const StoredWeight stored = NameStoredWeight(WeightNaming::kGgufGemma3, parameter.name);
+    const StoredName& stored = StoredNameOf(*parameter.shape, WeightNaming::kGguf);
     outputs.push_back(
         {.declaration = {stored.name, DtypeInGguf(parameter, model, dtype), parameter.master.sizes().vec()},
          .parameter = &parameter,
-         .added = stored.subtract_one ? 1.0 : 0.0});
+         .added = stored.has_one_added ? 1.0 : 0.0});
   }
   return outputs;
 }

@@ -21,21 +21,6 @@ constexpr std::array<std::string_view, 8> kWrappers = {
     "model",     "language_model", "transformer",          "module",
     "_orig_mod", "base_model",     "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
 
-constexpr std::array<const char*, 13> kGemma3LayerParts = {"input_layernorm",
-                                                           "post_attention_layernorm",
-                                                           "pre_feedforward_layernorm",
-                                                           "post_feedforward_layernorm",
-                                                           "self_attn.q_proj",
-                                                           "self_attn.k_proj",
-                                                           "self_attn.v_proj",
-                                                           "self_attn.o_proj",
-                                                           "self_attn.q_norm",
-                                                           "self_attn.k_norm",
-                                                           "mlp.gate_proj",
-                                                           "mlp.up_proj",
-                                                           "mlp.down_proj"};
-constexpr std::array<const char*, 6> kGptLayerParts = {"ln_1", "attn.qkv", "attn.proj", "ln_2", "mlp.fc", "mlp.proj"};
-
 // Parts of a name by which quantizers' tensors are known, and those of adapters.
 constexpr std::array<std::string_view, 17> kQuantizerParts = {
     "weight_scale", "input_scale", "output_scale", "k_scale", "v_scale",       "scales",
@@ -141,28 +126,10 @@ std::string WhatIsUnused(std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> ParameterNames(const ModelConfig& config) {
-  std::vector<std::string> names;
-  if (const auto* gemma = std::get_if<Gemma3Config>(&config)) {
-    names = {"model.embed_tokens.weight", "model.norm.weight"};
-    for (int64_t i = 0; i < gemma->n_layers; ++i)
-      for (const char* part : kGemma3LayerParts) names.push_back(fmt::format("model.layers.{}.{}.weight", i, part));
-    return names;
-  }
-  const auto& gpt = std::get<GptConfig>(config);
-  names = {"wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias"};
-  for (int64_t i = 0; i < gpt.n_layers; ++i)
-    for (std::string_view part : kGptLayerParts) {
-      names.push_back(fmt::format("h.{}.{}.weight", i, part));
-      if (gpt.has_biases || part.starts_with("ln_")) names.push_back(fmt::format("h.{}.{}.bias", i, part));
-    }
-  return names;
-}
-
 absl::StatusOr<StoredWeights> StoredWeights::Create(const WeightFile& file, WeightNaming naming) {
   StoredWeights weights(file, naming);
   for (const TensorView& tensor : file.tensors()) {
-    std::string name = naming == WeightNaming::kGgufGemma3 ? tensor.name : WithoutWrappers(tensor.name);
+    std::string name = naming == WeightNaming::kGguf ? tensor.name : WithoutWrappers(tensor.name);
     const auto [at, is_new] = weights.by_name_.emplace(std::move(name), &tensor);
     if (!is_new)
       return Fault(tensor.name, fmt::format("is there twice, also as '{}'; keep one of them", at->second->name));
@@ -170,16 +137,14 @@ absl::StatusOr<StoredWeights> StoredWeights::Create(const WeightFile& file, Weig
   return weights;
 }
 
-StoredWeight StoredWeights::Find(const std::string& parameter) const {
-  StoredWeight stored = NameStoredWeight(naming_, parameter);
-  const auto at = by_name_.find(naming_ == WeightNaming::kGgufGemma3 ? stored.name : WithoutWrappers(stored.name));
-  stored.view = at == by_name_.end() ? nullptr : at->second;
-  return stored;
+const TensorView* StoredWeights::Find(const ParameterShape& parameter) const {
+  const std::string& name = StoredNameOf(parameter, naming_).name;
+  const auto at = by_name_.find(naming_ == WeightNaming::kGguf ? name : WithoutWrappers(name));
+  return at == by_name_.end() ? nullptr : at->second;
 }
 
-absl::Status StoredWeights::CheckHead(const TensorView& head) const {
-  const bool is_gpt = naming_ == WeightNaming::kHuggingFaceGpt2;
-  const TensorView* embedding = Find(is_gpt ? "wte.weight" : "model.embed_tokens.weight").view;
+absl::Status StoredWeights::CheckHead(const ModelConfig& config, const TensorView& head) const {
+  const TensorView* embedding = Find(ParametersOf(config).front());
   if (embedding == nullptr || AreEqual(head, *embedding)) return absl::OkStatus();
   return Fault(
       head.name,
@@ -196,10 +161,10 @@ absl::Status StoredWeights::CheckUnused(const ModelConfig& config, const std::st
                  fmt::format("belongs to layer {}, but the model is said to have {} layers; give the number "
                              "of layers that the weights have",
                              *layer, LayersOf(config)));
-  if (IsHead(name)) return CheckHead(tensor);
+  if (IsHead(name)) return CheckHead(config, tensor);
   for (std::string_view part : kVisionParts)
     if (name.starts_with(part)) return absl::OkStatus();
-  if (naming_ != WeightNaming::kGgufGemma3 && IsSavedBuffer(name, tensor)) return absl::OkStatus();
+  if (naming_ != WeightNaming::kGguf && IsSavedBuffer(name, tensor)) return absl::OkStatus();
   if (name == "rope_freqs.weight" && IsAllOnes(tensor)) return absl::OkStatus();
   return Fault(tensor.name, WhatIsUnused(name));
 }
@@ -207,10 +172,10 @@ absl::Status StoredWeights::CheckUnused(const ModelConfig& config, const std::st
 absl::Status StoredWeights::Check(const ModelConfig& config) const {
   std::set<const TensorView*> used;
   std::string missing;
-  for (const std::string& parameter : ParameterNames(config)) {
-    const TensorView* view = Find(parameter).view;
+  for (const ParameterShape& parameter : ParametersOf(config)) {
+    const TensorView* view = Find(parameter);
     if (view == nullptr) {
-      if (missing.empty()) missing = parameter;
+      if (missing.empty()) missing = StoredNameOf(parameter, naming_).name;
       continue;
     }
     used.insert(view);
@@ -224,13 +189,12 @@ absl::Status StoredWeights::Check(const ModelConfig& config) const {
     return absl::InvalidArgumentError(fmt::format(
         "none of its {} tensors is named as one of this network ('{}', for instance, where '{}' is needed); "
         "rename them; before the names may stand {}",
-        file_.tensors().size(), file_.tensors()[0].name, NameStoredWeight(naming_, missing).name,
-        fmt::join(kWrappers, "., ")));
+        file_.tensors().size(), file_.tensors()[0].name, missing, fmt::join(kWrappers, "., ")));
   for (const auto& [name, tensor] : by_name_)
     if (!used.contains(tensor)) RETURN_IF_ERROR(CheckUnused(config, name, *tensor));
   if (missing.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("no tensor '{}' ({} tensors are there)",
-                                                NameStoredWeight(naming_, missing).name, file_.tensors().size()));
+  return absl::InvalidArgumentError(
+      fmt::format("no tensor '{}' ({} tensors are there)", missing, file_.tensors().size()));
 }
 
 }  // namespace ridgeline

@@ -5,18 +5,13 @@
 
 #include <map>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/model_config.h"
+#include "model/blueprint/model_config.h"
 #include "model/weight_names.h"
 #include "weights/weight_file.h"
 
 namespace ridgeline {
-
-// Names of the parameters that a network of this shape has.
-std::vector<std::string> ParameterNames(const ModelConfig& config);
 
 // A file's tensors by the names that transformers and llama.cpp give them, whatever wraps those (module., _orig_mod.,
 // base_model., language_model., transformer., or no model. at all). Refers to the file.
@@ -25,8 +20,8 @@ class StoredWeights {
   // INVALID_ARGUMENT if two tensors have the same name under their wrappers. REQUIRES: file outlives the result.
   static absl::StatusOr<StoredWeights> Create(const WeightFile& file, WeightNaming naming);
 
-  // Its `view` is null if there is none. REQUIRES: parameter is a name of the naming's model.
-  StoredWeight Find(const std::string& parameter) const;
+  // Null if there is none.
+  const TensorView* Find(const ParameterShape& parameter) const;
 
   // Every parameter is there, once, as numbers and not as another quantizer's codes, and no tensor is left that could
   // change the result. INVALID_ARGUMENT says which tensor is wrong and what to do, without the file's name.
@@ -35,7 +30,7 @@ class StoredWeights {
  private:
   StoredWeights(const WeightFile& file, WeightNaming naming) : file_(file), naming_(naming) {}
   absl::Status CheckUnused(const ModelConfig& config, const std::string& name, const TensorView& tensor) const;
-  absl::Status CheckHead(const TensorView& head) const;
+  absl::Status CheckHead(const ModelConfig& config, const TensorView& head) const;
 
   const WeightFile& file_;
   const WeightNaming naming_;

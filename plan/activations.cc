@@ -2,10 +2,7 @@
 #include "plan/activations.h"
 
 #include <algorithm>
-#include <initializer_list>
-#include <string>
 
-#include "fmt/format.h"
 #include "method/resolved_spec.h"
 #include "model/logit_chunks.h"
 
@@ -23,26 +20,31 @@ struct BlockBytes {
 // What the layers of one block keep of their inputs, for quantizers and passes as they are.
 class InputCopies {
  public:
-  InputCopies(const Quantizers& quantizers, std::string block, const PassSize& pass)
-      : quantizers_(quantizers), block_(std::move(block)), element_bits_(8 * static_cast<double>(pass.element_bytes)) {}
+  InputCopies(const ParameterList& parameters, const Quantizers& quantizers, int64_t block, const PassSize& pass)
+      : parameters_(parameters), quantizers_(quantizers), block_(block), pass_(pass) {}
 
-  // How often the input of these linear layers is kept: for layers that multiply with it as it is or for the
-  // quantizer's backward pass, which may do with less, and quantized.
-  double Of(std::initializer_list<const char*> layers, bool is_kept_anyway = false) const {
-    int64_t skipped = 0;
-    for (const char* layer : layers) skipped += MatchesAny(quantizers_.skip, block_ + layer) ? 1 : 0;
+  // How often this input is kept: for layers that multiply with it as it is or for the quantizer's backward pass, which
+  // may do with less, and quantized.
+  double Of(LayerInput input, bool is_kept_anyway = false) const {
+    int64_t layers = 0, quantized = 0;
+    for (const ParameterShape& parameter : parameters_) {
+      if (parameter.block != block_ || parameter.input != input) continue;
+      ++layers;
+      quantized += InputQuantizerOf(parameter, quantizers_).enabled() ? 1 : 0;
+    }
     const QuantizerSpec& spec = quantizers_.activation;
-    const bool quantizes = spec.enabled() && skipped < static_cast<int64_t>(layers.size());
     const bool backward_needs_input = !PassesTrustedGradient(spec) && !PassesGradient(spec);
-    const bool keeps_input = is_kept_anyway || !quantizes || skipped > 0 || backward_needs_input;
+    const bool keeps_input = is_kept_anyway || quantized < layers || backward_needs_input;
     const double saved_bits = 8.0 * static_cast<double>(SavedBytes(spec, spec.block)) / static_cast<double>(spec.block);
-    return (keeps_input ? 1 : 0) + (quantizes ? 1 + saved_bits / element_bits_ : 0);
+    const double element_bits = 8 * static_cast<double>(pass_.element_bytes);
+    return (keeps_input ? 1 : 0) + (quantized > 0 ? 1 + saved_bits / element_bits : 0);
   }
 
  private:
+  const ParameterList& parameters_;
   const Quantizers& quantizers_;
-  const std::string block_;
-  const double element_bits_;
+  const int64_t block_;
+  const PassSize& pass_;
 };
 
 int64_t KeptBytes(double elements, int64_t floats, const PassSize& pass) {
@@ -58,26 +60,22 @@ int64_t MlpBackwardBytes(int64_t dim, int64_t inner, int64_t width, double copie
   return static_cast<int64_t>(elements * static_cast<double>(pass.tokens() * pass.element_bytes));
 }
 
-BlockBytes BlockOf(const GptConfig& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
-  const InputCopies copies(quantizers, fmt::format("h.{}.", index), pass);
+BlockBytes BlockOf(const GptConfig& config, const InputCopies& copies, int64_t, const PassSize& pass) {
   const int64_t c = config.dim;
-  const double norm_outputs = copies.Of({"attn.qkv.weight"}) + copies.Of({"mlp.fc.weight"});
-  const double mixed = copies.Of({"attn.proj.weight"}, /*is_kept_anyway=*/true), inner = copies.Of({"mlp.proj.weight"});
+  const double norm_outputs = copies.Of(LayerInput::kAttention) + copies.Of(LayerInput::kMlp);
+  const double mixed = copies.Of(LayerInput::kMixed, /*is_kept_anyway=*/true), inner = copies.Of(LayerInput::kInner);
   // Two residuals, norms' outputs, q, k and v, what attention mixed, and the MLP before and after GELU.
   const double elements = static_cast<double>(c) * (2 + norm_outputs + 3 + mixed + 4 + inner * 4);
   const int64_t floats = 2 * 2 + config.n_heads;  // Means and deviations of two norms; attention's log-sum-exp.
   return {.kept = KeptBytes(elements, floats, pass), .backward = MlpBackwardBytes(c, 4 * c, 4 * c, inner, pass)};
 }
 
-BlockBytes BlockOf(const Gemma3Config& config, const Quantizers& quantizers, int64_t index, const PassSize& pass) {
-  const InputCopies copies(quantizers, fmt::format("model.layers.{}.", index), pass);
+BlockBytes BlockOf(const Gemma3Config& config, const InputCopies& copies, int64_t index, const PassSize& pass) {
   const int64_t c = config.dim, f = config.mlp_dim;
   const int64_t query = config.n_heads * config.head_dim, key = config.n_kv_heads * config.head_dim;
-  const double norm_outputs =
-      copies.Of({"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}) +
-      copies.Of({"mlp.gate_proj.weight", "mlp.up_proj.weight"});
-  const double mixed = copies.Of({"self_attn.o_proj.weight"}, /*is_kept_anyway=*/true);
-  const double inner = copies.Of({"mlp.down_proj.weight"});
+  const double norm_outputs = copies.Of(LayerInput::kAttention) + copies.Of(LayerInput::kMlp);
+  const double mixed = copies.Of(LayerInput::kMixed, /*is_kept_anyway=*/true);
+  const double inner = copies.Of(LayerInput::kInner);
   // Inputs of the four norms beside the two of the residual, and the norms' outputs that linear layers read.
   const double stream = (4 + norm_outputs) * static_cast<double>(c);
   // q and k before their norms, q after the rotation, k and v as attention reads them, what it mixed.
@@ -101,11 +99,12 @@ int64_t HeadBytes(int64_t dim, int64_t vocab_size, const PassSize& pass) {
 
 template <typename Config>
 ActivationBytes SumOverBlocks(const Config& config, const Quantizers& quantizers, const PassSize& pass) {
+  const ParameterList parameters = ParametersOf(config);
   const int64_t row_bytes = pass.tokens() * config.dim * pass.element_bytes;
   ActivationBytes sum{.kept = 2 * row_bytes,  // The last norm's input and output.
                       .working = HeadBytes(config.dim, config.vocab_size, pass)};
   for (int64_t i = 0; i < config.n_layers; ++i) {
-    const BlockBytes block = BlockOf(config, quantizers, i, pass);
+    const BlockBytes block = BlockOf(config, InputCopies(parameters, quantizers, i, pass), i, pass);
     sum.kept += pass.recomputes ? row_bytes : block.kept;
     const int64_t again = pass.recomputes ? block.kept - row_bytes : 0;
     sum.working = std::max(sum.working, again + block.backward);

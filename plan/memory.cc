@@ -13,14 +13,13 @@ constexpr int64_t kFloatBytes = 4;
 
 // Embeddings have a copy in bfloat16 alone; norms and biases never have one. With it goes what the quantizer saves for
 // its backward pass.
-int64_t CopiesBytes(const std::vector<ParameterShape>& parameters, const Quantizers& quantizers,
-                    int64_t element_bytes) {
+int64_t CopiesBytes(const ParameterList& parameters, const Quantizers& quantizers, int64_t element_bytes) {
   int64_t elements = 0, saved_bytes = 0;
   for (const ParameterShape& parameter : parameters) {
-    const bool is_matrix = parameter.kind != ParameterKind::kVector;
+    const bool is_matrix = parameter.is_weight_matrix();
     const QuantizerSpec quantizer = WeightQuantizerOf(parameter, quantizers);
     const bool has_copy = quantizer.enabled() || (is_matrix && element_bytes != kFloatBytes);
-    if (is_matrix) saved_bytes += parameter.rows * SavedBytes(quantizer, parameter.columns);
+    if (is_matrix) saved_bytes += parameter.rows() * SavedBytes(quantizer, parameter.columns());
     elements += has_copy ? parameter.elements() : 0;
   }
   return elements * element_bytes + saved_bytes;
@@ -32,7 +31,7 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
                       int64_t ranks) {
   const v1::Training& training = recipe.training();
   const int64_t element_bytes = ElementBytes(training);
-  const std::vector<ParameterShape> parameters = ParametersOf(config);
+  const ParameterList parameters = ParametersOf(config);
   const ParameterCounts counts = Count(parameters, quantizers);
   const BatchSplit split = SplitBatch(training, ranks);
   MemoryPlan memory;

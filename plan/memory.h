@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "model/model_config.h"
+#include "model/blueprint/model_config.h"
 #include "plan/network.h"
 #include "plan/parameters.h"
 

@@ -9,6 +9,7 @@
 #include "fmt/format.h"
 #include "method/problems.h"
 #include "model/model_files.h"
+#include "recipes/model_shapes.h"
 #include "recipes/tensor_quant.h"
 #include "weights/model_store.h"
 
@@ -21,22 +22,6 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, Side side) 
   if (!spec.enabled()) return QuantizerSpec{};
   RETURN_IF_ERROR(ValidateQuantizerSpec(spec, side));
   return spec;
-}
-
-absl::StatusOr<GptConfig> GptFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
-  GptConfig config;
-  const v1::Model& model = recipe.model();
-  if (model.name() != "gpt") {
-    ASSIGN_OR_RETURN(config, GptShape(model.name()));
-  }
-  if (model.has_n_layers()) config.n_layers = model.n_layers();
-  if (model.has_dim()) config.dim = model.dim();
-  if (model.has_n_heads()) config.n_heads = model.n_heads();
-  if (config.vocab_size == 0) {  // A shape without a vocabulary of its own has no positions of its own either.
-    config.vocab_size = vocab_size;
-    config.seq_len = recipe.training().seq_len();
-  }
-  return config;
 }
 
 }  // namespace
@@ -63,8 +48,13 @@ absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe) {
 }
 
 absl::StatusOr<ModelConfig> NamedConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
-  if (recipe.model().name().starts_with("gemma3-")) return Gemma3Shape(recipe.model().name());
-  return GptFromRecipe(recipe, vocab_size);
+  ASSIGN_OR_RETURN(ModelConfig config, ShapeOf(recipe.model()));
+  auto* gpt = std::get_if<GptConfig>(&config);
+  if (gpt != nullptr && gpt->vocab_size == 0) {  // Without a vocabulary of its own it has no positions either.
+    gpt->vocab_size = vocab_size;
+    gpt->seq_len = recipe.training().seq_len();
+  }
+  return config;
 }
 
 absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {

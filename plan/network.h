@@ -7,18 +7,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "method/quantizer_spec.h"
-#include "model/model_config.h"
+#include "model/blueprint/model_config.h"
+#include "model/blueprint/quantizers.h"
 #include "recipes/model_label.h"
 #include "ridgeline/v1/recipe.pb.h"
 
 namespace ridgeline {
-
-struct Quantizers {
-  QuantizerSpec weight;  // With the sparsity that a schedule reaches in the end.
-  QuantizerSpec activation;
-  std::vector<std::string> skip;  // Patterns of layers that neither is for.
-};
 
 // INVALID_ARGUMENT says which combination has no definition.
 absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe);

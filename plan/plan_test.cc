@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "plan/network.h"
-#include "recipes/model_shapes.h"
 #include "recipes/recipe_reader.h"
 
 namespace ridgeline {
@@ -24,29 +23,6 @@ v1::Recipe RecipeOf(const std::string& model, const std::vector<RecipeOverride>&
 Device H100() { return FindDevice("h100").value(); }
 
 Plan PlanOf(const v1::Recipe& recipe, int64_t ranks = 1) { return PlanJob(recipe, 0, ranks, H100()).value(); }
-
-TEST(PlanTest, ShapesThatRulesKnowAreThoseThatModelsHave) {
-  for (const recipe_internal::ModelShape& shape : recipe_internal::ModelShapes()) {
-    SCOPED_TRACE(shape.name);
-    if (shape.name == "gpt") continue;  // Has no sizes of its own.
-    const ModelConfig config = NamedConfigFromRecipe(RecipeOf(std::string(shape.name)), 70).value();
-    if (const auto* gpt = std::get_if<GptConfig>(&config)) {
-      EXPECT_FALSE(shape.is_fixed());
-      EXPECT_EQ(gpt->dim, shape.dim);
-      EXPECT_EQ(gpt->n_heads, shape.n_heads);
-      if (shape.max_seq_len > 0) {
-        EXPECT_EQ(gpt->seq_len, shape.max_seq_len);
-      }
-      continue;
-    }
-    const auto& gemma = std::get<Gemma3Config>(config);
-    EXPECT_EQ(gemma.dim, shape.dim);
-    EXPECT_EQ(gemma.n_heads, shape.n_heads);
-    EXPECT_EQ(gemma.n_heads * gemma.head_dim, shape.attention_width);
-    EXPECT_EQ(gemma.mlp_dim, shape.mlp_width);
-    EXPECT_EQ(gemma.max_length, shape.max_seq_len);
-  }
-}
 
 // The published counts: 268M, 1.00B and 3.88B, GPT-2's 124M.
 TEST(PlanTest, RealModelsHaveTheirPublishedSizes) {

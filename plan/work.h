@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "model/model_config.h"
+#include "model/blueprint/model_config.h"
 #include "plan/device.h"
 #include "plan/network.h"
 #include "plan/parameters.h"

@@ -33,9 +33,10 @@ void CheckPath(const v1::Model& model, Issues* issues) {
   }
 }
 
-void CheckSizes(const v1::Model& model, const ModelShape& shape, Issues* issues) {
+void CheckSizes(const v1::Model& model, const ModelConfig& shape, Issues* issues) {
+  const bool is_fixed = !std::holds_alternative<GptConfig>(shape);
   for (const auto& [key, given] : SizeKeys(model)) {
-    if (given && shape.is_fixed()) {
+    if (given && is_fixed) {
       issues->push_back({key,
                          fmt::format("cannot be set: the shape of {} is fixed", model.name()),
                          "remove the key, or set model.name to a GPT's",
@@ -48,23 +49,22 @@ void CheckSizes(const v1::Model& model, const ModelShape& shape, Issues* issues)
   }
 }
 
-void CheckHeads(const v1::Model& model, const ModelShape& shape, Issues* issues) {
-  if (shape.is_fixed()) return;
-  const int64_t dim = WidthOf(model);
-  const int n_heads = model.has_n_heads() ? model.n_heads() : shape.n_heads;
-  if (dim <= 0 || n_heads <= 0 || dim % n_heads == 0) return;
+void CheckHeads(const v1::Model& model, const ModelConfig& shape, Issues* issues) {
+  const auto* gpt = std::get_if<GptConfig>(&shape);
+  if (gpt == nullptr || gpt->dim <= 0 || gpt->n_heads <= 0 || gpt->dim % gpt->n_heads == 0) return;
   issues->push_back({model.has_n_heads() ? "model.n_heads" : "model.dim",
-                     fmt::format("{} heads do not divide the width {}", n_heads, dim),
+                     fmt::format("{} heads do not divide the width {}", gpt->n_heads, gpt->dim),
                      "make model.dim a multiple of model.n_heads",
                      {"model.name", "model.dim", "model.n_heads"}});
 }
 
-void CheckLength(const v1::Recipe& full, const ModelShape& shape, Issues* issues) {
-  const int seq_len = full.training().seq_len();
-  if (shape.max_seq_len == 0 || seq_len <= shape.max_seq_len) return;
+void CheckLength(const v1::Recipe& full, const ModelConfig& shape, Issues* issues) {
+  const int64_t seq_len = full.training().seq_len(), longest = LongestSequenceOf(shape);
+  const bool has_own_positions = VocabSizeOf(shape) > 0;
+  if (!has_own_positions || seq_len <= longest) return;
   issues->push_back({"training.seq_len",
-                     fmt::format("{} is over the {} positions of {}", seq_len, shape.max_seq_len, full.model().name()),
-                     fmt::format("at most {}", shape.max_seq_len),
+                     fmt::format("{} is over the {} positions of {}", seq_len, longest, full.model().name()),
+                     fmt::format("at most {}", longest),
                      {"training.seq_len", "model.name"}});
 }
 
@@ -103,10 +103,9 @@ void CheckHadamard(const v1::Recipe& full, Issues* issues) {
 
 void CheckModel(const v1::Recipe& full, Issues* issues) {
   const v1::Model& model = full.model();
-  const ModelShape* shape = FindModelShape(model.name());  // Null as well for what the schema does not allow.
   if (model.has_path()) {
     CheckPath(model, issues);
-  } else if (shape != nullptr) {
+  } else if (const absl::StatusOr<ModelConfig> shape = ShapeOf(model); shape.ok()) {  // The schema has other names.
     CheckSizes(model, *shape, issues);
     CheckHeads(model, *shape, issues);
     CheckLength(full, *shape, issues);

@@ -14,28 +14,35 @@ namespace ridgeline {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAreArray;
 
 // `lines` after a dataset, which every recipe needs; they start on line 2.
 std::vector<std::string> Problems(const std::string& lines) { return ProblemsOf("dataset: {path: x}\n" + lines); }
 
-TEST(ModelShapesTest, TheTableHasTheNamesOfTheSchema) {
-  std::vector<std::string> names;
-  for (const recipe_internal::ModelShape& shape : recipe_internal::ModelShapes()) names.emplace_back(shape.name);
-  EXPECT_THAT(names, ElementsAreArray(ExplainField("model.name")->one_of));
+TEST(ModelShapesTest, TheSchemaHasTheNamesOfAllNetworks) {
+  std::vector<std::string> names(ModelNames().begin(), ModelNames().end());
+  names.push_back("gpt");  // Whose sizes the recipe says.
+  EXPECT_THAT(names, UnorderedElementsAreArray(ExplainField("model.name")->one_of));
 }
 
 TEST(ModelShapesTest, RowsAreThoseOfEveryQuantizedLayer) {
   v1::Model model;
   model.set_name("gemma3-4b");
-  EXPECT_THAT(recipe_internal::RowLengths(model), ElementsAre(2560, 2048, 10240));
+  EXPECT_THAT(RowLengths(model), ElementsAre(2560, 2048, 10240));
   model.set_name("gpt2");
-  EXPECT_THAT(recipe_internal::RowLengths(model), ElementsAre(768, 3072));
+  EXPECT_THAT(RowLengths(model), ElementsAre(768, 3072));
   model.set_dim(96);
-  EXPECT_THAT(recipe_internal::RowLengths(model), ElementsAre(96, 384));
+  EXPECT_THAT(RowLengths(model), ElementsAre(96, 384));
+  model.set_name("gpt");
+  EXPECT_THAT(RowLengths(model), ElementsAre(96, 384)) << "however many layers";
+  model.clear_dim();
+  EXPECT_THAT(RowLengths(model), IsEmpty()) << "the recipe does not say";
+  model.set_name("gpt-5");
+  EXPECT_THAT(RowLengths(model), IsEmpty());
+  model.set_name("gpt2");
   model.set_path("weights");
-  EXPECT_THAT(recipe_internal::RowLengths(model), IsEmpty()) << "only the weights know";
+  EXPECT_THAT(RowLengths(model), IsEmpty()) << "only the weights know";
 }
 
 TEST(ModelRulesTest, GivenWeightsTakeNoShapeBesideThem) {

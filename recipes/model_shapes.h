@@ -1,41 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What rules must know of the shapes that model.name can stand for; the models themselves are built in model/.
+// The shape that a recipe's model section stands for: the named one, with the sizes that the recipe overrides.
 // Pure functions.
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "model/blueprint/model_config.h"
 #include "ridgeline/v1/recipe.pb.h"
 
-namespace ridgeline::recipe_internal {
+namespace ridgeline {
 
-struct ModelShape {
-  std::string_view name;
-  int dim = 0;      // Of the residual stream; 0: model.dim must say.
-  int n_heads = 0;  // 0: model.n_heads must say.
-  // Input features of the attention's last linear layer and of the MLP's. 0: a GPT, which has dim and 4 x dim, and
-  // whose sizes model.n_layers, dim and n_heads override. The others are fixed.
-  int attention_width = 0;
-  int mlp_width = 0;
-  int max_seq_len = 0;  // 0: has as many positions as training.seq_len.
+// A GPT takes model.n_layers, dim and n_heads; "gpt" has no sizes but those, and 0 for what the recipe leaves out.
+// Other shapes are fixed. A shape without a vocabulary of its own has 0 there, and no positions of its own either.
+// INVALID_ARGUMENT if model.name is no shape's.
+absl::StatusOr<ModelConfig> ShapeOf(const v1::Model& model);
 
-  bool is_fixed() const { return mlp_width > 0; }
-};
-
-// In the order in which the schema lists their names.
-std::span<const ModelShape> ModelShapes();
-
-// Null without such a name.
-const ModelShape* FindModelShape(std::string_view name);
-
-// Width of the residual stream, with model.dim's override; 0 if only the weights of model.path know.
-int64_t WidthOf(const v1::Model& model);
-
-// Distinct numbers of input features of the linear layers that a recipe can quantize: lengths of the rows that blocks
-// and sparse groups cut. Empty if only the weights of model.path know.
+// Lengths of the rows that blocks and sparse groups cut, as the recipe says them. Empty if only the weights of
+// model.path know, or the recipe does not say enough.
 std::vector<int64_t> RowLengths(const v1::Model& model);
 
-}  // namespace ridgeline::recipe_internal
+}  // namespace ridgeline

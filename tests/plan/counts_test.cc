@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "method/resolved_spec.h"
+#include "model/blueprint/cost.h"
 #include "model/load_model.h"
 #include "model/make_model.h"
 #include "plan/memory.h"
@@ -63,12 +64,12 @@ class CountsTest : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(CountsTest, EveryParameterHasItsNameAndShape) {
-  const std::vector<ParameterShape> planned = ParametersOf(config_);
+  const ParameterList planned = ParametersOf(config_);
   ASSERT_EQ(planned.size(), model_->parameters().size());
   for (size_t i = 0; i < planned.size(); ++i) {
     const Parameter& parameter = model_->parameters()[i];
     EXPECT_EQ(planned[i].name, parameter.name);
-    EXPECT_EQ(planned[i].rows, parameter.master.size(0)) << parameter.name;
+    EXPECT_EQ(planned[i].rows(), parameter.master.size(0)) << parameter.name;
     EXPECT_EQ(planned[i].elements(), parameter.master.numel()) << parameter.name;
     EXPECT_EQ(planned[i].kind == ParameterKind::kVector, !parameter.decays) << parameter.name;
   }
@@ -114,7 +115,7 @@ TEST(ModelPathTest, FilesStateTheShapeOfTheNetworkThatLoads) {
     SCOPED_TRACE(name);
     v1::Recipe recipe;
     recipe.mutable_model()->set_path(std::string(RIDGELINE_SOURCE_DIR "/model/testdata/") + name);
-    const std::vector<ParameterShape> planned = ParametersOf(ConfigFromRecipe(recipe, 0).value());
+    const ParameterList planned = ParametersOf(ConfigFromRecipe(recipe, 0).value());
     const std::unique_ptr<LanguageModel> model = LoadModel(recipe.model().path(), {}).value();
     ASSERT_EQ(planned.size(), model->parameters().size());
     for (size_t i = 0; i < planned.size(); ++i)

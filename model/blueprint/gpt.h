@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shape of a GPT, by name. No LibTorch.
+// A GPT before it is built: its sizes, by name, and its parameters. No LibTorch. Pure functions.
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
+#include "model/blueprint/parameter_shape.h"
 
 namespace ridgeline {
 
@@ -21,6 +22,13 @@ struct GptConfig {
 
 // The shape behind a name: "gpt-nano", "gpt-11m", "gpt2" (124M, its vocabulary and positions included).
 // INVALID_ARGUMENT for others.
-absl::StatusOr<GptConfig> GptShape(const std::string& name);
+absl::StatusOr<GptConfig> GptShape(std::string_view name);
+
+// INVALID_ARGUMENT if sizes are not positive or do not fit each other.
+absl::Status ValidateGptConfig(const GptConfig& config);
+
+// Names are nanoGPT's; Hugging Face's are those of GPT-2 without "transformer.". The token embedding, which is the head
+// too, comes first.
+ParameterList ParametersOf(const GptConfig& config);
 
 }  // namespace ridgeline
