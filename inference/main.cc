@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `ridgeline-inference`, which `ridgeline generate`, `eval` and `export` become.
+#include <c10/util/Exception.h>
+
 #include <iostream>
 #include <iterator>
 #include <new>
@@ -12,7 +14,6 @@
 #include "common/utf8.h"
 #include "fmt/format.h"
 #include "inference/verbs.h"
-#include "quant/autograd/torch_pch.h"
 #include "weights/file_kind.h"
 
 namespace ridgeline {
