@@ -26,6 +26,31 @@ TEST(GptTest, OneSeedGivesOneModel) {
   EXPECT_FALSE(at::equal(a, SmallGpt(8)->Logits(SomeTokens())));
 }
 
+// Checkpoints of older builds and published seeds depend on it.
+TEST(GptTest, ASeedDrawsMatricesInTheOrderOfTheLayers) {
+  at::Generator generator = at::detail::createCPUGenerator(7);
+  const std::unique_ptr<Gpt> model = SmallGpt(7);
+  const std::vector<std::pair<std::string, std::vector<int64_t>>> drawn = {
+      {"wte.weight", {11, 16}},          {"wpe.weight", {8, 16}},
+      {"h.0.attn.qkv.weight", {48, 16}}, {"h.0.attn.proj.weight", {16, 16}},
+      {"h.0.mlp.fc.weight", {64, 16}},   {"h.0.mlp.proj.weight", {16, 64}},
+      {"h.1.attn.qkv.weight", {48, 16}}, {"h.1.attn.proj.weight", {16, 16}},
+      {"h.1.mlp.fc.weight", {64, 16}},   {"h.1.mlp.proj.weight", {16, 64}}};
+  auto next = drawn.begin();
+  for (const Parameter& parameter : model->parameters()) {
+    if (!parameter.decays) {
+      const double value = parameter.name.ends_with(".bias") ? 0 : 1;
+      EXPECT_TRUE(at::equal(parameter.master, at::full_like(parameter.master, value))) << parameter.name;
+      continue;
+    }
+    ASSERT_NE(next, drawn.end());
+    EXPECT_EQ(parameter.name, next->first);
+    EXPECT_TRUE(at::equal(parameter.master, at::empty(next->second).normal_(0, 0.02, generator))) << parameter.name;
+    ++next;
+  }
+  EXPECT_EQ(next, drawn.end());
+}
+
 TEST(GptTest, ALaterTokenDoesNotChangeEarlierLogits) {
   std::unique_ptr<Gpt> model = SmallGpt(1);
   at::Tensor tokens = SomeTokens(), changed = tokens.clone();

@@ -31,7 +31,7 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
                       int64_t ranks) {
   const v1::Training& training = recipe.training();
   const int64_t element_bytes = ElementBytes(training);
-  const ParameterList parameters = ParametersOf(config);
+  const ParameterList network = ParametersOf(config), parameters = WithLearned(network, quantizers);
   const ParameterCounts counts = Count(parameters, quantizers);
   const BatchSplit split = SplitBatch(training, ranks);
   MemoryPlan memory;
@@ -40,7 +40,7 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
   memory.gradients_bytes = counts.total * (split.accumulates() ? kFloatBytes : element_bytes);
   memory.optimizer_bytes = 2 * counts.total * kFloatBytes;
   const bool distills = training.distill().weight() > 0;
-  if (distills) memory.teacher_bytes = memory.masters_bytes + CopiesBytes(parameters, {}, element_bytes);
+  if (distills) memory.teacher_bytes = Count(network, {}).total * kFloatBytes + CopiesBytes(network, {}, element_bytes);
   const ActivationBytes activations = ActivationsOf(config, quantizers,
                                                     {.sequences = split.sequences_per_pass,
                                                      .seq_len = training.seq_len(),

@@ -12,6 +12,7 @@ ParameterCounts Count(const ParameterList& parameters, const Quantizers& quantiz
     counts.total += elements;
     if (parameter.kind == ParameterKind::kEmbedding) counts.embeddings += elements;
     if (parameter.kind == ParameterKind::kLinear) counts.linears += elements;
+    if (parameter.of_quantizer()) counts.learned += elements;
     if (!WeightQuantizerOf(parameter, quantizers).enabled()) continue;
     counts.quantized += elements;
     counts.largest_quantized = std::max(counts.largest_quantized, elements);

@@ -25,7 +25,7 @@ absl::StatusOr<Plan> PlanJob(const v1::Recipe& recipe, int64_t vocab_size, int64
         ModelLabel(recipe)));
   RETURN_IF_ERROR(CheckFits(recipe, vocab_size, VocabSizeOf(config), LongestSequenceOf(config)));
   ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
-  const ParameterList parameters = ParametersOf(config);
+  const ParameterList parameters = WithLearned(ParametersOf(config), quantizers);
   Plan plan{.name = recipe.name(), .model = ModelLabel(recipe), .ranks = ranks};
   plan.idle_ranks = IdleRanks(recipe.training(), ranks);
   plan.batch = SplitBatch(recipe.training(), ranks);

@@ -90,6 +90,33 @@ TEST(PlanTest, SkippedLayersAreNotQuantizedAndHaveNoCopy) {
   EXPECT_GT(most.cost.storage_bytes, all.cost.storage_bytes);
 }
 
+// gpt2 has 12 blocks of four linear layers with inputs of their own, 3 + 1 + 4 + 1 times 768 rows a block.
+TEST(PlanTest, LearnedScalesAreCounted) {
+  const Plan plain = PlanOf(RecipeOf("gpt2"));
+  auto plan_of = [](const char* weight, const char* activation) {
+    return PlanOf(RecipeOf("gpt2", {{"quant.weight.estimator", weight},
+                                    {"quant.activation.estimator", activation},
+                                    {"quant.weight.format", "int4"},
+                                    {"quant.activation.format", "int4"}}));
+  };
+  const Plan lsq = plan_of("lsq", "lsq"), asq = plan_of("post", "asq");
+  EXPECT_EQ(lsq.parameters.learned, 2 * 48);  // A scale of each weight and of each input.
+  EXPECT_EQ(asq.parameters.learned, 12 * 9 * 768 + 48 * (1 + 8 * 3 + 8 + 8 + 1));
+  for (const Plan* plan : {&lsq, &asq}) {
+    EXPECT_EQ(plan->parameters.total, plain.parameters.total + plan->parameters.learned);
+    EXPECT_EQ(plan->memory.masters_bytes, 4 * plan->parameters.total);
+    EXPECT_EQ(plan->memory.optimizer_bytes, 8 * plan->parameters.total);
+  }
+  EXPECT_EQ(PlanOf(RecipeOf("gpt2", {{"quant.estimator", "ste"}, {"quant.weight.format", "int4"}})).parameters.learned,
+            0);
+}
+
+TEST(PlanTest, ATeacherLearnsNoScales) {
+  v1::Recipe recipe = RecipeOf("gpt2", {{"quant.estimator", "lsq"}, {"quant.weight.format", "int4"}});
+  recipe.mutable_training()->mutable_distill()->set_weight(0.5);
+  EXPECT_EQ(PlanOf(recipe).memory.teacher_bytes, 4 * PlanOf(RecipeOf("gpt2")).parameters.total);
+}
+
 TEST(PlanTest, MasksAreThoseThatTheRecipeSaysForBothTensorsOrForOne) {
   std::vector<RecipeOverride> set = {
       {"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"}, {"quant.activation.format", "int4"}};

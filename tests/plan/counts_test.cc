@@ -26,6 +26,15 @@ const std::vector<RecipeOverride> kA4W1Sparse = {{"quant.estimator", "ridge"},  
                                                  {"quant.weight.scheme", "linear"}, {"quant.activation.format", "int4"},
                                                  {"sparsity.pattern", "2:4"},       {"training.dtype", "bfloat16"}};
 const std::vector<RecipeOverride> kTrusting = {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "int4"}};
+const std::vector<RecipeOverride> kLsq = {{"quant.estimator", "lsq"},
+                                          {"quant.weight.format", "int4"},
+                                          {"quant.activation.format", "int4"},
+                                          {"training.dtype", "bfloat16"}};
+const std::vector<RecipeOverride> kPostAsq = {{"quant.weight.estimator", "post"},
+                                              {"quant.activation.estimator", "asq"},
+                                              {"quant.weight.format", "int4"},
+                                              {"quant.activation.format", "int4"}};
+const std::vector<RecipeOverride> kParetoq = {{"quant.weight.estimator", "paretoq"}, {"quant.weight.format", "int2"}};
 const std::vector<RecipeOverride> kNvFp4 = {{"quant.estimator", "ste"},
                                             {"quant.weight.format", "nvfp4"},
                                             {"training.local_batch_size", "1"},
@@ -64,14 +73,15 @@ class CountsTest : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(CountsTest, EveryParameterHasItsNameAndShape) {
-  const ParameterList planned = ParametersOf(config_);
+  const ParameterList planned = WithLearned(ParametersOf(config_), quantizers_);
   ASSERT_EQ(planned.size(), model_->parameters().size());
   for (size_t i = 0; i < planned.size(); ++i) {
     const Parameter& parameter = model_->parameters()[i];
     EXPECT_EQ(planned[i].name, parameter.name);
     EXPECT_EQ(planned[i].rows(), parameter.master.size(0)) << parameter.name;
     EXPECT_EQ(planned[i].elements(), parameter.master.numel()) << parameter.name;
-    EXPECT_EQ(planned[i].kind == ParameterKind::kVector, !parameter.decays) << parameter.name;
+    EXPECT_EQ(planned[i].is_weight_matrix(), parameter.decays) << parameter.name;
+    EXPECT_EQ(planned[i].of_quantizer(), parameter.of_quantizer) << parameter.name;
   }
 }
 
@@ -96,7 +106,8 @@ TEST_P(StateTest, HasExactlyThePlannedBytes) {
 }
 
 TEST_P(CountsTest, TheResultCostsWhatTheModelSays) {
-  const ModelCost planned = CostOf(ParametersOf(config_), quantizers_), counted = model_->Cost();
+  const ModelCost planned = CostOf(WithLearned(ParametersOf(config_), quantizers_), quantizers_),
+                  counted = model_->Cost();
   EXPECT_DOUBLE_EQ(planned.storage_bytes, counted.storage_bytes);
   EXPECT_DOUBLE_EQ(planned.bits_per_element, counted.bits_per_element);
   EXPECT_DOUBLE_EQ(planned.energy_proxy, counted.energy_proxy);
@@ -105,10 +116,14 @@ TEST_P(CountsTest, TheResultCostsWhatTheModelSays) {
 INSTANTIATE_TEST_SUITE_P(Shapes, CountsTest,
                          ::testing::Values(Case{"gpt-nano", kPlain}, Case{"gpt-11m", kA4W1Sparse}, Case{"gpt2", kNvFp4},
                                            Case{"gemma3-270m", kNvFp4}, Case{"gemma3-1b", kA4W1Sparse},
-                                           Case{"gemma3-4b", kPlain}, Case{"gemma3-4b", kA4W1Sparse}));
+                                           Case{"gemma3-4b", kPlain}, Case{"gemma3-4b", kA4W1Sparse},
+                                           Case{"gpt2", kLsq}, Case{"gemma3-270m", kPostAsq},
+                                           Case{"gpt-nano", kParetoq}));
 INSTANTIATE_TEST_SUITE_P(Shapes, StateTest,
                          ::testing::Values(Case{"gpt-nano", kPlain}, Case{"gpt2", kNvFp4}, Case{"gemma3-270m", kNvFp4},
-                                           Case{"gemma3-270m", kTrusting}, Case{"gemma3-1b", kA4W1Sparse}));
+                                           Case{"gemma3-270m", kTrusting}, Case{"gemma3-1b", kA4W1Sparse},
+                                           Case{"gpt2", kLsq}, Case{"gemma3-270m", kPostAsq},
+                                           Case{"gpt-nano", kParetoq}));
 
 TEST(ModelPathTest, FilesStateTheShapeOfTheNetworkThatLoads) {
   for (const char* name : {"gemma3-270m-like", "gemma3-4b-like", "gpt2-like"}) {
