@@ -121,6 +121,8 @@ absl::StatusOr<std::unique_ptr<GgufFile>> OpenParts(const std::vector<std::strin
     RETURN_IF_ERROR(AddPart(paths[i], first, i + 1, std::move(part), &whole.file));
   }
   RETURN_IF_ERROR(CheckWhole(paths[0], first, whole.file));
+  // Joined, it is no part any more: who copies its metadata writes a whole file.
+  std::erase_if(whole.values, [](const auto& value) { return value.first.starts_with("split."); });
   return ToFile(std::move(whole));
 }
 
