@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "common/exit_code.h"
-#include "common/file.h"
 #include "common/output_path.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "data/tokenizer_files.h"
 #include "fmt/format.h"
 #include "inference/loaded_model.h"
 #include "inference/status_line.h"
@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxTokenizerBytes = size_t{1} << 28;
-
 absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
   std::string name = options.dtype;
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -36,38 +34,13 @@ absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
                   options.format == "gguf" ? ", q8_0, q4_0, q4_1, q5_0, q5_1" : "; --format gguf holds it"));
 }
 
-// A folder's tokenizer goes along as it is.
-absl::StatusOr<std::map<std::string, std::string>> TokenizerFilesIn(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const char* name :
-       {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
-        "merges.txt", "generation_config.json", "chat_template.jinja", "dataset.json"}) {
-    std::error_code ignored;
-    if (!fs::exists(folder / name, ignored)) continue;
-    ASSIGN_OR_RETURN(files[name], ReadFile((folder / name).string(), kMaxTokenizerBytes));
-  }
-  return files;
-}
-
-// Of a GGUF the tokenizer becomes a file of its own.
-absl::StatusOr<std::map<std::string, std::string>> TokenizerFiles(const std::string& path, const Tokenizer& tokenizer) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) {
-    ASSIGN_OR_RETURN(auto files, TokenizerFilesIn(path));
-    if (!files.empty()) return files;
-  }
-  std::map<std::string, std::string> files;
-  if (const std::string name = TokenizerFileName(tokenizer.kind()); !name.empty()) files[name] = tokenizer.FileBytes();
-  return files;
-}
-
 absl::Status ExportFolder(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
                           const LanguageModel& model) {
   std::map<std::string, std::string> files;
   TextBounds bounds;
   const auto tokenizer = LoadTokenizerOf(options.model, "");
   if (tokenizer.ok()) {
-    ASSIGN_OR_RETURN(files, TokenizerFiles(path, **tokenizer));
+    ASSIGN_OR_RETURN(files, TokenizerFilesOf(path, **tokenizer));
     bounds = {(*tokenizer)->special_tokens().bos_id, (*tokenizer)->special_tokens().eos_id};
   } else {
     PrintErr("ridgeline: the export has no tokenizer: {}\n", std::string(tokenizer.status().message()));

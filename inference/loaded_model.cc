@@ -4,6 +4,7 @@
 #include "common/status_macros.h"
 #include "data/load_tokenizer_from.h"
 #include "fmt/format.h"
+#include "model/finite_weights.h"
 #include "model/load_model.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"
@@ -15,6 +16,7 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::strin
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(name_or_path));
   const ModelOptions options{.compute_dtype = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, LoadModel(path, options));
+  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
   for (Parameter& parameter : model->parameters())
     if (!parameter.computes_with_master()) parameter.master.reset();  // Nothing computes with it.
   return model;

@@ -58,6 +58,11 @@ absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint
     done += rows * length;
   }
   const double loss = sum.loss / static_cast<double>(total);
+  if (!std::isfinite(loss))
+    return absl::DataLossError(
+        fmt::format("NONFINITE: the loss on this text is {}: the weights are finite, but what the network computes "
+                    "with them is not; the run that left them diverged",
+                    loss));
   return TextScore{loss, std::exp(loss), static_cast<double>(sum.correct) / static_cast<double>(total), total};
 }
 

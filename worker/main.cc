@@ -6,20 +6,25 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <random>
-#include <thread>
+#include <string>
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/host.h"
+#include "common/memory.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 #include "worker/comm/communicator.h"
+#include "worker/comm/hand_over.h"
 #include "worker/rpc/coordinator_link.h"
 #include "worker/train/freed_memory.h"
 #include "worker/train/threads.h"
@@ -51,12 +56,6 @@ void ParseFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
-std::string HostName() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
 std::string NewIncarnation() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}", random(), random());
@@ -64,10 +63,10 @@ std::string NewIncarnation() {
 
 v1::Hello MakeHello(const Flags& flags, int ranks) {
   v1::Hello hello;
-  hello.set_group_id(ToValidUtf8(flags.group.empty() ? HostName() : flags.group));
+  hello.set_group_id(flags.group.empty() ? HostName() : ToValidUtf8(flags.group));
   hello.set_incarnation(NewIncarnation());
   hello.set_ranks(ranks);
-  hello.set_host(ToValidUtf8(HostName()));
+  hello.set_host(HostName());
   for (int i = 0; i < ranks; ++i) hello.add_devices("cpu");
   hello.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
   hello.set_version(RIDGELINE_VERSION);
@@ -80,13 +79,12 @@ class LinkObserver : public RunObserver {
   LinkObserver(CoordinatorLink& link, std::string job_id) : link_(link), job_id_(std::move(job_id)) {}
 
   void OnMetrics(const v1::MetricPoint& point) override { link_.SendMetrics(point); }
-  void OnCheckpoint(const v1::Checkpoint& checkpoint) override { link_.SendCheckpoint(checkpoint); }
-  void OnLog(const std::string& level, const std::string& text) override {
-    spdlog::log(spdlog::level::from_str(level), "{}: {}", job_id_, text);
-    v1::LogLine line;
-    line.set_time_unix_ms(SystemClock().WallUnixMs());
-    line.set_level(level);
-    line.set_text(text);
+  void OnCheckpoint(const v1::Checkpoint& checkpoint) override { Send(checkpoint, /*resumed=*/false); }
+  void OnResumed(const v1::Checkpoint& checkpoint) override { Send(checkpoint, /*resumed=*/true); }
+  void OnOthersMemory(int64_t bytes) override { link_.SetOthersMemory(bytes); }
+  void OnLog(const v1::LogLine& line) override {
+    spdlog::log(spdlog::level::from_str(line.level()), "{}: {}{}", job_id_,
+                line.rank() == 0 ? "" : fmt::format("[rank {}] ", line.rank()), line.text());
     link_.SendLog(line);
   }
   StopRequest PollStop() override {
@@ -94,64 +92,121 @@ class LinkObserver : public RunObserver {
     return terminating ? StopRequest::kPreempt : StopRequest::kNone;
   }
 
+  // Of this rank, after the run.
+  void LogError(const std::string& text) {
+    v1::LogLine line;
+    line.set_time_unix_ms(SystemClock().WallUnixMs());
+    line.set_level("error");
+    line.set_text(text);
+    OnLog(line);
+  }
+
  private:
+  void Send(const v1::Checkpoint& checkpoint, bool resumed) {
+    v1::CheckpointCommitted message;
+    *message.mutable_checkpoint() = checkpoint;
+    message.set_resumed(resumed);
+    link_.SendCheckpoint(message);
+  }
+
   CoordinatorLink& link_;
   std::string job_id_;
 };
 
-// Ends the whole MPI job at once: after a hung collective no rank can be trusted to come along.
-[[noreturn]] void AbandonGroup(const absl::Status& status) {
-  spdlog::critical("{}", std::string(status.message()));
-  MPI_Abort(MPI_COMM_WORLD, 1);
-  std::abort();
+v1::AttemptResult ResultOf(v1::AttemptOutcome outcome, const std::string& detail) {
+  v1::AttemptResult result;
+  result.set_outcome(outcome);
+  result.set_detail(detail);
+  return result;
 }
 
-void ReportOutcome(const absl::StatusOr<RunResult>& result, LinkObserver& observer, CoordinatorLink& link) {
-  if (result.ok()) {
-    link.SendResult(result->outcome, result->detail, result->outcome == v1::COMPLETED ? &result->point : nullptr);
-    return;
-  }
-  observer.OnLog("error", std::string(result.status().message()));
-  link.SendResult(IsNoRoom(result.status()) ? v1::NO_ROOM : v1::ERROR, std::string(result.status().message()), nullptr);
-}
+// One rank of a group, from its first wait for work to its end.
+class Server {
+ public:
+  Server(const Flags& flags, Communicator& communicator, CoordinatorLink* link)
+      : flags_(flags), communicator_(communicator), link_(link) {}
 
-// An assignment for all ranks; empty ends the group.
-std::string WaitForWork(CoordinatorLink& link) {
-  while (!terminating) {
-    if (std::optional<v1::Assign> assignment = link.NextAssignment(/*wait_ms=*/100))
-      return assignment->SerializeAsString();
+  void Serve() {
+    for (HandOver told = Next(); told.order != Order::kEnd; told = Next())
+      if (told.order == Order::kAttempt) RunOne(told.assignment);
   }
-  return "";
-}
+
+ private:
+  // What all ranks do next.
+  HandOver Next() {
+    absl::StatusOr<HandOver> told =
+        HandOverFromRoot(link_ != nullptr ? WaitForWork() : HandOver{}, ResidentBytes(), communicator_);
+    if (!told.ok()) AbandonGroup(told.status());
+    if (link_ != nullptr) link_->SetOthersMemory(told->others_memory_bytes);
+    return *std::move(told);
+  }
+
+  HandOver WaitForWork() {
+    const auto roll_call = std::chrono::steady_clock::now() + kRollCallInterval;
+    while (!terminating) {
+      if (std::optional<v1::Assign> assignment = link_->NextAssignment(/*wait_ms=*/100))
+        return {.order = Order::kAttempt, .assignment = assignment->SerializeAsString()};
+      if (std::chrono::steady_clock::now() >= roll_call) return {.order = Order::kRollCall};
+    }
+    return {.order = Order::kEnd};
+  }
+
+  void RunOne(const std::string& bytes) {
+    v1::Assign assignment;
+    assignment.ParseFromString(bytes);
+    std::optional<LinkObserver> observer;
+    if (link_ != nullptr) observer.emplace(*link_, assignment.job_id());
+    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr};
+    const absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator_, options);
+    if (absl::IsDeadlineExceeded(result.status())) AbandonGroup(result.status());
+    if (link_ != nullptr) Report(result, *observer);
+    ReturnFreedMemory();
+  }
+
+  void Report(const absl::StatusOr<RunResult>& result, LinkObserver& observer) {
+    if (!result.ok()) {
+      observer.LogError(std::string(result.status().message()));
+      const v1::AttemptOutcome outcome = IsNoRoom(result.status()) ? v1::NO_ROOM : v1::ERROR;
+      link_->SendResult(ResultOf(outcome, std::string(result.status().message())));
+      return;
+    }
+    v1::AttemptResult report = ResultOf(result->outcome, result->detail);
+    if (result->point) *report.mutable_point() = *result->point;
+    for (const v1::Artifact& artifact : result->artifacts) *report.add_artifacts() = artifact;
+    link_->SendResult(std::move(report));
+  }
+
+  // Ends the whole MPI job at once: after a hung collective no rank can be trusted to come along. What was running goes
+  // back to the queue, if rank 0 can still say so.
+  [[noreturn]] void AbandonGroup(const absl::Status& status) {
+    const std::string text = fmt::format("HUNG: {}", std::string(status.message()));
+    spdlog::critical("{}", text);
+    if (link_ != nullptr && link_->has_attempt()) {
+      link_->SendResult(ResultOf(link_->cancelled() ? v1::STOPPED : v1::LOST, text));
+      link_->Flush(kLastWordsMs);
+    }
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    std::abort();
+  }
+
+  static constexpr auto kRollCallInterval = std::chrono::seconds(5);
+  static constexpr int64_t kLastWordsMs = 3'000;
+
+  const Flags& flags_;
+  Communicator& communicator_;
+  CoordinatorLink* const link_;  // On rank 0 only.
+};
 
 // An assignment may have crossed our wish to end: it goes back to the queue at once.
 void HandBackAssignments(CoordinatorLink& link) {
   while (link.NextAssignment(/*wait_ms=*/0))
-    link.SendResult(v1::PREEMPTED, "the worker group was asked to end before it started", nullptr);
+    link.SendResult(ResultOf(v1::PREEMPTED, "the worker group was asked to end before it started"));
 }
 
-int Serve(const Flags& flags, Communicator& communicator) {
-  std::unique_ptr<CoordinatorLink> link;
-  if (communicator.rank() == 0)
-    link = std::make_unique<CoordinatorLink>(flags.coordinator, MakeHello(flags, communicator.size()));
-  for (;;) {
-    std::string bytes = link ? WaitForWork(*link) : "";
-    if (absl::Status status = communicator.BroadcastFromRoot(&bytes, "assignment"); !status.ok()) AbandonGroup(status);
-    if (bytes.empty()) break;
-    v1::Assign assignment;
-    assignment.ParseFromString(bytes);
-    std::optional<LinkObserver> observer;
-    if (link) observer.emplace(*link, assignment.job_id());
-    RunOptions options{.work_dir = flags.work_dir, .observer = observer ? &*observer : nullptr};
-    absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator, options);
-    if (result.status().code() == absl::StatusCode::kDeadlineExceeded) AbandonGroup(result.status());
-    if (link) ReportOutcome(result, *observer, *link);
-    ReturnFreedMemory();
-  }
-  if (link) HandBackAssignments(*link);
-  if (link && !link->Flush(/*wait_ms=*/5'000))
+void Goodbye(CoordinatorLink& link) {
+  HandBackAssignments(link);
+  if (!link.Flush(/*wait_ms=*/5'000))
     spdlog::warn("the coordinator did not acknowledge the last records; it will count the attempt as lost");
-  return 0;
 }
 
 int Run(int argc, char** argv) {
@@ -165,8 +220,10 @@ int Run(int argc, char** argv) {
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
+  std::unique_ptr<CoordinatorLink> link;  // On rank 0 only; made when the group's size is known.
   std::unique_ptr<Communicator> communicator =
-      MakeMpiCommunicator(static_cast<int64_t>(flags.hang_timeout_seconds * 1000), terminating);
+      MakeMpiCommunicator(static_cast<int64_t>(flags.hang_timeout_seconds * 1000),
+                          [&link] { return terminating || (link != nullptr && link->cancelled()); });
   spdlog::set_pattern(fmt::format("%Y-%m-%d %H:%M:%S.%e rank {} %^%l%$ %v", communicator->rank()));
   struct sigaction action {};
   action.sa_handler = [](int) { terminating = true; };
@@ -177,9 +234,13 @@ int Run(int argc, char** argv) {
   int ranks_on_node = 1;
   MPI_Comm_size(node, &ranks_on_node);
   UseComputeThreads(ranks_on_node);
-  int status = Serve(flags, *communicator);
+  if (communicator->rank() == 0)
+    link = std::make_unique<CoordinatorLink>(flags.coordinator, MakeHello(flags, communicator->size()));
+  Server(flags, *communicator, link.get()).Serve();
+  if (link) Goodbye(*link);
+  link.reset();
   MPI_Finalize();
-  return status;
+  return 0;
 }
 
 }  // namespace

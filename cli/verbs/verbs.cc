@@ -25,6 +25,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddEvalVerb(app, session);
   AddExportVerb(app, session);
   AddFrontierVerb(app, session);
+  AddArtifactVerb(app, session);
   AddWorkerVerb(app, session);
   AddDoctorVerb(app, session);
   AddCompletionVerb(app, session);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/artifact_files.h"
 #include "common/printable.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/grpc_status.h"
@@ -26,6 +27,20 @@ v1::CoordinatorMessage RefusedMessage(const std::string& reason) {
 
 bool IsRecord(const v1::WorkerMessage& message) {
   return !message.has_hello() && !message.has_heartbeat() && message.kind_case() != v1::WorkerMessage::KIND_NOT_SET;
+}
+
+// A path is given for people to look at; where a job's artifacts lie is not the worker's choice.
+absl::Status CheckArtifact(const v1::Artifact& artifact, const std::string& job_id) {
+  RETURN_IF_ERROR(CheckPlainName(artifact.name()));
+  for (const v1::Artifact::File& file : artifact.files()) RETURN_IF_ERROR(CheckRelativePath(file.name()));
+  if (artifact.path() == fmt::format("jobs/{}/artifacts/{}", job_id, artifact.name())) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("artifact '{}' does not lie in jobs/{}/artifacts", artifact.name(), job_id));
+}
+
+absl::Status CheckArtifacts(const v1::AttemptResult& result) {
+  for (const v1::Artifact& artifact : result.artifacts()) RETURN_IF_ERROR(CheckArtifact(artifact, result.job_id()));
+  return absl::OkStatus();
 }
 
 bool IsStale(const absl::Status& status) { return absl::IsFailedPrecondition(status) || absl::IsNotFound(status); }
@@ -58,16 +73,24 @@ v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point) {
   ended.set_outcome(result.outcome());
   const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
                              result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED ||
-                             result.outcome() == v1::NO_ROOM;
+                             result.outcome() == v1::NO_ROOM || result.outcome() == v1::LOST;
   if (!known_outcome) {
     ended.set_outcome(v1::ERROR);
     ended.set_detail(fmt::format("the worker sent outcome {}: {}", result.outcome(), ended.detail()));
   }
-  if (result.outcome() != v1::COMPLETED || (!wants_point && !result.has_point())) return ended;
+  if (result.outcome() != v1::COMPLETED) return ended;
+  if (const absl::Status status = CheckArtifacts(result); !status.ok()) {
+    ended.set_outcome(v1::ERROR);
+    ended.set_detail(fmt::format("the worker sent an artifact that is refused: {}", std::string(status.message())));
+    return ended;
+  }
+  *ended.mutable_artifacts() = result.artifacts();
+  if (!wants_point && !result.has_point()) return ended;
   if (const absl::Status status = CheckFrontierPoint(result.point()); status.ok()) {
     *ended.mutable_point() = result.point();
   } else {
     ended.set_outcome(v1::ERROR);
+    ended.clear_artifacts();
     const bool finite = result.point().has_loss() && std::isfinite(result.point().loss());
     ended.set_detail(fmt::format("{}the worker's result is refused: {}",
                                  finite ? "" : "NONFINITE: ", std::string(status.message())));
@@ -270,6 +293,7 @@ absl::Status WorkerGateway::CommitCheckpoint(const Sender& sender, const v1::Che
     recorded.set_job_id(checkpoint.job_id());
     recorded.set_epoch(checkpoint.epoch());
     *recorded.mutable_checkpoint() = checkpoint.checkpoint();
+    recorded.set_resumed(checkpoint.resumed());
     return event;
   });
 }
@@ -292,7 +316,7 @@ absl::Status WorkerGateway::CommitResult(const Sender& sender, const v1::Attempt
     // After the end of a stale attempt the group may have missed the assignment that came meanwhile: Reconcile sends
     // it again, and a worker that is at it already takes no notice.
     group.known.reset();
-    group.leaving = result.outcome() == v1::PREEMPTED;
+    group.leaving = result.outcome() == v1::PREEMPTED || result.outcome() == v1::LOST;
   });
   journal_->changes().Notify();
   return status;

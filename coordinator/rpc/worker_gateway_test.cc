@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker protocol over real streams: leases, reattachment, stale epochs, duplicates.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -76,6 +77,67 @@ TEST_F(WorkerGatewayTest, AssignedJobRunsToItsEndAndLeavesItsPoint) {
   EXPECT_EQ(ended.state(), v1::SUCCEEDED);
   EXPECT_EQ(ended.point_id(), "point-1");
   EXPECT_EQ(ended.last_checkpoint().step(), 50);
+}
+
+v1::WorkerMessage ResultWithArtifact(const v1::Assign& assign, const std::string& name, const std::string& path,
+                                     const std::string& file) {
+  v1::WorkerMessage message = ResultMessage(assign, v1::COMPLETED);
+  v1::Artifact* artifact = message.mutable_result()->add_artifacts();
+  artifact->set_name(name);
+  artifact->set_path(path);
+  artifact->add_files()->set_name(file);
+  return message;
+}
+
+TEST_F(WorkerGatewayTest, ACompletedJobListsItsArtifacts) {
+  auto worker = Attach("a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = worker->ExpectAssign();
+  worker->ExpectAck(worker->Send(ResultWithArtifact(assign, "model", "jobs/job-1/artifacts/model", "config.json")));
+  const v1::Job job = GetJob("run");
+  EXPECT_EQ(job.state(), v1::SUCCEEDED);
+  ASSERT_EQ(job.artifacts_size(), 1);
+  EXPECT_EQ(job.artifacts(0).files(0).name(), "config.json");
+}
+
+TEST_F(WorkerGatewayTest, AnArtifactThatLeadsElsewhereFailsTheJobAndIsNotListed) {
+  auto worker = Attach("a", "a1");
+  const std::string good = "jobs/job-{}/artifacts/model";
+  const std::string nul("a\0b", 3);
+  int number = 0;
+  for (const auto& [name, path, file] : {std::tuple{std::string("../model"), good, std::string("config.json")},
+                                         {"model", "/etc", "passwd"},
+                                         {"model", "jobs/job-{}/artifacts/../../../x", "config.json"},
+                                         {"model", good, "../../config.json"},
+                                         {"model", good, "/etc/passwd"},
+                                         {"model", good, nul},
+                                         {nul, good, "config.json"},
+                                         {"", good, "config.json"},
+                                         {"model", good, "\x1b[31m"},
+                                         {"model", "jobs/job-99/artifacts/model", "config.json"}}) {
+    SubmitJob(MakeRecipe());
+    const v1::Assign assign = worker->ExpectAssign();
+    ++number;
+    worker->ExpectAck(worker->Send(ResultWithArtifact(assign, name, fmt::format(fmt::runtime(path), number), file)));
+    const v1::Job job = GetJob(assign.job_id());
+    EXPECT_EQ(job.state(), v1::FAILED) << name << " " << path << " " << file;
+    EXPECT_EQ(job.artifacts_size(), 0);
+    EXPECT_EQ(job.point_id(), "");
+    EXPECT_THAT(job.reason(), HasSubstr("an artifact that is refused"));
+    EXPECT_EQ(job.reason().find('\x1b'), std::string::npos);
+  }
+}
+
+TEST_F(WorkerGatewayTest, AGroupThatSaysThatItHangsGetsNoNewJobAndItsJobWaitsAgain) {
+  auto worker = Attach("a", "a1");
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = worker->ExpectAssign();
+  worker->ExpectAck(worker->Send(ResultMessage(assign, v1::LOST)));
+  EXPECT_TRUE(WaitUntil([&] { return GetJob("run").state() == v1::QUEUED; }));
+  const v1::Job job = GetJob("run");
+  EXPECT_EQ(job.restarts(), 1);
+  EXPECT_EQ(job.attempts(0).detail(), "as told");
+  EXPECT_FALSE(worker->Has(v1::CoordinatorMessage::kAssign));
 }
 
 TEST_F(WorkerGatewayTest, DuplicatedRecordsCountOnce) {

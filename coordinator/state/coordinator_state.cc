@@ -24,6 +24,12 @@ void ForgetNoRoom(v1::Job& job) {
   job.clear_not_before_unix_ms();
 }
 
+std::string RunsOn(const v1::Attempt& attempt) {
+  if (attempt.epoch() == 1) return fmt::format("runs on group '{}'", attempt.group_id());
+  return fmt::format("runs on group '{}', attempt {} from step {}", attempt.group_id(), attempt.epoch(),
+                     attempt.resumed_from_step());
+}
+
 }  // namespace
 
 bool IsTerminal(v1::JobState state) { return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED; }
@@ -101,18 +107,17 @@ void CoordinatorState::ApplyStarted(const v1::AttemptStarted& started, Change& c
   attempt.set_resumed_from_step(job.last_checkpoint().step());
   if (job.start_unix_ms() == 0) job.set_start_unix_ms(attempt.start_unix_ms());
   job.clear_not_before_unix_ms();
-  std::string reason = fmt::format("runs on group '{}'", started.group_id());
-  if (started.epoch() > 1) {
-    reason += fmt::format(", attempt {} from step {}", started.epoch(), attempt.resumed_from_step());
-  }
-  SetState(job, v1::RUNNING, reason, change);
+  SetState(job, v1::RUNNING, RunsOn(attempt), change);
   job_on_group_[started.group_id()] = job.id();
 }
 
 void CoordinatorState::ApplyCheckpoint(const v1::CheckpointRecorded& recorded) {
   v1::Job& job = *MutableJob(recorded.job_id());
   *job.mutable_last_checkpoint() = recorded.checkpoint();
-  ForgetNoRoom(job);
+  if (!recorded.resumed()) return ForgetNoRoom(job);
+  v1::Attempt& attempt = *job.mutable_attempts()->rbegin();
+  attempt.set_resumed_from_step(recorded.checkpoint().step());
+  job.set_reason(RunsOn(attempt));
 }
 
 void CoordinatorState::ApplyEnded(const v1::AttemptEnded& ended, Change& change) {
@@ -121,6 +126,7 @@ void CoordinatorState::ApplyEnded(const v1::AttemptEnded& ended, Change& change)
   switch (ended.outcome()) {
     case v1::COMPLETED:
       if (ended.has_point()) RecordPoint(job, ended.point());
+      *job.mutable_artifacts() = ended.artifacts();
       SetState(job, v1::SUCCEEDED, "trained to the end", change);
       break;
     case v1::STOPPED:

@@ -58,6 +58,36 @@ TEST_F(CoordinatorStateTest, LostAttemptQueuesAgainFromItsCheckpointUntilRestart
   EXPECT_THAT(Job(1).reason(), HasSubstr("ridgeline retry job-1"));
 }
 
+TEST_F(CoordinatorStateTest, TheStepIsTheOneThatTheAttemptReallyResumedFrom) {
+  feeder_.Apply(Submitted({MakeJob(1)}));
+  feeder_.Apply(Started("job-1", 1, "a"));
+  feeder_.Apply(Checkpointed("job-1", 1, 40));
+  feeder_.Apply(Checkpointed("job-1", 1, 60));
+  feeder_.Apply(Ended("job-1", 1, v1::LOST));
+  feeder_.Apply(Started("job-1", 2, "a"));
+  EXPECT_EQ(Job(1).attempts(1).resumed_from_step(), 60);
+  v1::Event resumed = Checkpointed("job-1", 2, 40);
+  resumed.mutable_checkpoint_recorded()->set_resumed(true);
+  feeder_.Apply(resumed);
+  EXPECT_EQ(Job(1).attempts(1).resumed_from_step(), 40);
+  EXPECT_EQ(Job(1).last_checkpoint().step(), 40);
+  EXPECT_EQ(Job(1).reason(), "runs on group 'a', attempt 2 from step 40");
+}
+
+TEST_F(CoordinatorStateTest, OnlyACompletedAttemptLeavesArtifacts) {
+  feeder_.Apply(Submitted({MakeJob(1)}));
+  feeder_.Apply(Started("job-1", 1, "a"));
+  v1::Event lost = Ended("job-1", 1, v1::LOST), completed = Ended("job-1", 2, v1::COMPLETED);
+  for (v1::Event* event : {&lost, &completed})
+    event->mutable_attempt_ended()->add_artifacts()->set_name(event == &lost ? "early" : "model");
+  feeder_.Apply(lost);
+  EXPECT_EQ(Job(1).artifacts_size(), 0);
+  feeder_.Apply(Started("job-1", 2, "a"));
+  feeder_.Apply(completed);
+  ASSERT_EQ(Job(1).artifacts_size(), 1);
+  EXPECT_EQ(Job(1).artifacts(0).name(), "model");
+}
+
 TEST_F(CoordinatorStateTest, PreemptionChargesNoRestart) {
   feeder_.Apply(Submitted({MakeJob(1, "run", 1, /*max_restarts=*/0)}));
   for (int i = 0; i < 5; ++i) RunOnce("job-1", v1::PREEMPTED);

@@ -11,32 +11,15 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from process_test import BIN, ProcessTest, main  # noqa: E402
+from process_test import ProcessTest, main  # noqa: E402
 from ridgeline_stack import RECIPE  # noqa: E402
 
 STEPS = 400
 
 
-def ranks_of(stack):
-    """Process ids of the stack's worker ranks, by rank."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            items = (entry / "environ").read_text().split("\0")
-            environment = dict(item.split("=", 1) for item in items if "=" in item)
-            program = os.readlink(entry / "exe")
-        except (OSError, ValueError):
-            continue
-        if program.endswith("/ridgeline-worker") and environment.get("RIDGELINE_STATE") == stack.env["RIDGELINE_STATE"]:
-            found[int(environment["OMPI_COMM_WORLD_RANK"])] = int(entry.name)
-    return found
-
-
 def wait_until_no_rank_is_left(stack, seconds=60):
     deadline = time.monotonic() + seconds
-    while left := ranks_of(stack):
+    while left := stack.ranks_of():
         if time.monotonic() > deadline:
             raise AssertionError(f"ranks are left: {left}")
         time.sleep(0.1)
@@ -77,26 +60,26 @@ class Recovery(ProcessTest):
 
     def test_AKilledRankResumesToTheSameFigures(self):
         def kill(stack):
-            os.kill(ranks_of(stack)[1], signal.SIGKILL)
+            os.kill(stack.ranks_of()[1], signal.SIGKILL)
         self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
 
     def test_AKilledRankZeroResumesToTheSameFigures(self):
         def kill(stack):
-            os.kill(ranks_of(stack)[0], signal.SIGKILL)
+            os.kill(stack.ranks_of()[0], signal.SIGKILL)
         self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
 
     def test_CoordinatorAndRankKilledTogetherStillEndWell(self):
         def kill(stack):
             pid = json.loads((stack.folder / "state" / "coordinator.json").read_text())["pid"]
             os.kill(pid, signal.SIGKILL)
-            os.kill(ranks_of(stack)[1], signal.SIGKILL)
+            os.kill(stack.ranks_of()[1], signal.SIGKILL)
         self.assertEqual(self.disturbed(kill, restarts=1), self.undisturbed())
 
     def test_SigtermCommitsACheckpointAndChargesNoRestart(self):
         stack = self.start(ranks=2)
         job = stack.submit("job", STEPS)
         stack.wait_for(job, lambda j: step_of(j) >= 30, "thirty steps")
-        for pid in ranks_of(stack).values():
+        for pid in stack.ranks_of().values():
             os.kill(pid, signal.SIGTERM)
         done = self.run_cli(stack, "wait", job)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -126,6 +109,24 @@ class Recovery(ProcessTest):
         stack.wait_for(job, lambda j: len(j["attempts"]) >= 2 and step_of(j) >= 20, "a second attempt")
         self.assertEqual(int(stack.job(job).get("restarts", 0)), 0)
 
+    def test_ADamagedCheckpointIsPassedOverAndToldAndTheStepIsTheOneItResumedFrom(self):
+        stack = self.start(ranks=2)
+        job = stack.submit("job", STEPS)
+        stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 60, "three checkpoints")
+        stack.ridgeline("down")
+        folder = stack.folder / "state" / "work" / "jobs" / job / "checkpoints"
+        newest, older = sorted(folder.glob("step-????????"), reverse=True)[:2]
+        weights = newest / "state.safetensors"
+        os.truncate(weights, weights.stat().st_size // 2)
+        stack.ridgeline("up", "--ranks", "2", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+        done = self.run_cli(stack, "wait", job, "--timeout", "120s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        expected = int(older.name.removeprefix("step-"))
+        self.assertEqual(int(stack.job(job)["attempts"][-1]["resumed_from_step"]), expected)
+        logs = stack.ridgeline("logs", job)
+        self.assertIn("passed over", logs)
+        self.assertIn(newest.name, logs)
+
     def tearDown(self):
         self.doCleanups()  # Ends groups and unmounts disks before the folder is removed.
         super().tearDown()
@@ -143,11 +144,7 @@ class Recovery(ProcessTest):
 
     def group_on(self, stack, small):
         """A worker group of one rank whose work folder is on the small disk; ended before the disk is unmounted."""
-        env = dict(stack.env, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
-        worker = subprocess.Popen(["mpirun", "-n", "1", "--oversubscribe", "--bind-to", "none",
-                                   BIN / "ridgeline-worker", "--coordinator", stack.address, "--group", "tiny",
-                                   "--work-dir", small / "work"],
-                                  env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        worker = stack.start_group("tiny", 1, small / "work", stderr=subprocess.DEVNULL)
 
         def end():
             worker.terminate()

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import unittest
@@ -54,6 +55,21 @@ class SmallModel(ModelTest):
 
     def import_small(self):
         return self.run_program("model", "import", self.model, "--name", "small")
+
+    def test_WeightsThatAreNoNumbersAreNamedAndNothingIsMadeOfThem(self):
+        weights = self.model / "model.safetensors"
+        data = bytearray(weights.read_bytes())
+        for bad in (math.nan, math.inf):
+            data[-4:] = struct.pack("<f", bad)
+            weights.write_bytes(data)
+            out = self.folder / "out"
+            for verb in (["eval", "--text", self.text, "--tokenizer", self.folder / "letters"],
+                         ["generate", "--prompt", "the fox ", "--tokenizer", self.folder / "letters"],
+                         ["export", "--out", out]):
+                done = self.run_program(verb[0], "--model", self.model, *verb[1:], code=1)
+                self.assertEqual(done.stdout, "")
+                self.assertRegex(done.stderr, r"NONFINITE: .*hf: 1 of the \d+ numbers of tensor '[a-z0-9_.]+'")
+                self.assertFalse(out.exists())
 
     def test_AnImportedFolderIsListedAndInspected(self):
         self.import_small()

@@ -56,10 +56,11 @@ class Stack:
         text.write_text("".join(f"{i} bottles of beer on the wall, {i * 7 % 100} more to fall.\n" for i in range(400)))
         self.ridgeline("data", "prepare", "--text", str(text), "--out", str(self.dataset))
 
-    def submit(self, name, steps):
-        """The new job's id."""
+    def submit(self, name, steps, more="", model=True):
+        """The new job's id. `more` are further lines of its recipe; they hold the model where `model` is false."""
         recipe = self.folder / f"{name}.yaml"
-        recipe.write_text(RECIPE.format(name=name, dataset=self.dataset, steps=steps))
+        lines = RECIPE.format(name=name, dataset=self.dataset, steps=steps).splitlines(keepends=True)
+        recipe.write_text("".join(line for line in lines if model or not line.startswith("model:")) + more)
         return self.ridgeline("submit", "-f", str(recipe), "-o", "name").strip().splitlines()[-1].split("/")[-1]
 
     def job(self, job_id):
@@ -76,3 +77,41 @@ class Stack:
                 raise RuntimeError(f"{job_id} never came to: {what}; it is {json.dumps(job, indent=1)}\n"
                                    f"{self.ridgeline('logs', job_id, check=False)}")
             time.sleep(0.2)
+
+    def start_group(self, name, ranks, work_dir, *flags, places=None, **popen):
+        """A worker group beside the stack's own: the mpirun process, which the caller ends. `places` maps each rank to
+        the folder that it starts in."""
+        env = dict(self.env, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+        worker = [self.bin_dir / "ridgeline-worker", "--coordinator", self.address, "--group", name, "--work-dir",
+                  work_dir, *flags]
+        command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *worker]
+        if places:
+            command = ["mpirun", "--oversubscribe", "--bind-to", "none"]
+            for rank in range(ranks):
+                command += [*([":"] if rank else []), "-n", "1", "-wdir", places[rank], *worker]
+        return subprocess.Popen(command, env=env, **{"stdout": subprocess.DEVNULL, **popen})
+
+    def wait_for_workers(self, count, seconds=120):
+        """Returns once that many groups are attached."""
+        deadline = time.monotonic() + seconds
+        while len(json.loads(self.ridgeline("worker", "list", "-o", "json")).get("groups", [])) < count:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the worker group never attached")
+            time.sleep(0.2)
+
+    def ranks_of(self):
+        """Process ids of the worker ranks of this stack, by rank."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                pairs = (item.split("=", 1) for item in (entry / "environ").read_text().split("\0") if "=" in item)
+                environment = dict(pairs)
+                program = os.readlink(entry / "exe")
+            except (OSError, ValueError):
+                continue
+            is_worker = program.endswith("/ridgeline-worker")
+            if is_worker and environment.get("RIDGELINE_STATE") == self.env["RIDGELINE_STATE"]:
+                found[int(environment["OMPI_COMM_WORLD_RANK"])] = int(entry.name)
+        return found

@@ -2,8 +2,8 @@
 // What a rank can do with the others of its group. Injected everywhere, never global.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,7 +14,8 @@
 namespace ridgeline {
 
 // Every rank calls the same collectives in the same order, from one thread. A collective that does not end within the
-// time-out is DEADLINE_EXCEEDED with the rank and the collective's name; the group is then unusable.
+// time-out is DEADLINE_EXCEEDED with its name (`what`) and, where they can be told, the ranks that hang; the group is
+// then unusable.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -25,15 +26,21 @@ class Communicator {
   virtual absl::Status AllReduceSum(std::span<float> values, const char* what) = 0;
   virtual absl::Status AllReduceSum(std::span<double> values, const char* what) = 0;
 
-  // Rank 0's bytes on every rank. Waits politely (without spinning) and without time-out: it is how idle ranks wait.
+  // Rank 0's bytes on every rank.
   virtual absl::Status BroadcastFromRoot(std::string* bytes, const char* what) = 0;
 
-  virtual absl::Status Barrier(const char* what) = 0;
+  // The same, where the others wait politely (without spinning) and without time-out until rank 0 comes: it is how idle
+  // ranks wait. Rank 0 itself may be done before they have come.
+  virtual absl::Status AwaitRoot(std::string* bytes, const char* what) = 0;
+
+  // Every rank's bytes, by rank, on rank 0; empty on the others.
+  virtual absl::Status GatherToRoot(const std::string& bytes, std::vector<std::string>* by_rank, const char* what) = 0;
 };
 
 // The ranks of this MPI job. REQUIRES: MPI is initialized; calls come from the thread that initialized it.
-// Once `terminating` is true, collectives end within half a minute: the others may be gone already.
-std::unique_ptr<Communicator> MakeMpiCommunicator(int64_t timeout_ms, const std::atomic<bool>& terminating);
+// While `hurry` says true, collectives end within half a minute: the group is asked to end, and the others may be gone
+// already, or its attempt is cancelled. It is asked often and must not block.
+std::unique_ptr<Communicator> MakeMpiCommunicator(int64_t timeout_ms, std::function<bool()> hurry);
 
 // `size` ranks inside one process, each to be used by its own thread: the plain twin for tests.
 std::vector<std::unique_ptr<Communicator>> MakeFakeCommunicators(int size);

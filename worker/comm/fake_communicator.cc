@@ -32,7 +32,14 @@ class FakeCommunicator : public Communicator {
     return absl::OkStatus();
   }
 
-  absl::Status Barrier(const char*) override {
+  absl::Status AwaitRoot(std::string* bytes, const char* what) override { return BroadcastFromRoot(bytes, what); }
+
+  absl::Status GatherToRoot(const std::string& bytes, std::vector<std::string>* by_rank, const char*) override {
+    Publish(bytes.data(), bytes.size());
+    by_rank->clear();
+    if (rank_ == 0)
+      for (const std::vector<char>& published : meeting_->published)
+        by_rank->emplace_back(published.data(), published.size());
     meeting_->gate.arrive_and_wait();
     return absl::OkStatus();
   }

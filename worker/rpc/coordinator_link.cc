@@ -2,11 +2,11 @@
 #include "worker/rpc/coordinator_link.h"
 
 #include <grpcpp/grpcpp.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include "common/memory.h"
 #include "common/utf8.h"
 #include "spdlog/spdlog.h"
 
@@ -15,19 +15,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kMaxDroppableRecords = 20'000;
-constexpr int kMaxBatch = 200;
-constexpr auto kBatchInterval = milliseconds(200);
 constexpr auto kConnectWait = milliseconds(500);
 constexpr auto kGoodbyeWait = milliseconds(1'000);
-constexpr auto kFirstBackoff = milliseconds(100);
-constexpr auto kLongestBackoff = milliseconds(3'000);
-
-int64_t ResidentBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * int64_t{1024};
-}
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -41,9 +30,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 
 }  // namespace
 
-CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello)
+CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello, const LinkOptions& options)
     : address_(address),
       hello_(hello),
+      options_(options),
       channel_(MakeChannel(address)),
       stub_(v1::WorkerGateway::NewStub(channel_)),
       thread_([this] { ConnectForever(); }) {}
@@ -67,42 +57,47 @@ std::optional<v1::Assign> CoordinatorLink::NextAssignment(int64_t wait_ms) {
 
 void CoordinatorLink::SendMetrics(const v1::MetricPoint& point) {
   std::lock_guard lock(mutex_);
+  if (job_id_.empty()) return;
   *metrics_.add_points() = point;
-  if (metrics_.points_size() >= kMaxBatch) MoveBatchesToSpool();
+  if (metrics_.points_size() >= options_.max_batch) MoveBatchesToSpool();
 }
 
 void CoordinatorLink::SendLog(const v1::LogLine& line) {
   std::lock_guard lock(mutex_);
-  *logs_.add_lines() = line;
-  logs_.mutable_lines(logs_.lines_size() - 1)->set_text(ToValidUtf8(line.text()));
-  if (logs_.lines_size() >= kMaxBatch) MoveBatchesToSpool();
+  if (job_id_.empty()) return;
+  v1::LogLine* added = logs_.add_lines();
+  *added = line;
+  added->set_text(ToValidUtf8(line.text()));
+  if (logs_.lines_size() >= options_.max_batch) MoveBatchesToSpool();
 }
 
-void CoordinatorLink::SendCheckpoint(const v1::Checkpoint& checkpoint) {
+void CoordinatorLink::SendCheckpoint(const v1::CheckpointCommitted& checkpoint) {
   std::lock_guard lock(mutex_);
   v1::WorkerMessage message;
+  *message.mutable_checkpoint() = checkpoint;
   message.mutable_checkpoint()->set_job_id(job_id_);
   message.mutable_checkpoint()->set_epoch(epoch_);
-  *message.mutable_checkpoint()->mutable_checkpoint() = checkpoint;
   AddToSpool(std::move(message), /*may_drop=*/false);
   changed_.notify_all();
 }
 
-void CoordinatorLink::SendResult(v1::AttemptOutcome outcome, const std::string& detail,
-                                 const v1::FrontierPoint* point) {
+void CoordinatorLink::SendResult(v1::AttemptResult result) {
   std::lock_guard lock(mutex_);
   MoveBatchesToSpool();
+  result.set_job_id(job_id_);
+  result.set_epoch(epoch_);
+  result.set_detail(ToValidUtf8(result.detail()));
   v1::WorkerMessage message;
-  v1::AttemptResult* result = message.mutable_result();
-  result->set_job_id(job_id_);
-  result->set_epoch(epoch_);
-  result->set_outcome(outcome);
-  result->set_detail(ToValidUtf8(detail));
-  if (point != nullptr) *result->mutable_point() = *point;
+  *message.mutable_result() = std::move(result);
   AddToSpool(std::move(message), /*may_drop=*/false);
   job_id_.clear();
   epoch_ = 0;
   changed_.notify_all();
+}
+
+bool CoordinatorLink::has_attempt() {
+  std::lock_guard lock(mutex_);
+  return !job_id_.empty();
 }
 
 bool CoordinatorLink::Flush(int64_t wait_ms) {
@@ -112,14 +107,12 @@ bool CoordinatorLink::Flush(int64_t wait_ms) {
   return changed_.wait_for(lock, milliseconds(wait_ms), [this] { return spool_.empty(); });
 }
 
-// REQUIRES: mutex_ is held.
 void CoordinatorLink::MoveBatchesToSpool() {
   if (metrics_.points_size() > 0) {
     v1::WorkerMessage message;
     metrics_.set_job_id(job_id_);
     metrics_.set_epoch(epoch_);
     message.mutable_metrics()->Swap(&metrics_);
-    metrics_.Clear();
     AddToSpool(std::move(message), /*may_drop=*/true);
   }
   if (logs_.lines_size() > 0) {
@@ -127,14 +120,12 @@ void CoordinatorLink::MoveBatchesToSpool() {
     logs_.set_job_id(job_id_);
     logs_.set_epoch(epoch_);
     message.mutable_logs()->Swap(&logs_);
-    logs_.Clear();
     AddToSpool(std::move(message), /*may_drop=*/true);
   }
 }
 
-// REQUIRES: mutex_ is held.
 void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
-  if (spool_.size() >= kMaxDroppableRecords && may_drop) {
+  if (spool_.size() >= options_.max_records && may_drop) {
     auto oldest = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return entry.second.may_drop; });
     if (oldest != spool_.end()) spool_.erase(oldest);
   }
@@ -143,14 +134,14 @@ void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
 }
 
 void CoordinatorLink::ConnectForever() {
-  milliseconds backoff = kFirstBackoff;
+  milliseconds backoff = options_.first_backoff;
   while (!closing_) {
-    const auto start = std::chrono::steady_clock::now();
+    const Clock::time_point start = Clock::now();
     RunOneConnection();
-    if (std::chrono::steady_clock::now() - start > kLongestBackoff) backoff = kFirstBackoff;
+    if (Clock::now() - start > options_.longest_backoff) backoff = options_.first_backoff;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, backoff, [this] { return closing_.load(); });
-    backoff = std::min(backoff * 2, kLongestBackoff);
+    backoff = std::min(backoff * 2, options_.longest_backoff);
   }
 }
 
@@ -164,46 +155,49 @@ void CoordinatorLink::RunOneConnection() {
     std::lock_guard lock(mutex_);
     context_ = &context;
   }
-  std::string why;
   if (Introduce(*stream)) {
     std::atomic<bool> broken{false};
     std::thread writer([&] { WriteUntilBroken(*stream, broken); });
     v1::CoordinatorMessage message;
     while (stream->Read(&message)) Handle(message);
     broken = true;
-    changed_.notify_all();
+    {
+      std::lock_guard lock(mutex_);  // The writer is about to wait, or waits.
+      changed_.notify_all();
+    }
     context.TryCancel();  // A writer stuck in Write returns.
     writer.join();
   }
-  grpc::Status status = stream->Finish();
+  const grpc::Status status = stream->Finish();
   {
     std::lock_guard lock(mutex_);
     context_ = nullptr;
     changed_.notify_all();
   }
-  if (!closing_) ReportConnected(false, status.error_message());
+  if (!closing_) ReportLost(status.error_message());
 }
 
 bool CoordinatorLink::Introduce(Stream& stream) {
   v1::WorkerMessage first;
-  *first.mutable_hello() = hello_;
   {
     std::lock_guard lock(mutex_);
-    ClaimAttempt(first.mutable_hello());
+    *first.mutable_hello() = HelloWithClaim();
   }
   v1::CoordinatorMessage answer;
-  if (!stream.Write(first) || !stream.Read(&answer)) return false;
+  return stream.Write(first) && stream.Read(&answer) && Welcomed(answer);
+}
+
+bool CoordinatorLink::Welcomed(const v1::CoordinatorMessage& answer) {
+  std::lock_guard lock(mutex_);
   if (answer.has_refused()) {
-    std::lock_guard lock(mutex_);
     if (!has_complained_)
       spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
     has_complained_ = true;
     cancelled_ = true;  // Whatever still runs here, somebody else has taken over.
     return false;
   }
-  std::lock_guard lock(mutex_);
   if (answer.has_welcome() && answer.welcome().heartbeat_interval_ms() > 0)
-    heartbeat_interval_ms_ = answer.welcome().heartbeat_interval_ms();
+    heartbeat_interval_ = milliseconds(answer.welcome().heartbeat_interval_ms());
   for (auto& [sequence, record] : spool_) record.sent = false;
   was_connected_ = true;
   has_complained_ = false;
@@ -211,47 +205,51 @@ bool CoordinatorLink::Introduce(Stream& stream) {
   return true;
 }
 
-// The attempt that still runs here, or one that has ended but whose result nobody has acknowledged yet.
-// REQUIRES: mutex_ is held.
-void CoordinatorLink::ClaimAttempt(v1::Hello* hello) const {
-  hello->set_job_id(job_id_);
-  hello->set_epoch(epoch_);
-  if (!job_id_.empty()) return;
+// Claims the attempt that still runs here, or one that has ended but whose result nobody has acknowledged yet.
+v1::Hello CoordinatorLink::HelloWithClaim() const {
+  v1::Hello hello = hello_;
+  hello.set_job_id(job_id_);
+  hello.set_epoch(epoch_);
+  if (!job_id_.empty()) return hello;
   for (const auto& [sequence, record] : spool_) {
     if (!record.message.has_result()) continue;
-    hello->set_job_id(record.message.result().job_id());
-    hello->set_epoch(record.message.result().epoch());
+    hello.set_job_id(record.message.result().job_id());
+    hello.set_epoch(record.message.result().epoch());
   }
+  return hello;
 }
 
 // Sends what is spooled in order, and a heartbeat whenever the interval has passed.
 void CoordinatorLink::WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken) {
-  auto next_heartbeat = std::chrono::steady_clock::now();
-  auto next_batch = next_heartbeat;
+  Clock::time_point next_heartbeat = Clock::now(), next_batch = next_heartbeat;
   while (!broken && !closing_) {
-    v1::WorkerMessage message;
-    {
-      std::unique_lock lock(mutex_);
-      const auto now = std::chrono::steady_clock::now();
-      if (now >= next_batch) {
-        MoveBatchesToSpool();
-        next_batch = now + kBatchInterval;
-      }
-      auto unsent = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return !entry.second.sent; });
-      if (now >= next_heartbeat) {
-        message.mutable_heartbeat()->set_memory_used_bytes(ResidentBytes());
-        next_heartbeat = now + milliseconds(heartbeat_interval_ms_);
-      } else if (unsent != spool_.end()) {
-        message = unsent->second.message;
-        unsent->second.sent = true;
-      } else {
-        changed_.wait_until(lock, std::min(next_heartbeat, next_batch));
-        continue;
-      }
-    }
-    if (!stream.Write(message)) return;
+    const std::optional<v1::WorkerMessage> message = NextMessage(&next_heartbeat, &next_batch);
+    if (message && !stream.Write(*message)) return;
   }
   if (closing_) stream.WritesDone();
+}
+
+std::optional<v1::WorkerMessage> CoordinatorLink::NextMessage(Clock::time_point* next_heartbeat,
+                                                              Clock::time_point* next_batch) {
+  std::unique_lock lock(mutex_);
+  const Clock::time_point now = Clock::now();
+  if (now >= *next_batch) {
+    MoveBatchesToSpool();
+    *next_batch = now + options_.batch_interval;
+  }
+  if (now >= *next_heartbeat) {
+    *next_heartbeat = now + heartbeat_interval_;
+    v1::WorkerMessage message;
+    message.mutable_heartbeat()->set_memory_used_bytes(ResidentBytes() + others_memory_bytes_);
+    return message;
+  }
+  auto unsent = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return !entry.second.sent; });
+  if (unsent != spool_.end()) {
+    unsent->second.sent = true;
+    return unsent->second.message;
+  }
+  changed_.wait_until(lock, std::min(*next_heartbeat, *next_batch));
+  return std::nullopt;
 }
 
 void CoordinatorLink::Handle(const v1::CoordinatorMessage& message) {
@@ -274,9 +272,9 @@ void CoordinatorLink::Handle(const v1::CoordinatorMessage& message) {
   changed_.notify_all();
 }
 
-void CoordinatorLink::ReportConnected(bool connected, const std::string& why) {
+void CoordinatorLink::ReportLost(const std::string& why) {
   std::lock_guard lock(mutex_);
-  if (connected || has_complained_) return;
+  if (has_complained_) return;
   has_complained_ = true;
   spdlog::warn("{} the coordinator at {} ({}); trying again until it answers", was_connected_ ? "lost" : "cannot reach",
                address_, why.empty() ? "the stream ended" : why);

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,23 +18,39 @@
 
 namespace ridgeline {
 
+struct LinkOptions {
+  size_t max_records = 20'000;  // In the spool; metrics and logs beyond that push out the oldest of their kind.
+  int max_batch = 200;          // Metric points or log lines in one record.
+  std::chrono::milliseconds batch_interval{200};
+  std::chrono::milliseconds first_backoff{100};
+  std::chrono::milliseconds longest_backoff{3'000};
+};
+
 // Thread-safe. Owns its threads; the destructor closes the stream and joins them.
 class CoordinatorLink {
  public:
   // `hello` says who the group is; job and epoch in it are filled in at each connect.
-  CoordinatorLink(const std::string& address, const v1::Hello& hello);
+  CoordinatorLink(const std::string& address, const v1::Hello& hello, const LinkOptions& options = {});
   ~CoordinatorLink();
   CoordinatorLink(const CoordinatorLink&) = delete;
   CoordinatorLink& operator=(const CoordinatorLink&) = delete;
 
-  // The next assignment, or nothing after wait_ms. The attempt is current until SendResult.
+  // The next assignment, or nothing after wait_ms. The attempt is current from its arrival until SendResult.
   std::optional<v1::Assign> NextAssignment(int64_t wait_ms);
 
-  // All about the current attempt. Metrics and log lines are batched; the oldest are dropped when the spool is full.
+  // All about the current attempt, whose job and epoch are filled in; without one, points and lines are dropped.
+  // Metrics and log lines are batched; the oldest are dropped when the spool is full.
   void SendMetrics(const v1::MetricPoint& point);
   void SendLog(const v1::LogLine& line);
-  void SendCheckpoint(const v1::Checkpoint& checkpoint);
-  void SendResult(v1::AttemptOutcome outcome, const std::string& detail, const v1::FrontierPoint* point);
+  void SendCheckpoint(const v1::CheckpointCommitted& checkpoint);
+  // Ends the current attempt.
+  void SendResult(v1::AttemptResult result);
+
+  // What the group's other ranks hold of memory, for heartbeats, which add this process's own.
+  void SetOthersMemory(int64_t bytes) { others_memory_bytes_ = bytes; }
+
+  // Whether there is a current attempt.
+  bool has_attempt();
 
   // True once the coordinator has cancelled the current attempt, or given its job to another group.
   bool cancelled() const { return cancelled_; }
@@ -44,28 +61,37 @@ class CoordinatorLink {
  private:
   using Stream = grpc::ClientReaderWriter<v1::WorkerMessage, v1::CoordinatorMessage>;
 
-  void ConnectForever();
-  void RunOneConnection();
-  bool Introduce(Stream& stream);
-  void ClaimAttempt(v1::Hello* hello) const;
-  void WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken);
-  void Handle(const v1::CoordinatorMessage& message);
-  void MoveBatchesToSpool();
-  void AddToSpool(v1::WorkerMessage message, bool may_drop);
-  void ReportConnected(bool connected, const std::string& why);
-
-  const std::string address_;
-  const v1::Hello hello_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::WorkerGateway::Stub> stub_;
-  std::atomic<bool> cancelled_{false};
-  std::atomic<bool> closing_{false};
-
   struct Record {
     v1::WorkerMessage message;
     bool may_drop = false;  // Metrics and logs, under pressure.
     bool sent = false;      // On the present connection.
   };
+
+  using Clock = std::chrono::steady_clock;  // Heartbeats go on when the wall clock jumps.
+
+  void ConnectForever();
+  void RunOneConnection();
+  bool Introduce(Stream& stream);
+  bool Welcomed(const v1::CoordinatorMessage& answer);
+  void WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken);
+  // What is to be written now; nothing after a wait.
+  std::optional<v1::WorkerMessage> NextMessage(Clock::time_point* next_heartbeat, Clock::time_point* next_batch);
+  void Handle(const v1::CoordinatorMessage& message);
+  void ReportLost(const std::string& why);
+
+  // REQUIRES: mutex_ is held.
+  v1::Hello HelloWithClaim() const;
+  void MoveBatchesToSpool();
+  void AddToSpool(v1::WorkerMessage message, bool may_drop);
+
+  const std::string address_;
+  const v1::Hello hello_;
+  const LinkOptions options_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::WorkerGateway::Stub> stub_;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> closing_{false};
+  std::atomic<int64_t> others_memory_bytes_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -77,7 +103,7 @@ class CoordinatorLink {
   std::optional<v1::Assign> waiting_assignment_;
   std::string job_id_;  // Of the current attempt; empty when idle.
   int64_t epoch_ = 0;
-  int64_t heartbeat_interval_ms_ = 1000;
+  std::chrono::milliseconds heartbeat_interval_{1'000};
   grpc::ClientContext* context_ = nullptr;  // Of the present connection.
   bool was_connected_ = false;
   bool has_complained_ = false;

@@ -62,12 +62,13 @@ uintmax_t BytesOfFile(const fs::path& path) {
   return error ? 0 : bytes;
 }
 
-std::string ManifestOf(const CheckpointState& state, int world_size, uintmax_t bytes, const std::string& sha256) {
+std::string ManifestOf(const CheckpointState& state, uintmax_t bytes, const std::string& sha256) {
   Json manifest = {{"format", kManifestFormat},
                    {"step", state.step},
                    {"job_id", state.job_id},
                    {"recipe_sha256", state.recipe_sha256},
-                   {"world_size", world_size},
+                   {"skipped_steps", state.skipped.total},
+                   {"skipped_in_a_row", state.skipped.in_a_row},
                    {"version", RIDGELINE_VERSION},
                    {"files", {{{"name", kStateFile}, {"bytes", bytes}, {"sha256", sha256}}}}};
   return manifest.dump(2) + "\n";
@@ -79,34 +80,37 @@ absl::Status Damaged(const std::string& folder, const std::string& what) {
 
 }  // namespace
 
-absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state, int world_size) {
+absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state) {
   const fs::path folder = fs::path(root) / fmt::format("step-{:08d}", state.step);
   const fs::path unfinished = fmt::format("{}{}{}", folder.string(), kUnfinished, state.epoch);
   RETURN_IF_ERROR(RemoveTree(unfinished));
   RETURN_IF_ERROR(MakeDirectories(unfinished.string()));
-  auto write = [&]() -> absl::StatusOr<std::string> {
+  auto write = [&]() -> absl::Status {
     const std::string file = (unfinished / kStateFile).string();
     RETURN_IF_ERROR(WriteSafetensors(file, state.tensors));
     ASSIGN_OR_RETURN(std::string sha256, Sha256HexOfFile(file));
-    std::string manifest = ManifestOf(state, world_size, BytesOfFile(file), sha256);
-    RETURN_IF_ERROR(WriteFileAtomically((unfinished / kManifestFile).string(), manifest));
-    return manifest;
+    return WriteFileAtomically((unfinished / kManifestFile).string(), ManifestOf(state, BytesOfFile(file), sha256));
   };
-  absl::StatusOr<std::string> manifest = write();
-  if (!manifest.ok()) {
+  if (const absl::Status written = write(); !written.ok()) {
     RemoveTree(unfinished).IgnoreError();
-    return manifest.status();
+    return written;
   }
   RETURN_IF_ERROR(RemoveTree(folder));
   std::error_code error;
   fs::rename(unfinished, folder, error);
   if (error) return ErrnoStatus(error.value(), fmt::format("naming {}", folder.string()));
   RETURN_IF_ERROR(SyncDirectory(root));
+  return DescribeCheckpoint(folder.string(), state.step);
+}
+
+absl::StatusOr<v1::Checkpoint> DescribeCheckpoint(const std::string& folder, int64_t step) {
+  ASSIGN_OR_RETURN(const std::string manifest,
+                   ReadFile((fs::path(folder) / kManifestFile).string(), kMaxManifestBytes));
   v1::Checkpoint checkpoint;
-  checkpoint.set_step(state.step);
-  checkpoint.set_path(folder.string());
-  checkpoint.set_bytes(static_cast<int64_t>(BytesOfFile(folder / kStateFile) + manifest->size()));
-  checkpoint.set_sha256(Sha256Hex(*manifest));
+  checkpoint.set_step(step);
+  checkpoint.set_path(folder);
+  checkpoint.set_bytes(static_cast<int64_t>(BytesOfFile(fs::path(folder) / kStateFile) + manifest.size()));
+  checkpoint.set_sha256(Sha256Hex(manifest));
   checkpoint.set_time_unix_ms(SystemClock().WallUnixMs());
   return checkpoint;
 }
@@ -122,6 +126,8 @@ absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
     state.step = manifest.at("step").get<int64_t>();
     state.job_id = manifest.at("job_id").get<std::string>();
     state.recipe_sha256 = manifest.at("recipe_sha256").get<std::string>();
+    state.skipped.total = manifest.value("skipped_steps", int64_t{0});  // Older versions wrote neither.
+    state.skipped.in_a_row = manifest.value("skipped_in_a_row", int64_t{0});
     sha256 = manifest.at("files").at(0).at("sha256").get<std::string>();
   } catch (const Json::exception& error) {
     return Damaged(folder, fmt::format("manifest.json is damaged: {}", error.what()));
@@ -133,16 +139,20 @@ absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
   return state;
 }
 
-absl::StatusOr<std::string> FindNewestCheckpoint(const std::string& root, const std::string& job_id,
-                                                 const std::string& recipe_sha256) {
-  std::string passed_over;
+FoundCheckpoint FindNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                     const std::string& recipe_sha256) {
+  FoundCheckpoint found;
   for (const fs::path& folder : CheckpointFolders(root)) {
     absl::StatusOr<CheckpointState> state = ReadCheckpoint(folder.string());
-    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) return folder.string();
-    passed_over += state.ok() ? fmt::format("; {} is of job {} or of another recipe", folder.string(), state->job_id)
-                              : fmt::format("; {}", std::string(state.status().message()));
+    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) {
+      found.folder = folder.string();
+      return found;
+    }
+    found.passed_over.push_back(
+        state.ok() ? fmt::format("{} is of job {} or of another recipe", folder.string(), state->job_id)
+                   : std::string(state.status().message()));
   }
-  return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}", root, passed_over));
+  return found;
 }
 
 absl::Status RemoveOldCheckpoints(const std::string& root, int keep, int64_t epoch) {

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/safetensors.h"
 #include "ridgeline/v1/job.pb.h"
+#include "worker/train/nonfinite.h"
 
 namespace ridgeline {
 
@@ -18,20 +20,28 @@ struct CheckpointState {
   int64_t epoch = 0;  // Of the attempt that writes; two never write into one unfinished folder.
   std::string job_id;
   std::string recipe_sha256;  // A checkpoint of another recipe is refused.
+  SkippedSteps skipped;
   SafetensorsFile tensors;
 };
 
 // Writes `root`/step-NNNNNNNN in one step of the file system; an older folder of that name is replaced.
 // RESOURCE_EXHAUSTED when the disk is full: nothing is listed that was not there before.
-absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state, int world_size);
+absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state);
 
 // Reads one folder; DATA_LOSS for anything that does not match its manifest.
 absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder);
 
-// Folder of the newest checkpoint under `root` that is whole and belongs to this job and recipe; NOT_FOUND lists why
-// each was passed over.
-absl::StatusOr<std::string> FindNewestCheckpoint(const std::string& root, const std::string& job_id,
-                                                 const std::string& recipe_sha256);
+// The newest checkpoint under a folder that is whole and belongs to a job and recipe.
+struct FoundCheckpoint {
+  std::string folder;                    // Empty if there is none.
+  std::vector<std::string> passed_over;  // Newer ones: each with its folder and what is wrong with it.
+};
+
+FoundCheckpoint FindNewestCheckpoint(const std::string& root, const std::string& job_id,
+                                     const std::string& recipe_sha256);
+
+// What people are told about the checkpoint in `folder`. REQUIRES: it was read before.
+absl::StatusOr<v1::Checkpoint> DescribeCheckpoint(const std::string& folder, int64_t step);
 
 // Keeps the newest `keep`, removes the others and what broken writes of attempts before `epoch` left.
 absl::Status RemoveOldCheckpoints(const std::string& root, int keep, int64_t epoch);

@@ -27,9 +27,7 @@ class CheckpointTest : public ::testing::Test {
     return state;
   }
   absl::StatusOr<CheckpointState> Newest() const {
-    absl::StatusOr<std::string> folder = FindNewestCheckpoint(root_, "job-1", "abc");
-    if (!folder.ok()) return folder.status();
-    return ReadCheckpoint(*folder);
+    return ReadCheckpoint(FindNewestCheckpoint(root_, "job-1", "abc").folder);
   }
   std::string FileAt(int64_t step, const std::string& name) const {
     return (fs::path(root_) / ("step-0000000" + std::to_string(step)) / name).string();
@@ -38,8 +36,8 @@ class CheckpointTest : public ::testing::Test {
 };
 
 TEST_F(CheckpointTest, TheNewestWholeCheckpointComesBack) {
-  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 2).ok());
-  v1::Checkpoint written = WriteCheckpoint(root_, StateAt(2), 2).value();
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1)).ok());
+  v1::Checkpoint written = WriteCheckpoint(root_, StateAt(2)).value();
   EXPECT_EQ(written.step(), 2);
   EXPECT_EQ(written.sha256().size(), 64u);
   CheckpointState state = Newest().value();
@@ -47,20 +45,31 @@ TEST_F(CheckpointTest, TheNewestWholeCheckpointComesBack) {
   EXPECT_TRUE(at::equal(state.tensors.tensors["w"], at::full({3}, 2.0)));
 }
 
+TEST_F(CheckpointTest, ItRemembersTheStepsThatWereSkipped) {
+  CheckpointState state = StateAt(7);
+  state.skipped = {.total = 5, .in_a_row = 3};
+  ASSERT_TRUE(WriteCheckpoint(root_, state).ok());
+  EXPECT_EQ(Newest().value().skipped.total, 5);
+  EXPECT_EQ(Newest().value().skipped.in_a_row, 3);
+}
+
 TEST_F(CheckpointTest, ADamagedCheckpointIsPassedOverForTheOneBefore) {
-  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 1).ok());
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1)).ok());
   for (const char* damage : {"state.safetensors", "manifest.json"}) {
-    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2), 1).ok());
+    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2)).ok());
     std::ofstream(FileAt(2, damage), std::ios::app) << "x";
     EXPECT_EQ(Newest().value().step, 1) << damage;
-    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2), 1).ok());
+    const FoundCheckpoint found = FindNewestCheckpoint(root_, "job-1", "abc");
+    ASSERT_EQ(found.passed_over.size(), 1u);
+    EXPECT_NE(found.passed_over[0].find("step-00000002"), std::string::npos) << found.passed_over[0];
+    ASSERT_TRUE(WriteCheckpoint(root_, StateAt(2)).ok());
     fs::remove(FileAt(2, damage));
     EXPECT_EQ(Newest().value().step, 1) << damage;
   }
 }
 
 TEST_F(CheckpointTest, AnUnfinishedWriteDoesNotExistAndIsCleanedUp) {
-  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1), 1).ok());
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1)).ok());
   fs::create_directories(fs::path(root_) / "step-00000002.unfinished.1");
   EXPECT_EQ(Newest().value().step, 1);
   ASSERT_TRUE(RemoveOldCheckpoints(root_, 1, /*epoch=*/2).ok());
@@ -76,14 +85,15 @@ TEST_F(CheckpointTest, AStaleAttemptLeavesTheNewOnesUnfinishedWriteAlone) {
 TEST_F(CheckpointTest, AnotherJobsOrRecipesCheckpointIsRefusedWithTheReason) {
   CheckpointState other = StateAt(3);
   other.job_id = "job-2";
-  ASSERT_TRUE(WriteCheckpoint(root_, other, 1).ok());
-  absl::Status status = Newest().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_NE(std::string(status.message()).find("job-2"), std::string::npos);
+  ASSERT_TRUE(WriteCheckpoint(root_, other).ok());
+  const FoundCheckpoint found = FindNewestCheckpoint(root_, "job-1", "abc");
+  EXPECT_EQ(found.folder, "");
+  ASSERT_EQ(found.passed_over.size(), 1u);
+  EXPECT_NE(found.passed_over[0].find("job-2"), std::string::npos);
 }
 
 TEST_F(CheckpointTest, OnlyTheNewestAreKept) {
-  for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(WriteCheckpoint(root_, StateAt(step), 1).ok());
+  for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(WriteCheckpoint(root_, StateAt(step)).ok());
   ASSERT_TRUE(RemoveOldCheckpoints(root_, 2, /*epoch=*/1).ok());
   EXPECT_FALSE(fs::exists(FileAt(2, "")));
   EXPECT_TRUE(fs::exists(FileAt(3, "manifest.json")));

@@ -17,18 +17,18 @@ namespace {
 // Tokens that go through the network at once.
 constexpr int64_t kTokensPerBatch = 2048;
 
-// Adds loss, right predictions and tokens of the windows [share.begin, share.end) to sums.
+// Adds what the windows [share.begin, share.end) score to the sums.
 void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, const std::vector<int64_t>& offsets,
-                  Share share, const WindowOptions& window, double* sums) {
+                  Share share, const WindowOptions& window, ScoredShare* sums) {
   const int64_t batch = std::max<int64_t>(1, kTokensPerBatch / window.seq_len);
   for (int64_t begin = share.begin; begin < share.end; begin += batch) {
     const int64_t count = std::min(batch, share.end - begin);
     auto [inputs, targets] =
         GatherBatch(tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), window);
     const HeadScore score = Score(model, inputs, targets);
-    sums[0] += score.loss;
-    sums[1] += static_cast<double>(score.correct);
-    sums[2] += static_cast<double>(targets.numel());
+    sums->loss += score.loss;
+    sums->correct += static_cast<double>(score.correct);
+    sums->tokens += static_cast<double>(targets.numel());
   }
 }
 
@@ -46,8 +46,9 @@ std::pair<at::Tensor, at::Tensor> GatherBatch(std::span<const uint32_t> tokens, 
   return {rows.narrow(1, 0, window.seq_len), rows.narrow(1, 1, window.seq_len)};
 }
 
-absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32_t> tokens, const WindowOptions& window,
-                                    int64_t sequences, Communicator& communicator) {
+absl::StatusOr<ScoredShare> ScoreShare(LanguageModel* model, std::span<const uint32_t> tokens,
+                                       const WindowOptions& window, int64_t sequences,
+                                       const Communicator& communicator) {
   const int64_t seq_len = window.seq_len;
   const int64_t token_count = static_cast<int64_t>(tokens.size());
   if (token_count <= seq_len)
@@ -57,17 +58,19 @@ absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32
                     token_count, seq_len + 1));
   const std::vector<int64_t> offsets = ValidationOffsets(sequences, token_count, seq_len);
   const Share share = ShareOfRank(static_cast<int64_t>(offsets.size()), communicator.rank(), communicator.size());
-  std::array<double, 4> sums = {0, 0, 0, 0};  // Loss, right predictions, tokens, ranks that failed.
-  absl::Status scored = ConvertExceptions([&] {
+  ScoredShare sums;
+  RETURN_IF_ERROR(ConvertExceptions([&] {
     model->SetHardRounding(true);
-    ScoreWindows(model, tokens, offsets, share, window, sums.data());
+    ScoreWindows(model, tokens, offsets, share, window, &sums);
     model->SetHardRounding(false);
     return absl::OkStatus();
-  });
-  if (!scored.ok()) sums[3] = 1;
+  }));
+  return sums;
+}
+
+absl::StatusOr<Evaluation> SumOfShares(const ScoredShare& share, Communicator& communicator) {
+  std::array<double, 3> sums = {share.loss, share.correct, share.tokens};
   RETURN_IF_ERROR(communicator.AllReduceSum(std::span<double>(sums), "evaluation"));
-  RETURN_IF_ERROR(scored);
-  if (sums[3] > 0) return absl::AbortedError("evaluation failed on another rank: its log says why");
   return Evaluation{sums[0] / sums[2], sums[1] / sums[2], static_cast<int64_t>(sums[2])};
 }
 

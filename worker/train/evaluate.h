@@ -25,10 +25,21 @@ struct WindowOptions {
   std::optional<uint32_t> bos;  // Stands before each window, for models that expect it there.
 };
 
-// Called by every rank; the windows are split over them and all get the same answer. sequences 0: all of the text.
-// INVALID_ARGUMENT if the text is shorter than one window.
-absl::StatusOr<Evaluation> Evaluate(LanguageModel* model, std::span<const uint32_t> tokens, const WindowOptions& window,
-                                    int64_t sequences, Communicator& communicator);
+// What one rank found in its share of the windows.
+struct ScoredShare {
+  double loss = 0;  // Sums over tokens.
+  double correct = 0;
+  double tokens = 0;
+};
+
+// The windows are split over the ranks. sequences 0: all of the text. INVALID_ARGUMENT if the text is shorter than one
+// window.
+absl::StatusOr<ScoredShare> ScoreShare(LanguageModel* model, std::span<const uint32_t> tokens,
+                                       const WindowOptions& window, int64_t sequences,
+                                       const Communicator& communicator);
+
+// Called by every rank; all get the same answer.
+absl::StatusOr<Evaluation> SumOfShares(const ScoredShare& share, Communicator& communicator);
 
 // Inputs and targets, two (B, T) int64 tensors. Window i holds the tokens [offset .. offset + seq_len]: each predicts
 // the next. With bos, the targets are [offset .. offset + seq_len) and the first is predicted from bos.

@@ -2,8 +2,11 @@
 #include "worker/train/reporter.h"
 
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
+#include "common/status_macros.h"
+#include "common/utf8.h"
 
 namespace ridgeline {
 namespace {
@@ -11,6 +14,17 @@ namespace {
 // Every step is reported in runs up to this long; longer runs report as many, evenly.
 constexpr int64_t kReportedSteps = 1000;
 constexpr double kReportAtLeastEverySeconds = 1.0;
+
+constexpr int kMaxWaitingLines = 1000;
+
+v1::LogLine LineOf(int rank, const std::string& level, const std::string& text) {
+  v1::LogLine line;
+  line.set_time_unix_ms(SystemClock().WallUnixMs());
+  line.set_rank(rank);
+  line.set_level(level);
+  line.set_text(ToValidUtf8(text));
+  return line;
+}
 
 v1::MetricPoint PointOf(const StepReport& report) {
   v1::MetricPoint point;
@@ -32,10 +46,11 @@ v1::MetricPoint PointOf(const StepReport& report) {
 
 }  // namespace
 
-Reporter::Reporter(const v1::Recipe& recipe, RunObserver* observer)
+Reporter::Reporter(const v1::Recipe& recipe, RunObserver* observer, int rank)
     : tokens_per_step_(int64_t{recipe.training().global_batch_size()} * recipe.training().seq_len()),
       every_steps_((recipe.training().steps() + kReportedSteps - 1) / kReportedSteps),
-      observer_(observer) {}
+      observer_(observer),
+      rank_(rank) {}
 
 void Reporter::RestartRate(int64_t step) {
   last_report_ = std::chrono::steady_clock::now();
@@ -67,7 +82,25 @@ void Reporter::Metrics(int64_t step, v1::MetricPoint point) {
 }
 
 void Reporter::Log(const std::string& level, const std::string& text) {
-  if (observer_ != nullptr) observer_->OnLog(level, text);
+  if (observer_ != nullptr) observer_->OnLog(LineOf(rank_, level, text));
+}
+
+void Reporter::LogOfRank(const std::string& level, const std::string& text) {
+  if (observer_ != nullptr) return Log(level, text);
+  if (waiting_.lines_size() < kMaxWaitingLines) *waiting_.add_lines() = LineOf(rank_, level, text);
+}
+
+absl::Status Reporter::PassLinesOn(Communicator& communicator) {
+  std::vector<std::string> by_rank;
+  RETURN_IF_ERROR(communicator.GatherToRoot(waiting_.SerializeAsString(), &by_rank, "log lines"));
+  waiting_.Clear();
+  for (const std::string& bytes : by_rank) {
+    v1::LogBatch batch;
+    batch.ParseFromString(bytes);
+    for (const v1::LogLine& line : batch.lines())
+      if (observer_ != nullptr) observer_->OnLog(line);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace ridgeline

@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "ridgeline/v1/recipe.pb.h"
+#include "worker/comm/communicator.h"
 #include "worker/train/run_observer.h"
 
 namespace ridgeline {
@@ -22,10 +24,11 @@ struct StepReport {
   double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
 };
 
-// `step` counts the optimizer steps that are done. Silent without an observer.
+// `step` counts the optimizer steps that are done. Without an observer, on ranks other than 0, all but LogOfRank is
+// silent.
 class Reporter {
  public:
-  Reporter(const v1::Recipe& recipe, RunObserver* observer);
+  Reporter(const v1::Recipe& recipe, RunObserver* observer, int rank);
 
   // The training rate counts from here: after set-up, and after an evaluation, which is no part of it.
   void RestartRate(int64_t step);
@@ -33,12 +36,19 @@ class Reporter {
   void Step(int64_t step, const StepReport& report);
   void Phase(int64_t step, const char* phase);
   void Metrics(int64_t step, v1::MetricPoint point);
+  // What the ranks do together.
   void Log(const std::string& level, const std::string& text);
+  // What this rank alone does or meets. Rank 0's goes out at once; the others' wait for PassLinesOn.
+  void LogOfRank(const std::string& level, const std::string& text);
+  // Called by every rank: the lines that wait become rank 0's to tell.
+  absl::Status PassLinesOn(Communicator& communicator);
 
  private:
   const int64_t tokens_per_step_;
   const int64_t every_steps_;
   RunObserver* const observer_;
+  const int rank_;
+  v1::LogBatch waiting_;
   std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
   int64_t last_report_step_ = 0;
 };

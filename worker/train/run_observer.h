@@ -14,13 +14,16 @@ enum class StopRequest {
   kPreempt,  // Commit a checkpoint, then end.
 };
 
-// Where rank 0 tells about the run. Called from the training thread; must not block.
+// Where rank 0 tells about the run. Called from the training thread; must not block. Lines of other ranks come with
+// their number, whenever the ranks meet.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void OnMetrics(const v1::MetricPoint& point) = 0;
-  virtual void OnLog(const std::string& level, const std::string& text) = 0;
+  virtual void OnLog(const v1::LogLine& line) = 0;
   virtual void OnCheckpoint(const v1::Checkpoint& checkpoint) = 0;
+  virtual void OnResumed(const v1::Checkpoint& checkpoint) = 0;  // The run starts from it.
+  virtual void OnOthersMemory(int64_t bytes) = 0;                // Held by all ranks but this one.
   virtual StopRequest PollStop() = 0;
 };
 

@@ -20,8 +20,9 @@ double LearningRateAt(const v1::Recipe& recipe, int64_t step) {
 
 SparsityPattern SparsityAt(const v1::Recipe& recipe, const SparsityPattern& pattern, int64_t step) {
   const v1::Sparsity& sparsity = recipe.sparsity();
-  if (!pattern.is_sparse() || sparsity.schedule() == "constant" || step >= sparsity.schedule_steps()) return pattern;
-  const double left = 1 - static_cast<double>(step) / sparsity.schedule_steps();
+  const int64_t steps = sparsity.schedule_steps();
+  if (!pattern.is_sparse() || sparsity.schedule() == "constant" || step + 1 >= steps) return pattern;
+  const double left = 1 - static_cast<double>(step + 1) / static_cast<double>(steps);
   const double share = sparsity.schedule() == "cubic" ? left * left * left : left;  // Of the way back to dense.
   const int kept = pattern.n + static_cast<int>(std::ceil(share * (pattern.m - pattern.n)));
   return {.n = kept, .m = pattern.m};

@@ -12,8 +12,9 @@ namespace ridgeline {
 // step counts from 0. REQUIRES: the recipe's defaults are filled in.
 double LearningRateAt(const v1::Recipe& recipe, int64_t step);
 
-// Which of every m weights are kept at a step: sparsity.pattern in the end, more before that where the schedule says
-// so. REQUIRES: `pattern` is the recipe's, parsed.
+// How many of every m weights are kept at a step: more than sparsity.pattern says before the last of
+// sparsity.schedule_steps where the schedule says so, and the pattern from that step on. So a run's last step trains at
+// the pattern, also where the schedule takes all of it. REQUIRES: `pattern` is the recipe's, parsed.
 SparsityPattern SparsityAt(const v1::Recipe& recipe, const SparsityPattern& pattern, int64_t step);
 
 }  // namespace ridgeline

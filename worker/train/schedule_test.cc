@@ -46,11 +46,15 @@ TEST(ScheduleTest, SparsityFallsFromDenseToItsPattern) {
   EXPECT_EQ(kept("constant", 0), 1);
   EXPECT_EQ(kept("linear", 0), 4);
   EXPECT_EQ(kept("linear", 34), 3);
-  EXPECT_EQ(kept("linear", 99), 2);
+  EXPECT_EQ(kept("linear", 98), 2);
+  EXPECT_EQ(kept("linear", 99), 1);  // The last of the hundred steps.
+  EXPECT_EQ(kept("cubic", 99), 1);
   EXPECT_EQ(kept("linear", 100), 1);
   EXPECT_EQ(kept("cubic", 13), 3);
   EXPECT_EQ(kept("cubic", 31), 2);
   EXPECT_FALSE(SparsityAt(recipe, {}, 0).is_sparse());
+  recipe.mutable_sparsity()->set_schedule_steps(1);
+  EXPECT_EQ(kept("linear", 0), 1);
 }
 
 }  // namespace

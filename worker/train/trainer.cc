@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/trainer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <optional>
 
+#include "common/host.h"
+#include "common/memory.h"
 #include "common/sha256.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
 #include "fmt/format.h"
+#include "model/finite_weights.h"
 #include "model/matrix_product.h"
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
+#include "weights/model_store.h"
 #include "worker/comm/agreement.h"
+#include "worker/train/artifact.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/dataset_tokenizer.h"
@@ -24,6 +31,7 @@
 #include "worker/train/gradients.h"
 #include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
+#include "worker/train/nonfinite.h"
 #include "worker/train/optimizer.h"
 #include "worker/train/reporter.h"
 #include "worker/train/schedule.h"
@@ -31,11 +39,10 @@
 namespace ridgeline {
 namespace {
 
-// Steps in a row without a finite loss and gradient after which a run is given up.
-constexpr int64_t kMaxNonfiniteSteps = 20;
-
 // Scalars that travel behind the gradients in the step's one all-reduce.
-enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kExtraCount };
+enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kOthersMebibytes, kExtraCount };
+
+constexpr float kMebibyte = 1 << 20;
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -57,6 +64,11 @@ struct Validation {
   std::optional<Evaluation> second;
 };
 
+absl::Status CheckFinite(const Validation& validation, int64_t step) {
+  RETURN_IF_ERROR(CheckFinite(validation.first, "the held-out text", step));
+  return validation.second ? CheckFinite(*validation.second, "the second text", step) : absl::OkStatus();
+}
+
 class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
@@ -66,33 +78,42 @@ class Attempt {
         options_(options),
         checkpoint_root_(
             (std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()),
-        reporter_(recipe_, options.observer) {}
+        reporter_(recipe_, options.observer, communicator.rank()) {}
 
   absl::StatusOr<RunResult> Run();
 
  private:
   absl::Status SetUp();
+  // AgreeThatAllSucceeded, with what each rank has to say about its own failure.
+  absl::Status Agree(const absl::Status& mine, const char* what);
   absl::Status SetUpThisRank(const std::string& checkpoint_folder);
+  absl::Status CheckStart();
   absl::Status OpenDatasets();
   absl::Status BuildModels();
   void LogSetUp();
   absl::StatusOr<std::string> AgreeOnCheckpoint();
   absl::StatusOr<std::string> ChooseCheckpoint();
   absl::Status Resume(const std::string& checkpoint_folder);
+  absl::Status TellResumed(const std::string& checkpoint_folder);
+  std::string PathFromWorkFolder(const std::string& path) const;
   absl::Status TrainStep();
   void ForwardBackward();
   void AddMicroBatch(Share share);
   std::pair<at::Tensor, at::Tensor> BatchOf(Share share) const;
   void UpdateSparsity();
   double ClippingFactor(double norm) const;
-  absl::Status CheckNonfinite(const StepReport& report);
+  absl::Status CountStep(const StepReport& report);
   absl::Status ValidateIfDue();
   absl::StatusOr<Validation> Validate();
+  void Report(const Validation& validation);
   absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset);
   absl::Status CheckpointIfDue(bool force);
   absl::Status WriteCheckpointOnRoot();
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
+  absl::Status ExportIfWanted(RunResult* result);
+  absl::Status ExportOnRoot(RunResult* result);
+  v1::FrontierPoint MakePoint(const Validation& validation) const;
 
   int64_t tokens_per_step() const {
     return int64_t{recipe_.training().global_batch_size()} * recipe_.training().seq_len();
@@ -116,7 +137,7 @@ class Attempt {
   SparsityPattern sparsity_;  // What the weights have now.
   int64_t step_ = 0;          // Optimizer steps that are done.
   int64_t last_checkpoint_step_ = -1;
-  int64_t nonfinite_in_a_row_ = 0;
+  SkippedSteps skipped_;
   StopRequest stop_ = StopRequest::kNone;
 };
 
@@ -133,12 +154,21 @@ absl::StatusOr<RunResult> Attempt::Run() {
   return Finish();
 }
 
+absl::Status Attempt::Agree(const absl::Status& mine, const char* what) {
+  // Rank 0's own reason is the attempt's, which is told at its end.
+  if (!mine.ok() && !is_root()) reporter_.LogOfRank("error", fmt::format("{}: {}", what, std::string(mine.message())));
+  const absl::Status all = AgreeThatAllSucceeded(mine, what, communicator_);
+  if (absl::IsDeadlineExceeded(all)) return all;
+  RETURN_IF_ERROR(reporter_.PassLinesOn(communicator_));
+  return all;
+}
+
 absl::Status Attempt::SetUp() {
   reporter_.Phase(step_, "starting");
   recipe_hash_ = RecipeHash(recipe_);
   ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
-  RETURN_IF_ERROR(
-      AgreeThatAllSucceeded(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up", communicator_));
+  RETURN_IF_ERROR(Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
+  RETURN_IF_ERROR(CheckStart());
   LogSetUp();
   if (step_ == 0) RETURN_IF_ERROR(SetInputScales(model_.get(), BatchOf({0, 1}).first, communicator_));
   // Where a pretrained model begins once it is quantized is what training has to make good.
@@ -146,9 +176,22 @@ absl::Status Attempt::SetUp() {
   return absl::OkStatus();
 }
 
+// Every rank looks at its own copy: its message is the job's reason, and begins as such.
+absl::Status Attempt::CheckStart() {
+  const absl::Status mine = CheckFiniteWeights(*model_, step_ == 0 ? ModelLabel(recipe_) : "the checkpoint");
+  const absl::Status all = Agree(mine, "look at the first weights");
+  return mine.ok() ? all : mine;
+}
+
 absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
+  reporter_.LogOfRank("info", fmt::format("rank {} of {}: process {} on {}, {} threads", communicator_.rank(),
+                                          communicator_.size(), getpid(), HostName(), at::get_num_threads()));
   RETURN_IF_ERROR(OpenDatasets());
   RETURN_IF_ERROR(BuildModels());
+  if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
+    reporter_.LogOfRank("warn",
+                        "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
+                        "training.dtype: float32 is faster here");
   return Resume(checkpoint_folder);
 }
 
@@ -196,32 +239,33 @@ void Attempt::LogSetUp() {
                 fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
                             "are not",
                             model_->QuantizedNames().size(), model_->LinearNames().size()));
-  if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
-    reporter_.Log("warn",
-                  "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
-                  "training.dtype: float32 is faster here");
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.
 absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
   absl::StatusOr<std::string> folder = is_root() ? ChooseCheckpoint() : "";
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(folder.status(), "choice of a checkpoint", communicator_));
+  RETURN_IF_ERROR(Agree(folder.status(), "choice of a checkpoint"));
   RETURN_IF_ERROR(communicator_.BroadcastFromRoot(&*folder, "choice of a checkpoint"));
   return folder;
 }
 
 // The folder to resume from; empty starts from step 0.
 absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
-  if (assignment_.has_resume_from()) return FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
-  if (assignment_.epoch() > 1) {
-    // An earlier attempt may have written one while the coordinator was away.
-    absl::StatusOr<std::string> folder = FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
-    return folder.ok() ? *folder : "";
+  if (!assignment_.has_resume_from() && assignment_.epoch() <= 1) {
+    // What a first attempt finds can only be of another life, whose jobs had the same numbers.
+    std::error_code error;
+    std::filesystem::remove_all(checkpoint_root_, error);
+    RemoveArtifacts(options_.work_dir, assignment_.job_id());
+    return "";
   }
-  // A first attempt's folder can only be that of another life, whose jobs had the same numbers.
-  std::error_code error;
-  std::filesystem::remove_all(checkpoint_root_, error);
-  return "";
+  const FoundCheckpoint found = FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
+  for (const std::string& why : found.passed_over)
+    reporter_.Log("warn", fmt::format("a checkpoint is passed over: {}", why));
+  // Without one to resume from, an earlier attempt may have written one while the coordinator was away, or none.
+  if (found.folder.empty() && assignment_.has_resume_from())
+    return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}{}", checkpoint_root_,
+                                           found.passed_over.empty() ? "" : "; ", fmt::join(found.passed_over, "; ")));
+  return found.folder;
 }
 
 absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
@@ -236,9 +280,26 @@ absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
     parameter.master.copy_(found->second);
   }
   step_ = last_checkpoint_step_ = state.step;
-  model_->SetSparsity(SparsityAt(recipe_, pattern_, step_));
+  if (is_root()) RETURN_IF_ERROR(TellResumed(checkpoint_folder));
+  skipped_ = state.skipped;
+  sparsity_ = SparsityAt(recipe_, pattern_, step_);
+  model_->SetSparsity(sparsity_);
   model_->RefreshCompute();
   return absl::OkStatus();
+}
+
+// The coordinator may have heard of another one: of a newer one that is damaged, or of none.
+absl::Status Attempt::TellResumed(const std::string& checkpoint_folder) {
+  if (assignment_.has_resume_from() && assignment_.resume_from().step() == step_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, DescribeCheckpoint(checkpoint_folder, step_));
+  checkpoint.set_path(PathFromWorkFolder(checkpoint_folder));
+  options_.observer->OnResumed(checkpoint);
+  return absl::OkStatus();
+}
+
+// Another group may see the same storage at another place.
+std::string Attempt::PathFromWorkFolder(const std::string& path) const {
+  return std::filesystem::path(path).lexically_relative(options_.work_dir).string();
 }
 
 // Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
@@ -284,10 +345,15 @@ absl::Status Attempt::TrainStep() {
   if (!computed.ok()) extras[kFailedRanks] = 1;
   StepReport report;
   report.forward_backward_seconds = SecondsSince(start);
-  if (options_.observer != nullptr) extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
+  if (options_.observer != nullptr)
+    extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
+  else
+    extras[kOthersMebibytes] = static_cast<float>(ResidentBytes()) / kMebibyte;
   RETURN_IF_ERROR(gradients_->Sum(communicator_));
-  if (extras[kFailedRanks] > 0) return AgreeThatAllSucceeded(computed, "training step", communicator_);
+  if (extras[kFailedRanks] > 0) return Agree(computed, "training step");
   report.collective_seconds = SecondsSince(start) - report.forward_backward_seconds;
+  if (options_.observer != nullptr)
+    options_.observer->OnOthersMemory(static_cast<int64_t>(extras[kOthersMebibytes] * kMebibyte));
   stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
   report.loss = extras[kLossSum];
   if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
@@ -299,7 +365,7 @@ absl::Status Attempt::TrainStep() {
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
   reporter_.Step(step_, report);
-  return CheckNonfinite(report);
+  return CountStep(report);
 }
 
 // What gradients are multiplied with so that their norm is at most training.max_norm.
@@ -316,16 +382,12 @@ void Attempt::UpdateSparsity() {
   model_->RefreshCompute();
 }
 
-absl::Status Attempt::CheckNonfinite(const StepReport& report) {
-  nonfinite_in_a_row_ = report.finite ? 0 : nonfinite_in_a_row_ + 1;
-  if (report.finite) return absl::OkStatus();
-  reporter_.Log("warn",
-                fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
-  if (nonfinite_in_a_row_ < kMaxNonfiniteSteps) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
-      "{} steps in a row up to step {} had no finite loss or gradient; lower optimizer.lr, or raise quant.lambda "
-      "(which helps estimator ridge), and start again",
-      nonfinite_in_a_row_, step_));
+absl::Status Attempt::CountStep(const StepReport& report) {
+  skipped_.Count(report.finite);
+  if (!report.finite)
+    reporter_.Log("warn",
+                  fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
+  return CheckGoesOn(skipped_, step_);
 }
 
 absl::Status Attempt::ValidateIfDue() {
@@ -338,28 +400,45 @@ absl::StatusOr<Validation> Attempt::Validate() {
   reporter_.Phase(step_, "evaluating");
   Validation result;
   ASSIGN_OR_RETURN(result.first, EvaluateOn(*dataset_));
-  v1::MetricPoint point;
-  point.set_phase("training");
-  point.set_validation_loss(result.first.loss);
-  point.set_validation_accuracy(result.first.accuracy);
-  std::string second_text;
   if (second_dataset_ != nullptr) {
     ASSIGN_OR_RETURN(result.second, EvaluateOn(*second_dataset_));
-    point.set_second_loss(result.second->loss);
-    point.set_second_accuracy(result.second->accuracy);
-    second_text =
-        fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", result.second->loss, 100 * result.second->accuracy);
   }
-  if (is_root()) point.set_quant_error_ratio(model_->WeightErrorRatio());
-  reporter_.Metrics(step_, std::move(point));
-  reporter_.Log("info", fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens{}", step_,
-                                    result.first.loss, 100 * result.first.accuracy, result.first.tokens, second_text));
+  Report(result);
   reporter_.RestartRate(step_);
   return result;
 }
 
+// A number that is not finite is no measurement: the log has it alone.
+void Attempt::Report(const Validation& validation) {
+  v1::MetricPoint point;
+  point.set_phase("training");
+  std::string text = fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens", step_,
+                                 validation.first.loss, 100 * validation.first.accuracy, validation.first.tokens);
+  if (std::isfinite(validation.first.loss)) {
+    point.set_validation_loss(validation.first.loss);
+    point.set_validation_accuracy(validation.first.accuracy);
+  }
+  if (validation.second) {
+    text += fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", validation.second->loss,
+                        100 * validation.second->accuracy);
+    if (std::isfinite(validation.second->loss)) {
+      point.set_second_loss(validation.second->loss);
+      point.set_second_accuracy(validation.second->accuracy);
+    }
+  }
+  if (is_root()) {
+    const double error_ratio = model_->WeightErrorRatio();
+    if (std::isfinite(error_ratio)) point.set_quant_error_ratio(error_ratio);
+  }
+  reporter_.Metrics(step_, std::move(point));
+  reporter_.Log(CheckFinite(validation, step_).ok() ? "info" : "warn", text);
+}
+
 absl::StatusOr<Evaluation> Attempt::EvaluateOn(const Dataset& dataset) {
-  return Evaluate(model_.get(), dataset.validation(), window_, recipe_.validation().sequences(), communicator_);
+  const absl::StatusOr<ScoredShare> share =
+      ScoreShare(model_.get(), dataset.validation(), window_, recipe_.validation().sequences(), communicator_);
+  RETURN_IF_ERROR(Agree(share.status(), "evaluation"));
+  return SumOfShares(*share, communicator_);
 }
 
 absl::Status Attempt::CheckpointIfDue(bool force) {
@@ -368,7 +447,7 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
   if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
   const absl::Status written =
       ConvertExceptions([this] { return is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(); });
-  RETURN_IF_ERROR(AgreeThatAllSucceeded(written, "checkpoint", communicator_));
+  RETURN_IF_ERROR(Agree(written, "checkpoint"));
   last_checkpoint_step_ = step_;
   return absl::OkStatus();
 }
@@ -376,13 +455,15 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
 // Data parallelism: every rank holds the same state, so one writes it.
 absl::Status Attempt::WriteCheckpointOnRoot() {
   reporter_.Phase(step_, "checkpointing");
-  CheckpointState state{
-      .step = step_, .epoch = assignment_.epoch(), .job_id = assignment_.job_id(), .recipe_sha256 = recipe_hash_};
+  CheckpointState state{.step = step_,
+                        .epoch = assignment_.epoch(),
+                        .job_id = assignment_.job_id(),
+                        .recipe_sha256 = recipe_hash_,
+                        .skipped = skipped_};
   state.tensors.tensors = optimizer_->State();
   for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state, communicator_.size()));
-  // From the work folder: another group may see the same storage at another place.
-  checkpoint.set_path(std::filesystem::path(checkpoint.path()).lexically_relative(options_.work_dir).string());
+  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state));
+  checkpoint.set_path(PathFromWorkFolder(checkpoint.path()));
   options_.observer->OnCheckpoint(checkpoint);
   const absl::Status removed =
       RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), assignment_.epoch());
@@ -397,10 +478,19 @@ RunResult Attempt::Stopped(StopRequest request) const {
 }
 
 absl::StatusOr<RunResult> Attempt::Finish() {
+  RETURN_IF_ERROR(CheckEnded(skipped_, step_));
   ASSIGN_OR_RETURN(Validation validation, Validate());
+  RETURN_IF_ERROR(CheckFinite(validation, step_));
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
-  result.point = PointFromRecipe(recipe_, model_->Cost());
-  v1::FrontierPoint& point = result.point;
+  if (skipped_.total > 0)
+    result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", skipped_.total);
+  if (recipe_.export_().frontier()) result.point = MakePoint(validation);
+  RETURN_IF_ERROR(ExportIfWanted(&result));
+  return result;
+}
+
+v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
+  v1::FrontierPoint point = PointFromRecipe(recipe_, model_->Cost());
   point.set_job_id(assignment_.job_id());
   point.set_dataset(dataset_->info().name);
   point.set_steps(step_);
@@ -409,7 +499,28 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   point.set_accuracy(validation.first.accuracy);
   if (validation.second) point.set_second_loss(validation.second->loss);
   point.set_version(RIDGELINE_VERSION);
-  return result;
+  return point;
+}
+
+absl::Status Attempt::ExportIfWanted(RunResult* result) {
+  if (recipe_.export_().weights() != "safetensors") return absl::OkStatus();
+  const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
+  return Agree(written, "export");
+}
+
+absl::Status Attempt::ExportOnRoot(RunResult* result) {
+  reporter_.Phase(step_, "exporting");
+  std::string model_path;
+  if (recipe_.model().has_path()) {
+    ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
+  }
+  ASSIGN_OR_RETURN(v1::Artifact artifact,
+                   WriteModelArtifact(model_.get(), model_path, *dataset_, recipe_.dataset().path(), options_.work_dir,
+                                      assignment_.job_id()));
+  reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
+                                    artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
+  result->artifacts.push_back(std::move(artifact));
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 // One attempt at one job: every rank of a group calls RunAttempt with the same assignment.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ridgeline/v1/job.pb.h"
@@ -13,19 +15,21 @@
 namespace ridgeline {
 
 struct RunOptions {
-  std::string work_dir;             // Checkpoints go to work_dir/jobs/JOB/checkpoints.
+  std::string work_dir;             // Checkpoints go to work_dir/jobs/JOB/checkpoints, artifacts beside them.
   RunObserver* observer = nullptr;  // On rank 0 only.
 };
 
 struct RunResult {
   v1::AttemptOutcome outcome = v1::ATTEMPT_OUTCOME_UNSPECIFIED;  // COMPLETED, STOPPED or PREEMPTED.
   std::string detail;
-  v1::FrontierPoint point;  // With COMPLETED.
+  // With COMPLETED, where recipe.export wants them.
+  std::optional<v1::FrontierPoint> point;
+  std::vector<v1::Artifact> artifacts;
 };
 
-// Errors are those that a retry would repeat (a bad dataset, a full disk, numbers that are no longer finite), in words
-// for the person who submitted the job; except DEADLINE_EXCEEDED, after which the group is unusable.
-// LibTorch's exceptions end here.
+// Errors are those that a retry would repeat (a bad dataset, a full disk, numbers that are no longer finite, which
+// begin with NONFINITE), in words for the person who submitted the job; except DEADLINE_EXCEEDED, after which the group
+// is unusable. LibTorch's exceptions end here.
 absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
                                      const RunOptions& options);
 

@@ -1,115 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/trainer.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
+#include <set>
 
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
-#include "data/dataset.h"
 #include "fmt/format.h"
 #include "method/estimator_traits.h"
 #include "model/matrix_product.h"
-#include "recipes/recipe_reader.h"
+#include "quant/autograd/torch_pch.h"
+#include "ridgeline/v1/options.pb.h"
+#include "worker/train/attempt_test.h"
+#include "worker/train/checkpoint.h"
 
 namespace ridgeline {
 namespace {
 
-namespace fs = std::filesystem;
-
 // Sums over ranks run in another order than within one rank: losses agree to this, relative.
 constexpr double kRankCountTolerance = 1e-3;
 
-// Remembers what a run says, and stops it where a test wants.
-class Recorder : public RunObserver {
- public:
-  void OnMetrics(const v1::MetricPoint& point) override { points.push_back(point); }
-  void OnLog(const std::string&, const std::string& text) override { log += text + "\n"; }
-  void OnCheckpoint(const v1::Checkpoint& checkpoint) override { last_checkpoint = checkpoint; }
-  StopRequest PollStop() override {
-    ++polls;
-    return polls == stop_at_step ? stop_with : StopRequest::kNone;
-  }
-
-  std::vector<double> TrainLosses() const {
-    std::vector<double> losses;
-    for (const v1::MetricPoint& point : points)
-      if (point.has_train_loss()) losses.push_back(point.train_loss());
-    return losses;
-  }
-
-  std::vector<v1::MetricPoint> points;
-  std::string log;
-  v1::Checkpoint last_checkpoint;
-  int64_t polls = 0;
-  int64_t stop_at_step = -1;
-  StopRequest stop_with = StopRequest::kNone;
-};
-
-class TrainerTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("ridgeline_trainer_test_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-    std::ofstream text(folder_ / "text.txt");
-    for (int i = 0; i < 400; ++i) text << "the quick brown fox number " << i * i << " jumps over the lazy dog\n";
-    text.close();
-    PrepareOptions options;
-    options.text_path = (folder_ / "text.txt").string();
-    options.out_dir = (folder_ / "data").string();
-    ASSERT_TRUE(PrepareDataset(options).ok());
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  v1::Assign Assignment(const std::vector<RecipeOverride>& changes = {}) const {
-    v1::Assign assignment;
-    assignment.set_job_id("job-1");
-    assignment.set_epoch(1);
-    v1::Recipe* recipe = assignment.mutable_recipe();
-    std::vector<RecipeOverride> all = {{"dataset.path", (folder_ / "data").string()},
-                                       {"model.name", "gpt"},
-                                       {"model.n_layers", "2"},
-                                       {"model.dim", "32"},
-                                       {"model.n_heads", "2"},
-                                       {"training.seq_len", "32"},
-                                       {"training.global_batch_size", "6"},
-                                       {"training.steps", "20"},
-                                       {"lr_scheduler.warmup_steps", "4"},
-                                       {"optimizer.lr", "3e-3"},
-                                       {"checkpoint.interval", "8"},
-                                       {"validation.interval", "10"},
-                                       {"validation.sequences", "12"},
-                                       {"quant.estimator", "ridge"},
-                                       {"quant.weight.format", "int2"},
-                                       {"quant.activation.format", "int2"}};
-    all.insert(all.end(), changes.begin(), changes.end());
-    for (const auto& [key, value] : all) {
-      absl::Status status = SetRecipeField(recipe, key, value);
-      EXPECT_TRUE(status.ok()) << status;
-    }
-    ApplyRecipeDefaults(recipe);
-    return assignment;
-  }
-
-  // Runs every rank on a thread of its own; the result is rank 0's.
-  absl::StatusOr<RunResult> Run(const v1::Assign& assignment, int ranks, Recorder& recorder) const {
-    auto communicators = MakeFakeCommunicators(ranks);
-    std::vector<absl::StatusOr<RunResult>> results(static_cast<size_t>(ranks), absl::UnknownError("did not run"));
-    std::vector<std::thread> threads;
-    for (int rank = 0; rank < ranks; ++rank)
-      threads.emplace_back([&, rank] {
-        RunOptions options{.work_dir = (folder_ / "work").string(), .observer = rank == 0 ? &recorder : nullptr};
-        results[static_cast<size_t>(rank)] = RunAttempt(assignment, *communicators[static_cast<size_t>(rank)], options);
-      });
-    for (std::thread& thread : threads) thread.join();
-    return results[0];
-  }
-
-  fs::path folder_;
-};
+using TrainerTest = AttemptTest;
 
 TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
   Recorder recorder;
@@ -119,11 +27,11 @@ TEST_F(TrainerTest, TrainingLowersTheLossAndLeavesAPoint) {
   std::vector<double> losses = recorder.TrainLosses();
   ASSERT_EQ(losses.size(), 20u);
   EXPECT_LT(losses.back(), losses.front() - 0.3);
-  EXPECT_EQ(result->point.estimator(), "ridge");
-  EXPECT_EQ(result->point.tokens(), 20 * 6 * 32);
-  EXPECT_GT(result->point.accuracy(), 0);
-  EXPECT_DOUBLE_EQ(result->point.bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) +
-                                                         32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
+  EXPECT_EQ(result->point->estimator(), "ridge");
+  EXPECT_EQ(result->point->tokens(), 20 * 6 * 32);
+  EXPECT_GT(result->point->accuracy(), 0);
+  EXPECT_DOUBLE_EQ(result->point->bits_per_element(), 2 + 32.0 / 32 * (12 * 32 * 32 - 4 * 32 * 32) / (12 * 32 * 32) +
+                                                          32.0 / 128 * 4 * 32 * 32 / (12 * 32 * 32));
 }
 
 // A format of few bits that the estimator has on a side: none for a side that it is not defined for.
@@ -157,10 +65,10 @@ TEST_P(TrainerOfEveryEstimatorTest, TrainsFromARecipeOnRotatedBlocksWhereItHasTh
   ASSERT_TRUE(result.ok()) << result.status();
   std::vector<double> losses = recorder.TrainLosses();
   EXPECT_LT(losses.back(), losses.front() - 0.3);
-  EXPECT_EQ(result->point.estimator(), GetParam());
-  EXPECT_EQ(result->point.hadamard(), has_blocks);
+  EXPECT_EQ(result->point->estimator(), GetParam());
+  EXPECT_EQ(result->point->hadamard(), has_blocks);
   if (traits.scheme && traits.is_defined_for(Side::kWeight))
-    EXPECT_EQ(result->point.weight_scheme(), SchemeName(*traits.scheme));
+    EXPECT_EQ(result->point->weight_scheme(), SchemeName(*traits.scheme));
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, TrainerOfEveryEstimatorTest, ::testing::ValuesIn(EstimatorsOfTheTable()),
@@ -199,7 +107,7 @@ TEST_F(TrainerTest, LearnedScalesTrainFromRecipes) {
     std::vector<double> losses = recorder.TrainLosses();
     EXPECT_LT(losses.back(), losses.front() - 0.3);
     const bool differs = activation != std::string("none") && activation != std::string(weight);
-    EXPECT_EQ(result->point.estimator(), differs ? fmt::format("{}+{}", weight, activation) : weight);
+    EXPECT_EQ(result->point->estimator(), differs ? fmt::format("{}+{}", weight, activation) : weight);
   }
 }
 
@@ -220,29 +128,81 @@ TEST_F(TrainerTest, LearnedScalesBeginAlikeOnAnyNumberOfRanks) {
 TEST_F(TrainerTest, ResumeRestoresLearnedScales) {
   const v1::Assign assignment = Assignment(Learned("post", "asq"));
   Recorder whole, before, after;
-  const double loss = Run(assignment, 2, whole)->point.loss();
+  const double loss = Run(assignment, 2, whole)->point->loss();
   before.stop_at_step = 13;
   before.stop_with = StopRequest::kCancel;
   ASSERT_EQ(Run(assignment, 2, before)->outcome, v1::STOPPED);
   v1::Assign resumed = assignment;
   *resumed.mutable_resume_from() = before.last_checkpoint;
-  EXPECT_EQ(Run(resumed, 2, after)->point.loss(), loss);
+  EXPECT_EQ(Run(resumed, 2, after)->point->loss(), loss);
+}
+
+// Sum of squares of the two smallest of each four weights, over the linear layers of a checkpoint.
+double PrunedSquares(const std::string& checkpoint) {
+  double sum = 0;
+  int matrices = 0;
+  const CheckpointState state = ReadCheckpoint(checkpoint).value();
+  for (const auto& [name, tensor] : state.tensors.tensors) {
+    const bool is_linear = name.starts_with("h.") && name.ends_with(".weight") && tensor.dim() == 2;
+    if (!is_linear) continue;
+    ++matrices;
+    const at::Tensor ascending = std::get<0>(tensor.abs().view({-1, 4}).sort(1));
+    sum += ascending.narrow(1, 0, 2).to(at::kDouble).square().sum().item<double>();
+  }
+  EXPECT_EQ(matrices, 8);
+  return sum;
 }
 
 TEST_F(TrainerTest, PrunedWeightsDecayAsTheRecipeSays) {
-  std::vector<double> losses;
-  const std::vector<RecipeOverride> sparse = {{"sparsity.pattern", "2:4"}, {"quant.weight.scheme", "linear"}};
-  for (const auto& [decay, kind] : {std::pair{"0", "gradient"}, {"0.1", "gradient"}, {"0.9", "decoupled"}}) {
-    std::vector<RecipeOverride> changes = sparse;
-    changes.insert(changes.end(), {{"sparsity.mask_decay", decay}, {"sparsity.mask_decay_kind", kind}});
+  std::vector<double> squares;
+  for (const auto& [decay, kind] : {std::pair{"0", "gradient"}, {"1", "gradient"}, {"1", "decoupled"}}) {
     Recorder recorder;
-    absl::StatusOr<RunResult> result = Run(Assignment(changes), 1, recorder);
+    absl::StatusOr<RunResult> result = Run(Assignment({{"sparsity.pattern", "2:4"},
+                                                       {"sparsity.mask_decay", decay},
+                                                       {"sparsity.mask_decay_kind", kind},
+                                                       {"quant.weight.scheme", "linear"},
+                                                       {"training.steps", "60"},
+                                                       {"checkpoint.interval", "60"}}),
+                                           1, recorder);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_LT(recorder.TrainLosses().back(), recorder.TrainLosses().front() - 0.3);
-    losses.push_back(recorder.TrainLosses().back());
+    squares.push_back(PrunedSquares((folder_ / "work" / recorder.last_checkpoint.path()).string()));
   }
-  EXPECT_NE(losses[0], losses[1]);
-  EXPECT_NE(losses[0], losses[2]);
+  EXPECT_LT(squares[1], 0.9 * squares[0]);
+  EXPECT_LT(squares[2], 0.9 * squares[0]);
+}
+
+std::vector<std::string> AllowedValues(const google::protobuf::Descriptor* section, const char* field) {
+  const auto& values = section->FindFieldByName(field)->options().GetExtension(v1::doc).one_of();
+  return {values.begin(), values.end()};
+}
+
+// Of weights and of activations, as far as the validator allows it.
+TEST_F(TrainerTest, EveryEstimatorAndFormatThatARecipeMayNameRuns) {
+  std::set<std::string> estimators, formats;
+  for (const std::string& estimator : AllowedValues(v1::Quant::descriptor(), "estimator"))
+    for (const std::string& format : AllowedValues(v1::TensorQuant::descriptor(), "format"))
+      for (bool of_weights : {true, false}) {
+        if (estimator == "none" || format == "none") continue;
+        const v1::Assign assignment = Assignment({{"quant.estimator", estimator},
+                                                  {"quant.weight.format", of_weights ? format : "none"},
+                                                  {"quant.activation.format", of_weights ? "none" : format},
+                                                  {"lr_scheduler.warmup_steps", "1"},
+                                                  {"validation.sequences", "2"},
+                                                  {"training.steps", "2"}});
+        if (!ValidateRecipe(assignment.recipe()).empty()) continue;
+        SCOPED_TRACE(fmt::format("{} {} of {}", estimator, format, of_weights ? "weights" : "activations"));
+        Recorder recorder;
+        absl::StatusOr<RunResult> result = Run(assignment, 1, recorder);
+        ASSERT_TRUE(result.ok()) << result.status();
+        EXPECT_EQ(recorder.TrainLosses().size(), 2u);
+        EXPECT_EQ(of_weights ? result->point->weight_format() : result->point->activation_format(), format);
+        estimators.insert(estimator);
+        formats.insert(format);
+      }
+  // All of them, but for none: the validator has not refused one everywhere.
+  EXPECT_EQ(estimators.size() + 1, AllowedValues(v1::Quant::descriptor(), "estimator").size());
+  EXPECT_EQ(formats.size() + 1, AllowedValues(v1::TensorQuant::descriptor(), "format").size());
 }
 
 TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {
@@ -251,13 +211,13 @@ TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {
                                       {"quant.weight.format", "none"},
                                       {"quant.activation.format", "none"},
                                       {"quant.hadamard", "true"}});
-  EXPECT_FALSE(Run(assignment, 1, recorder)->point.hadamard());
+  EXPECT_FALSE(Run(assignment, 1, recorder)->point->hadamard());
 }
 
 TEST_F(TrainerTest, OneSeedGivesTheSameNumbersAgain) {
   Recorder first, second;
-  double loss = Run(Assignment(), 2, first)->point.loss();
-  EXPECT_EQ(Run(Assignment(), 2, second)->point.loss(), loss);
+  double loss = Run(Assignment(), 2, first)->point->loss();
+  EXPECT_EQ(Run(Assignment(), 2, second)->point->loss(), loss);
   EXPECT_EQ(first.TrainLosses(), second.TrainLosses());
 }
 
@@ -278,27 +238,27 @@ TEST_F(TrainerTest, AnyNumberOfRanksGivesTheLossOfOne) {
 
 TEST_F(TrainerTest, ResumeGivesTheNumbersOfAnUninterruptedRun) {
   Recorder whole, before, after;
-  double loss = Run(Assignment(), 2, whole)->point.loss();
+  double loss = Run(Assignment(), 2, whole)->point->loss();
   before.stop_at_step = 13;
   before.stop_with = StopRequest::kCancel;
   ASSERT_EQ(Run(Assignment(), 2, before)->outcome, v1::STOPPED);
   ASSERT_EQ(before.last_checkpoint.step(), 8);
   v1::Assign resumed = Assignment();
   *resumed.mutable_resume_from() = before.last_checkpoint;
-  EXPECT_EQ(Run(resumed, 2, after)->point.loss(), loss);
+  EXPECT_EQ(Run(resumed, 2, after)->point->loss(), loss);
   EXPECT_EQ(after.points.front().step(), 0);  // "starting", before the checkpoint is read.
   EXPECT_EQ(after.TrainLosses().size(), 12u);
 }
 
 TEST_F(TrainerTest, ResumeAtOtherWorldSizeGivesTheSameLoss) {
   Recorder whole, before, after;
-  double loss = Run(Assignment(), 2, whole)->point.loss();
+  double loss = Run(Assignment(), 2, whole)->point->loss();
   before.stop_at_step = 13;
   before.stop_with = StopRequest::kCancel;
   Run(Assignment(), 2, before).value();
   v1::Assign resumed = Assignment();
   *resumed.mutable_resume_from() = before.last_checkpoint;
-  EXPECT_NEAR(Run(resumed, 1, after)->point.loss() / loss, 1, 1e-2);  // Codes at 2 bits flip on rounding ties.
+  EXPECT_NEAR(Run(resumed, 1, after)->point->loss() / loss, 1, 1e-2);  // Codes at 2 bits flip on rounding ties.
 }
 
 TEST_F(TrainerTest, PreemptionCommitsACheckpointAtItsStep) {
@@ -307,6 +267,37 @@ TEST_F(TrainerTest, PreemptionCommitsACheckpointAtItsStep) {
   recorder.stop_with = StopRequest::kPreempt;
   EXPECT_EQ(Run(Assignment(), 2, recorder)->outcome, v1::PREEMPTED);
   EXPECT_EQ(recorder.last_checkpoint.step(), 5);
+}
+
+TEST_F(TrainerTest, EveryRanksLinesReachRankZeroWithItsNumberAndItsMemoryIsCounted) {
+  Recorder recorder;
+  ASSERT_TRUE(Run(Assignment(), 3, recorder).ok());
+  std::set<int> ranks;
+  for (const v1::LogLine& line : recorder.lines) ranks.insert(line.rank());
+  EXPECT_EQ(ranks, (std::set<int>{0, 1, 2}));
+  EXPECT_GT(recorder.others_memory_bytes, 2 * (int64_t{1} << 20));
+  Recorder alone;
+  ASSERT_TRUE(Run(Assignment(), 1, alone).ok());
+  EXPECT_EQ(alone.others_memory_bytes, 0);
+}
+
+TEST_F(TrainerTest, ADamagedNewestCheckpointIsToldAndTheOneThatIsTakenToo) {
+  v1::Assign assignment = Assignment();
+  Recorder before, after;
+  ASSERT_TRUE(Run(assignment, 2, before).ok());
+  ASSERT_EQ(before.last_checkpoint.step(), 16);
+  EXPECT_EQ(before.last_checkpoint.path(), "jobs/job-1/checkpoints/step-00000016");
+  const std::filesystem::path damaged = folder_ / "work" / before.last_checkpoint.path();
+  std::filesystem::resize_file(damaged / "state.safetensors", 100);
+  assignment.set_epoch(2);
+  *assignment.mutable_resume_from() = before.last_checkpoint;
+  ASSERT_TRUE(Run(assignment, 2, after).ok());
+  EXPECT_EQ(after.resumed.step(), 8);
+  EXPECT_EQ(after.resumed.path(), "jobs/job-1/checkpoints/step-00000008");
+  EXPECT_EQ(after.TrainLosses().size(), 12u);
+  EXPECT_TRUE(std::any_of(after.lines.begin(), after.lines.end(), [&](const v1::LogLine& line) {
+    return line.level() == "warn" && line.text().find(damaged.string()) != std::string::npos;
+  })) << after.log;
 }
 
 TEST_F(TrainerTest, AMissingDatasetIsAnErrorThatNamesIt) {

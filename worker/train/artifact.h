@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a finished job leaves beside its frontier point: its model as a folder that `ridgeline generate`, `eval` and
+// `export` and transformers read.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "model/language_model.h"
+#include "ridgeline/v1/job.pb.h"
+
+namespace ridgeline {
+
+// Writes `work_dir`/jobs/`job_id`/artifacts/model: config.json, model.safetensors with the values that layers compute
+// with (on the grid where a quantizer is, pruned where a pattern is, float32 so that none is rounded again), and the
+// dataset's tokenizer, with the files that `model_path` has for the same one. The folder appears when all of it is on
+// the disk; an earlier one of that name is replaced. `dataset_path` is where `dataset` was opened, `model_path` empty
+// or what model.path resolves to. RESOURCE_EXHAUSTED when the disk is full.
+absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std::string& model_path,
+                                                const Dataset& dataset, const std::string& dataset_path,
+                                                const std::string& work_dir, const std::string& job_id);
+
+// Everything that a job of another life left under that id.
+void RemoveArtifacts(const std::string& work_dir, const std::string& job_id);
+
+}  // namespace ridgeline

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole attempts with what a recipe can add to plain training: micro-batches, a teacher, a second text, sparsity
+// schedules, and the model that a finished job leaves.
+#include <nlohmann/json.hpp>
+
+#include "common/artifact_files.h"
+#include "common/file.h"
+#include "common/sha256.h"
+#include "data/load_tokenizer_from.h"
+#include "fmt/format.h"
+#include "model/load_model.h"
+#include "model/training_pass.h"
+#include "worker/train/attempt_test.h"
+#include "worker/train/evaluate.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<RecipeOverride> kUnquantized = {
+    {"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}};
+
+std::vector<RecipeOverride> operator+(std::vector<RecipeOverride> a, const std::vector<RecipeOverride>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+class TrainerFeaturesTest : public AttemptTest {
+ protected:
+  // An attempt that must end well.
+  RunResult Finish(const v1::Assign& assignment, int ranks, Recorder& recorder) const {
+    absl::StatusOr<RunResult> result = Run(assignment, ranks, recorder);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *result : RunResult{};
+  }
+
+  // The folder of the model that a finished job has left.
+  std::string ModelOf(const RunResult& result) const {
+    EXPECT_EQ(result.artifacts.size(), 1u);
+    return (folder_ / "work" / result.artifacts.at(0).path()).string();
+  }
+};
+
+TEST_F(TrainerFeaturesTest, MicroBatchesGiveTheNumbersOfOneWholeBatch) {
+  Recorder whole;
+  Finish(Assignment(kUnquantized), 1, whole);
+  for (const auto& [local, ranks] : {std::pair{"1", 1}, {"2", 1}, {"4", 1}, {"2", 2}}) {
+    Recorder parts;
+    Finish(Assignment(kUnquantized + std::vector<RecipeOverride>{{"training.local_batch_size", local}}), ranks, parts);
+    const std::vector<double> expected = whole.TrainLosses(), losses = parts.TrainLosses();
+    ASSERT_EQ(losses.size(), expected.size());
+    for (size_t i = 0; i < losses.size(); ++i)
+      EXPECT_NEAR(losses[i] / expected[i], 1, 1e-3) << local << " at once on " << ranks << " ranks, step " << i;
+  }
+}
+
+// A student that begins as its teacher differs from it by its quantizers alone: training on the divergence lowers it.
+TEST_F(TrainerFeaturesTest, DistillationBringsTheStudentToItsTeacher) {
+  Recorder first;
+  const std::string teacher = ModelOf(
+      Finish(Assignment(kUnquantized + std::vector<RecipeOverride>{{"export.weights", "safetensors"}}), 1, first));
+  fs::rename(teacher, folder_ / "teacher");  // The next first attempt of a job of that name clears its folder.
+  for (int ranks : {1, 2}) {
+    v1::Assign assignment = Assignment({{"training.distill.weight", "1"}, {"training.distill.temperature", "2"}});
+    assignment.mutable_recipe()->mutable_model()->Clear();
+    assignment.mutable_recipe()->mutable_model()->set_path((folder_ / "teacher").string());
+    Recorder recorder;
+    Finish(assignment, ranks, recorder);
+    std::vector<double> divergences;
+    for (const v1::MetricPoint& point : recorder.points)
+      if (point.has_distill_divergence()) divergences.push_back(point.distill_divergence());
+    ASSERT_EQ(divergences.size(), 20u);
+    EXPECT_GT(divergences.front(), 0);
+    EXPECT_LT(divergences.back(), 0.8 * divergences.front());
+    for (const v1::MetricPoint& point : first.points) EXPECT_FALSE(point.has_distill_divergence());
+  }
+}
+
+TEST_F(TrainerFeaturesTest, ASecondTextIsScoredAtEachEvaluationAndStandsInThePoint) {
+  std::string other;
+  for (int i = 0; i < 400; ++i) other += "lazy dogs jump over " + std::to_string(i) + " quick brown foxes number\n";
+  // One alphabet for both.
+  const std::string alphabet = "abcdefghijklmnopqrstuvwxyz0123456789 \n";
+  std::string text = alphabet;
+  for (int i = 0; i < 400; ++i) text += Sentence(i);
+  const std::string first = Prepare("first", text), second = Prepare("second", alphabet + other);
+  Recorder recorder;
+  const RunResult result =
+      Finish(Assignment({{"dataset.path", first}, {"validation.second_path", second}}), 2, recorder);
+  int evaluations = 0;
+  double last = 0;
+  for (const v1::MetricPoint& point : recorder.points) {
+    EXPECT_EQ(point.has_validation_loss(), point.has_second_loss());
+    if (!point.has_second_loss()) continue;
+    ++evaluations;
+    last = point.second_loss();
+    EXPECT_NE(point.second_loss(), point.validation_loss());
+  }
+  EXPECT_EQ(evaluations, 2);
+  EXPECT_EQ(result.point->second_loss(), last);
+  Recorder refused;
+  const std::string capitals = Prepare("capitals", "ABC" + alphabet + other);
+  EXPECT_EQ(Run(Assignment({{"validation.second_path", capitals}}), 1, refused).status().code(),
+            absl::StatusCode::kInvalidArgument)
+      << "another alphabet";
+}
+
+// How many weights are kept in the fullest group of m, over all pruned matrices of a model folder.
+int FullestGroup(const std::string& folder, int64_t m) {
+  const auto model = LoadModel(folder, {}).value();
+  int64_t most = 0;
+  for (const std::string& name : model->LinearNames())
+    for (const Parameter& parameter : model->parameters())
+      if (parameter.name == name)
+        most = std::max(most, parameter.master.view({-1, m}).ne(0).sum(1).max().item<int64_t>());
+  return static_cast<int>(most);
+}
+
+TEST_F(TrainerFeaturesTest, ASparsityScheduleEndsAtItsPatternWhereverItEnds) {
+  for (const char* schedule : {"constant", "linear", "cubic"})
+    for (const auto& [pattern, kept, group] : {std::tuple{"2:4", 2, 4}, {"1:4", 1, 4}, {"2:8", 2, 8}})
+      for (int reached : {1, 10, 19, 20}) {
+        if (schedule == std::string("constant") && reached != 20) continue;
+        SCOPED_TRACE(fmt::format("{} {} at step {}", pattern, schedule, reached));
+        std::vector<RecipeOverride> changes = {{"sparsity.pattern", pattern},
+                                               {"sparsity.schedule", schedule},
+                                               {"checkpoint.interval", "20"},
+                                               {"export.weights", "safetensors"}};
+        if (schedule != std::string("constant"))
+          changes.push_back({"sparsity.schedule_steps", std::to_string(reached)});
+        v1::Assign assignment = Assignment(kUnquantized + changes);
+        Recorder undisturbed, resumed;
+        const RunResult result = Finish(assignment, 1, undisturbed);
+        EXPECT_EQ(result.point->sparsity(), pattern);
+        EXPECT_EQ(FullestGroup(ModelOf(result), group), kept);
+        ASSERT_EQ(undisturbed.last_checkpoint.step(), 20);
+        assignment.set_epoch(2);
+        *assignment.mutable_resume_from() = undisturbed.last_checkpoint;
+        EXPECT_EQ(Finish(assignment, 1, resumed).point->loss(), result.point->loss());
+      }
+}
+
+TEST_F(TrainerFeaturesTest, ARunResumedWithinASparsityScheduleEqualsAnUndisturbedOne) {
+  v1::Assign assignment = Assignment({{"sparsity.pattern", "1:4"},
+                                      {"sparsity.schedule", "cubic"},
+                                      {"sparsity.schedule_steps", "20"},
+                                      {"quant.weight.scheme", "linear"}});
+  Recorder whole, before, after;
+  const RunResult undisturbed = Finish(assignment, 2, whole);
+  before.stop_at_step = 13;
+  before.stop_with = StopRequest::kCancel;
+  ASSERT_EQ(Run(assignment, 2, before)->outcome, v1::STOPPED);
+  assignment.set_epoch(2);
+  *assignment.mutable_resume_from() = before.last_checkpoint;
+  EXPECT_EQ(Finish(assignment, 2, after).point->loss(), undisturbed.point->loss());
+}
+
+TEST_F(TrainerFeaturesTest, WithoutAFrontierAJobLeavesNoPoint) {
+  Recorder recorder;
+  const RunResult result = Finish(Assignment({{"export.frontier", "false"}}), 1, recorder);
+  EXPECT_FALSE(result.point.has_value());
+  EXPECT_TRUE(result.artifacts.empty());
+}
+
+// Weights alone are quantized, so that the folder computes what the run did.
+TEST_F(TrainerFeaturesTest, TheModelThatAJobLeavesScoresWhatTheJobScored) {
+  for (const char* estimator : {"ridge", "quest", "ridge_trust", "lsq", "diffq", "gaussws"})
+    for (int ranks : {1, 2}) {
+      SCOPED_TRACE(fmt::format("{} on {} ranks", estimator, ranks));
+      Recorder recorder;
+      const RunResult result = Finish(Assignment({{"quant.estimator", estimator},
+                                                  {"quant.weight.format", "int4"},
+                                                  {"quant.activation.format", "none"},
+                                                  {"export.weights", "safetensors"}}),
+                                      ranks, recorder);
+      const std::string folder = ModelOf(result);
+      const auto model = LoadModel(folder, {}).value();
+      const auto dataset = Dataset::Open((folder_ / "data").string()).value();
+      const auto alone = MakeSingleCommunicator();
+      const auto share = ScoreShare(model.get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
+      ASSERT_TRUE(share.ok()) << share.status();
+      EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+    }
+}
+
+TEST_F(TrainerFeaturesTest, AnArtifactIsDescribedAsItLies) {
+  Recorder recorder;
+  const RunResult result = Finish(Assignment({{"export.weights", "safetensors"}}), 2, recorder);
+  const v1::Artifact& artifact = result.artifacts.at(0);
+  EXPECT_EQ(artifact.name(), "model");
+  EXPECT_EQ(artifact.path(), "jobs/job-1/artifacts/model");
+  EXPECT_EQ(artifact.work_dir(), (folder_ / "work").string());
+  std::map<std::string, std::string> sha256_of;
+  int64_t bytes = 0;
+  for (const v1::Artifact::File& file : artifact.files()) {
+    const std::string path = ModelOf(result) + "/" + file.name();
+    EXPECT_EQ(Sha256HexOfFile(path).value(), file.sha256());
+    EXPECT_EQ(static_cast<int64_t>(fs::file_size(path)), file.bytes());
+    sha256_of[file.name()] = file.sha256();
+    bytes += file.bytes();
+  }
+  EXPECT_EQ(artifact.bytes(), bytes);
+  EXPECT_EQ(artifact.sha256(), Sha256OfFiles(sha256_of));
+  EXPECT_EQ(sha256_of.size(), 3u);  // config.json, model.safetensors, dataset.json
+  const auto config = nlohmann::json::parse(ReadFile(ModelOf(result) + "/config.json").value());
+  EXPECT_EQ(config.at("model_type"), "gpt2");
+  EXPECT_EQ(config.at("n_positions"), 32);
+}
+
+TEST_F(TrainerFeaturesTest, AStoppedRunLeavesNoArtifact) {
+  Recorder recorder;
+  recorder.stop_at_step = 13;
+  recorder.stop_with = StopRequest::kCancel;
+  const RunResult result = Finish(Assignment({{"export.weights", "safetensors"}}), 1, recorder);
+  EXPECT_TRUE(result.artifacts.empty());
+  EXPECT_FALSE(fs::exists(folder_ / "work" / "jobs" / "job-1" / "artifacts"));
+}
+
+}  // namespace
+}  // namespace ridgeline
