@@ -4,7 +4,6 @@
 
 #include <iostream>
 #include <new>
-#include <sstream>
 
 #include "common/exit_code.h"
 #include "common/file.h"
