@@ -8,15 +8,15 @@
 #include <filesystem>
 
 #include "cli/shared/parse.h"
+#include "common/home.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "recipes/recipe_paths.h"
 
 namespace ridgeline {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kDatasetKey[] = "dataset.path";
 
 // One byte more than allowed is kept, so that the reader sees that it is too much.
 std::string ReadStandardInput() {
@@ -28,10 +28,14 @@ std::string ReadStandardInput() {
   return text;
 }
 
-std::string AbsolutePath(const std::string& path) {
+std::string AbsolutePath(const std::string& typed, const v1::FieldDoc& doc) {
+  const std::string path = ExpandTilde(typed);
   std::error_code error;
+  // A path wins over a model's name, as everywhere.
+  const bool is_word = path.find('/') == std::string::npos && !path.starts_with('.');
+  if (path.empty() || (doc.or_model_name() && is_word && !fs::exists(path, error))) return path;
   const fs::path absolute = fs::absolute(path, error);
-  return error || path.empty() ? path : absolute.lexically_normal().string();
+  return error ? path : absolute.lexically_normal().string();
 }
 
 }  // namespace
@@ -42,8 +46,10 @@ absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const 
     ASSIGN_OR_RETURN(RecipeOverride parsed, ParseOverride(text));
     overrides.push_back(std::move(parsed));
   }
-  if (path == "-") return ReadRecipe(ReadStandardInput(), "<stdin>", overrides);
-  return ReadRecipeFile(path, overrides);
+  RecipeReadResult read =
+      path == "-" ? ReadRecipe(ReadStandardInput(), "<stdin>", overrides) : ReadRecipeFile(path, overrides);
+  if (read.problems.empty()) ResolvePaths(&read.recipe);
+  return read;
 }
 
 void PrintProblems(const std::vector<RecipeProblem>& problems) {
@@ -52,19 +58,6 @@ void PrintProblems(const std::vector<RecipeProblem>& problems) {
            problems.size() == 1 ? "problem" : "problems");
 }
 
-void ResolveDatasetPaths(v1::Recipe* recipe) {
-  if (recipe->dataset().has_path()) {
-    recipe->mutable_dataset()->set_path(AbsolutePath(recipe->dataset().path()));
-  }
-  if (!recipe->has_sweep()) return;
-  auto* parameters = recipe->mutable_sweep()->mutable_parameters();
-  if (const auto found = parameters->find(kDatasetKey); found != parameters->end()) {
-    for (std::string& path : *found->second.mutable_values()) path = AbsolutePath(path);
-  }
-  for (v1::SweepCase& one : *recipe->mutable_sweep()->mutable_cases()) {
-    const auto found = one.mutable_set()->find(kDatasetKey);
-    if (found != one.mutable_set()->end()) found->second = AbsolutePath(found->second);
-  }
-}
+void ResolvePaths(v1::Recipe* recipe) { ReplacePaths(recipe, AbsolutePath); }
 
 }  // namespace ridgeline

@@ -10,13 +10,15 @@
 
 namespace ridgeline {
 
-// Reads and validates; the problems are in the result. INVALID_ARGUMENT for a --set without '='.
+// Reads and validates, and makes the paths of a good recipe absolute; the problems are in the result. INVALID_ARGUMENT
+// for a --set without '='.
 absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const std::vector<std::string>& set);
 
 // Every problem on standard error, one a line.
 void PrintProblems(const std::vector<RecipeProblem>& problems);
 
-// Makes relative dataset paths absolute: workers run in another folder than the person who submits.
-void ResolveDatasetPaths(v1::Recipe* recipe);
+// Makes every path absolute, with the home folder for "~": workers run in another folder than the person who submits.
+// Names of models in the store stay names.
+void ResolvePaths(v1::Recipe* recipe);
 
 }  // namespace ridgeline

@@ -95,12 +95,11 @@ absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat 
 }
 
 absl::StatusOr<int> RunSubmit(const Session& session, const SubmitOptions& options) {
-  ASSIGN_OR_RETURN(RecipeReadResult read, ReadRecipeInput(options.file, AllOverrides(options)));
+  ASSIGN_OR_RETURN(const RecipeReadResult read, ReadRecipeInput(options.file, AllOverrides(options)));
   if (!read.problems.empty()) {
     PrintProblems(read.problems);
     return kExitUsage;
   }
-  ResolveDatasetPaths(&read.recipe);
   RETURN_IF_ERROR(CheckModels(read.recipe));
   if (options.dry_run) {
     RETURN_IF_ERROR(PrintDryRun(read.recipe));
