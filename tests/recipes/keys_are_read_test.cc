@@ -27,7 +27,7 @@ using google::protobuf::FieldDescriptor;
 constexpr const char* kRooms[] = {"worker", "plan", "coordinator", "cli", "recipes"};
 
 // Of recipes/, the files that say what a key means to the programs; all others treat keys alike.
-constexpr const char* kReadersInRecipes[] = {"tensor_quant", "sweep", "sweep_plan"};
+constexpr const char* kReadersInRecipes[] = {"model_shapes", "tensor_quant", "sweep", "sweep_plan"};
 
 struct Key {
   std::string name;  // "sparsity.schedule"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/trainer.h"
 
+#include <algorithm>
 #include <set>
 
 #include "fmt/format.h"
 #include "method/estimator_traits.h"
 #include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
-#include "ridgeline/v1/options.pb.h"
 #include "worker/train/attempt_test.h"
 #include "worker/train/checkpoint.h"
 
@@ -161,6 +161,7 @@ TEST_F(TrainerTest, PrunedWeightsDecayAsTheRecipeSays) {
                                                        {"sparsity.mask_decay", decay},
                                                        {"sparsity.mask_decay_kind", kind},
                                                        {"quant.weight.scheme", "linear"},
+                                                       {"optimizer.lr", "1e-2"},
                                                        {"training.steps", "60"},
                                                        {"checkpoint.interval", "60"}}),
                                            1, recorder);
@@ -172,18 +173,14 @@ TEST_F(TrainerTest, PrunedWeightsDecayAsTheRecipeSays) {
   EXPECT_LT(squares[2], 0.9 * squares[0]);
 }
 
-std::vector<std::string> AllowedValues(const google::protobuf::Descriptor* section, const char* field) {
-  const auto& values = section->FindFieldByName(field)->options().GetExtension(v1::doc).one_of();
-  return {values.begin(), values.end()};
-}
-
 // Of weights and of activations, as far as the validator allows it.
 TEST_F(TrainerTest, EveryEstimatorAndFormatThatARecipeMayNameRuns) {
   std::set<std::string> estimators, formats;
-  for (const std::string& estimator : AllowedValues(v1::Quant::descriptor(), "estimator"))
-    for (const std::string& format : AllowedValues(v1::TensorQuant::descriptor(), "format"))
+  for (const std::string& estimator : EstimatorsOfTheTable())
+    for (Format table_format : EveryFormat())
       for (bool of_weights : {true, false}) {
-        if (estimator == "none" || format == "none") continue;
+        const std::string format(FormatName(table_format));
+        if (format == "none") continue;
         const v1::Assign assignment = Assignment({{"quant.estimator", estimator},
                                                   {"quant.weight.format", of_weights ? format : "none"},
                                                   {"quant.activation.format", of_weights ? "none" : format},
@@ -200,9 +197,10 @@ TEST_F(TrainerTest, EveryEstimatorAndFormatThatARecipeMayNameRuns) {
         estimators.insert(estimator);
         formats.insert(format);
       }
-  // All of them, but for none: the validator has not refused one everywhere.
-  EXPECT_EQ(estimators.size() + 1, AllowedValues(v1::Quant::descriptor(), "estimator").size());
-  EXPECT_EQ(formats.size() + 1, AllowedValues(v1::TensorQuant::descriptor(), "format").size());
+  // All of them: the validator has not refused one everywhere.
+  EXPECT_EQ(estimators.size(), EstimatorsOfTheTable().size());
+  const std::vector<Format> all = EveryFormat();
+  EXPECT_EQ(formats.size(), all.size() - static_cast<size_t>(std::count(all.begin(), all.end(), Format::kNone)));
 }
 
 TEST_F(TrainerTest, AnUnquantizedPointIsNotRotated) {
