@@ -38,8 +38,8 @@ void TakeBos(const Tokenizer& tokenizer, Input* input) {
 absl::Status CheckTokenizer(const EvalOptions& options, const Dataset& dataset) {
   const auto tokenizer = LoadTokenizerOf(options.model, options.tokenizer);
   if (absl::IsNotFound(tokenizer.status()) || absl::IsUnimplemented(tokenizer.status())) {
-    fmt::print(stderr, "ridgeline: whether {} was prepared with the model's tokenizer cannot be told: {}\n",
-               options.dataset, std::string(tokenizer.status().message()));
+    PrintErr("ridgeline: whether {} was prepared with the model's tokenizer cannot be told: {}\n", options.dataset,
+             std::string(tokenizer.status().message()));
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(tokenizer.status());

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "common/file.h"
+#include "common/print.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
@@ -21,7 +22,7 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   }
   RETURN_IF_ERROR(CheckFileKind(text, path == "-" ? "standard input" : path, FileKind::kText));
   if (text.starts_with(kByteOrderMark)) {
-    fmt::print(stderr, "ridgeline: {} begins with a byte order mark, which is left out\n", path);
+    PrintErr("ridgeline: {} begins with a byte order mark, which is left out\n", path);
     text.erase(0, kByteOrderMark.size());
   }
   const auto code_points = Utf8ToCodePoints(text);

@@ -139,6 +139,13 @@ check_licences() {
     END { for (i = 1; i < ARGC; ++i) if (!(ARGV[i] in has_line)) print ARGV[i] ": no SPDX line at the top" }'
 }
 
+# fmt::print throws where a terminal is gone and says nothing where a disk is full.
+check_prints() {
+  sources | grep -E '^(cli|inference)/' | grep -v '_test\.cc$' | tr '\n' '\0' |
+    { xargs -0 grep -nE 'fmt::print\(|std::(cout|cerr)\b' /dev/null || true; } |
+    sed -E 's/^([^:]*:[0-9]+):.*/\1: print through common\/print.h/'
+}
+
 # Tables and links cannot be cut; .clang-format holds C++ to the same width.
 check_lines() {
   texts | grep -vE '\.(cc|h|cu|cuh)$|CMakeLists.txt$' | tr '\n' '\0' |
@@ -192,8 +199,8 @@ check_citations() {
     END { for (i = 1; i <= count; ++i) if (!(cited[i] in anchors)) print at[i] ": there is no heading " cited[i] }'
 }
 
-for check in check_table check_folders check_includes check_licences check_citations check_lines check_format \
-  check_pages; do
+for check in check_table check_folders check_includes check_licences check_prints check_citations check_lines \
+  check_format check_pages; do
   complaints=$($check) || complain "$check did not end well"
   while read -r complaint; do [ -z "$complaint" ] || complain "$complaint"; done <<< "$complaints"
 done

@@ -75,8 +75,7 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
 
 absl::StatusOr<int> RunPrepare(const Session&, const PrepareVerbOptions& options) {
   ASSIGN_OR_RETURN(const DatasetInfo info, Prepare(options.prepare));
-  if (info.dropped_byte_order_mark)
-    fmt::print(stderr, "ridgeline: the text begins with a byte order mark, which is left out\n");
+  if (info.dropped_byte_order_mark) PrintErr("ridgeline: the text begins with a byte order mark, which is left out\n");
   PrintInfo(info, options);
   return kExitOk;
 }

@@ -40,7 +40,8 @@ class EveryVerb(ProcessTest):
         shutil.copytree(SOURCE / "model/testdata/gpt2-like", self.model)
         self.recipe = self.folder / "recipe.yaml"
         self.recipe.write_text(f"name: tiny\ndataset: {{path: {self.stack.dataset}}}\n"
-                               "training: {steps: 2, seq_len: 16, global_batch_size: 2}\nvalidation: {interval: 1}\n")
+                               "training: {steps: 2, seq_len: 16, global_batch_size: 2}\nvalidation: {interval: 1}\n"
+                               "export: {weights: safetensors}\n")
         self.check(["submit", "-f", self.recipe, "--follow"])
 
     def check(self, arguments, code=0):
@@ -73,6 +74,8 @@ class EveryVerb(ProcessTest):
             "logs": ([], ["logs", "tiny"]),
             "wait": ([], ["wait", "tiny"]),
             "compare": ([], ["compare", "tiny"]),
+            "artifact list": ([], ["artifact", "list", "tiny"]),
+            "artifact pull": (["rm", out], ["artifact", "pull", "tiny", "--out", out]),
             "cancel": ([fresh + ["c"]], ["cancel", "c"]),
             "retry": ([fresh + ["r"], ["cancel", "r"], ["wait", "r", "--for", "terminal"]], ["retry", "r"]),
             "data prepare": ([], ["data", "prepare", "--text", text, "--out", self.folder / "set"]),

@@ -123,6 +123,12 @@ class CheckTreeTest(unittest.TestCase):
         said = self.complaint_about("data/planted_test.cc", LICENCE + '#include "recipes/recipe_reader.h"\n')
         self.assertIn("data may not include from recipes", said)
 
+    def test_what_people_read_is_printed_in_one_way(self):
+        for line in ['void f() { fmt::print("x"); }', 'void f() { std::cout << "x"; }']:
+            with self.subTest(line):
+                said = self.complaint_about("cli/verbs/planted.cc", LICENCE + line + "\n")
+                self.assertIn("cli/verbs/planted.cc:2: print through common/print.h", said)
+
     def test_a_folder_with_sources_needs_a_line_in_the_table(self):
         for path in ["newroom/planted.h", "quant/newroom/planted.cc"]:
             with self.subTest(path):
