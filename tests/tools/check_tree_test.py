@@ -137,7 +137,7 @@ class CheckTreeTest(unittest.TestCase):
     def test_arrows_that_lead_round_are_refused(self):
         said = self.complaint_about_table('[common]=""', '[common]="weights"')
         self.assertRegex(said, "lead round: .*weights")
-        said = self.complaint_about_table('[coordinator/state]="', '[coordinator/state]="coordinator/rpc ')
+        said = self.complaint_about_table('[coordinator/state]="proto', '[coordinator/state]="coordinator/rpc proto')
         self.assertRegex(said, "lead round: .*coordinator/state")
 
     def test_an_arrow_to_a_room_without_a_line_is_refused(self):
