@@ -110,6 +110,8 @@ class SmallModel(ModelTest):
         self.run_program("export", "--model", self.model, "--out", out, code=6)
 
     def test_MistakesSayWhatIsWrong(self):
+        latin_1 = self.folder / "latin-1.txt"
+        latin_1.write_bytes("Gr\u00fc\u00dfe".encode("latin-1"))
         for code, words, arguments in [
                 (3, "no model 'nothing'", ("generate", "--model", "nothing", "--prompt", "x")),
                 (2, "--prompt", ("generate", "--model", self.model)),
@@ -117,7 +119,8 @@ class SmallModel(ModelTest):
                 (3, "--tokenizer", ("generate", "--model", self.model, "--prompt", "x")),
                 (2, "--seq-len 99",
                  ("eval", "--model", self.model, "--dataset", self.folder / "letters", "--seq-len", "99")),
-                (2, "UTF-8", ("eval", "--model", self.model, "--text", BIN / "ridgeline")),
+                (2, "UTF-8", ("eval", "--model", self.model, "--text", latin_1)),
+                (1, "not plain text", ("eval", "--model", self.model, "--text", BIN / "ridgeline")),
                 (2, "q4_0", ("export", "--model", self.model, "--dtype", "q4_0", "--out", self.folder / "x")),
                 (1, "GGUF", ("model", "inspect", self.text)),
                 (3, "neither a file", ("model", "import", self.folder / "none", "--name", "x")),

@@ -103,7 +103,8 @@ def dashboard_queries(source_dir):
 
 def alert_expressions(source_dir):
     text = (source_dir / "dashboards" / "prometheus" / "alerts.yml").read_text()
-    return re.findall(r"^\s+expr: (.+)$", text, re.MULTILINE)
+    found = re.findall(r"^( +)expr: (.+)\n((?:\1 +.+\n)*)", text, re.MULTILINE)  # Of one line, or folded below ">-".
+    return [" ".join(f"{first.removeprefix('>-')} {rest}".split()) for _, first, rest in found]
 
 
 def check_shape(source_dir):
