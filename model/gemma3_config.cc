@@ -92,10 +92,11 @@ void ReadLayerTypes(ConfigReader* reader, Gemma3Config* config) {
     return reader->Fail("layer_types", "is not a list with one entry a layer");
   for (size_t i = 0; i < types->size(); ++i) {
     const Json& type = (*types)[i];
-    if (type != "sliding_attention" && type != "full_attention")
+    const std::string name = type.is_string() ? type.get<std::string>() : "";
+    if (name != "sliding_attention" && name != "full_attention")
       return reader->Fail("layer_types",
                           fmt::format("{} is neither sliding_attention nor full_attention", type.dump(-1, ' ', true)));
-    config->slides[i] = type == "sliding_attention";
+    config->slides[i] = name == "sliding_attention";
   }
 }
 

@@ -39,7 +39,8 @@ absl::StatusOr<std::vector<v1::MetricPoint>> MetricStore::AppendMetrics(
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(LatestMetrics * latest, LoadLatest(job_id));
   std::vector<v1::MetricPoint> fresh;
-  RETURN_IF_ERROR(db_.Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+  RETURN_IF_ERROR(db_.Transaction([&]() -> absl::Status {
+    mutex_.AssertHeld();
     for (const v1::MetricPoint& point : points) {
       ASSIGN_OR_RETURN(const bool changed, Upsert(job_id, epoch, point));
       if (changed) fresh.push_back(point);
@@ -83,7 +84,8 @@ absl::StatusOr<bool> MetricStore::Upsert(const std::string& job_id, int64_t epoc
 absl::Status MetricStore::AppendLogs(const std::string& job_id, int64_t epoch, int64_t sequence,
                                      const google::protobuf::RepeatedPtrField<v1::LogLine>& lines) {
   absl::MutexLock lock(&mutex_);
-  return db_.Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+  return db_.Transaction([&]() -> absl::Status {
+    mutex_.AssertHeld();
     ASSIGN_OR_RETURN(SqliteStatement insert, db_.Prepare("INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)"));
     for (int i = 0; i < lines.size(); ++i) {
       const std::string body = lines[i].SerializeAsString();
