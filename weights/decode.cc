@@ -3,9 +3,9 @@
 
 #include <cstring>
 
+#include "common/half.h"
 #include "fmt/format.h"
 #include "weights/decode_blocks.h"
-#include "weights/half.h"
 
 namespace ridgeline {
 namespace {

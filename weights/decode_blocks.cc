@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "weights/half.h"
+#include "common/half.h"
 
 namespace ridgeline {
 namespace {

@@ -6,10 +6,10 @@
 #include <cstring>
 #include <optional>
 
+#include "common/half.h"
 #include "fmt/format.h"
 #include "weights/blocks.h"
 #include "weights/decode.h"
-#include "weights/half.h"
 
 namespace ridgeline {
 namespace {

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <vector>
 
+#include "common/half.h"
 #include "weights/decode.h"
 #include "weights/gguf.h"
-#include "weights/half.h"
 
 namespace ridgeline {
 namespace {
