@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<std::string>> PartPaths(const GgufFile& file, const s
     paths.push_back(PartName(named->stem, i, count));
     std::error_code error;
     if (!fs::exists(paths.back(), error))
-      return absl::NotFoundError(
+      return absl::DataLossError(
           fmt::format("{}: this is part {} of {} of a model, and {} is not beside it; fetch all "
                       "parts into one folder",
                       path, number, count, fs::path(paths.back()).filename().string()));

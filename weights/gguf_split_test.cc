@@ -74,10 +74,10 @@ TEST_F(GgufSplitTest, AFolderWithThePartsHoldsOneModel) {
 
 TEST_F(GgufSplitTest, AMissingPartIsNamed) {
   fs::remove(At("model-00002-of-00003.gguf"));
-  EXPECT_THAT(Refusal("model-00001-of-00003.gguf", absl::StatusCode::kNotFound),
+  EXPECT_THAT(Refusal("model-00001-of-00003.gguf", absl::StatusCode::kDataLoss),
               HasSubstr("part 1 of 3 of a model, and model-00002-of-00003.gguf is not beside it"));
   fs::remove(At("model-00001-of-00003.gguf"));
-  EXPECT_THAT(Refusal("model-00003-of-00003.gguf", absl::StatusCode::kNotFound),
+  EXPECT_THAT(Refusal("model-00003-of-00003.gguf", absl::StatusCode::kDataLoss),
               HasSubstr("model-00001-of-00003.gguf"));
 }
 

@@ -151,9 +151,10 @@ void WorkerGateway::CancelStaleAttempts(const std::vector<LiveAttemptView>& live
   absl::MutexLock lock(&mutex_);
   for (auto& [id, group] : groups_) {
     if (group.session == nullptr || !group.known.has_value() || group.cancel_sent || group.result_pending) continue;
-    const bool is_live = std::any_of(live.begin(), live.end(), [&](const LiveAttemptView& attempt) {
-      return attempt.key == *group.known && attempt.group_id == id;
-    });
+    const bool is_live =
+        std::any_of(live.begin(), live.end(), [&key = *group.known, &group_id = id](const LiveAttemptView& attempt) {
+          return attempt.key == key && attempt.group_id == group_id;
+        });
     if (is_live) continue;
     group.cancel_sent = true;
     group.session->Send(StaleMessage(*group.known));

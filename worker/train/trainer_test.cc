@@ -67,8 +67,8 @@ TEST_P(TrainerOfEveryEstimatorTest, TrainsFromARecipeOnRotatedBlocksWhereItHasTh
   EXPECT_LT(losses.back(), losses.front() - 0.3);
   EXPECT_EQ(result->point->estimator(), GetParam());
   EXPECT_EQ(result->point->hadamard(), has_blocks);
-  if (traits.scheme && traits.is_defined_for(Side::kWeight))
-    EXPECT_EQ(result->point->weight_scheme(), SchemeName(*traits.scheme));
+  if (!traits.scheme || !traits.is_defined_for(Side::kWeight)) return;
+  EXPECT_EQ(result->point->weight_scheme(), SchemeName(*traits.scheme));
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, TrainerOfEveryEstimatorTest, ::testing::ValuesIn(EstimatorsOfTheTable()),
