@@ -30,6 +30,11 @@ enum class Decoding { kGrid, kRidge, kOwn, kLearned };
 // QuantizerSpec::trust says), or where rounding alone, without a clamp, leads to the code.
 enum class TrustMask { kNone, kTrusted, kUnclipped };
 
+// Which levels the codes of an estimator stand for, where the format does not say.
+//   kGrid    those of the shared grids (docs/methods.md#terms)
+//   kSigned  integers -2^(B-1) .. 2^(B-1) - 1, and for one bit signs, in both schemes
+enum class CodeLevels { kGrid, kSigned };
+
 // An empty optional leaves the choice open.
 struct EstimatorTraits {
   std::string_view name;
@@ -50,6 +55,7 @@ struct EstimatorTraits {
   std::optional<FitGradient> fit_gradient = {};  // Its own, of an estimator with a regression.
   bool prunes = false;                           // Whether a pruned number has a code of its own that is zero.
   bool adds_noise = false;
+  CodeLevels codes = CodeLevels::kGrid;
   LearnedLevels (*learned_levels)(Format) = nullptr;  // REQUIRES: accepts(format).
   bool has_scale_of_token = false;                    // A network makes a scale for each token.
   bool counts_matrix = false;  // Learned scales: the gradient's factor counts the whole matrix, not a scale's numbers.

@@ -15,15 +15,17 @@ void AddIfDefined(const QuantizerSpec& spec, std::vector<QuantizerSpec>* specs) 
   if (ValidateQuantizerSpec(spec).ok()) specs->push_back(spec);
 }
 
-// With each control of the gradient.
+// With each control of the gradient, and of what is stored.
 void AddControls(const EstimatorTraits& traits, const SpecAxes& axes, QuantizerSpec spec,
                  std::vector<QuantizerSpec>* specs) {
   for (FitGradient fit_gradient : axes.fit_gradients)
-    for (double trust : axes.trusts) {
-      spec.fit_gradient = fit_gradient;
-      spec.trust = trust;
-      if (trust == 0 || traits.has_trust_mask()) AddIfDefined(spec, specs);
-    }
+    for (ScalePrecision precision : axes.scale_precisions)
+      for (double trust : axes.trusts) {
+        spec.fit_gradient = fit_gradient;
+        spec.scale_precision = precision;
+        spec.trust = trust;
+        if (trust == 0 || traits.has_trust_mask()) AddIfDefined(spec, specs);
+      }
 }
 
 // With each way to cut, rotate and prune.
@@ -96,6 +98,7 @@ std::string DescribeSpec(const QuantizerSpec& spec) {
   if (spec.stays_rotated) text += " stays";
   if (spec.sparsity.is_sparse()) text += fmt::format(" {}:{}", spec.sparsity.n, spec.sparsity.m);
   if (spec.fit_gradient != FitGradient::kOwn) text += fmt::format(" fit {}", FitGradientName(spec.fit_gradient));
+  if (spec.scale_precision == ScalePrecision::kFloat16) text += " stored";
   if (spec.trust > 0) text += fmt::format(" trust {}", spec.trust);
   if (spec.hard_rounding) text += " hard";
   return text + fmt::format(" block {}", spec.block);

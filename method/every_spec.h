@@ -31,6 +31,7 @@ struct SpecAxes {
   std::vector<Rotation> rotations = {{}};
   std::vector<SparsityPattern> sparsities = {{}};
   std::vector<FitGradient> fit_gradients = {FitGradient::kOwn};
+  std::vector<ScalePrecision> scale_precisions = {ScalePrecision::kComputed};
   std::vector<double> trusts = {0};  // But 0, for estimators with a trust mask alone.
   int64_t block = 64;                // Where a format has none of its own.
 };

@@ -66,6 +66,7 @@ inline constexpr FloatElement kE2M3{2, 3, 7.5};
 inline constexpr FloatElement kE3M2{3, 2, 28};
 inline constexpr FloatElement kE4M3{4, 3, 448};
 inline constexpr FloatElement kE5M2{5, 2, 57344};
+inline constexpr FloatElement kFloat16{5, 10, 65504};  // Of scales.
 
 // How a block's scale is stored.
 //   kFloat16     any value (kernels keep it in the type that they work in)
@@ -158,6 +159,14 @@ constexpr double CodeBits(Format format) {
 constexpr int64_t OwnBlock(Format format) {
   if (HasPlainScale(format)) return 0;
   return ScaleEncodingOf(format) == ScaleEncoding::kPowerOfTwo ? 32 : 16;
+}
+
+// A plain scale is stored as a float16 of this many times the scale: of floating-point elements the power of two at or
+// below the largest level, since the scale itself may be as small as that makes it (fp8_e5m2: 1 / 57344 of max |x|).
+constexpr double StoredScaleFactor(Format format) {
+  double factor = 1;
+  while (factor * 2 <= FloatElementOf(format).largest) factor *= 2;
+  return factor;
 }
 
 // Formats whose levels are not those of plain integers and ternary.

@@ -29,6 +29,11 @@ enum class FitGradient { kOwn, kGraph, kDetached };
 // activation), or all of the tensor.
 enum class Granularity { kBlock, kRow, kTensor };
 
+// In what precision the scale and offset are that x_hat is written with. computed: that of the arithmetic. float16: the
+// 16 bits that a file keeps of each, so that what is trained is what is stored (docs/methods.md#stored-scales). The
+// codes are found before, and no gradient sees the rounding.
+enum class ScalePrecision { kComputed, kFloat16 };
+
 // n:m sparsity: of every m consecutive numbers of a row the n largest in size are kept, the others pruned to zero; ties
 // keep the lower index. {0, 0} and {m, m} are dense.
 struct SparsityPattern {
@@ -66,6 +71,7 @@ struct QuantizerSpec {
   // cancel.
   bool stays_rotated = false;
   Granularity granularity = Granularity::kBlock;
+  ScalePrecision scale_precision = ScalePrecision::kComputed;
   // nvfp4 and nvint4: the largest finite |x| of the tensor (of H x with hadamard), which sets the tensor's own scale.
   // FakeQuantize fills it in; 0 stands for a tensor scale of 1.
   double tensor_max = 0;

@@ -42,6 +42,7 @@ ResolvedSpec Resolve(const QuantizerSpec& spec, const EstimatorTraits* traits) {
           .grid = spec.grid,
           .grid_gradient = spec.grid_gradient,
           .granularity = spec.granularity,
+          .scale_precision = spec.scale_precision,
           .backward = BackwardOf(spec, traits),
           .block = spec.block,
           .lambda = spec.lambda,
@@ -73,6 +74,11 @@ int64_t BlockLength(const ResolvedSpec& spec, int64_t features) {
 }
 
 int64_t BlockLength(const QuantizerSpec& spec, int64_t features) { return BlockLength(Resolve(spec), features); }
+
+int64_t BlockCount(const QuantizerSpec& spec, int64_t features) {
+  const int64_t block = BlockLength(spec, features);
+  return block > 0 ? (features + block - 1) / block : 0;
+}
 
 int64_t SavedBytes(const QuantizerSpec& spec, int64_t features, int64_t number_bytes) {
   const ResolvedSpec resolved = Resolve(spec);

@@ -19,6 +19,7 @@ struct ResolvedSpec {
   GridStatistics grid = GridStatistics::kMinMax;
   GridGradient grid_gradient = GridGradient::kDetached;
   Granularity granularity = Granularity::kBlock;
+  ScalePrecision scale_precision = ScalePrecision::kComputed;
   BackwardPass backward = BackwardPass::kPasses;
   int64_t block = 128;
   double lambda = 0;
@@ -34,6 +35,11 @@ struct ResolvedSpec {
   bool hadamard_signs = false;
   bool stays_rotated = false;
   bool hard_rounding = false;
+  // The forward pass gives levels in place of x_hat, and what they come to (quant/kernels/estimator.h, Encode).
+  bool encodes = false;
+
+  // A block without a grid is stored, too: it is constant, or NaN.
+  bool stores_scales() const { return scale_precision == ScalePrecision::kFloat16; }
 };
 
 // Estimators that are not in the table pass no gradient as it is. Neither allocates; the second looks no name up, and
@@ -54,6 +60,9 @@ bool TreatsRowsAlone(const QuantizerSpec& spec);
 // share none: their blocks are whole groups, as many as fit spec.block.
 int64_t BlockLength(const ResolvedSpec& spec, int64_t features);
 int64_t BlockLength(const QuantizerSpec& spec, int64_t features);
+
+// How many blocks a row of `features` numbers is cut into.
+int64_t BlockCount(const QuantizerSpec& spec, int64_t features);
 
 // What the forward pass saves of a block for BackwardPass::kFit: its grid and its regression.
 inline constexpr int kNumbersOfFit = 6;

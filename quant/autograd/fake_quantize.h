@@ -34,7 +34,8 @@ void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_
 void QuantizedGradient(const at::Tensor& x, const at::Tensor& saved, const at::Tensor& v, const QuantizerSpec& spec,
                        at::Tensor& dx);
 
-// The plain twin: composed LibTorch operations, gradients by autograd. For tests and benchmarks.
+// The plain twin: composed LibTorch operations, gradients by autograd; scales as they are computed. For tests and
+// benchmarks.
 at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec);
 
 // Where gradients are off, noise estimators round (QuantizerSpec::hard_rounding), here and in FakeQuantize.

@@ -74,11 +74,19 @@ struct SavedLevels : torch::CustomClassHolder {
   LearnedLevels levels;
 };
 
+// The scale that files have of it, where the spec says so. No gradient sees the rounding.
+at::Tensor Stored(const at::Tensor& scale, const QuantizerSpec& spec) {
+  constexpr double kLargestFloat16 = 65504;
+  if (spec.scale_precision == ScalePrecision::kComputed) return scale;
+  return scale.clamp_max(kLargestFloat16).to(at::kHalf).to(scale.scalar_type());
+}
+
 // x: (..., features), scale: (rows) in ScaleType(x).
 class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFunction> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
-                            const LearnedLevels& levels) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& learned,
+                            const LearnedLevels& levels, const QuantizerSpec& spec) {
+    const at::Tensor scale = Stored(learned, spec);
     context->save_for_backward({x, scale});
     context->saved_data["levels"] = c10::IValue::make_capsule(c10::make_intrusive<SavedLevels>(levels));
     at::Tensor in = x.to(KernelType(x)).contiguous(), x_hat = at::empty_like(in);
@@ -93,7 +101,7 @@ class LearnedScaleFunction : public torch::autograd::Function<LearnedScaleFuncti
     at::Tensor in = x.to(KernelType(x)).contiguous(), v = grad_outputs[0].to(in.scalar_type()).contiguous();
     at::Tensor dx = at::empty_like(in), d_scale = at::empty_like(scale);
     WithNumbers(in, [&]<typename X, typename T>() { BackwardInto<X, T>(levels->levels, in, v, scale, dx, d_scale); });
-    return {dx.to(x.scalar_type()), d_scale, at::Tensor()};
+    return {dx.to(x.scalar_type()), d_scale, at::Tensor(), at::Tensor()};
   }
 };
 
@@ -138,7 +146,7 @@ at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, con
   if (!spec.enabled()) return x;
   const LearnedLevels levels = LevelsOrThrow(spec);
   CheckScale(x, scale, numbers);
-  return LearnedScaleFunction::apply(x, OfRows(Balanced(scale, levels, numbers), x), levels);
+  return LearnedScaleFunction::apply(x, OfRows(Balanced(scale, levels, numbers), x), levels, spec);
 }
 
 LearnedGradients LearnedScaleGradients(const at::Tensor& x, const at::Tensor& v, const at::Tensor& scale,
@@ -148,7 +156,7 @@ LearnedGradients LearnedScaleGradients(const at::Tensor& x, const at::Tensor& v,
   TORCH_CHECK(x.scalar_type() == at::kFloat && scale.scalar_type() == at::kFloat && x.is_contiguous(),
               "weights and their scales are contiguous and float32");
   at::NoGradGuard no_grad;
-  const at::Tensor of_rows = OfRows(scale.clamp_min(kSmallestLearnedScale), x);
+  const at::Tensor of_rows = Stored(OfRows(scale.clamp_min(kSmallestLearnedScale), x), spec);
   at::Tensor dx = at::empty_like(x), d_rows = at::empty_like(of_rows);
   BackwardInto<float, float>(levels, x, v.to(at::kFloat).contiguous(), of_rows, dx, d_rows);
   const at::Tensor d_scale = scale.size(0) == 1 ? d_rows.sum().reshape({1, 1}) : d_rows.reshape({-1, 1});

@@ -16,9 +16,10 @@ namespace ridgeline {
 at::Tensor InitialScale(const at::Tensor& x, const QuantizerSpec& spec);
 
 // x: (..., features), scale: (rows, 1) or (1, 1) -> x_hat, the shape and dtype of x. Differentiable in both. A scale
-// counts as at least 1e-5. The gradient of the scale is multiplied by 1 / sqrt(numbers Q_P), the paper's balance, where
-// `numbers` is what shares a scale and does not grow with the batch: for a weight its own count (EstimatorTraits::
-// counts_matrix: that of the whole matrix), for an activation its features.
+// counts as at least 1e-5, and is rounded to a
+// float16 where spec.scale_precision says so. The gradient of the scale is multiplied by 1 / sqrt(numbers Q_P), the
+// paper's balance, where `numbers` is what shares a scale and does not grow with the batch: for a weight its own count
+// (EstimatorTraits:: counts_matrix: that of the whole matrix), for an activation its features.
 at::Tensor FakeQuantizeLearned(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec,
                                int64_t numbers);
 

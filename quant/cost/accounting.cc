@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "quant/cost/stored_bits.h"
+#include "quant/codes/packed_layout.h"
 
 namespace ridgeline {
 namespace {
@@ -12,22 +12,15 @@ constexpr double kUnquantizedBits = 16;
 
 double BitsOf(const QuantizerSpec& spec) { return spec.quantizes() ? CodeBits(spec.format) : kUnquantizedBits; }
 
-// How many grids a weight matrix has.
-double GridsOf(const LinearCost& layer) {
-  if (layer.weight.granularity == Granularity::kTensor) return 1;
-  if (layer.weight.granularity == Granularity::kRow) return static_cast<double>(layer.rows);
-  const int64_t blocks_per_row = (layer.columns + layer.weight.block - 1) / layer.weight.block;
-  return static_cast<double>(layer.rows * blocks_per_row);
-}
-
-// Stored bits of a weight matrix: codes of what is kept, which those are, and metadata of every grid.
+// Stored bits of a weight matrix: of a quantized one those that its file has; else 16 for each number that is kept, and
+// which those are.
 double StoredBits(const LinearCost& layer) {
+  if (layer.weight.quantizes())
+    return 8 * static_cast<double>(PackedLayoutOf(layer.weight, layer.rows, layer.columns).value().total_bytes());
   const SparsityPattern& sparsity = layer.weight.sparsity;
   const double elements = static_cast<double>(layer.rows) * static_cast<double>(layer.columns);
   const double groups = sparsity.is_sparse() ? elements / sparsity.m : 0;
-  const double bits = elements * BitsOf(layer.weight) * sparsity.kept_fraction() + groups * MaskBitsPerGroup(sparsity);
-  if (!layer.weight.quantizes()) return bits;
-  return bits + GridsOf(layer) * GridMetadataBits(layer.weight) + TensorMetadataBits(layer.weight.format);
+  return elements * kUnquantizedBits * sparsity.kept_fraction() + groups * BitsOfMask(sparsity);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct LinearCost {
   std::string name;
   int64_t rows = 0;
   int64_t columns = 0;       // Input features: blocks run along them.
-  QuantizerSpec weight;      // Not quantized: stored in 16 bits. What its sparsity prunes is not stored.
+  QuantizerSpec weight;      // Stored as a PackedTensor (quant/codes); not quantized in 16 bits of what is kept.
   QuantizerSpec activation;  // Not quantized: multiplied in 16 bits. Its sparsity saves nothing here.
 };
 
@@ -26,7 +26,8 @@ struct ModelCost {
 };
 
 // `linears` are the layers that a recipe may quantize. `other_elements` is everything else that is stored (embeddings,
-// norms), at 16 bits each. `other_macs` are per-token multiplications by such tensors (the tied head), at 16 x 16 bits.
+// norms), at 16 bits each. REQUIRES: PackedLayoutOf accepts each quantized weight. `other_macs` are per-token
+// multiplications by such tensors (the tied head), at 16 x 16 bits.
 ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elements, int64_t other_macs);
 
 }  // namespace ridgeline

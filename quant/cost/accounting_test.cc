@@ -36,12 +36,13 @@ TEST(AccountingTest, AShortTailIsABlockWithItsOwnMetadata) {
 }
 
 TEST(AccountingTest, ScalesCostWhatTheirEncodingTakes) {
-  for (auto [format, block, bits] : {std::tuple{Format::kMxFp4, 32, 4.25},
-                                     {Format::kNvFp4, 16, 4.5 + 32.0 / 1024},
-                                     {Format::kMxFp6E2M3, 32, 6.25},
-                                     {Format::kMxInt8, 32, 8.25},
-                                     {Format::kBitModFp3, 128, 3 + 18.0 / 128},
-                                     {Format::kFp4, 128, 4.125}}) {
+  for (auto [format, block, bits] :
+       {std::tuple{Format::kMxFp4, 32, 4.25},
+        {Format::kNvFp4, 16, 4.5 + 32.0 / 1024},
+        {Format::kMxFp6E2M3, 32, 6.25},
+        {Format::kMxInt8, 32, 8.25},
+        {Format::kBitModFp3, 128, 3 + 16.0 / 128 + 8.0 / 256},  // A byte for the selectors of a row.
+        {Format::kFp4, 128, 4.125}}) {
     QuantizerSpec spec{.estimator = "ste", .format = format, .scheme = Scheme::kLinear, .block = block};
     EXPECT_DOUBLE_EQ(CostOfModel({Layer(spec, {})}, 0, 0).bits_per_element, bits) << FormatName(format);
   }

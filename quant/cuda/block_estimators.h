@@ -18,7 +18,8 @@ template <class Lanes>
 RIDGELINE_HOST_DEVICE typename Lanes::Numbers DecodeOntoGrid(const BlockParams& params, const BlockGrid& grid,
                                                              const Block<Lanes>& block) {
   const auto q = Codes(params, grid, block);
-  return NumbersOf<Lanes>([&](int slot) { return MulAdd(q[slot], grid.scale, grid.offset); });
+  const LevelMap map = MapOf(params, grid.scale, grid.offset);
+  return NumbersOf<Lanes>([&](int slot) { return MulAdd(q[slot], map.scale, map.offset); });
 }
 
 // A block without a grid is reproduced as it is, or is NaN as a whole if a number of it is not finite.
@@ -28,6 +29,10 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers Dequantized(const BlockParams& par
   const bool only_prunes = params.estimator == BlockEstimator::kPrune;
   const BlockGrid grid = only_prunes ? BlockGrid{} : MakeGrid(params, lanes, block);
   if (grid.inverse_scale == 0.0f) {
+    if (params.stores_scales) {
+      const float constant = StoredConstant(params, lanes, block);
+      return NumbersOf<Lanes>([&](int) { return constant; });
+    }
     const bool is_nan = !only_prunes && !block.is_finite;
     return NumbersOf<Lanes>([&](int slot) { return is_nan ? Nan() : block.Kept(slot); });
   }

@@ -152,6 +152,33 @@ RIDGELINE_HOST_DEVICE BlockGrid MakeGrid(const BlockParams& params, const Lanes&
   return GridByRule(params, lanes, block);
 }
 
+// What levels come to: x_hat = scale level + offset.
+struct LevelMap {
+  float scale;
+  float offset;
+};
+
+// The nearest float16, ties to even, of those beyond the largest that, and never -0.
+RIDGELINE_HOST_DEVICE float RoundToFloat16(const StoredScale& stored, float x) {
+  const float rounded = RoundToLevel(stored.float16, Min(Abs(x), 65504.0f));
+  return x < 0.0f && rounded > 0.0f ? -rounded : rounded;
+}
+
+// In the precision that the spec says.
+RIDGELINE_HOST_DEVICE LevelMap MapOf(const BlockParams& params, float scale, float offset) {
+  const StoredScale& stored = params.stored_scale;
+  if (stored.float16.magnet == 0.0f) return {scale, offset};
+  return {RoundToFloat16(stored, scale * stored.factor) / stored.factor, RoundToFloat16(stored, offset)};
+}
+
+// What files have of a block without a grid: its smallest number (affine), or zero (linear).
+template <class Lanes>
+RIDGELINE_HOST_DEVICE float StoredConstant(const BlockParams& params, const Lanes& lanes, const Block<Lanes>& block) {
+  if (!block.is_finite) return Nan();
+  if (!params.is_affine) return 0.0f;
+  return RoundToFloat16(params.stored_scale, Smallest(lanes, INFINITY, [&](int slot) { return block.Kept(slot); }));
+}
+
 // Whether the code at f, the grid value of the dense x, is trusted (docs/methods.md#quest).
 RIDGELINE_HOST_DEVICE bool IsTrusted(const TrustedRange& trusted, bool is_kept, float f) {
   return is_kept ? f >= trusted.low && f <= trusted.high : Abs(f) <= trusted.pruned;

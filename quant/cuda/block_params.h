@@ -27,6 +27,8 @@ struct CodeLevels {
 
 // How a block's scale is stored: as it is where neither is set.
 struct StoredScale {
+  FloatLevels float16;           // Of plain scales that are rounded as files have them, with the offset.
+  float factor = 1;              // The float16 is so many times the scale.
   bool is_power_of_two = false;  // MX
   FloatLevels e4m3;              // NV, times the tensor's own scale
   float largest_share = 0;
@@ -51,6 +53,7 @@ struct BlockParams {
   float gaussian_extent = 0;  // In RMS
   float lambda = 0;
   CodeLevels levels;
+  bool stores_scales = false;  // A block without a grid is then constant, too.
   StoredScale stored_scale;
   TrustedRange trusted;
   int keep = 0;  // Of every `group` consecutive numbers; group 0 is dense.

@@ -43,7 +43,8 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers DecodeRidge(const BlockParams& par
                                                           const BlockGrid& grid, const Block<Lanes>& block) {
   const Regression<Lanes> fit = FitRidge(params, lanes, grid, block);
   const float slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
-  return NumbersOf<Lanes>([&](int slot) { return MulAdd(fit.q[slot], slope, base); });
+  const LevelMap map = MapOf(params, slope, base);
+  return NumbersOf<Lanes>([&](int slot) { return MulAdd(fit.q[slot], map.scale, map.offset); });
 }
 
 // What v = dL/dx_hat adds to a fit.

@@ -113,6 +113,22 @@ TEST_P(CudaBlocksTest, ForwardAgreesWithTheCpu) {
   });
 }
 
+// The last bit of a float16 may differ where sums do.
+TEST_P(CudaBlocksTest, StoredScalesAreThoseOfTheCpu) {
+  constexpr double kFewSteps = 0x1p-7, kSameFloat16 = 1e-6, kShareOfOthers = 0.3;
+  ForEachSpec(
+      [&](QuantizerSpec spec, const Case&) {
+        spec.scale_precision = ScalePrecision::kFloat16;
+        const Case of = ComparableCaseOf(spec);
+        const std::vector<float> x = RandomNumbers(of.rows * of.features, 1), x_hat = EmulatedForward<float>(of, x);
+        const std::vector<double> expected = CpuForward(spec, Widened(x), of);
+        EXPECT_LE(ShareOff(x_hat, expected, kFewSteps), HasSmallSteps(spec.format) ? kTiedShare : 0);
+        if (!spec.quantizes() || spec.hadamard || !HasPlainScale(spec.format)) return;
+        EXPECT_LE(ShareOff(x_hat, expected, kSameFloat16), kShareOfOthers);
+      },
+      /*stride=*/5);
+}
+
 TEST_P(CudaBlocksTest, BackwardAgreesWithTheCpu) {
   ForEachSpec([](const QuantizerSpec& spec, const Case& of) {
     const int64_t count = of.rows * of.features;

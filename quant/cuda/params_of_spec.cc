@@ -76,7 +76,10 @@ CodeLevels LevelsOf(const QuantizerSpec& spec) {
 StoredScale StoredScaleOf(const QuantizerSpec& spec) {
   const ScaleEncoding encoding = ScaleEncodingOf(spec.format);
   if (encoding == ScaleEncoding::kPowerOfTwo) return {.is_power_of_two = true};
-  if (encoding == ScaleEncoding::kFloat16) return {};
+  if (encoding == ScaleEncoding::kFloat16) {
+    if (spec.scale_precision == ScalePrecision::kComputed) return {};
+    return {.float16 = LevelsOfElement(kFloat16), .factor = static_cast<float>(StoredScaleFactor(spec.format))};
+  }
   const auto largest = static_cast<float>(LargestElement(spec.format)), share = static_cast<float>(kE4M3.largest);
   const float tensor_scale = spec.tensor_max > 0 ? static_cast<float>(spec.tensor_max) / (share * largest) : 1.0f;
   return {.e4m3 = LevelsOfElement(kE4M3), .largest_share = share, .tensor_scale = tensor_scale};
@@ -104,6 +107,7 @@ void SetGrid(const QuantizerSpec& spec, BlockParams* params) {
   params->gaussian_extent = static_cast<float>(GaussianExtent(spec.format));
   params->lambda = static_cast<float>(spec.lambda);
   params->levels = LevelsOf(spec);
+  params->stores_scales = spec.scale_precision == ScalePrecision::kFloat16;
   params->stored_scale = StoredScaleOf(spec);
   params->trusted = TrustedRangeOf(spec, params->levels);
 }

@@ -43,13 +43,14 @@ HWY_INLINE Spread<T> SpreadOf(const ResolvedSpec&, const Block<T>& block) {
 }
 
 template <typename T>
-HWY_INLINE void BiAdapterForward(const ResolvedSpec&, const Spread<T>& spread, const Block<T>& block,
+HWY_INLINE void BiAdapterForward(const ResolvedSpec& spec, const Spread<T>& spread, const Block<T>& block,
                                  T* HWY_RESTRICT x_hat) {
-  if (spread.deviation == T(0)) return ReproduceBlock(block, x_hat);
+  if (spread.deviation == T(0)) return ReproduceBlock(spec, block, x_hat);
   const T* HWY_RESTRICT x = block.x;
-  const T mean = spread.mean, level = static_cast<T>(kMedianOfHalfNormal) * spread.deviation;
+  const T mean = spread.mean;
+  const LevelMap<T> map = MapOf(spec, block, static_cast<T>(kMedianOfHalfNormal) * spread.deviation, mean);
 #pragma omp simd
-  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = mean + (x[i] < mean ? -level : level);
+  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = map.offset + (x[i] < mean ? -map.scale : map.scale);
 }
 
 template <typename T>

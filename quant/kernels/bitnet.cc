@@ -152,20 +152,22 @@ HWY_INLINE void BitnetForward(const ResolvedSpec& spec, const BitnetScale<T>& me
                               T* HWY_RESTRICT x_hat) {
   const bool is_int8 = spec.format == Format::kInt8;
   const T lowest = is_int8 ? T(-128) : T(-1), highest = is_int8 ? T(127) : T(1);
-  const T scale = measured.scale, inverse = T(1) / scale;
+  const T inverse = T(1) / measured.scale;
+  const LevelMap<T> map = MapOf(spec, block, measured.scale, T(0));
   const T* HWY_RESTRICT x = block.x;
 #pragma omp simd
-  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), lowest), highest) * scale;
+  for (int64_t i = 0; i < block.n; ++i)
+    x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), lowest), highest) * map.scale + map.offset;
 }
 
 template <typename T>
 HWY_INLINE void BitnetB1Forward(const ResolvedSpec& spec, const BitnetScale<T>& measured, const Block<T>& block,
                                 T* HWY_RESTRICT x_hat) {
   if (spec.format == Format::kInt8) return BitnetForward(spec, measured, block, x_hat);
-  const T level = measured.scale, mean = measured.mean;
+  const T level = MapOf(spec, block, measured.scale, T(0)).scale, mean = measured.mean;
   const T* HWY_RESTRICT x = block.x;
 #pragma omp simd
-  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = x[i] < mean ? -level : level;
+  for (int64_t i = 0; i < block.n; ++i) x_hat[i] = (x[i] < mean ? -level : level) + T(0);  // No -0.
 }
 
 template <typename T>

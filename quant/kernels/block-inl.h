@@ -9,6 +9,8 @@
 #endif
 
 #include "method/resolved_spec.h"
+#include "quant/kernels/block_statistics.h"
+#include "quant/kernels/float_round-inl.h"
 #include "quant/kernels/statistics-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,6 +30,13 @@ struct SavedFit {
 };
 static_assert(sizeof(SavedFit<float>) == kNumbersOfFit * sizeof(float));
 
+// What a block's levels come to: x_hat = scale level + offset.
+template <typename T>
+struct LevelMap {
+  T scale;
+  T offset;
+};
+
 // n numbers that share a grid. They stay the caller's.
 template <typename T>
 struct Block {
@@ -41,6 +50,8 @@ struct Block {
   // Where the forward pass, if it is asked to, saves a bit for each element, or grid and regression.
   uint8_t* trusted = nullptr;
   SavedFit<T>* fit = nullptr;
+  // Where a forward pass that encodes leaves what the levels come to.
+  BlockStatistics* statistics = nullptr;
 
   bool is_sparse() const { return mask != nullptr; }
 };
@@ -56,9 +67,9 @@ HWY_INLINE auto WithKnownShape(const Block<T>& block, const Function& function) 
     if (block.n == kUsualBlock) {
       if (block.is_sparse())
         return function(Block<T>{block.x, block.x_kept, block.mask, kUsualBlock, block.kept_count, block.workspace,
-                                 block.unrotated, block.trusted, block.fit});
+                                 block.unrotated, block.trusted, block.fit, block.statistics});
       return function(Block<T>{block.x, block.x, nullptr, kUsualBlock, T(kUsualBlock), block.workspace, block.unrotated,
-                               block.trusted, block.fit});
+                               block.trusted, block.fit, block.statistics});
     }
   return function(block);
 }
@@ -78,9 +89,44 @@ HWY_INLINE hn::Vec<D> ZeroPruned(D d, const Block<T>& block, int64_t i, hn::Vec<
   return block.is_sparse() ? hn::Mul(values, hn::LoadU(d, block.mask + i)) : values;
 }
 
+// The nearest float16, ties to even, of those beyond the largest that, and never -0; NaN stays NaN.
+template <typename T>
+HWY_INLINE T RoundToFloat16(T x) {
+  const T size = Min(Abs(x), static_cast<T>(kFloat16.largest)),
+          rounded = RoundToLevel(FloatLevelsOf<T>(kFloat16), size);
+  if (HWY_UNLIKELY(x != x)) return x;
+  return (x < T(0) ? -rounded : rounded) + T(0);
+}
+
+// That with which a block is written, in the precision that the spec says. A pass that encodes notes it, and writes
+// levels. `extra` is BitMoD's own level.
+template <typename T>
+HWY_INLINE LevelMap<T> MapOf(const ResolvedSpec& spec, const Block<T>& block, T scale, T offset, T extra = T(0)) {
+  LevelMap<T> map{scale, offset};
+  if (spec.stores_scales() && HasPlainScale(spec.format)) {
+    const T factor = static_cast<T>(StoredScaleFactor(spec.format));
+    map = {RoundToFloat16(scale * factor) / factor, RoundToFloat16(offset)};
+  }
+  if (HWY_LIKELY(block.statistics == nullptr)) return map;
+  *block.statistics = {static_cast<float>(map.scale), static_cast<float>(map.offset), static_cast<float>(extra)};
+  return {T(1), T(0)};
+}
+
+// As a file has it: without a step, all of it is its smallest number, rounded (affine), or zero (linear).
+template <typename T>
+HWY_INLINE void StoreConstantBlock(const ResolvedSpec& spec, const Block<T>& block, T* x_hat) {
+  const T nan = T(__builtin_nan(""));
+  T constant = spec.scheme == Scheme::kAffine ? block.x_kept[0] : T(0);
+  for (int64_t i = 0; spec.scheme == Scheme::kAffine && i < block.n; ++i) constant = Min(constant, block.x_kept[i]);
+  const bool is_finite = IsFinite(block.x, block.n);
+  const LevelMap<T> map = MapOf(spec, block, is_finite ? T(0) : nan, is_finite ? constant : nan);
+  Fill(x_hat, block.n, map.offset);
+}
+
 // A block without a grid is reproduced as it is, or is NaN as a whole if a number of it is not finite.
 template <typename T>
-HWY_INLINE void ReproduceBlock(const Block<T>& block, T* x_hat) {
+HWY_INLINE void ReproduceBlock(const ResolvedSpec& spec, const Block<T>& block, T* x_hat) {
+  if (spec.stores_scales()) return StoreConstantBlock(spec, block, x_hat);
   if (IsFinite(block.x, block.n)) return Copy(block.x_kept, block.n, x_hat);
   Fill(x_hat, block.n, T(__builtin_nan("")));
 }
@@ -101,8 +147,8 @@ HWY_INLINE void RecordTrust(D d, hn::Mask<D> is_trusted, int64_t i, const Block<
 
 // All of it is trusted, and what is saved of its grid has no inverse scale.
 template <typename T>
-HWY_INLINE void ReproduceTrustedBlock(const Block<T>& block, T* x_hat) {
-  ReproduceBlock(block, x_hat);
+HWY_INLINE void ReproduceTrustedBlock(const ResolvedSpec& spec, const Block<T>& block, T* x_hat) {
+  ReproduceBlock(spec, block, x_hat);
   if (block.trusted != nullptr) Fill(block.trusted, (block.n + 7) / 8, uint8_t{0xFF});
   if (block.fit != nullptr) *block.fit = {};
 }

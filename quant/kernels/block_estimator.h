@@ -15,7 +15,7 @@
 #define RIDGELINE_GRID_FUNCTIONS(Name, ForwardBlock, BackwardBlock)                                                    \
   template <typename T>                                                                                                \
   HWY_INLINE void Name##OntoGrid(const ResolvedSpec& spec, const Grid<T>& measured, const Block<T>& block, T* x_hat) { \
-    if (measured.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);                                    \
+    if (measured.inverse_scale == T(0)) return ReproduceTrustedBlock(spec, block, x_hat);                              \
     WithGridKind(measured,                                                                                             \
                  [&](const Grid<T>& grid) RIDGELINE_ALWAYS_INLINE { ForwardBlock(spec, grid, block, x_hat); });        \
   }                                                                                                                    \

@@ -198,17 +198,20 @@ HWY_INLINE void AddMaskDecay(const Block<T>& block, T decay, T* dx) {
   });
 }
 
-// What the forward pass saves of blocks for the backward pass, one after the other.
+// What the forward pass saves of blocks for the backward pass, or, if it encodes, of what levels come to; one after the
+// other.
 template <typename T>
 class SavedOfBlocks {
  public:
   // `saved` may be null, and is nothing where SavedBytes of the spec are none.
   HWY_INLINE SavedOfBlocks(const ResolvedSpec& spec, uint8_t* saved)
       : passes_fit_(spec.backward == BackwardPass::kFit),
-        next_(passes_fit_ || spec.backward == BackwardPass::kTrusted ? saved : nullptr) {}
+        next_(passes_fit_ || spec.backward == BackwardPass::kTrusted ? saved : nullptr),
+        statistics_(spec.encodes ? reinterpret_cast<BlockStatistics*>(saved) : nullptr) {}
 
   HWY_INLINE void PointAtSaved(Block<T>* block) {
-    if (next_ == nullptr) return;
+    if (statistics_ != nullptr) block->statistics = statistics_++;
+    if (statistics_ != nullptr || next_ == nullptr) return;
     if (passes_fit_)
       block->fit = reinterpret_cast<SavedFit<T>*>(next_);
     else
@@ -219,6 +222,7 @@ class SavedOfBlocks {
  private:
   const bool passes_fit_;
   uint8_t* next_;
+  BlockStatistics* statistics_;
 };
 
 // Asks for a block of those that come after the ones which are worked on: it is then in the cache when its turn comes.

@@ -36,6 +36,14 @@ std::vector<Estimator> MakeEstimators() {
 
 }  // namespace
 
+void Estimator::Encode(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features, float* levels,
+                       BlockStatistics* statistics) const {
+  ResolvedSpec resolved = Resolve(spec, traits_);
+  resolved.encodes = resolved.stays_rotated = resolved.hard_rounding = true;
+  std::get<MatrixKernels<float, float>>(kernels_())
+      .forward(resolved, x, rows, features, levels, reinterpret_cast<uint8_t*>(statistics));
+}
+
 const Estimator& PruningEstimator() {
   static constexpr Estimator estimator(nullptr, &PruningKernelTable);
   return estimator;

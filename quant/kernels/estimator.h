@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "method/estimator_traits.h"
 #include "method/resolved_spec.h"
+#include "quant/kernels/block_statistics.h"
 #include "quant/kernels/kernel_table.h"
 
 namespace ridgeline {
@@ -33,6 +34,13 @@ class Estimator final {
                uint8_t* saved = nullptr) const {
     std::get<MatrixKernels<X, V>>(kernels_()).forward(Resolve(spec, traits_), x, rows, features, x_hat, saved);
   }
+
+  // What is stored of x_hat: the level of each number, and what the levels of each block come to, in the blocks' order,
+  // BlockCount(spec, features) (method/resolved_spec.h) of each row. scale level + offset is x_hat as Forward has it,
+  // bit for bit (noise estimators round, and values stay rotated). REQUIRES: as Forward, of float, and
+  // spec.scale_precision is float16.
+  void Encode(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features, float* levels,
+              BlockStatistics* statistics) const;
 
   // dx = dL/dx from v = dL/dx_hat, in closed form; codes, and statistics that Forward did not save, are computed again
   // from x. dx may be v. REQUIRES: as Forward; where PassesFit(spec), `saved` is what Forward saved of this x.

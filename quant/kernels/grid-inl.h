@@ -204,11 +204,12 @@ struct NothingMore {
 
 // x_hat = scale q + offset, and each(d, i) for its vectors.
 template <typename T, class Each = NothingMore>
-HWY_INLINE void RoundOntoGrid(const ResolvedSpec&, const Grid<T>& grid, const Block<T>& block, T* x_hat,
+HWY_INLINE void RoundOntoGrid(const ResolvedSpec& spec, const Grid<T>& grid, const Block<T>& block, T* x_hat,
                               const Each& each = {}) {
   const Encoder<T> encoder(grid, block);
+  const LevelMap<T> map = MapOf(spec, block, grid.scale, grid.offset, grid.extra);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
-    hn::StoreU(hn::MulAdd(encoder.Codes(d, i), hn::Set(d, grid.scale), hn::Set(d, grid.offset)), d, x_hat + i);
+    hn::StoreU(hn::MulAdd(encoder.Codes(d, i), hn::Set(d, map.scale), hn::Set(d, map.offset)), d, x_hat + i);
     each(d, i);
   });
 }

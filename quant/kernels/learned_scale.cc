@@ -104,7 +104,7 @@ HWY_INLINE void ForwardRow(const LearnedLevels& levels, const X* x, T scale, int
   SumVectors(n, poison, [&](auto d, int64_t i, auto& sum) HWY_ATTR {
     const auto numbers = LoadAs(d, x + i), f = hn::Mul(numbers, hn::Set(d, inverse));
     sum[0] = hn::MulAdd(hn::Zero(d), numbers, sum[0]);
-    StoreAs(hn::Mul(leveler(d, f).level, hn::Set(d, scale)), d, x_hat + i);
+    StoreAs(hn::MulAdd(leveler(d, f).level, hn::Set(d, scale), hn::Zero(d)), d, x_hat + i);
   });
   if (poison[0] == T(0)) return;
   ForEachVector<T>(n, [&](auto d, int64_t i) HWY_ATTR { StoreAs(hn::NaN(d), d, x_hat + i); });

@@ -116,16 +116,18 @@ HWY_INLINE void GaussWsForward(const ResolvedSpec& spec, NothingMeasured, const 
   const T* HWY_RESTRICT x = block.x;
   T* HWY_RESTRICT workspace = block.workspace;
   const int64_t n = block.n;
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  if (!IsFinite(x, n)) return ReproduceBlock(spec, block, x_hat);  // As NaN.
   const T half = static_cast<T>(1 << (IntegerBits(spec.format) - 1)), step = MaxAbs(x, n) / half;
   const T inverse = InverseOrZero(step);
-  if (inverse == T(0)) return Copy(x, n, x_hat);
+  if (inverse == T(0)) return spec.hard_rounding ? ReproduceBlock(spec, block, x_hat) : Copy(x, n, x_hat);
   if (!spec.hard_rounding) {
     SampledNoise(x, n, workspace);
     return AddNoise(x, workspace, n, step, x_hat);
   }
+  const LevelMap<T> map = MapOf(spec, block, step, T(0));
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), -half), half - T(1)) * step;
+  for (int64_t i = 0; i < n; ++i)
+    x_hat[i] = Min(Max(RoundHalfToEven(x[i] * inverse), -half), half - T(1)) * map.scale + map.offset;
 }
 
 template <typename T>
@@ -133,16 +135,17 @@ HWY_INLINE void DiffqForward(const ResolvedSpec& spec, NothingMeasured, const Bl
   const T* HWY_RESTRICT x = block.x;
   T* HWY_RESTRICT workspace = block.workspace;
   const int64_t n = block.n;
-  if (!IsFinite(x, n)) return Fill(x_hat, n, T(__builtin_nan("")));
+  if (!IsFinite(x, n)) return ReproduceBlock(spec, block, x_hat);  // As NaN.
   const Grid<T> grid = AffineGrid(x, n, IntegerBits(spec.format));
-  if (grid.inverse_scale == T(0)) return Copy(x, n, x_hat);
+  if (grid.inverse_scale == T(0)) return spec.hard_rounding ? ReproduceBlock(spec, block, x_hat) : Copy(x, n, x_hat);
   if (!spec.hard_rounding) {
     HalfNormalNoise(x, n, workspace);
     return AddNoise(x, workspace, n, grid.scale, x_hat);
   }
   Encode(grid, x, n, workspace);
+  const LevelMap<T> map = MapOf(spec, block, grid.scale, grid.offset);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x_hat[i] = workspace[i] * grid.scale + grid.offset;
+  for (int64_t i = 0; i < n; ++i) x_hat[i] = workspace[i] * map.scale + map.offset;
 }
 
 template <typename T>

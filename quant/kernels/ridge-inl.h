@@ -102,12 +102,14 @@ HWY_INLINE FittedGrid<T> MeasureRidge(const ResolvedSpec& spec, const Block<T>& 
 
 // Of the codes in the block's workspace.
 template <typename T>
-HWY_INLINE void RidgeForward(const ResolvedSpec&, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
+HWY_INLINE void RidgeForward(const ResolvedSpec& spec, const FittedGrid<T>& fitted, const Block<T>& block, T* x_hat) {
   const auto& [grid, fit] = fitted;
-  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
+  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(spec, block, x_hat);
   const T slope = grid.scale * fit.gain, base = grid.offset + grid.scale * (fit.f_mean - fit.gain * fit.q_mean);
+  const LevelMap<T> map = MapOf(spec, block, slope, base, grid.extra);
   ForEachVector<T>(block.n, [&](auto d, int64_t i) RIDGELINE_ALWAYS_INLINE {
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, block.workspace + i), hn::Set(d, slope), hn::Set(d, base)), d, x_hat + i);
+    const auto q = hn::LoadU(d, block.workspace + i);
+    hn::StoreU(hn::MulAdd(q, hn::Set(d, map.scale), hn::Set(d, map.offset)), d, x_hat + i);
   });
 }
 

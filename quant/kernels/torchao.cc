@@ -67,13 +67,19 @@ HWY_INLINE hn::Mask<D> IsOnGrid(D d, const ZeroPointGrid<T>& grid, hn::Vec<D> co
 }
 
 template <typename T>
-HWY_INLINE void TorchaoForward(const ResolvedSpec&, const ZeroPointGrid<T>& grid, const Block<T>& block, T* x_hat) {
-  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(block, x_hat);
+HWY_INLINE void TorchaoForward(const ResolvedSpec& spec, const ZeroPointGrid<T>& grid, const Block<T>& block,
+                               T* x_hat) {
+  if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(spec, block, x_hat);
   ClearTrust(block);
+  // Stored, -zero s is an offset like others.
+  const T offset = grid.zero == T(0) ? T(0) : -grid.zero * grid.scale;
+  const LevelMap<T> map = spec.stores_scales() ? MapOf(spec, block, grid.scale, offset) : LevelMap<T>{grid.scale, T(0)};
+  const T zero = spec.stores_scales() ? T(0) : grid.zero;
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto code = FreeCode(d, grid, block.x + i);
     const auto clamped = hn::Min(hn::Max(code, hn::Set(d, grid.lowest)), hn::Set(d, grid.highest));
-    hn::StoreU(hn::Mul(hn::Sub(clamped, hn::Set(d, grid.zero)), hn::Set(d, grid.scale)), d, x_hat + i);
+    const auto level = hn::Sub(clamped, hn::Set(d, zero));
+    hn::StoreU(hn::MulAdd(level, hn::Set(d, map.scale), hn::Set(d, map.offset)), d, x_hat + i);
     RecordTrust(d, IsOnGrid(d, grid, code), i, block);
   });
 }
