@@ -17,8 +17,7 @@ namespace ridgeline {
 namespace {
 
 absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, Side side) {
-  ASSIGN_OR_RETURN(const QuantizerSpec spec,
-                   SpecOfTensor(quant, side == Side::kWeight ? quant.weight() : quant.activation()));
+  ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfTensor(quant, side));
   if (!spec.enabled()) return QuantizerSpec{};
   RETURN_IF_ERROR(ValidateQuantizerSpec(spec, side));
   return spec;

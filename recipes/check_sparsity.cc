@@ -51,7 +51,7 @@ void CheckScheduleSteps(const v1::Recipe& full, Issues* issues) {
 // A pruned weight must be a number of its grid, and a group must not lie in two blocks.
 void CheckQuantizer(const v1::Recipe& full, const SparsityPattern& pattern, Issues* issues) {
   if (!IsQuantized(full.quant(), full.quant().weight())) return;
-  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(full.quant(), full.quant().weight());
+  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(full.quant(), Side::kWeight);
   if (!spec.ok()) return;  // Said of the word that is not allowed.
   spec->sparsity = pattern;
   for (const SpecProblem& problem : ProblemsOf(*spec, Side::kWeight))

@@ -16,10 +16,6 @@ using Issues = std::vector<Issue>;
 
 constexpr Side kSides[] = {Side::kWeight, Side::kActivation};
 
-const v1::TensorQuant& TensorOf(const v1::Quant& quant, Side side) {
-  return side == Side::kWeight ? quant.weight() : quant.activation();
-}
-
 // none for what is no format.
 Format FormatOf(const v1::TensorQuant& tensor) { return ParseFormat(tensor.format()).value_or(Format::kNone); }
 
@@ -160,8 +156,7 @@ void CheckTrustOfTensor(const v1::Quant& quant, Side side, Issues* issues) {
 
 void CheckTensor(const v1::Quant& quant, Side side, Issues* issues) {
   CheckTrustOfTensor(quant, side, issues);
-  const v1::TensorQuant& tensor = TensorOf(quant, side);
-  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(quant, tensor);
+  absl::StatusOr<QuantizerSpec> spec = SpecOfTensor(quant, side);
   if (!spec.ok() || !spec->quantizes()) return;                   // A word that is not allowed is an issue of its own.
   spec->hadamard_signs = spec->hadamard_signs && spec->hadamard;  // One key for both tensors: CheckControls.
   for (const SpecProblem& problem : ProblemsOf(*spec, side)) AddOnce(IssueOf(problem, quant, side), issues);

@@ -203,7 +203,7 @@ TEST(QuantizerRulesTest, NoiseOnActivationsIsRefusedHereAsByTheQuantizersThemsel
   for (const char* estimator : {"gaussws", "diffq"}) {
     const v1::Quant quant = Filled(estimator, "none", "int4");
     EXPECT_THAT(FirstIssue(quant), HasSubstr("is an estimator of weights only")) << estimator;
-    EXPECT_FALSE(ValidateQuantizerSpec(SpecOfTensor(quant, quant.activation()).value(), Side::kActivation).ok());
+    EXPECT_FALSE(ValidateQuantizerSpec(SpecOfTensor(quant, Side::kActivation).value(), Side::kActivation).ok());
   }
 }
 

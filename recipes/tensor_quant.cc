@@ -2,9 +2,12 @@
 #include "recipes/tensor_quant.h"
 
 #include "common/status_macros.h"
-#include "method/estimator_traits.h"
 
 namespace ridgeline {
+
+const v1::TensorQuant& TensorOf(const v1::Quant& quant, Side side) {
+  return side == Side::kWeight ? quant.weight() : quant.activation();
+}
 
 const std::string& EstimatorOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return tensor.has_estimator() ? tensor.estimator() : quant.estimator();
@@ -26,7 +29,8 @@ bool IsQuantized(const v1::Quant& quant, const v1::TensorQuant& tensor) {
   return EstimatorOfTensor(quant, tensor) != "none" && tensor.format() != "none";
 }
 
-absl::StatusOr<QuantizerSpec> SpecOfTensor(const v1::Quant& quant, const v1::TensorQuant& tensor) {
+absl::StatusOr<QuantizerSpec> SpecOfTensor(const v1::Quant& quant, Side side) {
+  const v1::TensorQuant& tensor = TensorOf(quant, side);
   QuantizerSpec spec;
   spec.estimator = EstimatorOfTensor(quant, tensor);
   ASSIGN_OR_RETURN(spec.format, ParseFormat(tensor.format()));
@@ -45,6 +49,7 @@ absl::StatusOr<QuantizerSpec> SpecOfTensor(const v1::Quant& quant, const v1::Ten
     ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
   }
   spec.trust = TrustOfTensor(quant, tensor);
+  if (side == Side::kWeight) spec.scale_precision = ScalePrecision::kFloat16;
   return spec;
 }
 
