@@ -13,6 +13,11 @@
 #include "inference/loaded_model.h"
 #include "inference/status_line.h"
 #include "inference/verbs.h"
+#include "method/estimator_traits.h"
+#include "method/problems.h"
+#include "model/finite_weights.h"
+#include "model/load_model.h"
+#include "model/model_files.h"
 #include "model/save_model.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"
@@ -34,18 +39,67 @@ absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
                   options.format == "gguf" ? ", q8_0, q4_0, q4_1, q5_0, q5_1" : "; --format gguf holds it"));
 }
 
-absl::Status ExportFolder(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
-                          const LanguageModel& model) {
+// What a folder has beside weights.
+struct TextFiles {
   std::map<std::string, std::string> files;
   TextBounds bounds;
+};
+
+absl::StatusOr<TextFiles> TextFilesOf(const ExportOptions& options, const std::string& path) {
+  TextFiles text;
   const auto tokenizer = LoadTokenizerOf(options.model, "");
   if (tokenizer.ok()) {
-    ASSIGN_OR_RETURN(files, TokenizerFilesOf(path, **tokenizer));
-    bounds = {(*tokenizer)->special_tokens().bos_id, (*tokenizer)->special_tokens().eos_id};
+    ASSIGN_OR_RETURN(text.files, TokenizerFilesOf(path, **tokenizer));
+    text.bounds = {(*tokenizer)->special_tokens().bos_id, (*tokenizer)->special_tokens().eos_id};
   } else {
     PrintErr("ridgeline: the export has no tokenizer: {}\n", std::string(tokenizer.status().message()));
   }
-  return SaveHuggingFace(model, saving, bounds, files, options.out);
+  return text;
+}
+
+absl::Status ExportFolder(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
+                          const LanguageModel& model) {
+  ASSIGN_OR_RETURN(const TextFiles text, TextFilesOf(options, path));
+  return SaveHuggingFace(model, saving, text.bounds, text.files, options.out);
+}
+
+// Straight from the model's weights: no training has seen these codes.
+absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
+  if (options.weight_format.empty())
+    return absl::InvalidArgumentError("packed weights are in a format of few bits: name it with --weight-format");
+  QuantizerSpec spec{.estimator = options.estimator};
+  ASSIGN_OR_RETURN(spec.format, ParseFormat(options.weight_format));
+  const EstimatorTraits* traits = FindEstimatorTraits(options.estimator);
+  if (traits == nullptr)
+    return absl::InvalidArgumentError(
+        fmt::format("--estimator {}: use {}", options.estimator,
+                    EstimatorNames([](const EstimatorTraits& row) { return row.is_defined_for(Side::kWeight); })));
+  const Scheme usual = traits->weight_scheme.value_or(IsInteger(spec.format) ? Scheme::kAffine : Scheme::kLinear);
+  spec.scheme = traits->scheme.value_or(usual);
+  if (!options.scheme.empty()) {
+    ASSIGN_OR_RETURN(spec.scheme, ParseScheme(options.scheme));
+  }
+  spec.grid = traits->grid.value_or(GridStatistics::kMinMax);
+  spec.grid_gradient = traits->grid_gradient.value_or(GridGradient::kDetached);
+  spec.granularity = traits->weight_granularity.value_or(Granularity::kBlock);
+  spec.block = OwnBlock(spec.format) > 0 ? OwnBlock(spec.format) : options.block;
+  spec.scale_precision = ScalePrecision::kFloat16;
+  RETURN_IF_ERROR(ValidateQuantizerSpec(spec, Side::kWeight));
+  return spec;
+}
+
+absl::Status ExportPacked(const ExportOptions& options, const std::string& path, Dtype dtype, StatusLine* status) {
+  ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfOptions(options));
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  if (files.quantizers)
+    return absl::InvalidArgumentError(
+        fmt::format("{} is packed already, and rounding it again would lose more: copy it", options.model));
+  status->Show("loading the model");
+  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {.weight = spec}));
+  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  ASSIGN_OR_RETURN(const TextFiles text, TextFilesOf(options, path));
+  status->Show("writing");
+  return SavePacked(*model, dtype, text.bounds, text.files, options.out);
 }
 
 // The only GGUF that a name or path stands for.
@@ -91,10 +145,18 @@ absl::StatusOr<std::string> FreePlace(const ExportOptions& options) {
 
 absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   ExportOptions options = typed;
+  if (options.format != "packed" && !options.weight_format.empty())
+    return absl::InvalidArgumentError("--weight-format is for --format packed");
   ASSIGN_OR_RETURN(const Dtype dtype, ParseDtype(options));
   ASSIGN_OR_RETURN(options.out, FreePlace(options));
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(options.model));
   StatusLine status;
+  if (options.format == "packed") {
+    RETURN_IF_ERROR(ExportPacked(options, path, dtype, &status));
+    status.Clear();
+    PrintOut("{}: {}, all else in {}\n", options.out, options.weight_format, DtypeName(dtype));
+    return kExitOk;
+  }
   status.Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadForInference(options.model, "float32"));
   status.Show("writing");

@@ -14,8 +14,8 @@ namespace ridgeline {
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path,
                                                                 const std::string& dtype) {
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(name_or_path));
-  const ModelOptions options{.compute_dtype = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat};
-  ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, LoadModel(path, options));
+  ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model,
+                   LoadModelInUse(path, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat));
   RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
   for (Parameter& parameter : model->parameters())
     if (!parameter.computes_with_master()) parameter.master.reset();  // Nothing computes with it.

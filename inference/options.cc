@@ -84,13 +84,24 @@ void DeclareEval(CLI::App* verb, EvalOptions* options) {
 void DeclareExport(CLI::App* verb, ExportOptions* options) {
   DeclareModel(verb, &options->model);
   verb->add_option("--format", options->format,
-                   "safetensors (default): a folder that transformers loads; gguf: one file for llama.cpp")
-      ->check(CLI::IsMember({"safetensors", "gguf"}))
+                   "safetensors (default): a folder that transformers loads; gguf: one file for llama.cpp; packed: a "
+                   "folder with codes in place of weights")
+      ->check(CLI::IsMember({"safetensors", "gguf", "packed"}))
       ->type_name("FORMAT");
   verb->add_option("--dtype", options->dtype, "f32, f16, bf16 (default); for gguf also q8_0, q4_0, q4_1, q5_0, q5_1")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"}, CLI::ignore_case))
       ->type_name("TYPE");
   verb->add_option("--out", options->out, "Folder to write, or file.gguf")->required()->type_name("DIR|FILE");
+  verb->add_option("--weight-format", options->weight_format, "For packed: int1 to int8, ternary, fp4, mxfp4, ...")
+      ->type_name("FORMAT");
+  verb->add_option("--estimator", options->estimator, "For packed: how weights are rounded (default ste)")
+      ->type_name("NAME");
+  verb->add_option("--scheme", options->scheme, "For packed: linear or affine (default: what the others have)")
+      ->check(CLI::IsMember({"linear", "affine"}))
+      ->type_name("SCHEME");
+  verb->add_option("--block", options->block, "For packed: numbers that share a scale (default 128)")
+      ->check(IntegerFrom(2, int64_t{1} << 20))
+      ->type_name("N");
   verb->add_option("--metadata-from", options->metadata_from,
                    "For gguf, if the model is none: a GGUF of the same shape, for metadata and tokenizer")
       ->type_name("NAME|FILE");

@@ -37,9 +37,12 @@ struct EvalOptions {
 
 struct ExportOptions {
   std::string model;
-  std::string format = "safetensors";  // or gguf
+  std::string format = "safetensors";  // or gguf, packed
   std::string dtype = "bf16";
-  std::string out;            // Folder, or file.gguf
+  std::string out;  // Folder, or file.gguf
+  // For packed: how matrices are rounded. Empty: the estimator's or the format's own.
+  std::string weight_format, estimator = "ste", scheme;
+  int64_t block = 128;
   std::string metadata_from;  // GGUF of the same shape, whose metadata and tokenizer a GGUF takes over
 };
 

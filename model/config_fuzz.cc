@@ -6,6 +6,7 @@
 
 #include "model/gemma3_config.h"
 #include "model/gpt2_config.h"
+#include "model/packed_description.h"
 #include "nlohmann/json.hpp"
 #include "weights/json.h"
 
@@ -17,5 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::abort();
   const auto gpt = ridgeline::Gpt2ConfigFromJson(*root, "fuzz");
   if (gpt.ok() ? gpt->n_layers < 1 || gpt->vocab_size < 1 : !absl::IsInvalidArgument(gpt.status())) std::abort();
+  if (ridgeline::IsPackedConfig(*root)) {
+    const auto quantizers = ridgeline::QuantizersFromConfig(*root, "fuzz");
+    if (!quantizers.ok() && !absl::IsInvalidArgument(quantizers.status())) std::abort();
+  }
   return 0;
 }

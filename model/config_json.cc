@@ -3,9 +3,12 @@
 
 #include <cmath>
 
+#include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/gemma3.h"
 #include "model/gpt.h"
+#include "model/gpt2_config.h"
+#include "model/packed_description.h"
 #include "nlohmann/json.hpp"
 
 namespace ridgeline {
@@ -64,9 +67,7 @@ Json Gpt2Json(const GptConfig& config) {
           {"layer_norm_epsilon", 1e-5},           {"tie_word_embeddings", true}};
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
+absl::StatusOr<Json> ConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
   Json json;
   if (const auto* gemma = dynamic_cast<const Gemma3*>(&model))
     json = Gemma3Json(gemma->config());
@@ -77,6 +78,21 @@ absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtyp
   json["torch_dtype"] = TorchName(dtype);
   json["bos_token_id"] = IdOrNull(bounds.bos_id);
   json["eos_token_id"] = IdOrNull(bounds.eos_id);
+  return json;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
+  ASSIGN_OR_RETURN(const Json json, ConfigOf(model, dtype, bounds));
+  return json.dump(2) + "\n";
+}
+
+absl::StatusOr<std::string> PackedConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
+  ASSIGN_OR_RETURN(Json json, ConfigOf(model, dtype, bounds));
+  const ModelOptions& options = model.options();
+  json[kQuantizationKey] = DescribeQuantizers({options.weight, options.activation, options.skip});
+  if (const auto* gpt = dynamic_cast<const Gpt*>(&model)) json[kLinearBiasKey] = gpt->config().has_biases;
   return json.dump(2) + "\n";
 }
 

@@ -21,4 +21,8 @@ struct TextBounds {
 // biases there. UNIMPLEMENTED for networks that no config.json describes.
 absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds);
 
+// The same beside packed weights (docs/formats.md#packed-models): with the model's quantizers, and a GPT's linear
+// layers as they are, also without biases.
+absl::StatusOr<std::string> PackedConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds);
+
 }  // namespace ridgeline

@@ -38,6 +38,12 @@ absl::StatusOr<GptConfig> Gpt2ConfigFromJson(const Json& root, const std::string
   reader.Size("vocab_size", &config.vocab_size);
   reader.Only("activation_function", {"gelu_new", "gelu_pytorch_tanh", "gelu"});
   config.gelu_tanh = reader.Text("activation_function") != "gelu";
+  if (const Json* has_biases = reader.Find(kLinearBiasKey)) {
+    if (has_biases->is_boolean())
+      config.has_biases = has_biases->get<bool>();
+    else
+      reader.Fail(kLinearBiasKey, "is neither true nor false");
+  }
   RefuseOtherFeatures(&reader, config);
   RETURN_IF_ERROR(reader.Finish());
   return config;

@@ -10,6 +10,9 @@
 
 namespace ridgeline {
 
+// A packed GPT's config.json says so where its linear layers have no biases, as GPT-2's have.
+inline constexpr char kLinearBiasKey[] = "linear_bias";
+
 // Whether it is a config.json with model_type gpt2.
 bool IsGpt2Config(const nlohmann::json& root);
 

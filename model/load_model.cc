@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "model/make_model.h"
 #include "model/model_files.h"
+#include "model/packed_weights.h"
 #include "model/stored_weights.h"
 #include "model/weight_tensor.h"
 #include "quant/autograd/torch_pch.h"
@@ -14,11 +15,34 @@
 namespace ridgeline {
 namespace {
 
+// What a quantizer learned is in packed models alone: elsewhere it begins with the first numbers it sees.
+absl::Status LoadLearned(const ModelFiles& files, const StoredWeights& weights, Parameter* parameter) {
+  const TensorView* view = files.quantizers ? weights.FindLearned(*parameter->shape) : nullptr;
+  if (view == nullptr) return absl::OkStatus();
+  if (at::IntArrayRef(view->shape) != parameter->master.sizes())
+    return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]",
+                                                  files.path, view->name, fmt::join(view->shape, ", "),
+                                                  fmt::join(parameter->master.sizes(), ", ")));
+  ASSIGN_OR_RETURN(const at::Tensor tensor, ToTensor(*view, at::kFloat));
+  at::NoGradGuard no_grad;
+  parameter->master.copy_(tensor);
+  return absl::OkStatus();
+}
+
 // Fills every master from the file.
 absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
   ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
+  const Quantizers quantizers = files.quantizers.value_or(Quantizers{});
   for (Parameter& parameter : model->parameters()) {
-    if (parameter.of_quantizer) continue;
+    if (parameter.of_quantizer) {
+      RETURN_IF_ERROR(LoadLearned(files, weights, &parameter));
+      continue;
+    }
+    if (const QuantizerSpec quantizer = WeightQuantizerOf(*parameter.shape, quantizers); quantizer.quantizes()) {
+      ASSIGN_OR_RETURN(const PackedView packed, weights.FindPacked(*parameter.shape, quantizer));
+      DecodeInto(packed, parameter.master);
+      continue;
+    }
     const StoredName& stored = StoredNameOf(*parameter.shape, files.naming);
     const TensorView* view = weights.Find(*parameter.shape);  // OpenModelFiles found every one.
     at::IntArrayRef wanted = parameter.master.sizes();
@@ -41,6 +65,18 @@ absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path, const ModelOptions& options) {
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, MakeModel(files.config, options, std::nullopt));
+  RETURN_IF_ERROR(LoadMasters(files, model.get()));
+  return model;
+}
+
+absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModelInUse(const std::string& path, at::ScalarType compute_dtype) {
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  ModelOptions options{.compute_dtype = compute_dtype};
+  if (files.quantizers) {
+    options.activation = files.quantizers->activation;
+    options.skip = files.quantizers->skip;
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, MakeModel(files.config, options, std::nullopt));
   RETURN_IF_ERROR(LoadMasters(files, model.get()));
   return model;

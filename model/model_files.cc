@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "model/gemma3_config.h"
 #include "model/gpt2_config.h"
+#include "model/packed_description.h"
 #include "model/stored_weights.h"
 #include "weights/gguf.h"
 #include "weights/json.h"
@@ -23,7 +24,7 @@ absl::StatusOr<ModelFiles> Checked(ModelFiles files) {
   };
   const absl::StatusOr<StoredWeights> weights = StoredWeights::Create(*files.weights, files.naming);
   if (!weights.ok()) return in_file(weights.status());
-  const absl::Status checked = weights->Check(files.config);
+  const absl::Status checked = weights->Check(files.config, files.quantizers.value_or(Quantizers{}));
   if (!checked.ok()) return in_file(checked);
   return files;
 }
@@ -36,8 +37,12 @@ absl::StatusOr<ModelFiles> FromGguf(const std::string& path) {
 
 absl::StatusOr<ModelFiles> FromHuggingFace(const std::string& folder) {
   const std::string config_path = (fs::path(folder) / "config.json").string();
-  ASSIGN_OR_RETURN(const nlohmann::json json, ReadJsonFile(config_path, kConfigJson));
+  ASSIGN_OR_RETURN(nlohmann::json json, ReadJsonFile(config_path, kConfigJson));
   ModelFiles files{.path = folder};
+  if (IsPackedConfig(json)) {
+    ASSIGN_OR_RETURN(files.quantizers, QuantizersFromConfig(json, config_path));
+    json.erase(kQuantizationKey);
+  }
   if (IsGpt2Config(json)) {
     ASSIGN_OR_RETURN(files.config, Gpt2ConfigFromJson(json, config_path));
   } else {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "model/blueprint/model_config.h"
+#include "model/blueprint/quantizers.h"
 #include "model/weight_names.h"
 #include "weights/weight_file.h"
 
@@ -18,6 +20,8 @@ struct ModelFiles {
   ModelConfig config;
   WeightNaming naming = WeightNaming::kHuggingFace;
   std::unique_ptr<WeightFile> weights;
+  // Of a packed model (docs/formats.md#packed-models): what its weights are, and what its inputs are to be.
+  std::optional<Quantizers> quantizers;
 };
 
 // `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or

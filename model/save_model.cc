@@ -14,6 +14,7 @@
 #include "model/gemma3.h"
 #include "model/gemma3_config.h"
 #include "model/gpt.h"
+#include "model/packed_weights.h"
 #include "model/weight_names.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/decode.h"
@@ -95,19 +96,19 @@ std::vector<Output> HuggingFaceOutputs(const LanguageModel& model, Dtype dtype) 
   return outputs;
 }
 
-absl::Status WriteFolder(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
-                         const std::map<std::string, std::string>& other_files, const fs::path& folder) {
-  ASSIGN_OR_RETURN(const std::string config, HuggingFaceConfigOf(model, options.dtype, bounds));
-  RETURN_IF_ERROR(MakeDirectories(folder.string()));
+absl::Status WriteWeights(const LanguageModel& model, const SaveOptions& options, const fs::path& path) {
   const std::vector<Output> outputs = HuggingFaceOutputs(model, options.dtype);
   SafetensorsWriter::Options writing{.metadata = {{"format", "pt"}}, .max_shard_bytes = kMaxShardBytes};
-  ASSIGN_OR_RETURN(const auto writer,
-                   SafetensorsWriter::Create((folder / "model.safetensors").string(), Declarations(outputs), writing));
+  ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::Create(path.string(), Declarations(outputs), writing));
   for (const Output& output : outputs)
     RETURN_IF_ERROR(AppendTensor(output, options.values, [&](std::string_view name, std::string_view bytes) {
       return writer->Append(name, bytes);
     }));
-  RETURN_IF_ERROR(writer->Finish());
+  return writer->Finish();
+}
+
+absl::Status WriteOtherFiles(const std::string& config, const std::map<std::string, std::string>& other_files,
+                             const fs::path& folder) {
   for (const auto& [name, content] : other_files)
     RETURN_IF_ERROR(WriteFileAtomically((folder / name).string(), content));
   return WriteFileAtomically((folder / "config.json").string(), config);
@@ -120,6 +121,18 @@ absl::Status Replace(const fs::path& folder, const fs::path& with) {
   if (error) return ErrnoStatus(error.value(), fmt::format("replacing {}", folder.string()));
   const std::string parent = folder.parent_path().string();
   return SyncDirectory(parent.empty() ? "." : parent);
+}
+
+// Has `write` fill a folder, which appears under its name when all of it is there.
+absl::Status WriteInPlace(const std::string& folder, const std::function<absl::Status(const fs::path&)>& write) {
+  const fs::path partial = folder + ".partial";
+  std::error_code ignored;
+  fs::remove_all(partial, ignored);
+  absl::Status written = MakeDirectories(partial.string());
+  if (written.ok()) written = write(partial);
+  if (written.ok()) written = Replace(folder, partial);
+  if (!written.ok()) fs::remove_all(partial, ignored);
+  return written;
 }
 
 // GGUF's own numbers for general.file_type.
@@ -173,13 +186,20 @@ absl::Status CheckSameShape(const Gemma3Config& model, const GgufFile& source) {
 
 absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
                              const std::map<std::string, std::string>& other_files, const std::string& folder) {
-  const fs::path partial = folder + ".partial";
-  std::error_code ignored;
-  fs::remove_all(partial, ignored);
-  absl::Status written = WriteFolder(model, options, bounds, other_files, partial);
-  if (written.ok()) written = Replace(folder, partial);
-  if (!written.ok()) fs::remove_all(partial, ignored);
-  return written;
+  return WriteInPlace(folder, [&](const fs::path& partial) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string config, HuggingFaceConfigOf(model, options.dtype, bounds));
+    RETURN_IF_ERROR(WriteWeights(model, options, partial / "model.safetensors"));
+    return WriteOtherFiles(config, other_files, partial);
+  });
+}
+
+absl::Status SavePacked(const LanguageModel& model, Dtype dtype, const TextBounds& bounds,
+                        const std::map<std::string, std::string>& other_files, const std::string& folder) {
+  return WriteInPlace(folder, [&](const fs::path& partial) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string config, PackedConfigOf(model, dtype, bounds));
+    RETURN_IF_ERROR(WritePackedWeights(model, dtype, (partial / "model.safetensors").string()));
+    return WriteOtherFiles(config, other_files, partial);
+  });
 }
 
 absl::Status SaveGguf(const LanguageModel& model, const SaveOptions& options, const GgufFile& source,

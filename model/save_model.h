@@ -30,6 +30,12 @@ struct SaveOptions {
 absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
                              const std::map<std::string, std::string>& other_files, const std::string& folder);
 
+// The model packed (docs/formats.md#packed-models): codes of each matrix that a quantizer is for, `dtype` (F32, F16 or
+// BF16) of everything else, and config.json with the quantizers. Noise estimators are rounded. Holds all codes at once.
+// Where nothing is quantized it is all of it in `dtype`. Errors as SaveHuggingFace.
+absl::Status SavePacked(const LanguageModel& model, Dtype dtype, const TextBounds& bounds,
+                        const std::map<std::string, std::string>& other_files, const std::string& folder);
+
 // Gemma 3 alone. Metadata and tokenizer are those of `source`, a GGUF of the same shape (INVALID_ARGUMENT if not).
 // dtype: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, of the matrices; norms are F32, and the embedding, which is the
 // head too, is never less than Q8_0.

@@ -137,10 +137,22 @@ absl::StatusOr<StoredWeights> StoredWeights::Create(const WeightFile& file, Weig
   return weights;
 }
 
-const TensorView* StoredWeights::Find(const ParameterShape& parameter) const {
-  const std::string& name = StoredNameOf(parameter, naming_).name;
+const TensorView* StoredWeights::FindNamed(const std::string& name) const {
   const auto at = by_name_.find(naming_ == WeightNaming::kGguf ? name : WithoutWrappers(name));
   return at == by_name_.end() ? nullptr : at->second;
+}
+
+const TensorView* StoredWeights::Find(const ParameterShape& parameter) const {
+  return FindNamed(StoredNameOf(parameter, naming_).name);
+}
+
+const TensorView* StoredWeights::FindLearned(const ParameterShape& learned) const { return FindNamed(learned.name); }
+
+absl::StatusOr<PackedView> StoredWeights::FindPacked(const ParameterShape& parameter,
+                                                     const QuantizerSpec& quantizer) const {
+  ASSIGN_OR_RETURN(const PackedLayout layout, PackedLayoutOf(quantizer, parameter.rows(), parameter.columns()));
+  return PackedViewOf(StoredNameOf(parameter, naming_).name, layout,
+                      [&](const std::string& name) { return FindNamed(name); });
 }
 
 absl::Status StoredWeights::CheckHead(const ModelConfig& config, const TensorView& head) const {
@@ -169,13 +181,20 @@ absl::Status StoredWeights::CheckUnused(const ModelConfig& config, const std::st
   return Fault(tensor.name, WhatIsUnused(name));
 }
 
-absl::Status StoredWeights::Check(const ModelConfig& config) const {
+absl::Status StoredWeights::Check(const ModelConfig& config, const Quantizers& quantizers) const {
   std::set<const TensorView*> used;
   std::string missing;
-  for (const ParameterShape& parameter : ParametersOf(config)) {
-    const TensorView* view = Find(parameter);
+  for (const ParameterShape& parameter : WithLearned(ParametersOf(config), quantizers)) {
+    if (parameter.kind == ParameterKind::kWeightScale) continue;  // One of the parts of its weight.
+    if (const QuantizerSpec quantizer = WeightQuantizerOf(parameter, quantizers); quantizer.quantizes()) {
+      ASSIGN_OR_RETURN(const PackedView packed, FindPacked(parameter, quantizer));
+      for (const std::string& name : PackedNamesOf(StoredNameOf(parameter, naming_).name, packed.layout))
+        used.insert(FindNamed(name));
+      continue;
+    }
+    const TensorView* view = parameter.of_quantizer() ? FindLearned(parameter) : Find(parameter);
     if (view == nullptr) {
-      if (missing.empty()) missing = StoredNameOf(parameter, naming_).name;
+      if (missing.empty()) missing = parameter.of_quantizer() ? parameter.name : StoredNameOf(parameter, naming_).name;
       continue;
     }
     used.insert(view);

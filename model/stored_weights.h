@@ -8,6 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "model/blueprint/model_config.h"
+#include "model/blueprint/quantizers.h"
+#include "model/packed_parts.h"
 #include "model/weight_names.h"
 #include "weights/weight_file.h"
 
@@ -23,12 +25,20 @@ class StoredWeights {
   // Null if there is none.
   const TensorView* Find(const ParameterShape& parameter) const;
 
-  // Every parameter is there, once, as numbers and not as another quantizer's codes, and no tensor is left that could
-  // change the result. INVALID_ARGUMENT says which tensor is wrong and what to do, without the file's name.
-  absl::Status Check(const ModelConfig& config) const;
+  // What a quantizer learned of a layer's input, under its own name; null if it is not there.
+  const TensorView* FindLearned(const ParameterShape& learned) const;
+
+  // The parts of a weight that is packed by this quantizer. INVALID_ARGUMENT and DATA_LOSS say which is wrong.
+  absl::StatusOr<PackedView> FindPacked(const ParameterShape& parameter, const QuantizerSpec& quantizer) const;
+
+  // Every parameter is there, once, as numbers, or packed where one of these quantizes it, and not as another
+  // quantizer's codes, and no tensor is left that could change the result. INVALID_ARGUMENT and DATA_LOSS say which
+  // tensor is wrong and what to do, without the file's name.
+  absl::Status Check(const ModelConfig& config, const Quantizers& quantizers) const;
 
  private:
   StoredWeights(const WeightFile& file, WeightNaming naming) : file_(file), naming_(naming) {}
+  const TensorView* FindNamed(const std::string& name) const;
   absl::Status CheckUnused(const ModelConfig& config, const std::string& name, const TensorView& tensor) const;
   absl::Status CheckHead(const ModelConfig& config, const TensorView& head) const;
 

@@ -21,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kModelArtifact[] = "model";
+constexpr at::ScalarType kPackedDtype = at::kBFloat16;  // Of what is not packed.
+constexpr char kWeightsFile[] = "model.safetensors";
 
 std::string ArtifactsOf(const std::string& job_id) { return fmt::format("jobs/{}/artifacts", job_id); }
 
@@ -43,11 +45,12 @@ absl::StatusOr<std::map<std::string, std::string>> TokenizerFiles(const std::str
 }
 
 // Estimators that train with noise have none in what they leave.
-absl::Status SaveRounded(LanguageModel* model, const TextBounds& bounds,
+absl::Status SaveRounded(LanguageModel* model, bool packed, const TextBounds& bounds,
                          const std::map<std::string, std::string>& files, const std::string& folder) {
   model->SetHardRounding(true);
-  const absl::Status saved =
-      SaveHuggingFace(*model, {.dtype = Dtype::kF32, .values = SavedValues::kQuantized}, bounds, files, folder);
+  const absl::Status saved = packed ? SavePacked(*model, Dtype::kBF16, bounds, files, folder)
+                                    : SaveHuggingFace(*model, {.dtype = Dtype::kF32, .values = SavedValues::kQuantized},
+                                                      bounds, files, folder);
   model->SetHardRounding(false);
   return saved;
 }
@@ -76,7 +79,7 @@ absl::StatusOr<v1::Artifact> Describe(const std::string& work_dir, const std::st
 
 }  // namespace
 
-absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std::string& model_path,
+absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, bool packed, const std::string& model_path,
                                                 const Dataset& dataset, const std::string& dataset_path,
                                                 const std::string& work_dir, const std::string& job_id) {
   const std::string path = fmt::format("{}/{}", ArtifactsOf(job_id), kModelArtifact);
@@ -84,8 +87,22 @@ absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std:
   RETURN_IF_ERROR(MakeDirectories(folder.parent_path().string()));
   ASSIGN_OR_RETURN(const auto files, TokenizerFiles(model_path, dataset, dataset_path));
   const SpecialTokens special = dataset.tokenizer().special_tokens();
-  RETURN_IF_ERROR(SaveRounded(model, {special.bos_id, special.eos_id}, files, folder.string()));
+  RETURN_IF_ERROR(SaveRounded(model, packed, {special.bos_id, special.eos_id}, files, folder.string()));
   return Describe(work_dir, path);
+}
+
+void RoundToPacked(LanguageModel* model) {
+  at::NoGradGuard no_grad;
+  for (Parameter& parameter : model->parameters())
+    if (!parameter.quantizer.quantizes() && !parameter.of_quantizer)
+      parameter.master.copy_(parameter.master.to(kPackedDtype));
+  model->RefreshCompute();
+}
+
+double WeightBytes(const v1::Artifact& artifact) {
+  for (const v1::Artifact::File& file : artifact.files())
+    if (file.name() == kWeightsFile) return static_cast<double>(file.bytes());
+  return 0;
 }
 
 void RemoveArtifacts(const std::string& work_dir, const std::string& job_id) {

@@ -479,6 +479,7 @@ RunResult Attempt::Stopped(StopRequest request) const {
 
 absl::StatusOr<RunResult> Attempt::Finish() {
   RETURN_IF_ERROR(CheckEnded(skipped_, step_));
+  if (recipe_.export_().weights() == "packed") RoundToPacked(model_.get());  // What is measured is what is left.
   ASSIGN_OR_RETURN(Validation validation, Validate());
   RETURN_IF_ERROR(CheckFinite(validation, step_));
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
@@ -503,7 +504,7 @@ v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
 }
 
 absl::Status Attempt::ExportIfWanted(RunResult* result) {
-  if (recipe_.export_().weights() != "safetensors") return absl::OkStatus();
+  if (recipe_.export_().weights() == "none") return absl::OkStatus();
   const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
   return Agree(written, "export");
 }
@@ -515,8 +516,9 @@ absl::Status Attempt::ExportOnRoot(RunResult* result) {
     ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
   }
   ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), model_path, *dataset_, recipe_.dataset().path(), options_.work_dir,
-                                      assignment_.job_id()));
+                   WriteModelArtifact(model_.get(), recipe_.export_().weights() == "packed", model_path, *dataset_,
+                                      recipe_.dataset().path(), options_.work_dir, assignment_.job_id()));
+  if (result->point && recipe_.export_().weights() == "packed") result->point->set_storage_bytes(WeightBytes(artifact));
   reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
                                     artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
   result->artifacts.push_back(std::move(artifact));

@@ -184,6 +184,37 @@ TEST_F(TrainerFeaturesTest, TheModelThatAJobLeavesScoresWhatTheJobScored) {
     }
 }
 
+// With inputs quantized as in the run, on any number of ranks.
+TEST_F(TrainerFeaturesTest, APackedModelScoresWhatItsPointStatesAndHasTheBytes) {
+  using Changes = std::vector<RecipeOverride>;
+  const std::vector<Changes> recipes = {
+      {{"quant.estimator", "ridge"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "int4"}},
+      {{"quant.estimator", "ste"},
+       {"quant.weight.format", "int1"},
+       {"quant.weight.scheme", "linear"},
+       {"quant.activation.format", "none"},
+       {"sparsity.pattern", "1:4"}},
+      {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"}, {"quant.activation.format", "int8"}},
+      {{"quant.estimator", "lsq"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "int8"}},
+      {{"quant.estimator", "gaussws"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "none"}},
+      {{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}}};
+  for (const Changes& changes : recipes)
+    for (int ranks : {1, 2}) {
+      SCOPED_TRACE(fmt::format("{} {} on {} ranks", changes[0].second, changes[1].second, ranks));
+      Recorder recorder;
+      const RunResult result = Finish(Assignment(changes + Changes{{"export.weights", "packed"}}), ranks, recorder);
+      const std::string folder = ModelOf(result);
+      EXPECT_EQ(result.point->storage_bytes(), static_cast<double>(fs::file_size(folder + "/model.safetensors")));
+      const auto model = LoadModelInUse(folder, at::kFloat);
+      ASSERT_TRUE(model.ok()) << model.status();
+      const auto dataset = Dataset::Open((folder_ / "data").string()).value();
+      const auto alone = MakeSingleCommunicator();
+      const auto share = ScoreShare(model->get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
+      ASSERT_TRUE(share.ok()) << share.status();
+      EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+    }
+}
+
 TEST_F(TrainerFeaturesTest, AnArtifactIsDescribedAsItLies) {
   Recorder recorder;
   const RunResult result = Finish(Assignment({{"export.weights", "safetensors"}}), 2, recorder);

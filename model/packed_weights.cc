@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/packed_weights.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "common/status_macros.h"
+#include "fmt/format.h"
+#include "model/packed_parts.h"
+#include "model/weight_names.h"
+#include "quant/autograd/torch_pch.h"
+#include "weights/decode.h"
+#include "weights/safetensors_writer.h"
+
+namespace ridgeline {
+namespace {
+
+// A tensor of the file: its bytes, or what to encode them from.
+struct FileTensor {
+  TensorDeclaration declaration;
+  std::string_view bytes;
+  at::Tensor values;
+};
+
+std::span<const float> NumbersOf(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+absl::StatusOr<PackedTensor> EncodeParameter(const Parameter& parameter) {
+  const at::Tensor master = parameter.master.contiguous();
+  at::Tensor scale;
+  if (parameter.scale != nullptr) scale = parameter.scale->master.contiguous();
+  return Encode(parameter.quantizer, NumbersOf(master), master.size(0), master.size(1),
+                scale.defined() ? NumbersOf(scale) : std::span<const float>());
+}
+
+absl::StatusOr<std::vector<PackedTensor>> EncodeAll(const std::vector<const Parameter*>& parameters) {
+  std::vector<absl::StatusOr<PackedTensor>> encoded(parameters.size(), absl::UnknownError("not encoded"));
+  at::parallel_for(0, static_cast<int64_t>(parameters.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      encoded[i] = EncodeParameter(*parameters[i]);
+  });
+  std::vector<PackedTensor> packed;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!encoded[i].ok())
+      return absl::Status(encoded[i].status().code(),
+                          fmt::format("{}: {}", parameters[i]->name, std::string(encoded[i].status().message())));
+    packed.push_back(*std::move(encoded[i]));
+  }
+  return packed;
+}
+
+// What the file has of a parameter that is not packed.
+FileTensor PlainTensor(const Parameter& parameter, Dtype dtype) {
+  if (parameter.of_quantizer)
+    return {{parameter.name, Dtype::kF32, parameter.master.sizes().vec()}, {}, parameter.master};
+  const StoredName& stored = StoredNameOf(*parameter.shape, WeightNaming::kHuggingFace);
+  const at::Tensor values = parameter.quantizer.enabled() ? parameter.Values() : parameter.master;
+  const at::Tensor tensor = stored.is_transposed ? values.t() : values;
+  return {{stored.name, dtype, tensor.sizes().vec()}, {}, tensor};
+}
+
+// Readers may ask that a tensor begins at a multiple of its element: wide ones come first.
+void OrderByWidth(std::vector<FileTensor>* tensors) {
+  const auto width = [](const FileTensor& tensor) {
+    constexpr int64_t kOne = 1;
+    return BytesOfShape(tensor.declaration.dtype, std::span(&kOne, 1)).value_or(0);
+  };
+  std::stable_sort(tensors->begin(), tensors->end(),
+                   [&](const FileTensor& a, const FileTensor& b) { return width(a) > width(b); });
+}
+
+absl::Status AppendValues(const FileTensor& tensor, SafetensorsWriter* writer) {
+  const at::Tensor values = tensor.values.to(at::kFloat).contiguous();
+  std::string bytes;
+  RETURN_IF_ERROR(EncodeFromFloat(tensor.declaration.dtype, NumbersOf(values), &bytes));
+  return writer->Append(tensor.declaration.name, bytes);
+}
+
+}  // namespace
+
+absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path) {
+  at::NoGradGuard no_grad;
+  std::vector<FileTensor> tensors;
+  std::vector<const Parameter*> quantized;
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.shape->kind == ParameterKind::kWeightScale) continue;
+    if (parameter.quantizer.quantizes())
+      quantized.push_back(&parameter);
+    else
+      tensors.push_back(PlainTensor(parameter, dtype));
+  }
+  ASSIGN_OR_RETURN(const std::vector<PackedTensor> packed, EncodeAll(quantized));
+  for (size_t i = 0; i < packed.size(); ++i)
+    for (PackedPart& part : PartsOf(StoredNameOf(*quantized[i]->shape, WeightNaming::kHuggingFace).name, packed[i]))
+      tensors.push_back({std::move(part.declaration), part.bytes, {}});
+  OrderByWidth(&tensors);
+  std::vector<TensorDeclaration> declarations;
+  for (const FileTensor& tensor : tensors) declarations.push_back(tensor.declaration);
+  ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::Create(path, declarations, {}));
+  for (const FileTensor& tensor : tensors)
+    RETURN_IF_ERROR(tensor.values.defined() ? AppendValues(tensor, writer.get())
+                                            : writer->Append(tensor.declaration.name, tensor.bytes));
+  return writer->Finish();
+}
+
+void DecodeInto(const PackedView& packed, at::Tensor& master) {
+  float* numbers = master.mutable_data_ptr<float>();
+  const int64_t features = packed.layout.features;
+  at::parallel_for(0, packed.layout.rows, 64, [&](int64_t begin, int64_t end) {
+    DecodeRows(packed, begin, end, Rotated::kBack, numbers + begin * features);
+  });
+}
+
+}  // namespace ridgeline

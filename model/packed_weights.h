@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A network's weights to packed tensors in a file, and back into its masters (docs/formats.md#packed-models).
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "model/language_model.h"
+#include "quant/codes/packed_tensor.h"
+#include "weights/dtype.h"
+
+namespace ridgeline {
+
+// One safetensors file: the parts of each matrix that the model quantizes, what quantizers learned of inputs in
+// float32, and all else in `dtype`. Encodes on LibTorch's threads and holds all codes at once. RESOURCE_EXHAUSTED when
+// the disk is full.
+absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path);
+
+// master = x_hat, not rotated. master: (rows, features), float32, contiguous. Shares LibTorch's threads.
+void DecodeInto(const PackedView& packed, at::Tensor& master);
+
+}  // namespace ridgeline

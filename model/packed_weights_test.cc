@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packed folder is the model: what is read from it computes what was trained, from a file of the size that is
+// counted.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <functional>
+
+#include "common/file.h"
+#include "method/every_spec.h"
+#include "model/gpt.h"
+#include "model/load_model.h"
+#include "model/model_files.h"
+#include "model/packed_description.h"
+#include "model/save_model.h"
+#include "nlohmann/json.hpp"
+#include "quant/autograd/torch_pch.h"
+#include "quant/testing/tensors_close.h"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr GptConfig kTiny{.n_layers = 2, .dim = 64, .n_heads = 2, .vocab_size = 40, .seq_len = 32};
+
+class PackedWeightsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "ridgeline-packed-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Packed with float32 of all that is not quantized.
+  std::string Saved(const LanguageModel& model) {
+    const absl::Status saved = SavePacked(model, Dtype::kF32, {}, {}, Path("model"));
+    EXPECT_EQ(saved, absl::OkStatus());
+    return Path("model");
+  }
+
+  // Writes config.json anew, with one change.
+  void ChangeConfig(const std::string& folder, const std::function<void(nlohmann::json*)>& change) {
+    nlohmann::json config = nlohmann::json::parse(ReadFile(folder + "/config.json").value());
+    change(&config);
+    ASSERT_EQ(WriteFileAtomically(folder + "/config.json", config.dump()), absl::OkStatus());
+  }
+
+  fs::path folder_;
+};
+
+std::unique_ptr<LanguageModel> TinyModel(ModelOptions options) {
+  options.weight.scale_precision = ScalePrecision::kFloat16;
+  auto model = Gpt::Create(kTiny, options, 3);
+  EXPECT_TRUE(model.ok()) << model.status();
+  (*model)->SetHardRounding(true);
+  (*model)->RefreshCompute();
+  return *std::move(model);
+}
+
+at::Tensor SomeLogits(LanguageModel* model) {
+  return model->Logits(at::arange(0, 24, at::kLong).remainder(model->vocab_size()).view({1, 24}));
+}
+
+const Parameter& ParameterNamed(const LanguageModel& model, const std::string& name) {
+  for (const Parameter& parameter : model.parameters())
+    if (parameter.name == name) return parameter;
+  ADD_FAILURE() << name;
+  return model.parameters().front();
+}
+
+std::vector<QuantizerSpec> WeightSpecs() {
+  return EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.is_defined_for(Side::kWeight); },
+                    .rotations = {{}, {true, true}},
+                    .sparsities = {{}, {2, 4}},
+                    .block = 32});
+}
+
+TEST_F(PackedWeightsTest, EveryWeightIsReadAsWhatLayersComputeWith) {
+  size_t count = 0;
+  for (const QuantizerSpec& spec : WeightSpecs()) {
+    if (count++ % 7 != 0) continue;  // Of each kind some: quant/codes tests them all.
+    SCOPED_TRACE(DescribeSpec(spec));
+    const auto model = TinyModel({.weight = spec});
+    auto loaded = LoadModelInUse(Saved(*model), at::kFloat);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    for (const std::string& name : model->QuantizedNames())
+      ASSERT_TRUE(at::equal(ParameterNamed(**loaded, name).master, ParameterNamed(*model, name).Values())) << name;
+    EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model.get()), 1e-5));
+  }
+}
+
+TEST_F(PackedWeightsTest, InputsAreQuantizedAsTheFileSays) {
+  QuantizerSpec weight{.estimator = "ridge_trust", .format = Format::kInt2, .scheme = Scheme::kLinear, .block = 32};
+  weight.grid = GridStatistics::kGaussian;
+  weight.hadamard = true;
+  QuantizerSpec activation = weight;
+  activation.lambda = 1e-4;
+  const auto model = TinyModel({.weight = weight, .activation = activation, .skip = {"*.1.*"}});
+  const std::string folder = Saved(*model);
+  auto loaded = LoadModelInUse(folder, at::kFloat);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model.get()), 1e-3));
+  auto without_inputs = LoadModel(folder, {});
+  ASSERT_TRUE(without_inputs.ok()) << without_inputs.status();
+  EXPECT_FALSE(AllClose(SomeLogits(without_inputs->get()), SomeLogits(model.get()), 1e-3));
+}
+
+TEST_F(PackedWeightsTest, WhatIsLearnedOfInputsIsInTheFile) {
+  QuantizerSpec weight{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
+  weight.granularity = Granularity::kTensor;
+  const auto model = TinyModel({.weight = weight, .activation = weight});
+  SomeLogits(model.get());
+  at::NoGradGuard no_grad;
+  for (Parameter& parameter : model->parameters())
+    if (parameter.shape->kind == ParameterKind::kOfInput) parameter.master.fill_(0.11);
+  auto loaded = LoadModelInUse(Saved(*model), at::kFloat);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model.get()), 1e-4));
+}
+
+TEST_F(PackedWeightsTest, TheFileHasTheBytesOfItsPartsAndAHeader) {
+  const QuantizerSpec one_bit{
+      .estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 64, .sparsity = {1, 4}};
+  const auto model = TinyModel({.weight = one_bit});
+  ASSERT_EQ(SavePacked(*model, Dtype::kBF16, {}, {}, Path("model")), absl::OkStatus());
+  const std::string bytes = ReadFile(Path("model") + "/model.safetensors").value();
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  EXPECT_EQ(static_cast<double>(bytes.size() - sizeof(header) - header), model->Cost().storage_bytes);
+}
+
+TEST_F(PackedWeightsTest, TrainingCanGoOnFromAPackedModel) {
+  const QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear, .block = 64};
+  const auto model = TinyModel({.weight = spec});
+  auto loaded = LoadModel(Saved(*model), {.weight = spec});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ((*loaded)->QuantizedNames(), model->QuantizedNames());
+}
+
+class BrokenPackedTest : public PackedWeightsTest {
+ protected:
+  void SetUp() override {
+    PackedWeightsTest::SetUp();
+    model_ =
+        TinyModel({.weight = {.estimator = "ste", .format = Format::kTernary, .scheme = Scheme::kLinear, .block = 32}});
+    path_ = Saved(*model_);
+  }
+  void ExpectRefusal(const std::string& what) {
+    const absl::Status status = OpenModelFiles(path_).status();
+    EXPECT_THAT(std::string(status.message()), HasSubstr(what)) << status;
+    EXPECT_FALSE(LoadModelInUse(path_, at::kFloat).ok());
+  }
+
+  std::unique_ptr<LanguageModel> model_;
+  std::string path_;
+};
+
+TEST_F(BrokenPackedTest, AQuantizerOtherThanThatOfTheCodesIsRefused) {
+  ChangeConfig(path_, [](nlohmann::json* config) { (*config)[kQuantizationKey]["weight"]["format"] = "int2"; });
+  ExpectRefusal("codes");
+}
+
+TEST_F(BrokenPackedTest, ABlockThatTheScalesDoNotFitIsRefused) {
+  ChangeConfig(path_, [](nlohmann::json* config) { (*config)[kQuantizationKey]["weight"]["block"] = 64; });
+  ExpectRefusal("scales");
+}
+
+TEST_F(BrokenPackedTest, EveryKeyOfTheDescriptionIsNeededAndNoOtherIsPassedOver) {
+  const nlohmann::json whole = nlohmann::json::parse(ReadFile(path_ + "/config.json").value());
+  for (const auto& [key, value] : whole[kQuantizationKey]["weight"].items()) {
+    ChangeConfig(path_, [&, &name = key](nlohmann::json* config) {
+      *config = whole;
+      (*config)[kQuantizationKey]["weight"].erase(name);
+    });
+    ExpectRefusal(key + ": is missing");
+  }
+  ChangeConfig(path_, [&](nlohmann::json* config) {
+    *config = whole;
+    (*config)[kQuantizationKey]["weight"]["outliers"] = 3;
+  });
+  ExpectRefusal("weight.outliers: is not understood");
+  ChangeConfig(path_, [&](nlohmann::json* config) {
+    *config = whole;
+    (*config)[kQuantizationKey]["version"] = 2;
+  });
+  ExpectRefusal("version: is 2, and this program reads 1");
+}
+
+TEST_F(BrokenPackedTest, CodesOutOfRangeAreRefusedByTheirTensor) {
+  const std::string file = path_ + "/model.safetensors";
+  std::string bytes = ReadFile(file).value();
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const nlohmann::json tensors = nlohmann::json::parse(bytes.substr(sizeof(header), header));
+  for (const auto& [name, tensor] : tensors.items())
+    if (name.ends_with(".codes")) {
+      bytes[sizeof(header) + header + tensor["data_offsets"][0].get<size_t>()] = '\xFF';
+      break;
+    }
+  ASSERT_EQ(WriteFileAtomically(file, bytes), absl::OkStatus());
+  ExpectRefusal("a byte is 255, and five ternary numbers are at most 242");
+}
+
+TEST_F(BrokenPackedTest, AFileThatWasCutOffIsRefused) {
+  const std::string file = path_ + "/model.safetensors";
+  const absl::StatusOr<std::string> bytes = ReadFile(file);
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  for (const size_t size : {size_t{0}, size_t{7}, bytes->size() / 2, bytes->size() - 1}) {
+    ASSERT_EQ(WriteFileAtomically(file, bytes->substr(0, size)), absl::OkStatus());
+    EXPECT_FALSE(OpenModelFiles(path_).ok()) << size;
+  }
+}
+
+TEST_F(BrokenPackedTest, OtherQuantizersAreStillRefused) {
+  ChangeConfig(path_, [](nlohmann::json* config) { (*config)[kQuantizationKey]["quant_method"] = "gptq"; });
+  ExpectRefusal("quantization_config");
+}
+
+}  // namespace
+}  // namespace ridgeline
