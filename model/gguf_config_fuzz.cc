@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!ridgeline::ValidateGemma3Config(*config).ok()) std::abort();
   if (config->n_layers > 1000) return 0;  // Each has its names, which take their time.
   const auto weights = ridgeline::StoredWeights::Create(**file, ridgeline::WeightNaming::kGguf);
-  const absl::Status checked = weights.ok() ? weights->Check(*config) : weights.status();
+  const absl::Status checked = weights.ok() ? weights->Check(*config, {}) : weights.status();
   if (!checked.ok() && !absl::IsInvalidArgument(checked)) std::abort();
   return 0;
 }
