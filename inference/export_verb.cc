@@ -91,7 +91,7 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
 absl::Status ExportPacked(const ExportOptions& options, const std::string& path, Dtype dtype, StatusLine* status) {
   ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfOptions(options));
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
-  if (files.quantizers)
+  if (files.is_packed)
     return absl::InvalidArgumentError(
         fmt::format("{} is packed already, and rounding it again would lose more: copy it", options.model));
   status->Show("loading the model");
@@ -158,7 +158,8 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
     return kExitOk;
   }
   status.Show("loading the model");
-  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadForInference(options.model, "float32"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
+  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
   status.Show("writing");
   const SaveOptions saving{.dtype = dtype};
   RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model)

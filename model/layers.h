@@ -15,7 +15,7 @@ namespace ridgeline {
 // are off or the parameter gathers none. For what is composed of LibTorch's operations.
 at::Tensor AsVariable(Parameter* parameter);
 
-// x: (..., in), weight: (out, in), bias: (out) or null -> (..., out)
+// x: (..., in), weight: (out, in), bias: (out) or null -> (..., out). A packed weight has no gradient.
 at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias = nullptr);
 
 // x / rms(x) * (1 + weight) over the last dimension, in float32 inside. weight: (features)

@@ -17,7 +17,7 @@ namespace {
 
 // What a quantizer learned is in packed models alone: elsewhere it begins with the first numbers it sees.
 absl::Status LoadLearned(const ModelFiles& files, const StoredWeights& weights, Parameter* parameter) {
-  const TensorView* view = files.quantizers ? weights.FindLearned(*parameter->shape) : nullptr;
+  const TensorView* view = files.is_packed ? weights.FindLearned(*parameter->shape) : nullptr;
   if (view == nullptr) return absl::OkStatus();
   if (at::IntArrayRef(view->shape) != parameter->master.sizes())
     return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]",
@@ -29,18 +29,26 @@ absl::Status LoadLearned(const ModelFiles& files, const StoredWeights& weights, 
   return absl::OkStatus();
 }
 
+// Multiplies with the codes from now on, where they are whole numbers.
+void UsePacked(const PackedView& packed, const QuantizerSpec& inputs, Parameter* parameter) {
+  absl::StatusOr<PackedMatrix> matrix = PackedMatrix::Create(CopyOf(packed), inputs);
+  if (!matrix.ok()) return;
+  parameter->packed = std::make_shared<PackedMatrix>(*std::move(matrix));
+  if (parameter->packed->quantizes_inputs()) parameter->input = nullptr;
+}
+
 // Fills every master from the file.
-absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
+absl::Status LoadMasters(const ModelFiles& files, bool in_use, LanguageModel* model) {
   ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
-  const Quantizers quantizers = files.quantizers.value_or(Quantizers{});
   for (Parameter& parameter : model->parameters()) {
     if (parameter.of_quantizer) {
       RETURN_IF_ERROR(LoadLearned(files, weights, &parameter));
       continue;
     }
-    if (const QuantizerSpec quantizer = WeightQuantizerOf(*parameter.shape, quantizers); quantizer.quantizes()) {
+    if (const QuantizerSpec quantizer = WeightQuantizerOf(*parameter.shape, files.quantizers); quantizer.quantizes()) {
       ASSIGN_OR_RETURN(const PackedView packed, weights.FindPacked(*parameter.shape, quantizer));
       DecodeInto(packed, parameter.master);
+      if (in_use) UsePacked(packed, InputQuantizerOf(*parameter.shape, files.quantizers), &parameter);
       continue;
     }
     const StoredName& stored = StoredNameOf(*parameter.shape, files.naming);
@@ -66,19 +74,18 @@ absl::Status LoadMasters(const ModelFiles& files, LanguageModel* model) {
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path, const ModelOptions& options) {
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, MakeModel(files.config, options, std::nullopt));
-  RETURN_IF_ERROR(LoadMasters(files, model.get()));
+  RETURN_IF_ERROR(LoadMasters(files, /*in_use=*/false, model.get()));
   return model;
 }
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModelInUse(const std::string& path, at::ScalarType compute_dtype) {
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
-  ModelOptions options{.compute_dtype = compute_dtype};
-  if (files.quantizers) {
-    options.activation = files.quantizers->activation;
-    options.skip = files.quantizers->skip;
-  }
+  ModelOptions options;
+  options.activation = files.quantizers.activation;
+  options.skip = files.quantizers.skip;
+  options.compute_dtype = compute_dtype;
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model, MakeModel(files.config, options, std::nullopt));
-  RETURN_IF_ERROR(LoadMasters(files, model.get()));
+  RETURN_IF_ERROR(LoadMasters(files, /*in_use=*/true, model.get()));
   return model;
 }
 

@@ -14,8 +14,8 @@ namespace ridgeline {
 // DATA_LOSS and INVALID_ARGUMENT also say which tensor is wrong.
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path, const ModelOptions& options);
 
-// As it is to be used: a packed model with the values that its codes stand for, and its inputs quantized as it says;
-// every other one unquantized. Errors as above.
+// As it is to be used: layers of a packed model multiply with its codes (quant/packed), and quantize their inputs as it
+// says; masters are what the codes stand for. Every other model is unquantized. Errors as above.
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModelInUse(const std::string& path, at::ScalarType compute_dtype);
 
 }  // namespace ridgeline

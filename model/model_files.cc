@@ -24,7 +24,7 @@ absl::StatusOr<ModelFiles> Checked(ModelFiles files) {
   };
   const absl::StatusOr<StoredWeights> weights = StoredWeights::Create(*files.weights, files.naming);
   if (!weights.ok()) return in_file(weights.status());
-  const absl::Status checked = weights->Check(files.config, files.quantizers.value_or(Quantizers{}));
+  const absl::Status checked = weights->Check(files.config, files.quantizers);
   if (!checked.ok()) return in_file(checked);
   return files;
 }
@@ -39,7 +39,8 @@ absl::StatusOr<ModelFiles> FromHuggingFace(const std::string& folder) {
   const std::string config_path = (fs::path(folder) / "config.json").string();
   ASSIGN_OR_RETURN(nlohmann::json json, ReadJsonFile(config_path, kConfigJson));
   ModelFiles files{.path = folder};
-  if (IsPackedConfig(json)) {
+  files.is_packed = IsPackedConfig(json);
+  if (files.is_packed) {
     ASSIGN_OR_RETURN(files.quantizers, QuantizersFromConfig(json, config_path));
     json.erase(kQuantizationKey);
   }

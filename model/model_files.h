@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,7 +20,8 @@ struct ModelFiles {
   WeightNaming naming = WeightNaming::kHuggingFace;
   std::unique_ptr<WeightFile> weights;
   // Of a packed model (docs/formats.md#packed-models): what its weights are, and what its inputs are to be.
-  std::optional<Quantizers> quantizers;
+  bool is_packed = false;
+  Quantizers quantizers;
 };
 
 // `path`: a .gguf file, or a folder that holds exactly one, or one with config.json and safetensors (one file or

@@ -108,6 +108,19 @@ absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const s
   return writer->Finish();
 }
 
+at::Tensor Product(const at::Tensor& x, const PackedMatrix& weight) {
+  constexpr int64_t kProductsPerThread = 16 * 1024;
+  const at::Tensor numbers = x.to(at::kFloat).contiguous();
+  const int64_t count = numbers.size(0), rows = weight.rows();
+  at::Tensor y = at::empty({count, rows}, at::kFloat);
+  float* products = y.mutable_data_ptr<float>();
+  const PreparedInputs inputs = weight.Prepare(NumbersOf(numbers), count);
+  const int64_t grain = std::max<int64_t>(1, kProductsPerThread / std::max<int64_t>(1, weight.features()));
+  at::parallel_for(0, rows, grain,
+                   [&](int64_t begin, int64_t end) { weight.Multiply(inputs, begin, end, products, rows); });
+  return y.to(x.scalar_type());
+}
+
 void DecodeInto(const PackedView& packed, at::Tensor& master) {
   float* numbers = master.mutable_data_ptr<float>();
   const int64_t features = packed.layout.features;

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "model/language_model.h"
 #include "quant/codes/packed_tensor.h"
+#include "quant/packed/packed_matrix.h"
 #include "weights/dtype.h"
 
 namespace ridgeline {
@@ -15,6 +16,9 @@ namespace ridgeline {
 // float32, and all else in `dtype`. Encodes on LibTorch's threads and holds all codes at once. RESOURCE_EXHAUSTED when
 // the disk is full.
 absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path);
+
+// x: (n, in), float32 or bfloat16 -> (n, out) of its dtype. Shares LibTorch's threads.
+at::Tensor Product(const at::Tensor& x, const PackedMatrix& weight);
 
 // master = x_hat, not rotated. master: (rows, features), float32, contiguous. Shares LibTorch's threads.
 void DecodeInto(const PackedView& packed, at::Tensor& master);

@@ -194,7 +194,9 @@ TEST_F(BrokenPackedTest, EveryKeyOfTheDescriptionIsNeededAndNoOtherIsPassedOver)
 
 TEST_F(BrokenPackedTest, CodesOutOfRangeAreRefusedByTheirTensor) {
   const std::string file = path_ + "/model.safetensors";
-  std::string bytes = ReadFile(file).value();
+  absl::StatusOr<std::string> read = ReadFile(file);
+  ASSERT_TRUE(read.ok()) << read.status();
+  std::string bytes = *std::move(read);
   uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof(header));
   const nlohmann::json tensors = nlohmann::json::parse(bytes.substr(sizeof(header), header));

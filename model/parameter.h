@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "method/quantizer_spec.h"
@@ -13,6 +14,7 @@
 namespace ridgeline {
 
 class InputQuantizer;
+class PackedMatrix;
 
 // Not an autograd leaf: a layer's backward pass adds to `gradient` itself, so that a matrix product ends where the
 // optimizer reads it, without another pass over memory. Owned by its model; used by one thread.
@@ -27,6 +29,9 @@ struct Parameter {
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
   InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.
+  // In a packed model that is used: what layers multiply with, in place of `compute`. If it quantizes their inputs,
+  // `input` is null.
+  std::shared_ptr<const PackedMatrix> packed;
   const ParameterShape* shape = nullptr;  // Its row of the network's list, which the model owns.
   bool decays = false;                    // Matrices decay; norms, biases and scales do not.
   bool of_quantizer = false;              // A learned scale, or what computes one: no weight of the network's own.

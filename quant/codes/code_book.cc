@@ -77,7 +77,11 @@ std::vector<float> LevelsOfGrid(const QuantizerSpec& spec) {
   const int bits = IntegerBits(spec.format);
   if (spec.format == Format::kTernary) return EvenLevels(3, -1);
   if (FloatElementOf(spec.format).enabled()) return FloatLevels(FloatElementOf(spec.format));
-  if (!HasPlainScale(spec.format)) return SignedLevels(bits);
+  if (!HasPlainScale(spec.format)) {
+    std::vector<float> levels = SignedLevels(bits);
+    levels[levels.size() / 2] = kNone;  // -2^(B-1), which MX and NV integers do without.
+    return levels;
+  }
   if (spec.scheme == Scheme::kAffine) return EvenLevels(1 << bits, 0);
   if (spec.format == Format::kInt1) return {-1, 1};
   return EvenLevels(1 << bits, static_cast<float>(1 - (1 << bits)) / 2);
@@ -106,6 +110,18 @@ bool CodeBook::IsEven() const {
   for (size_t code = 0; code < levels_.size(); ++code)
     if (std::isnan(levels_[code]) || CodeOf(levels_[code]) != code) return false;
   return true;
+}
+
+std::array<float, 4> BitModExtras(Format format) {
+  const BitModLevels levels = BitModLevelsOf(format);
+  const auto nearer = static_cast<float>(levels.nearer), farther = static_cast<float>(levels.farther);
+  return {nearer, -nearer, farther, -farther};
+}
+
+uint8_t SelectorOfBitMod(Format format, float extra) {
+  const std::array<float, 4> extras = BitModExtras(format);
+  const auto* found = std::find(extras.begin(), extras.end(), extra);
+  return found == extras.end() ? uint8_t{0} : static_cast<uint8_t>(found - extras.begin());
 }
 
 absl::StatusOr<CodeBook> CodeBookOf(const QuantizerSpec& spec) {

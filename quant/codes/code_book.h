@@ -2,6 +2,7 @@
 // The levels that codes stand for (docs/formats.md#codes): what a code decodes to before its block's scale and offset.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -36,6 +37,11 @@ class CodeBook {
   float first_ = 0, inverse_step_ = 0;
   std::vector<std::pair<float, uint8_t>> ascending_;  // Where they are not.
 };
+
+// BitMoD's own levels of a block, by selector.
+std::array<float, 4> BitModExtras(Format format);
+// 0 for what is none of them.
+uint8_t SelectorOfBitMod(Format format, float extra);
 
 // INVALID_ARGUMENT for a spec without codes: one that quantizes nothing, that ValidateQuantizerSpec refuses for
 // weights.

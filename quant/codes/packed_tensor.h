@@ -33,6 +33,8 @@ struct PackedTensor {
   PackedView view() const { return {layout, codes, masks, scales, offsets, selectors, tensor_scale}; }
 };
 
+PackedTensor CopyOf(const PackedView& view);
+
 // x: (rows, features). What x_hat is, in the sense of the forward pass with ScalePrecision::kFloat16, noise rounded;
 // with hadamard the codes are those of H x. `learned_scales` are those of estimators that learn one: `rows` of them, or
 // one for granularity tensor; else empty. A block that holds a NaN or an infinity decodes to NaN. Runs on the calling

@@ -2,7 +2,6 @@
 #include "quant/codes/statistics_bytes.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -20,13 +19,6 @@ const CodeBook& E4m3Book() {
   static const CodeBook& book =
       *new CodeBook(*CodeBookOf({.estimator = "ste", .format = Format::kFp8E4M3, .scheme = Scheme::kLinear}));
   return book;
-}
-
-// BitMoD's candidates, in the order of their selectors.
-std::array<float, 4> ExtrasOf(Format format) {
-  const BitModLevels levels = BitModLevelsOf(format);
-  const auto nearer = static_cast<float>(levels.nearer), farther = static_cast<float>(levels.farther);
-  return {nearer, -nearer, farther, -farther};
 }
 
 void StoreHalf(float value, uint8_t* bytes) {
@@ -52,12 +44,6 @@ float PowerOfTwoOf(uint8_t byte) {
 uint8_t E4m3Byte(float scale, float tensor_scale) {
   if (std::isnan(scale)) return kNanE4m3;
   return scale > 0 ? E4m3Book().CodeOf(scale / tensor_scale) : 0;
-}
-
-int SelectorOf(Format format, float extra) {
-  const std::array<float, 4> extras = ExtrasOf(format);
-  const auto* found = std::find(extras.begin(), extras.end(), extra);
-  return found == extras.end() ? 0 : static_cast<int>(found - extras.begin());  // A block without a grid has none.
 }
 
 }  // namespace
@@ -92,7 +78,7 @@ void StoreStatistics(const BlockStatistics& statistics, int64_t block, PackedTen
   if (layout.selector_row_bytes == 0) return;
   const int64_t row = block / layout.blocks_per_row, column = block % layout.blocks_per_row;
   uint8_t* byte = packed->selectors.data() + row * layout.selector_row_bytes + column / 4;
-  *byte = static_cast<uint8_t>(*byte | SelectorOf(format, statistics.extra) << (column % 4 * 2));
+  *byte = static_cast<uint8_t>(*byte | SelectorOfBitMod(format, statistics.extra) << (column % 4 * 2));
 }
 
 BlockStatistics LoadStatistics(const PackedView& packed, int64_t block) {
@@ -115,7 +101,7 @@ BlockStatistics LoadStatistics(const PackedView& packed, int64_t block) {
   if (layout.selector_row_bytes == 0) return statistics;
   const int64_t row = block / layout.blocks_per_row, column = block % layout.blocks_per_row;
   const uint8_t byte = packed.selectors[static_cast<size_t>(row * layout.selector_row_bytes + column / 4)];
-  statistics.extra = ExtrasOf(format)[byte >> (column % 4 * 2) & 3];
+  statistics.extra = BitModExtras(format)[byte >> (column % 4 * 2) & 3];
   return statistics;
 }
 

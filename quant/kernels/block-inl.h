@@ -126,7 +126,7 @@ HWY_INLINE void StoreConstantBlock(const ResolvedSpec& spec, const Block<T>& blo
 // A block without a grid is reproduced as it is, or is NaN as a whole if a number of it is not finite.
 template <typename T>
 HWY_INLINE void ReproduceBlock(const ResolvedSpec& spec, const Block<T>& block, T* x_hat) {
-  if (spec.stores_scales()) return StoreConstantBlock(spec, block, x_hat);
+  if (spec.stores_scales() || spec.encodes) return StoreConstantBlock(spec, block, x_hat);
   if (IsFinite(block.x, block.n)) return Copy(block.x_kept, block.n, x_hat);
   Fill(x_hat, block.n, T(__builtin_nan("")));
 }

@@ -35,10 +35,10 @@ class Estimator final {
     std::get<MatrixKernels<X, V>>(kernels_()).forward(Resolve(spec, traits_), x, rows, features, x_hat, saved);
   }
 
-  // What is stored of x_hat: the level of each number, and what the levels of each block come to, in the blocks' order,
-  // BlockCount(spec, features) (method/resolved_spec.h) of each row. scale level + offset is x_hat as Forward has it,
-  // bit for bit (noise estimators round, and values stay rotated). REQUIRES: as Forward, of float, and
-  // spec.scale_precision is float16.
+  // x_hat as codes: the level of each number, and what the levels of each block come to, in the blocks' order,
+  // BlockCount(spec, features) (method/resolved_spec.h) of each row. With spec.scale_precision float16, which is what
+  // is stored, scale level + offset is x_hat as Forward has it, bit for bit (noise estimators round, and values stay
+  // rotated); else but for rounding, and a block without a grid is constant. REQUIRES: as Forward, of float.
   void Encode(const QuantizerSpec& spec, const float* x, int64_t rows, int64_t features, float* levels,
               BlockStatistics* statistics) const;
 

@@ -71,10 +71,10 @@ HWY_INLINE void TorchaoForward(const ResolvedSpec& spec, const ZeroPointGrid<T>&
                                T* x_hat) {
   if (grid.inverse_scale == T(0)) return ReproduceTrustedBlock(spec, block, x_hat);
   ClearTrust(block);
-  // Stored, -zero s is an offset like others.
-  const T offset = grid.zero == T(0) ? T(0) : -grid.zero * grid.scale;
-  const LevelMap<T> map = spec.stores_scales() ? MapOf(spec, block, grid.scale, offset) : LevelMap<T>{grid.scale, T(0)};
-  const T zero = spec.stores_scales() ? T(0) : grid.zero;
+  // As codes, and stored, -zero s is an offset like others.
+  const bool has_offset = spec.stores_scales() || spec.encodes;
+  const T offset = grid.zero == T(0) ? T(0) : -grid.zero * grid.scale, zero = has_offset ? T(0) : grid.zero;
+  const LevelMap<T> map = has_offset ? MapOf(spec, block, grid.scale, offset) : LevelMap<T>{grid.scale, T(0)};
   ForEachVector<T>(block.n, [&](auto d, int64_t i) HWY_ATTR {
     const auto code = FreeCode(d, grid, block.x + i);
     const auto clamped = hn::Min(hn::Max(code, hn::Set(d, grid.lowest)), hn::Set(d, grid.highest));

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packed weight matrix at work: products with it, without a dequantized copy of it, in whole numbers where inputs are
+// quantized, too (Theorem 1 of arXiv 2409.09245, for blocks).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "quant/codes/packed_tensor.h"
+#include "quant/packed/integer_levels.h"
+#include "quant/packed/row_products.h"
+
+namespace ridgeline {
+
+// Inputs of one product, made by PackedMatrix::Prepare for it.
+struct PreparedInputs {
+  std::vector<int16_t> wholes;
+  std::vector<float> numbers, scales, bases, sums;
+  PackedInputs view;  // Of those.
+};
+
+// Immutable; any thread.
+class PackedMatrix {
+ public:
+  // `inputs` says how x is to be quantized; not enabled: as it comes. UNIMPLEMENTED for levels that are no whole
+  // numbers of a step (post, fp8, fp6_e3m2): who multiplies with it decodes it.
+  static absl::StatusOr<PackedMatrix> Create(PackedTensor packed, const QuantizerSpec& inputs);
+
+  // Whether Prepare quantizes. It does not where `inputs` learn a scale, have other blocks or another rotation than the
+  // weights, or levels without a step: then x_hat is to be given, and products are those of whole weights with floats.
+  bool quantizes_inputs() const { return input_levels_.has_value(); }
+  int64_t rows() const { return packed_.layout.rows; }
+  int64_t features() const { return packed_.layout.features; }
+
+  // x: (count, features), not rotated.
+  PreparedInputs Prepare(std::span<const float> x, int64_t count) const;
+
+  // y[c stride + r] = <x_c, w_r> for r = begin .. end - 1. Equal to the product of x_hat and w_hat but for rounding.
+  void Multiply(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const;
+  void Multiply_ref(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const;
+
+ private:
+  using Products = void (*)(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
+
+  PackedMatrix(PackedTensor packed, const QuantizerSpec& inputs, const IntegerLevels& levels)
+      : packed_(std::move(packed)), inputs_(inputs), levels_(levels), segment_(packed_.layout.block) {}
+  void QuantizeInputs();
+  void RotateInputs(std::span<const float> x, PreparedInputs* prepared) const;
+  void EncodeInputs(std::span<const float> x, int64_t count, PreparedInputs* prepared) const;
+  void MultiplyBy(Products products, const PreparedInputs& inputs, int64_t begin, int64_t end, float* y,
+                  int64_t stride) const;
+
+  PackedTensor packed_;
+  QuantizerSpec inputs_;
+  IntegerLevels levels_;
+  std::optional<IntegerLevels> input_levels_;
+  int64_t segment_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of packed matrices are those of the fake-quantized operands, for every format of weights, with inputs of
+// every format and as they come.
+#include "quant/packed/packed_matrix.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "method/every_spec.h"
+#include "method/problems.h"
+#include "quant/codes/bits.h"
+#include "quant/kernels/estimator.h"
+#include "quant/kernels/kernel_matrix.h"
+#include "quant/testing/all_close.h"
+
+namespace ridgeline {
+namespace {
+
+using Numbers = std::vector<float>;
+
+// Relative to the largest product: float sums of products that are exact.
+constexpr double kRounding = 2e-5;
+constexpr int64_t kRows = 9, kFeatures = 192, kCount = 3;
+
+Numbers RandomNumbers(int64_t n, unsigned seed, float mean = 0.02f) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> normal(mean, 0.1f);
+  Numbers x(static_cast<size_t>(n));
+  for (float& value : x) value = normal(engine);
+  return x;
+}
+
+bool IsOfWeights(const EstimatorTraits& traits) { return traits.is_defined_for(Side::kWeight); }
+bool IsOfInputs(const EstimatorTraits& traits) {
+  return traits.is_defined_for(Side::kActivation) && !traits.learns_scale();
+}
+
+Numbers LearnedScales(const QuantizerSpec& spec) {
+  if (!spec.learns_scale()) return {};
+  return Numbers(spec.granularity == Granularity::kTensor ? 1 : kRows, 0.05f);
+}
+
+// What a layer that is trained multiplies with.
+Numbers FakeQuantized(const QuantizerSpec& spec, const Numbers& x, int64_t rows) {
+  if (!spec.quantizes()) return x;
+  KernelMatrix matrix = KernelMatrixOf(spec, rows, kFeatures);
+  if (ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
+    matrix.spec.tensor_max = LargestOfMatrix(spec, x.data(), rows, kFeatures);
+  Numbers x_hat(x.size());
+  EstimatorFor(spec).value()->Forward(matrix.spec, x.data(), matrix.rows, matrix.features, x_hat.data());
+  return x_hat;
+}
+
+std::vector<double> Product(const Numbers& x, const Numbers& w) {
+  std::vector<double> y(static_cast<size_t>(kCount * kRows), 0);
+  for (size_t c = 0; c < kCount; ++c)
+    for (size_t r = 0; r < kRows; ++r)
+      for (size_t i = 0; i < kFeatures; ++i)
+        y[c * kRows + r] += static_cast<double>(x[c * kFeatures + i]) * w[r * kFeatures + i];
+  return y;
+}
+
+PackedTensor PackedOf(const QuantizerSpec& spec) {
+  return Encode(spec, RandomNumbers(kRows * kFeatures, 1), kRows, kFeatures, LearnedScales(spec)).value();
+}
+
+// The packed product, and the one of what is multiplied. `inputs` are given as x_hat where the matrix does not
+// quantize.
+void ExpectSameProduct(const QuantizerSpec& weights, const QuantizerSpec& inputs, bool quantizes) {
+  SCOPED_TRACE(DescribeSpec(weights) + " with " + (inputs.quantizes() ? DescribeSpec(inputs) : "floats"));
+  const PackedTensor packed = PackedOf(weights);
+  const absl::StatusOr<PackedMatrix> matrix = PackedMatrix::Create(packed, inputs);
+  ASSERT_TRUE(matrix.ok()) << matrix.status();
+  ASSERT_EQ(matrix->quantizes_inputs(), quantizes);
+  const Numbers x = RandomNumbers(kCount * kFeatures, 2), x_hat = FakeQuantized(inputs, x, kCount);
+  Numbers w_hat(kRows * kFeatures), y(kCount * kRows), by_ref(kCount * kRows);
+  DecodeRows(packed.view(), 0, kRows, Rotated::kBack, w_hat.data());
+  const PreparedInputs prepared = matrix->Prepare(quantizes ? x : x_hat, kCount);
+  matrix->Multiply(prepared, 0, 5, y.data(), kRows);
+  matrix->Multiply(prepared, 5, kRows, y.data(), kRows);
+  matrix->Multiply_ref(prepared, 0, kRows, by_ref.data(), kRows);
+  ASSERT_TRUE(AllClose(y, Product(x_hat, w_hat), kRounding));
+  ASSERT_TRUE(AllClose(y, by_ref, kRounding));
+}
+
+std::vector<QuantizerSpec> EveryWeight() {
+  return EverySpec({.estimators = IsOfWeights,
+                    .granularities = {Granularity::kBlock, Granularity::kRow, Granularity::kTensor},
+                    .rotations = {{}, {true, true}},
+                    .sparsities = {{}, {2, 4}, {1, 8}},
+                    .block = 64});
+}
+
+bool HasWholeLevels(const QuantizerSpec& spec) { return PackedMatrix::Create(PackedOf(spec), {}).ok(); }
+
+TEST(PackedMatrixTest, WeightsOfEveryFormatMultiplyFloats) {
+  size_t without = 0, count = 0;
+  for (const QuantizerSpec& weights : EveryWeight()) {
+    if (!HasWholeLevels(weights)) {
+      ++without;
+      const FloatElement element = FloatElementOf(weights.format);
+      EXPECT_TRUE(weights.estimator == "post" || element.exponent_bits > 2 || weights.format == Format::kInt8)
+          << DescribeSpec(weights);
+      continue;
+    }
+    ++count;
+    ExpectSameProduct(weights, {}, false);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GE(count, 300u);
+  EXPECT_GE(without, 10u);
+}
+
+TEST(PackedMatrixTest, InputsOfEveryFormatAreMultipliedAsWholeNumbers) {
+  const std::vector<QuantizerSpec> weights = {
+      {.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kAffine, .block = 32},
+      {.estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 64, .sparsity = {1, 4}},
+      {.estimator = "ste", .format = Format::kTernary, .scheme = Scheme::kLinear, .block = 192}};
+  size_t whole = 0;
+  for (const QuantizerSpec& inputs : EverySpec({.estimators = IsOfInputs,
+                                     .granularities = {Granularity::kBlock, Granularity::kRow, Granularity::kTensor},
+                                     .block = 64}))
+    for (const QuantizerSpec& weight : weights) {
+      const PackedMatrix matrix = PackedMatrix::Create(PackedOf(weight), inputs).value();
+      whole += matrix.quantizes_inputs();
+      ExpectSameProduct(weight, inputs, matrix.quantizes_inputs());
+      if (HasFatalFailure()) return;
+    }
+  EXPECT_GE(whole, 200u);
+}
+
+TEST(PackedMatrixTest, OperandsThatAreRotatedAlikeAreMultipliedRotated) {
+  for (const Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary, Format::kFp4}) {
+    QuantizerSpec spec{.estimator = "ridge_trust", .format = format, .scheme = Scheme::kLinear, .block = 64};
+    spec.grid = GridStatistics::kGaussian;
+    spec.hadamard = spec.hadamard_signs = true;
+    ExpectSameProduct(spec, spec, true);
+    QuantizerSpec other_block = spec, not_rotated = spec;
+    other_block.block = 32;
+    not_rotated.hadamard = not_rotated.hadamard_signs = false;
+    ExpectSameProduct(spec, other_block, false);
+    ExpectSameProduct(spec, not_rotated, false);
+  }
+}
+
+TEST(PackedMatrixTest, LongBlocksWhoseSumsWouldOverflowAreLeftToFloats) {
+  QuantizerSpec weights{.estimator = "torchao", .format = Format::kInt8, .scheme = Scheme::kLinear};
+  weights.granularity = Granularity::kRow;
+  QuantizerSpec inputs{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kAffine};
+  inputs.granularity = Granularity::kRow;
+  const auto quantizes = [&](int64_t features) {
+    PackedTensor packed = Encode(weights, Numbers(static_cast<size_t>(features), 0.5f), 1, features).value();
+    return PackedMatrix::Create(std::move(packed), inputs)->quantizes_inputs();
+  };
+  EXPECT_TRUE(quantizes(1 << 14));
+  EXPECT_FALSE(quantizes(1 << 17));
+}
+
+TEST(PackedMatrixTest, ANanInAnInputReachesItsOwnProductsAlone) {
+  const QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kAffine, .block = 64};
+  const PackedMatrix matrix = PackedMatrix::Create(PackedOf(spec), spec).value();
+  Numbers x = RandomNumbers(kCount * kFeatures, 2), y(kCount * kRows);
+  x[kFeatures + 5] = NAN;
+  matrix.Multiply(matrix.Prepare(x, kCount), 0, kRows, y.data(), kRows);
+  for (size_t c = 0; c < kCount; ++c)
+    for (size_t r = 0; r < kRows; ++r) EXPECT_EQ(std::isnan(y[c * kRows + r]), c == 1);
+}
+
+TEST(UnpackWholesTest, GivesTheLevelsOfTheCodesThatBitsHave) {
+  std::mt19937 engine(3);
+  int8_t table[16];
+  for (int i = 0; i < 16; ++i) table[i] = static_cast<int8_t>(3 * i - 20);
+  for (int bits : {1, 2, 4})
+    for (int64_t n : {1, 15, 16, 64, 127, 128, 129, 300}) {
+      std::vector<uint8_t> codes(static_cast<size_t>(n)), bytes(static_cast<size_t>(BytesOfBits(n * bits)) + 16);
+      for (uint8_t& code : codes) code = static_cast<uint8_t>(engine() & ((1u << bits) - 1));
+      PackBits(codes.data(), n, bits, bytes.data());
+      std::vector<int8_t> wholes(static_cast<size_t>(n));
+      UnpackWholes(bytes.data(), n, bits, table, wholes.data());
+      for (size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(wholes[i], table[codes[i]]) << bits << " bits, " << n;
+    }
+}
+
+}  // namespace
+}  // namespace ridgeline

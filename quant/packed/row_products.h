@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A row of a packed matrix times many inputs, by the machine's best instructions. Thread-safe, no allocation.
+#pragma once
+
+#include <cstdint>
+
+namespace ridgeline {
+
+// Of one row, cut into segments whose weights and whose inputs have one scale each: w = scale[s] whole + base[s].
+struct PackedRow {
+  const int8_t* wholes = nullptr;  // (features)
+  const float* scales = nullptr;   // (segments)
+  const float* bases = nullptr;    // (segments)
+};
+
+// Inputs, `count` rows: x = scale whole + base in each segment, or the numbers themselves.
+struct PackedInputs {
+  int64_t count = 0;
+  int64_t features = 0;
+  int64_t segment = 0;              // Numbers of one; the last of a row may be shorter.
+  const int16_t* wholes = nullptr;  // (count, features); null: floats.
+  const float* numbers = nullptr;   // (count, features)
+  const float* scales = nullptr;    // (count, segments), of wholes
+  const float* bases = nullptr;     // (count, segments), of wholes; null: all 0.
+  const float* sums = nullptr;      // (count, segments): of x.
+
+  int64_t segments() const { return (features + segment - 1) / segment; }
+};
+
+// y[c * stride] = the sum over segments of scale_w (scale_x W.X + base_x W) + base_w sum x, where W.X are products of
+// whole numbers and W the sum of a segment's weights (Theorem 1 of arXiv 2409.09245, for blocks).
+// REQUIRES: a segment's products fit in 31 bits.
+void RowProducts(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
+void RowProducts_ref(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
+
+// wholes[i] = table[code i] of n codes of 1, 2 or 4 bits; table has 16.
+void UnpackWholes(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes);
+
+}  // namespace ridgeline
