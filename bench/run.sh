@@ -7,8 +7,9 @@ build=$1 out=$2
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 
-cmake --build "$build" --target quant_bench train_step_bench inference_bench > /dev/null
+cmake --build "$build" --target quant_bench packed_bench train_step_bench inference_bench > /dev/null
 "$build/bin/quant_bench" "$out"
+"$build/bin/packed_bench" "$out"
 
 # Whole models: one round, training steps at one length. `make bench-train-step` and `make bench-inference` have more.
 if ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then

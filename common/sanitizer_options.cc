@@ -16,9 +16,9 @@ const char* __lsan_default_options() { return "exitcode=23:print_suppressions=0"
 const char* __tsan_default_options() { return "halt_on_error=1:exitcode=66:second_deadlock_stack=1"; }
 const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }
 
-// Debian's gRPC and Abseil are not instrumented: how they order their own accesses is not seen, and whatever they do to
-// memory would be a race with itself. What is left out is what they do, not what is done in functions that they call:
-// handlers have libgrpc++ below them, and are looked at.
+// Debian's gRPC, Abseil and spdlog are not instrumented: how they order their own accesses is not seen, and whatever
+// they do to memory would be a race with itself. What is left out is what they do, not what is done in functions that
+// they call: handlers have libgrpc++ below them, and are looked at.
 const char* __tsan_default_suppressions() {
   return "called_from_lib:libgrpc.so\n"
          "called_from_lib:libgrpc++.so\n"
@@ -27,5 +27,7 @@ const char* __tsan_default_suppressions() {
          "race_top:libgrpc++\n"
          "race_top:libgpr\n"
          "race_top:grpc::internal::\n"
+         "race:grpc::Server::CallbackRequest\n"
+         "race_top:spdlog::\n"
          "race:libabsl_\n";
 }

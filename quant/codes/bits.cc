@@ -121,6 +121,14 @@ void BitWriter::Write(uint64_t value, int bits) {
 }
 
 uint64_t BitReader::Read(int bits) {
+  constexpr int kMostAtOnce = 57;  // Of eight bytes, where the first may begin at its eighth bit.
+  if (bits <= kMostAtOnce && at_ / 8 + 8 <= size_) {
+    uint64_t word;
+    std::memcpy(&word, bytes_ + at_ / 8, sizeof(word));
+    word = (word >> (at_ % 8)) & ((uint64_t{1} << bits) - 1);
+    at_ += bits;
+    return word;
+  }
   uint64_t value = 0;
   for (int done = 0; done < bits;) {
     const int offset = static_cast<int>(at_ % 8), here = std::min(8 - offset, bits - done);

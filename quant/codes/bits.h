@@ -37,11 +37,12 @@ class BitWriter {
 
 class BitReader {
  public:
-  explicit BitReader(const uint8_t* bytes) : bytes_(bytes) {}
+  BitReader(const uint8_t* bytes, int64_t size) : bytes_(bytes), size_(size) {}
   uint64_t Read(int bits);
 
  private:
   const uint8_t* bytes_;
+  int64_t size_;  // Bytes that may be read.
   int64_t at_ = 0;
 };
 

@@ -59,7 +59,7 @@ TEST(BitsTest, FieldsOfAnyWidthAreReadAsTheyWereWritten) {
   std::vector<uint8_t> bytes(64 * 65 / 2 / 8 + 1, 0);
   BitWriter writer(bytes.data());
   for (const auto& [value, bits] : fields) writer.Write(value, bits);
-  BitReader reader(bytes.data());
+  BitReader reader(bytes.data(), static_cast<int64_t>(bytes.size()));
   for (const auto& [value, bits] : fields) EXPECT_EQ(reader.Read(bits), value) << bits;
 }
 

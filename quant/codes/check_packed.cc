@@ -27,7 +27,7 @@ absl::Status CheckMasks(const PackedView& packed) {
   const auto [n, m] = layout.spec.sparsity;
   const uint64_t choices = Choices(m, n);
   for (int64_t row = 0; row < layout.rows; ++row) {
-    BitReader reader(packed.masks.data() + row * layout.mask_row_bytes);
+    BitReader reader(packed.masks.data() + row * layout.mask_row_bytes, layout.mask_row_bytes);
     for (int64_t group = 0; group < layout.groups_per_row(); ++group)
       if (const uint64_t rank = reader.Read(layout.mask_bits); rank >= choices)
         return absl::DataLossError(
@@ -39,7 +39,7 @@ absl::Status CheckMasks(const PackedView& packed) {
 absl::Status CheckPatterns(const PackedView& packed) {
   const PackedLayout& layout = packed.layout;
   for (int64_t row = 0; row < layout.rows; ++row) {
-    BitReader reader(packed.codes.data() + row * layout.code_row_bytes);
+    BitReader reader(packed.codes.data() + row * layout.code_row_bytes, layout.code_row_bytes);
     for (int64_t begin = 0; begin < layout.groups_per_row(); begin += layout.word.digits) {
       const int digits = layout.DigitsAt(begin);
       uint64_t word = reader.Read(layout.BitsAt(begin));

@@ -72,7 +72,7 @@ class RowLevels {
   void ReadKept(const uint8_t* bytes, const uint8_t* masks, Level* levels) {
     const auto [n, m] = layout_.spec.sparsity;
     UnpackBits(bytes, layout_.groups_per_row() * n, layout_.code_bits, codes_.data());
-    BitReader mask_reader(masks);
+    BitReader mask_reader(masks, layout_.mask_row_bytes);
     const uint8_t* next = codes_.data();
     for (int64_t begin = 0; begin < layout_.features; begin += m) {
       const uint32_t mask = MaskOfRank(mask_reader.Read(layout_.mask_bits), n, m);
@@ -97,19 +97,37 @@ class RowLevels {
     }
   }
 
+  uint64_t TakeDigit(uint64_t* word) const {
+    const uint64_t radix = layout_.word.radix, rest = layout_.word.bits <= 32
+                                                          ? static_cast<uint32_t>(*word) / static_cast<uint32_t>(radix)
+                                                          : *word / radix;
+    const uint64_t digit = *word - rest * radix;
+    *word = rest;
+    return digit;
+  }
+
+  static void CopyGroup(const Level* from, int m, Level* to) {
+    if (m == 4)
+      std::copy_n(from, 4, to);
+    else if (m == 8)
+      std::copy_n(from, 8, to);
+    else
+      std::copy_n(from, m, to);
+  }
+
   void ReadPatterns(const uint8_t* bytes, Level* levels) const {
     const int m = layout_.spec.sparsity.m;
-    BitReader reader(bytes);
+    BitReader reader(bytes, layout_.code_row_bytes);
     for (int64_t begin = 0; begin < layout_.groups_per_row(); begin += layout_.word.digits) {
       uint64_t word = reader.Read(layout_.BitsAt(begin));
       const int digits = layout_.DigitsAt(begin);
-      for (int digit = 0; digit < digits; ++digit, word /= layout_.word.radix) {
-        const uint64_t index = word % layout_.word.radix;
+      for (int digit = 0; digit < digits; ++digit) {
+        const uint64_t index = digit + 1 == digits ? word : TakeDigit(&word);
         Level* group = levels + (begin + digit) * m;
         if (table_.empty())
           ComputeLevels(index, group);
         else
-          std::copy_n(table_.data() + index * static_cast<uint64_t>(m), m, group);
+          CopyGroup(table_.data() + index * static_cast<uint64_t>(m), m, group);
       }
     }
   }

@@ -39,7 +39,7 @@ int64_t LargestWhole(const QuantizerSpec& spec, const IntegerLevels& levels) {
 }
 
 // Sums of each segment of each row of x.
-std::vector<float> SegmentSums(const std::vector<float>& x, const PackedInputs& inputs) {
+std::vector<float> SumsOf(const std::vector<float>& x, const PackedInputs& inputs) {
   std::vector<float> sums;
   for (int64_t c = 0; c < inputs.count; ++c)
     for (int64_t begin = 0; begin < inputs.features; begin += inputs.segment) {
@@ -131,39 +131,129 @@ PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) co
   } else {
     RotateInputs(x, &prepared);
     prepared.view.numbers = prepared.numbers.data();
-    prepared.sums = SegmentSums(prepared.numbers, prepared.view);
+    prepared.sums = SumsOf(prepared.numbers, prepared.view);
   }
   prepared.view.sums = prepared.sums.data();
   return prepared;
 }
 
+// Rows of the matrix as their products need them, one after the other.
+class PackedMatrix::RowReader {
+ public:
+  // Of weights, sums are made where inputs have bases.
+  RowReader(const PackedMatrix& matrix, const PackedInputs& inputs)
+      : matrix_(matrix),
+        view_(matrix.packed_.view()),
+        levels_(
+            view_,
+            [&](float level) { return static_cast<int8_t>(std::isnan(level) ? 0 : matrix.levels_.WholeOf(level)); }),
+        wholes_(static_cast<size_t>(view_.layout.features + kRoomBeyondWholes)),
+        statistics_(static_cast<size_t>(view_.layout.blocks_per_row)),
+        block_scales_(statistics_.size()),
+        block_bases_(statistics_.size()),
+        scales_(static_cast<size_t>(inputs.segments())),
+        bases_(scales_.size()),
+        sums_(inputs.bases == nullptr ? 0 : scales_.size()) {
+    const PackedLayout& layout = view_.layout;
+    has_halves_ = layout.scale_bytes == 2 && layout.selector_row_bytes == 0;
+    way_ = WayOf(layout);
+    if (way_ == Way::kTable) std::copy(levels_.level_of_code().begin(), levels_.level_of_code().end(), table_);
+  }
+
+  PackedRow Read(int64_t row) {
+    ReadStatistics(row);
+    const PackedLayout& layout = view_.layout;
+    const int8_t* wholes = ReadWholes(row);
+    if (!sums_.empty()) SegmentSums(wholes, layout.features, matrix_.segment_, sums_.data());
+    if (matrix_.segment_ == layout.block) return {wholes, block_scales_.data(), block_bases_.data(), sums_.data()};
+    for (size_t s = 0; s < scales_.size(); ++s) {
+      const size_t block = s * static_cast<size_t>(matrix_.segment_) / static_cast<size_t>(layout.block);
+      scales_[s] = block_scales_[block];
+      bases_[s] = block_bases_[block];
+    }
+    return {wholes, scales_.data(), bases_.data(), sums_.data()};
+  }
+
+ private:
+  // How codes become whole numbers: by a table of 16, as bytes that are them already or have their first bit turned
+  // round, five in a byte, or one by one.
+  enum class Way { kTable, kBytes, kFlippedBytes, kTernary, kAny };
+
+  Way WayOf(const PackedLayout& layout) const {
+    const std::vector<int8_t>& levels = levels_.level_of_code();
+    if (layout.selector_row_bytes > 0) return Way::kAny;
+    if (layout.storage == CodeStorage::kTrits) return Way::kTernary;
+    if (layout.storage != CodeStorage::kBits) return Way::kAny;
+    if (layout.code_bits <= 4 && layout.code_bits != 3) return Way::kTable;
+    const auto is = [&](int flip) {
+      for (size_t code = 0; code < levels.size(); ++code) {
+        const bool is_unused = code == 128 && levels[code] == 0;  // MX integers do without -128.
+        if (!is_unused && levels[code] != static_cast<int8_t>(code ^ static_cast<size_t>(flip))) return false;
+      }
+      return levels.size() == 256;
+    };
+    return is(0) ? Way::kBytes : is(0x80) ? Way::kFlippedBytes : Way::kAny;
+  }
+
+  const int8_t* ReadWholes(int64_t row) {
+    const PackedLayout& layout = view_.layout;
+    const uint8_t* bytes = view_.codes.data() + row * layout.code_row_bytes;
+    switch (way_) {
+      case Way::kBytes:
+        return reinterpret_cast<const int8_t*>(bytes);
+      case Way::kTable:
+        UnpackWholes(bytes, layout.features, layout.code_bits, table_, wholes_.data());
+        break;
+      case Way::kFlippedBytes:
+        FlipBytes(bytes, layout.features, wholes_.data());
+        break;
+      case Way::kTernary:
+        UnpackTernary(bytes, layout.features, wholes_.data());
+        break;
+      case Way::kAny:
+        levels_.Read(row, statistics_.data(), wholes_.data());
+    }
+    return wholes_.data();
+  }
+
+  void ReadStatistics(int64_t row) {
+    const PackedLayout& layout = view_.layout;
+    const int64_t first = layout.FirstBlock(row), blocks = layout.blocks_per_row;
+    const IntegerLevels& levels = matrix_.levels_;
+    if (has_halves_) {
+      const auto factor = static_cast<float>(levels.step / StoredScaleFactor(layout.spec.format));
+      ReadHalves(view_.scales.data() + 2 * first, blocks, factor, block_scales_.data());
+      if (layout.has_offsets) ReadHalves(view_.offsets.data() + 2 * first, blocks, 1, block_bases_.data());
+    } else {
+      for (int64_t block = 0; block < blocks; ++block) {
+        const auto b = static_cast<size_t>(block);
+        statistics_[b] = LoadStatistics(view_, first + block);
+        block_scales_[b] = statistics_[b].scale * levels.step;
+        block_bases_[b] = statistics_[b].offset;
+      }
+    }
+    if (levels.shift == 0) return;
+    const bool has_read = !has_halves_ || layout.has_offsets;
+    for (size_t b = 0; b < block_bases_.size(); ++b)
+      block_bases_[b] = (has_read ? block_bases_[b] : 0) + block_scales_[b] * levels.shift;
+  }
+
+  const PackedMatrix& matrix_;
+  const PackedView view_;
+  RowLevels<int8_t> levels_;
+  std::vector<int8_t> wholes_;
+  std::vector<BlockStatistics> statistics_;
+  std::vector<float> block_scales_, block_bases_;  // By block, and where segments are shorter
+  std::vector<float> scales_, bases_, sums_;       // by segment.
+  bool has_halves_ = false;                        // Scales are float16, and nothing is selected.
+  Way way_ = Way::kAny;
+  int8_t table_[16] = {};
+};
+
 void PackedMatrix::MultiplyBy(Products products, const PreparedInputs& inputs, int64_t begin, int64_t end, float* y,
                               int64_t stride) const {
-  const PackedView view = packed_.view();
-  const PackedLayout& layout = view.layout;
-  RowLevels<int8_t> levels(
-      view, [&](float level) { return static_cast<int8_t>(level == level ? levels_.WholeOf(level) : 0); });
-  const bool is_narrow = layout.storage == CodeStorage::kBits && layout.code_bits <= 4 && layout.code_bits != 3 &&
-                         layout.selector_row_bytes == 0;
-  int8_t table[16] = {};
-  if (is_narrow) std::copy(levels.level_of_code().begin(), levels.level_of_code().end(), table);
-  std::vector<int8_t> wholes(static_cast<size_t>(features()));
-  std::vector<BlockStatistics> statistics(static_cast<size_t>(layout.blocks_per_row));
-  std::vector<float> scales(static_cast<size_t>(inputs.view.segments())), bases(scales.size());
-  for (int64_t row = begin; row < end; ++row) {
-    for (size_t block = 0; block < statistics.size(); ++block)
-      statistics[block] = LoadStatistics(view, layout.FirstBlock(row) + static_cast<int64_t>(block));
-    if (is_narrow)
-      UnpackWholes(view.codes.data() + row * layout.code_row_bytes, features(), layout.code_bits, table, wholes.data());
-    else
-      levels.Read(row, statistics.data(), wholes.data());
-    for (size_t s = 0; s < scales.size(); ++s) {
-      const BlockStatistics& of = statistics[s * static_cast<size_t>(segment_) / static_cast<size_t>(layout.block)];
-      scales[s] = of.scale * levels_.step;
-      bases[s] = scales[s] * levels_.shift + of.offset;
-    }
-    products({wholes.data(), scales.data(), bases.data()}, inputs.view, y + row, stride);
-  }
+  RowReader reader(*this, inputs.view);
+  for (int64_t row = begin; row < end; ++row) products(reader.Read(row), inputs.view, y + row, stride);
 }
 
 void PackedMatrix::Multiply(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const {

@@ -43,6 +43,7 @@ class PackedMatrix {
   void Multiply_ref(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const;
 
  private:
+  class RowReader;
   using Products = void (*)(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
 
   PackedMatrix(PackedTensor packed, const QuantizerSpec& inputs, const IntegerLevels& levels)

@@ -2,6 +2,10 @@
 #include "quant/packed/row_products.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "common/half.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/packed/row_products.cc"
@@ -15,73 +19,128 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET == HWY_SCALAR  // Which has no two numbers to add in a vector.
-HWY_INLINE float Dot(const int8_t* HWY_RESTRICT w, const int16_t* HWY_RESTRICT x, int64_t n) {
-  int32_t sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += w[i] * x[i];
-  return static_cast<float>(sum);
-}
-#else
-HWY_INLINE float Dot(const int8_t* HWY_RESTRICT w, const int16_t* HWY_RESTRICT x, int64_t n) {
-  const hn::ScalableTag<int32_t> d32;
-  const hn::Repartition<int16_t, decltype(d32)> d16;
-  const hn::Rebind<int8_t, decltype(d16)> d8;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d16));
-  auto sum0 = hn::Zero(d32), sum1 = hn::Zero(d32), sum2 = hn::Zero(d32), sum3 = hn::Zero(d32);
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    const auto a = hn::PromoteTo(d16, hn::LoadU(d8, w + i)), b = hn::PromoteTo(d16, hn::LoadU(d8, w + i + lanes));
-    sum0 = hn::ReorderWidenMulAccumulate(d32, a, hn::LoadU(d16, x + i), sum0, sum1);
-    sum2 = hn::ReorderWidenMulAccumulate(d32, b, hn::LoadU(d16, x + i + lanes), sum2, sum3);
-  }
-  int32_t rest = 0;
-  for (; i < n; ++i) rest += w[i] * x[i];
-  const auto sum = hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
-  return static_cast<float>(rest + hn::GetLane(hn::SumOfLanes(d32, sum)));
-}
-#endif
-
-HWY_INLINE float Dot(const int8_t* HWY_RESTRICT w, const float* HWY_RESTRICT x, int64_t n) {
+// Adds a segment's products with kInputs rows of x, `stride` apart, to what was added before: lane by lane, and what is
+// left of the segment behind full vectors to `rest`. Weights are widened once for all inputs, and lanes are summed once
+// a row.
+template <int kInputs>
+struct RowSums {
   const hn::ScalableTag<float> d;
-  const hn::RebindToSigned<decltype(d)> d32;
-  const hn::Rebind<int8_t, decltype(d)> d8;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
-  int64_t i = 0;
-  const auto wide = [&](const int8_t* from)
-                        HWY_ATTR { return hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, from))); };
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    sum0 = hn::MulAdd(wide(w + i), hn::LoadU(d, x + i), sum0);
-    sum1 = hn::MulAdd(wide(w + i + lanes), hn::LoadU(d, x + i + lanes), sum1);
+  hn::Vec<hn::ScalableTag<float>> lanes[kInputs];
+  float rest[kInputs];
+
+  HWY_INLINE RowSums() {
+    for (int c = 0; c < kInputs; ++c) {
+      lanes[c] = hn::Zero(d);
+      rest[c] = 0;
+    }
   }
-  float rest = 0;
-  for (; i < n; ++i) rest += static_cast<float>(w[i]) * x[i];
-  return rest + hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
+
+  // scales[c]: of weights and of input c.
+  HWY_INLINE void Add(const int8_t* HWY_RESTRICT w, const int16_t* HWY_RESTRICT x, int64_t stride, int64_t n,
+                      const float* scales) {
+    int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR  // Which has no two numbers to add in a vector.
+    const hn::RebindToSigned<decltype(d)> d32;
+    const hn::Repartition<int16_t, decltype(d32)> d16;
+    const hn::Rebind<int8_t, decltype(d16)> d8;
+    const auto step = static_cast<int64_t>(hn::Lanes(d16));
+    // Two chains of each: an addition is waited for. The last is for where pairs are not added at once.
+    hn::Vec<decltype(d32)> even[kInputs], odd[kInputs], others[kInputs];
+    for (int c = 0; c < kInputs; ++c) even[c] = odd[c] = others[c] = hn::Zero(d32);
+    for (; i + 2 * step <= n; i += 2 * step) {
+      const auto a = hn::PromoteTo(d16, hn::LoadU(d8, w + i)), b = hn::PromoteTo(d16, hn::LoadU(d8, w + i + step));
+      for (int c = 0; c < kInputs; ++c) {
+        const int16_t* from = x + c * stride + i;
+        even[c] = hn::ReorderWidenMulAccumulate(d32, a, hn::LoadU(d16, from), even[c], others[c]);
+        odd[c] = hn::ReorderWidenMulAccumulate(d32, b, hn::LoadU(d16, from + step), odd[c], others[c]);
+      }
+    }
+    for (int c = 0; c < kInputs; ++c) {
+      const auto sum = hn::ConvertTo(d, hn::Add(hn::Add(even[c], odd[c]), others[c]));
+      lanes[c] = hn::MulAdd(sum, hn::Set(d, scales[c]), lanes[c]);
+    }
+#endif
+    for (int c = 0; c < kInputs && i < n; ++c) {
+      int32_t sum = 0;
+      for (int64_t k = i; k < n; ++k) sum += w[k] * x[c * stride + k];
+      rest[c] += scales[c] * static_cast<float>(sum);
+    }
+  }
+
+  HWY_INLINE void Add(const int8_t* HWY_RESTRICT w, const float* HWY_RESTRICT x, int64_t stride, int64_t n,
+                      const float* scales) {
+    const hn::RebindToSigned<decltype(d)> d32;
+    const hn::Rebind<int8_t, decltype(d)> d8;
+    const auto step = static_cast<int64_t>(hn::Lanes(d));
+    const auto wide = [&](const int8_t* from)
+                          HWY_ATTR { return hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, from))); };
+    hn::Vec<hn::ScalableTag<float>> even[kInputs], odd[kInputs];
+    for (int c = 0; c < kInputs; ++c) even[c] = odd[c] = hn::Zero(d);
+    int64_t i = 0;
+    for (; i + 2 * step <= n; i += 2 * step) {
+      const auto a = wide(w + i), b = wide(w + i + step);
+      for (int c = 0; c < kInputs; ++c) {
+        const float* from = x + c * stride + i;
+        even[c] = hn::MulAdd(a, hn::LoadU(d, from), even[c]);
+        odd[c] = hn::MulAdd(b, hn::LoadU(d, from + step), odd[c]);
+      }
+    }
+    for (int c = 0; c < kInputs; ++c) {
+      lanes[c] = hn::MulAdd(hn::Add(even[c], odd[c]), hn::Set(d, scales[c]), lanes[c]);
+      for (int64_t k = i; k < n; ++k) rest[c] += scales[c] * static_cast<float>(w[k]) * x[c * stride + k];
+    }
+  }
+
+  HWY_INLINE float Sum(int c) const { return hn::GetLane(hn::SumOfLanes(d, lanes[c])) + rest[c]; }
+};
+
+// What offsets of weights and of inputs add to the product with input c.
+HWY_INLINE float SumOfBases(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
+  const int64_t segments = inputs.segments();
+  const float* HWY_RESTRICT sums = inputs.sums + c * segments;
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t s = 0; s < segments; ++s) sum += row.bases[s] * sums[s];
+  if (inputs.bases == nullptr) return sum;
+  const float* HWY_RESTRICT bases = inputs.bases + c * segments;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t s = 0; s < segments; ++s) sum += row.scales[s] * bases[s] * row.sums[s];
+  return sum;
 }
 
-HWY_INLINE float SumOfWholes(const int8_t* HWY_RESTRICT w, int64_t n) {
-  int32_t sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += w[i];
-  return static_cast<float>(sum);
+// Of kInputs rows of x from the first on.
+template <int kInputs, typename X>
+HWY_INLINE void ProductsOf(const PackedRow& row, const PackedInputs& inputs, const X* x, int64_t first, float* y,
+                           int64_t stride) {
+  RowSums<kInputs> sums;
+  const int64_t segments = inputs.segments(), features = inputs.features;
+  float scales[kInputs];
+  for (int64_t s = 0; s < segments; ++s) {
+    const int64_t begin = s * inputs.segment, n = std::min(inputs.segment, features - begin);
+    for (int c = 0; c < kInputs; ++c) {
+      scales[c] = row.scales[s];
+      if constexpr (sizeof(X) == sizeof(int16_t)) scales[c] *= inputs.scales[(first + c) * segments + s];
+    }
+    sums.Add(row.wholes + begin, x + first * features + begin, features, n, scales);
+  }
+  for (int c = 0; c < kInputs; ++c) y[(first + c) * stride] = sums.Sum(c) + SumOfBases(row, inputs, first + c);
 }
 
 template <typename X>
 HWY_INLINE void Products(const PackedRow& row, const PackedInputs& inputs, const X* x, float* y, int64_t stride) {
-  const int64_t features = inputs.features, segment = inputs.segment, segments = inputs.segments();
-  for (int64_t c = 0; c < inputs.count; ++c) y[c * stride] = 0;
-  for (int64_t s = 0; s < segments; ++s) {
-    const int64_t begin = s * segment, n = std::min(segment, features - begin);
-    const int8_t* w = row.wholes + begin;
-    const float scale = row.scales[s], base = row.bases[s];
-    const float sum_of_w = inputs.bases != nullptr ? SumOfWholes(w, n) : 0;
-    for (int64_t c = 0; c < inputs.count; ++c) {
-      const int64_t at = c * segments + s;
-      float product = Dot(w, x + c * features + begin, n);
-      if constexpr (sizeof(X) == sizeof(int16_t)) product *= inputs.scales[at];
-      if (inputs.bases != nullptr) product += inputs.bases[at] * sum_of_w;
-      y[c * stride] += scale * product + base * inputs.sums[at];
-    }
+  constexpr int kAtOnce = 4;
+  int64_t c = 0;
+  for (; c + kAtOnce <= inputs.count; c += kAtOnce) ProductsOf<kAtOnce>(row, inputs, x, c, y, stride);
+  for (; c < inputs.count; ++c) ProductsOf<1>(row, inputs, x, c, y, stride);
+}
+
+void SegmentSumsOfTarget(const int8_t* HWY_RESTRICT wholes, int64_t n, int64_t segment, float* HWY_RESTRICT sums) {
+  for (int64_t begin = 0; begin < n; begin += segment) {
+    int32_t sum = 0;
+    const int64_t end = std::min(begin + segment, n);
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) sum += wholes[i];
+    *sums++ = static_cast<float>(sum);
   }
 }
 
@@ -123,6 +182,20 @@ HWY_INLINE int64_t UnpackVectors(const uint8_t* bytes, int64_t n, const int8_t* 
 }
 #endif
 
+void FlipBytesOfTarget(const uint8_t* HWY_RESTRICT bytes, int64_t n, int8_t* HWY_RESTRICT wholes) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) wholes[i] = static_cast<int8_t>(bytes[i] ^ 0x80);
+}
+
+void ReadHalvesOfTarget(const uint8_t* bytes, int64_t n, float factor, float* HWY_RESTRICT numbers) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    uint16_t half;
+    __builtin_memcpy(&half, bytes + 2 * i, sizeof(half));
+    numbers[i] = FloatFromHalf(half) * factor;
+  }
+}
+
 void UnpackWholesOfTarget(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes) {
   const int mask = (1 << bits) - 1;
   int64_t done = 0;
@@ -140,10 +213,43 @@ HWY_AFTER_NAMESPACE();
 namespace ridgeline {
 
 HWY_EXPORT(RowProductsOfTarget);
+HWY_EXPORT(SegmentSumsOfTarget);
+HWY_EXPORT(FlipBytesOfTarget);
+HWY_EXPORT(ReadHalvesOfTarget);
 HWY_EXPORT(UnpackWholesOfTarget);
 
 void RowProducts(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride) {
   HWY_DYNAMIC_DISPATCH(RowProductsOfTarget)(row, inputs, y, stride);
+}
+
+void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums) {
+  HWY_DYNAMIC_DISPATCH(SegmentSumsOfTarget)(wholes, n, segment, sums);
+}
+
+void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes) {
+  HWY_DYNAMIC_DISPATCH(FlipBytesOfTarget)(bytes, n, wholes);
+}
+
+namespace {
+
+// Five digits less 1 of each byte, in eight bytes.
+using TernaryTable = std::array<std::array<int8_t, 8>, 256>;
+constexpr TernaryTable MakeTernaryTable() {
+  TernaryTable table{};
+  for (size_t byte = 0; byte < table.size(); ++byte)
+    for (size_t i = 0, rest = byte; i < 5; ++i, rest /= 3) table[byte][i] = static_cast<int8_t>(rest % 3) - 1;
+  return table;
+}
+constexpr TernaryTable kTernary = MakeTernaryTable();
+
+}  // namespace
+
+void UnpackTernary(const uint8_t* bytes, int64_t n, int8_t* wholes) {
+  for (int64_t i = 0; i < n; i += 5) std::memcpy(wholes + i, kTernary[*bytes++].data(), 8);
+}
+
+void ReadHalves(const uint8_t* bytes, int64_t n, float factor, float* numbers) {
+  HWY_DYNAMIC_DISPATCH(ReadHalvesOfTarget)(bytes, n, factor, numbers);
 }
 
 void UnpackWholes(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes) {

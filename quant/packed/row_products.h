@@ -11,6 +11,7 @@ struct PackedRow {
   const int8_t* wholes = nullptr;  // (features)
   const float* scales = nullptr;   // (segments)
   const float* bases = nullptr;    // (segments)
+  const float* sums = nullptr;     // (segments): of wholes. For inputs that have bases.
 };
 
 // Inputs, `count` rows: x = scale whole + base in each segment, or the numbers themselves.
@@ -32,6 +33,19 @@ struct PackedInputs {
 // REQUIRES: a segment's products fit in 31 bits.
 void RowProducts(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
 void RowProducts_ref(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
+
+// sums[s] = the sum of segment s of n wholes.
+void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums);
+
+// numbers[i] = factor times the float16 at bytes + 2 i.
+void ReadHalves(const uint8_t* bytes, int64_t n, float factor, float* numbers);
+
+// wholes[i] = byte i, with its highest bit turned round: the byte - 128.
+void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes);
+
+// wholes[i] = digit i of n ternary codes, less 1. Writes up to 8 beyond them.
+void UnpackTernary(const uint8_t* bytes, int64_t n, int8_t* wholes);
+inline constexpr int64_t kRoomBeyondWholes = 8;
 
 // wholes[i] = table[code i] of n codes of 1, 2 or 4 bits; table has 16.
 void UnpackWholes(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes);
