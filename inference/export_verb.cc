@@ -65,11 +65,11 @@ absl::Status ExportFolder(const ExportOptions& options, const std::string& path,
 
 // Straight from the model's weights: no training has seen these codes.
 absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
-  if (options.weight_format.empty())
+  if (options.weight_format.empty() || options.weight_format == "none")
     return absl::InvalidArgumentError("packed weights are in a format of few bits: name it with --weight-format");
-  QuantizerSpec spec{.estimator = options.estimator};
+  QuantizerSpec spec{.estimator = options.estimator.empty() ? "ste" : options.estimator};
   ASSIGN_OR_RETURN(spec.format, ParseFormat(options.weight_format));
-  const EstimatorTraits* traits = FindEstimatorTraits(options.estimator);
+  const EstimatorTraits* traits = FindEstimatorTraits(spec.estimator);
   if (traits == nullptr)
     return absl::InvalidArgumentError(
         fmt::format("--estimator {}: use {}", options.estimator,
@@ -82,18 +82,25 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
   spec.grid = traits->grid.value_or(GridStatistics::kMinMax);
   spec.grid_gradient = traits->grid_gradient.value_or(GridGradient::kDetached);
   spec.granularity = traits->weight_granularity.value_or(Granularity::kBlock);
-  spec.block = OwnBlock(spec.format) > 0 ? OwnBlock(spec.format) : options.block;
+  if (options.block > 0 && spec.granularity != Granularity::kBlock)
+    return absl::InvalidArgumentError(fmt::format("--block {}: {} has one scale for each {}: leave it out",
+                                                  options.block, spec.estimator, GranularityName(spec.granularity)));
+  if (OwnBlock(spec.format) > 0) spec.block = OwnBlock(spec.format);
+  if (options.block > 0) spec.block = options.block;
   spec.scale_precision = ScalePrecision::kFloat16;
-  RETURN_IF_ERROR(ValidateQuantizerSpec(spec, Side::kWeight));
-  return spec;
+  const absl::Status valid = ValidateQuantizerSpec(spec, Side::kWeight);
+  if (valid.ok()) return spec;
+  return absl::InvalidArgumentError(fmt::format("--weight-format {} --estimator {} --scheme {} --block {}: {}",
+                                                options.weight_format, spec.estimator, SchemeName(spec.scheme),
+                                                spec.block, std::string(valid.message())));
 }
 
 absl::Status ExportPacked(const ExportOptions& options, const std::string& path, Dtype dtype, StatusLine* status) {
-  ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfOptions(options));
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
   if (files.is_packed)
     return absl::InvalidArgumentError(
         fmt::format("{} is packed already, and rounding it again would lose more: copy it", options.model));
+  ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfOptions(options));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {.weight = spec}));
   RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
@@ -141,12 +148,26 @@ absl::StatusOr<std::string> FreePlace(const ExportOptions& options) {
   return absl::AlreadyExistsError(fmt::format("{} is there already: name another one, or remove it", options.out));
 }
 
+// Nothing that is asked for is passed over.
+absl::Status CheckOptionsOfFormat(const ExportOptions& options) {
+  const bool is_packed = options.format == "packed";
+  const std::pair<const char*, bool> of_packed[] = {{"--weight-format", !options.weight_format.empty()},
+                                                    {"--estimator", !options.estimator.empty()},
+                                                    {"--scheme", !options.scheme.empty()},
+                                                    {"--block", options.block > 0}};
+  for (const auto& [flag, is_given] : of_packed)
+    if (is_given && !is_packed)
+      return absl::InvalidArgumentError(fmt::format("{} is for --format packed, and this is {}", flag, options.format));
+  if (is_packed && !options.metadata_from.empty())
+    return absl::InvalidArgumentError("--metadata-from is for --format gguf, and this is packed");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   ExportOptions options = typed;
-  if (options.format != "packed" && !options.weight_format.empty())
-    return absl::InvalidArgumentError("--weight-format is for --format packed");
+  RETURN_IF_ERROR(CheckOptionsOfFormat(options));
   ASSIGN_OR_RETURN(const Dtype dtype, ParseDtype(options));
   ASSIGN_OR_RETURN(options.out, FreePlace(options));
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(options.model));

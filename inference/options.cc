@@ -96,7 +96,8 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
       ->type_name("FORMAT");
   verb->add_option("--estimator", options->estimator, "For packed: how weights are rounded (default ste)")
       ->type_name("NAME");
-  verb->add_option("--scheme", options->scheme, "For packed: linear or affine (default: what the others have)")
+  verb->add_option("--scheme", options->scheme,
+                   "For packed: linear or affine (default: affine for integers, if the estimator has it)")
       ->check(CLI::IsMember({"linear", "affine"}))
       ->type_name("SCHEME");
   verb->add_option("--block", options->block, "For packed: numbers that share a scale (default 128)")

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/packed_description.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <initializer_list>
+#include <iterator>
 #include <set>
+#include <string_view>
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
@@ -17,6 +20,7 @@ using Json = nlohmann::json;
 
 constexpr char kMethod[] = "ridgeline";
 constexpr int kVersion = 1;
+constexpr std::string_view kKeys[] = {"version", "weight", "activation", "skip"};  // Beside quant_method.
 
 Json DescribeSpec(const QuantizerSpec& spec, Side side) {
   if (!spec.quantizes()) return nullptr;
@@ -149,18 +153,20 @@ Json DescribeQuantizers(const Quantizers& quantizers) {
 absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::string& path) {
   const Json& json = config[kQuantizationKey];
   const std::string where = fmt::format("{}: {}", path, kQuantizationKey);
-  for (const char* key : {"version", "weight", "activation", "skip"})
+  for (const std::string_view key : kKeys)
     if (!json.contains(key)) return absl::InvalidArgumentError(fmt::format("{}.{}: is missing", where, key));
   if (json["version"] != Json(kVersion))
     return absl::InvalidArgumentError(
         fmt::format("{}.version: is {}, and this program reads {}", where, json["version"].dump(), kVersion));
-  if (json.size() != 5) return absl::InvalidArgumentError(fmt::format("{}: has a key that is not understood", where));
+  for (const auto& [key, value] : json.items())
+    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && key != "quant_method")
+      return absl::InvalidArgumentError(fmt::format("{}.{}: is not understood", where, key));
   Quantizers quantizers;
   ASSIGN_OR_RETURN(quantizers.weight, SpecFrom(json["weight"], Side::kWeight, where + ".weight"));
   ASSIGN_OR_RETURN(quantizers.activation, SpecFrom(json["activation"], Side::kActivation, where + ".activation"));
-  const bool is_list = json["skip"].is_array();
+  if (!json["skip"].is_array()) return absl::InvalidArgumentError(fmt::format("{}.skip: is no list of texts", where));
   for (const Json& pattern : json["skip"]) {
-    if (!is_list || !pattern.is_string())
+    if (!pattern.is_string() || pattern.get<std::string>().empty())
       return absl::InvalidArgumentError(fmt::format("{}.skip: is no list of texts", where));
     quantizers.skip.push_back(pattern.get<std::string>());
   }

@@ -86,12 +86,15 @@ absl::StatusOr<PackedView> PackedViewOf(const std::string& name, const PackedLay
   for (const PartShape& part : PartShapes(layout)) {
     const std::string part_name = NameOf(name, part.suffix);
     const TensorView* tensor = find(part_name);
-    if (tensor == nullptr) return absl::InvalidArgumentError(fmt::format("no tensor '{}'", part_name));
+    if (tensor == nullptr)
+      return absl::InvalidArgumentError(fmt::format(
+          "no tensor '{}', of which quantization_config in config.json tells: take both from one export", part_name));
     if (tensor->dtype != part.dtype || tensor->shape != part.shape)
-      return absl::InvalidArgumentError(
-          fmt::format("tensor '{}': is {} [{}], and {} [{}] is needed for {} of {} rows of {}", part_name,
-                      DtypeName(tensor->dtype), fmt::join(tensor->shape, ", "), DtypeName(part.dtype),
-                      fmt::join(part.shape, ", "), FormatName(layout.spec.format), layout.rows, layout.features));
+      return absl::InvalidArgumentError(fmt::format(
+          "tensor '{}': is {} [{}], and {} [{}] is needed for {} of {} rows of {}; it and quantization_config in "
+          "config.json disagree: take both from one export",
+          part_name, DtypeName(tensor->dtype), fmt::join(tensor->shape, ", "), DtypeName(part.dtype),
+          fmt::join(part.shape, ", "), FormatName(layout.spec.format), layout.rows, layout.features));
     if (absl::Status set = SetPart(part.suffix, tensor->bytes, &view); !set.ok()) return in_tensor(part_name, set);
   }
   if (absl::Status checked = CheckPacked(view); !checked.ok()) return in_tensor(name, checked);

@@ -114,6 +114,10 @@ absl::Status Fault(std::string_view tensor, const std::string& what) {
 }
 
 std::string WhatIsUnused(std::string_view name) {
+  for (std::string_view part : {".codes", ".scales", ".offsets", ".masks", ".selectors", ".tensor_scale"})
+    if (name.ends_with(part) && name.find(".weight.") != std::string_view::npos)
+      return "belongs to a packed weight of which quantization_config in config.json does not tell; the two disagree: "
+             "take both from one export";
   if (ContainsAny(name, kAdapterParts))
     return "belongs to an adapter, which Ridgeline does not read; merge it into its model (merge_and_unload in peft)";
   if (ContainsAny(name, kQuantizerParts))

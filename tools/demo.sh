@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # From real text to a measured frontier: tools/demo.sh BIN_FOLDER OUT_FOLDER
-# Starts a coordinator and a worker group of two ranks, trains nine small GPTs, and draws what they cost and know.
+# Starts a coordinator and a worker group of two ranks, trains eleven small GPTs, draws what their
+# packed files cost and know, and writes with the smallest of the best.
 set -euo pipefail
 bin=$(cd "$1" && pwd)
 mkdir -p "$2"; out=$(cd "$2" && pwd)
@@ -16,12 +17,12 @@ step() { printf '\n== %s\n' "$*" >&2; }
 
 # The whole King James Bible as Debian packages it, a verse a line.
 prepare_data() {
-  step "1/5 text to tokens: the King James Bible, 4.4 MB"
+  step "1/6 text to tokens: the King James Bible, 4.4 MB"
   "$root/tools/kjv_dataset.sh" "$bin" "$out"
 }
 
 start_stack() {
-  step "2/5 an embedded coordinator and a worker group of $ranks ranks"
+  step "2/6 an embedded coordinator and a worker group of $ranks ranks"
   "$ridgeline" up --ranks "$ranks" --listen 127.0.0.1:0 --metrics 127.0.0.1:0
 }
 
@@ -47,10 +48,10 @@ run_sweep() {
   local status=0
   trap on_interrupt INT
   if [ "$resumed" = 1 ]; then
-    step "3/5 an earlier demo's sweep is not finished: it goes on"
+    step "3/6 an earlier demo's sweep is not finished: it goes on"
     "$ridgeline" watch demo || status=$?
   else
-    step "3/5 a sweep of quantized GPTs (gpt-nano, 500 steps each)"
+    step "3/6 a sweep of quantized GPTs (gpt-nano, 400 steps each)"
     "$ridgeline" submit -f "$recipe" --set "dataset.path=$out/data" --follow || status=$?
   fi
   trap - INT
@@ -63,14 +64,34 @@ run_sweep() {
 }
 
 show_frontier() {
-  step "4/5 the frontier"
+  step "4/6 the frontier"
   "$ridgeline" frontier list --job demo
   "$ridgeline" frontier export --job demo -o csv --out "$out/frontier.csv"
   "$ridgeline" frontier plot --job demo --out "$out/frontier.svg" --out "$out/frontier.png"
 }
 
+# The smallest of those that no other beats; one that is not quantized is no feat.
+smallest_job() {
+  "$ridgeline" frontier export --job demo -o csv | awk -F, '
+    NR == 1 { for (i = 1; i <= NF; ++i) at[$i] = i; next }
+    $at["pareto"] != "true" || $at["weight_format"] == "none" { next }
+    job == "" || $at["storage_bytes"] + 0 < least { least = $at["storage_bytes"] + 0; job = $at["job_id"] }
+    END { print job }'
+}
+
+write_a_line() {
+  local job
+  job=$(smallest_job)
+  step "5/6 a line by the smallest file on the frontier, that of $job, from its codes"
+  rm -rf "$out/smallest"
+  "$ridgeline" artifact pull "$job" --out "$out/smallest"
+  ls -l "$out/smallest/model.safetensors"
+  "$ridgeline" generate --model "$out/smallest" --prompt "In the beginning" --max-new-tokens 100 --temperature 0.5 \
+    --seed 1
+}
+
 stop_stack() {
-  step "5/5 stopping the stack"
+  step "6/6 stopping the stack"
   "$ridgeline" down
 }
 
@@ -88,12 +109,14 @@ prepare_data
 [ "$resumed" = 1 ] || start_stack
 run_sweep
 show_frontier
+write_a_line
 stop_stack
 cat <<TEXT
 
 Done in $((SECONDS - start)) s. Look at:
   $out/frontier.png     accuracy against bytes and against energy
   $out/frontier.csv     the same as numbers
+  $out/smallest         the packed model that wrote the line
 Try next:
   build/bin/ridgeline up                                     a coordinator and a worker group of your own
   build/bin/ridgeline explain quant                          what a recipe can say

@@ -504,7 +504,8 @@ v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
 }
 
 absl::Status Attempt::ExportIfWanted(RunResult* result) {
-  if (recipe_.export_().weights() == "none") return absl::OkStatus();
+  const std::string& weights = recipe_.export_().weights();
+  if (weights != "safetensors" && weights != "packed") return absl::OkStatus();
   const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
   return Agree(written, "export");
 }
