@@ -48,6 +48,17 @@ QuantizerSpec Learning(const char* estimator, Granularity granularity) {
   return {.estimator = estimator, .format = Format::kInt4, .scheme = Scheme::kLinear, .granularity = granularity};
 }
 
+Quantizers OfWeights(const QuantizerSpec& spec) {
+  Quantizers quantizers;
+  quantizers.weight = spec;
+  return quantizers;
+}
+Quantizers OfInputs(const QuantizerSpec& spec) {
+  Quantizers quantizers;
+  quantizers.activation = spec;
+  return quantizers;
+}
+
 GptConfig SmallGpt() { return {.n_layers = 2, .dim = 16, .n_heads = 2, .vocab_size = 11, .seq_len = 8}; }
 
 // The published counts: 268M, 1.00B and 3.88B, GPT-2's 124M.
@@ -140,7 +151,9 @@ TEST(LearnedParametersTest, NothingIsAddedForQuantizersThatDoNotLearn) {
 
 TEST(LearnedParametersTest, AScaleStandsBeforeItsWeightAndHasItsRows) {
   const ParameterList network = ParametersOf(SmallGpt());
-  const ParameterList list = WithLearned(network, {.weight = Learning("post", Granularity::kRow), .skip = {"h.0.*"}});
+  Quantizers quantizers = OfWeights(Learning("post", Granularity::kRow));
+  quantizers.skip = {"h.0.*"};
+  const ParameterList list = WithLearned(network, quantizers);
   EXPECT_THAT(LearnedNames(list), ElementsAre("h.1.attn.qkv.weight.scale", "h.1.attn.proj.weight.scale",
                                               "h.1.mlp.fc.weight.scale", "h.1.mlp.proj.weight.scale"));
   for (size_t i = 0; i < list.size(); ++i) {
@@ -148,14 +161,15 @@ TEST(LearnedParametersTest, AScaleStandsBeforeItsWeightAndHasItsRows) {
     EXPECT_EQ(list[i].name, list[i + 1].name + ".scale");
     EXPECT_THAT(list[i].sizes, ElementsAre(list[i + 1].rows(), 1));
   }
-  const ParameterList of_tensors = WithLearned(network, {.weight = Learning("lsq", Granularity::kTensor)});
+  const ParameterList of_tensors = WithLearned(network, OfWeights(Learning("lsq", Granularity::kTensor)));
   EXPECT_THAT(Named(of_tensors, "h.0.mlp.fc.weight.scale").sizes, ElementsAre(1, 1));
 }
 
 TEST(LearnedParametersTest, TheFirstLayerOfAnInputThatIsNotSkippedHasWhatIsLearnedOfIt) {
   Gemma3Config config = Gemma3Shape("gemma3-270m").value();
   config.n_layers = 1;
-  const Quantizers quantizers = {.activation = Learning("lsq", Granularity::kTensor), .skip = {"*.q_proj.*"}};
+  Quantizers quantizers = OfInputs(Learning("lsq", Granularity::kTensor));
+  quantizers.skip = {"*.q_proj.*"};
   const std::string at = "model.layers.0.";
   EXPECT_THAT(LearnedNames(WithLearned(ParametersOf(config), quantizers)),
               ElementsAre(at + "self_attn.k_proj.weight.input_scale", at + "self_attn.o_proj.weight.input_scale",
@@ -172,9 +186,9 @@ TEST(LearnedParametersTest, AsqAlsoHasTheNetworkThatMovesItsScale) {
 
 TEST(CostTest, AWeightsScaleIsMetadataAndAnInputsIsStoredBesideTheWeights) {
   const ParameterList network = ParametersOf(SmallGpt());
-  const Quantizers weights = {.weight = Learning("lsq", Granularity::kTensor)};
+  const Quantizers weights = OfWeights(Learning("lsq", Granularity::kTensor));
   EXPECT_EQ(CostOf(WithLearned(network, weights), weights).storage_bytes, CostOf(network, weights).storage_bytes);
-  const Quantizers inputs = {.activation = Learning("lsq", Granularity::kTensor)};
+  const Quantizers inputs = OfInputs(Learning("lsq", Granularity::kTensor));
   EXPECT_EQ(CostOf(WithLearned(network, inputs), inputs).storage_bytes,
             CostOf(network, inputs).storage_bytes + 8 * 2);  // Two blocks of four inputs, 16 bits each.
 }
