@@ -116,19 +116,21 @@ class RowLevels {
   }
 
   void ReadPatterns(const uint8_t* bytes, Level* levels) const {
-    const int m = layout_.spec.sparsity.m;
     BitReader reader(bytes, layout_.code_row_bytes);
-    for (int64_t begin = 0; begin < layout_.groups_per_row(); begin += layout_.word.digits) {
-      uint64_t word = reader.Read(layout_.BitsAt(begin));
-      const int digits = layout_.DigitsAt(begin);
-      for (int digit = 0; digit < digits; ++digit) {
-        const uint64_t index = digit + 1 == digits ? word : TakeDigit(&word);
-        Level* group = levels + (begin + digit) * m;
-        if (table_.empty())
-          ComputeLevels(index, group);
-        else
-          CopyGroup(table_.data() + index * static_cast<uint64_t>(m), m, group);
-      }
+    const int64_t groups = layout_.groups_per_row(), whole = groups - groups % layout_.word.digits;
+    const int digits = layout_.word.digits, bits = layout_.word.bits, m = layout_.spec.sparsity.m;
+    for (int64_t begin = 0; begin < whole; begin += digits) SetGroups(reader.Read(bits), digits, m, levels + begin * m);
+    if (whole < groups) SetGroups(reader.Read(layout_.BitsAt(whole)), layout_.DigitsAt(whole), m, levels + whole * m);
+  }
+
+  // Of the groups of a word.
+  void SetGroups(uint64_t word, int digits, int m, Level* levels) const {
+    for (int digit = 0; digit < digits; ++digit) {
+      const uint64_t index = digit + 1 == digits ? word : TakeDigit(&word);
+      if (table_.empty())
+        ComputeLevels(index, levels + digit * m);
+      else
+        CopyGroup(table_.data() + index * static_cast<uint64_t>(m), m, levels + digit * m);
     }
   }
 
