@@ -36,7 +36,7 @@ constexpr std::array<SizeName, 8> kSizes = {{
 
 void CountTensors(StoredModel* model) {
   for (const TensorView& tensor : model->weights->tensors()) {
-    model->parameters += ElementsOfShape(tensor.shape).value_or(0);
+    if (model->packed.empty()) model->parameters += ElementsOfShape(tensor.shape).value_or(0);
     model->bytes += tensor.bytes.size();
   }
 }
@@ -64,6 +64,25 @@ std::optional<int64_t> SizeIn(const nlohmann::json& config, const char* key) {
   return value <= std::numeric_limits<int64_t>::max() ? std::optional(static_cast<int64_t>(value)) : std::nullopt;
 }
 
+// "int1 1:4", or what a packed model has that is not quantized.
+std::string PackedText(const nlohmann::json& quantization, const char* key) {
+  const auto text = [](const nlohmann::json& object, const char* name) {
+    return object.contains(name) && object[name].is_string() ? object[name].get<std::string>() : std::string();
+  };
+  if (!quantization.contains(key) || !quantization[key].is_object()) return "as they are";
+  const std::string format = text(quantization[key], "format"), sparsity = text(quantization[key], "sparsity");
+  return sparsity.empty() ? format : fmt::format("{} {}", format, sparsity);
+}
+
+// docs/formats.md#packed-models
+std::string DescribePacked(const nlohmann::json& config) {
+  const auto quantization = config.find("quantization_config");
+  if (quantization == config.end() || !quantization->is_object()) return "";
+  if (quantization->value("quant_method", nlohmann::json()) != nlohmann::json("ridgeline")) return "";
+  return fmt::format("weights {}, inputs {}", PackedText(*quantization, "weight"),
+                     PackedText(*quantization, "activation"));
+}
+
 absl::Status ReadConfig(const fs::path& path, StoredModel* model) {
   ASSIGN_OR_RETURN(const nlohmann::json root, ReadJsonFile(path.string(), kConfigJson));
   if (auto type = root.find("model_type"); type != root.end() && type->is_string()) model->architecture = *type;
@@ -76,6 +95,7 @@ absl::Status ReadConfig(const fs::path& path, StoredModel* model) {
     if (value) model->shape.emplace_back(size.name, *value);
   }
   model->vocab_size = SizeIn(config, "vocab_size").value_or(0);
+  model->packed = DescribePacked(root);
   return absl::OkStatus();
 }
 

@@ -19,8 +19,9 @@ struct StoredModel {
   std::string architecture;                            // "gemma3", "gpt2"; empty if nothing says it
   std::vector<std::pair<std::string, int64_t>> shape;  // "layers", "width", ...: what is stated, in a fixed order
   int64_t vocab_size = 0;                              // 0 if nothing says it
-  int64_t parameters = 0;                              // Elements of all tensors
-  uint64_t bytes = 0;                                  // Of all tensors
+  int64_t parameters = 0;                              // Elements of all tensors; 0 where packed: codes are not counted
+  std::string packed;  // "weights int1 1:4, inputs int4": what a packed model's codes are
+  uint64_t bytes = 0;  // Of all tensors
   std::unique_ptr<WeightFile> weights;
 };
 

@@ -84,6 +84,14 @@ absl::StatusOr<ImportOutcome> ImportTyped(const ImportVerbOptions& options) {
   return ImportLocalModel(options.model, options.name, import);
 }
 
+// Those of a packed model are in its codes, several of which share a byte.
+nlohmann::ordered_json ParametersJson(const StoredModel& model) {
+  return model.packed.empty() ? nlohmann::ordered_json(model.parameters) : nlohmann::ordered_json(nullptr);
+}
+std::string ParametersText(const StoredModel& model) {
+  return model.packed.empty() ? HumanCount(static_cast<double>(model.parameters)) : "packed";
+}
+
 absl::StatusOr<int> RunModelImport(const Session&, const ImportVerbOptions& options) {
   ASSIGN_OR_RETURN(const ImportOutcome outcome, ImportTyped(options));
   if (outcome.was_there) {
@@ -92,7 +100,7 @@ absl::StatusOr<int> RunModelImport(const Session&, const ImportVerbOptions& opti
   }
   ASSIGN_OR_RETURN(const StoredModel model, OpenStoredModel(outcome.folder));
   PrintOut("{}: {}, {} parameters, {}\n", outcome.folder, model.architecture.empty() ? "model" : model.architecture,
-           HumanCount(static_cast<double>(model.parameters)), HumanBytes(static_cast<double>(model.bytes)));
+           ParametersText(model), HumanBytes(static_cast<double>(model.bytes)));
   return kExitOk;
 }
 
@@ -126,7 +134,8 @@ nlohmann::ordered_json ModelJson(const std::string& path, const StoredModel& mod
           {"architecture", model.architecture},
           {"shape", shape},
           {"vocab_size", model.vocab_size},
-          {"parameters", model.parameters},
+          {"packed", model.packed.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(model.packed)},
+          {"parameters", ParametersJson(model)},
           {"bytes", model.bytes},
           {"tokenizer", {{"kind", tokenizer.kind}, {"vocab_size", tokenizer.vocab_size}}},
           {"tensors", tensors}};
@@ -152,7 +161,10 @@ void PrintModel(const std::string& path, const StoredModel& model, const Tokeniz
   line("architecture", model.architecture);
   for (const auto& [name, size] : model.shape) line(name.c_str(), fmt::format("{}", size));
   line("vocabulary", model.vocab_size == 0 ? "" : fmt::format("{}", model.vocab_size));
-  line("parameters", fmt::format("{} ({})", model.parameters, HumanCount(static_cast<double>(model.parameters))));
+  if (model.packed.empty())
+    line("parameters", fmt::format("{} ({})", model.parameters, HumanCount(static_cast<double>(model.parameters))));
+  else
+    line("packed", model.packed);
   line("bytes", fmt::format("{} ({})", model.bytes, HumanBytes(static_cast<double>(model.bytes))));
   line("dtypes", DtypeShares(model));
   line("tokenizer",
@@ -186,7 +198,7 @@ nlohmann::ordered_json ModelListJson(const std::vector<ImportedModel>& models) {
         {"name", imported.name}, {"path", imported.folder}, {"source", imported.source}, {"date", imported.date}};
     if (imported.model.ok()) {
       entry["architecture"] = imported.model->architecture;
-      entry["parameters"] = imported.model->parameters;
+      entry["parameters"] = ParametersJson(*imported.model);
       entry["bytes"] = imported.model->bytes;
     } else {
       entry["error"] = std::string(imported.model.status().message());
@@ -206,7 +218,7 @@ void PrintModelList(const std::vector<ImportedModel>& models) {
       continue;
     }
     const StoredModel& model = *imported.model;
-    table.AddRow({imported.name, model.architecture, HumanCount(static_cast<double>(model.parameters)),
+    table.AddRow({imported.name, model.architecture, ParametersText(model),
                   HumanBytes(static_cast<double>(model.bytes)), imported.date, imported.source});
   }
   WriteOut(table.ToString(StyleOf(stdout)));
