@@ -111,7 +111,7 @@ TEST_F(ImportModelTest, AllPartsOfASplitModelComeAlong) {
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(OpenStoredModel(outcome->folder).value().parameters, 8);
   fs::remove(Path("x-00002-of-00002.gguf"));
-  EXPECT_EQ(ImportLocalModel(Path("x-00001-of-00002.gguf"), "half", {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ImportLocalModel(Path("x-00001-of-00002.gguf"), "half", {}).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(ImportModelTest, WhatIsNoModelIsToldApart) {

@@ -36,27 +36,29 @@ TEST(LibraryTest, EveryRecipeValidatesExpandsAndOpensWithAComment) {
   EXPECT_GE(count, 10);
 }
 
-TEST(LibraryTest, TheDemoComparesNineFormsThatDifferInQuantizationOnly) {
+TEST(LibraryTest, TheDemoComparesElevenFormsThatDifferInQuantizationAndSparsityOnly) {
   RecipeReadResult result = ReadRecipeFile(std::string(kLibrary) + "/demo-sweep.yaml", {});
   absl::StatusOr<std::vector<v1::Recipe>> children = ExpandSweep(result.recipe);
   ASSERT_TRUE(children.ok()) << children.status();
   std::vector<std::string> forms;
   for (v1::Recipe& child : *children) {
     const v1::Quant& quant = child.quant();
-    EXPECT_EQ(quant.weight().SerializeAsString(), quant.activation().SerializeAsString());
     EXPECT_EQ(quant.weight().block(), 128);
-    EXPECT_EQ(quant.lambda(), 0.01);
-    const v1::TensorQuant& weight = quant.weight();
-    forms.push_back(child.name() + ": " + quant.estimator() + " " + weight.format() + " " + weight.scheme());
+    EXPECT_EQ(child.export_().weights(), "packed");
+    const std::string sparsity = child.sparsity().pattern() == "dense" ? "" : " " + child.sparsity().pattern();
+    forms.push_back(child.name() + ": " + quant.estimator() + " " + quant.weight().format() + " " +
+                    quant.activation().format() + sparsity);
     child.clear_name();
     child.clear_quant();
+    child.clear_sparsity();
     EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(child, children->front()));
   }
-  EXPECT_THAT(forms, ElementsAre("none: none none affine", "ridge-affine-a1w1: ridge int1 affine",
-                                 "ridge-linear-a1w1: ridge int1 linear", "ste-affine-a1w1: ste int1 affine",
-                                 "ste-linear-a1w1: ste int1 linear", "ridge-affine-a2w2: ridge int2 affine",
-                                 "ridge-affine-a4w4: ridge int4 affine", "ste-affine-a4w4: ste int4 affine",
-                                 "ridge-ternary: ridge ternary linear"));
+  EXPECT_THAT(
+      forms, ElementsAre("none: none none none", "ste-a1w1: ste int1 int1", "ridge-a1w1: ridge int1 int1",
+                         "default-a1w1: ridge_trust int1 int1", "default-a4w1: ridge_trust int1 int4",
+                         "default-a4w1-2to4: ridge_trust int1 int4 2:4", "default-a4w1-1to4: ridge_trust int1 int4 1:4",
+                         "default-a4-ternary: ridge_trust ternary int4", "default-a2w2: ridge_trust int2 int2",
+                         "default-a4w4: ridge_trust int4 int4", "ste-a4w4: ste int4 int4"));
 }
 
 TEST(LibraryTest, StudiesDifferInTheirQuantizersOnly) {
