@@ -27,6 +27,7 @@ const char* __tsan_default_suppressions() {
          "race_top:libgrpc++\n"
          "race_top:libgpr\n"
          "race_top:grpc::internal::\n"
+         "race:grpc::internal::CallOp\n"
          "race:grpc::Server::CallbackRequest\n"
          "race_top:spdlog::\n"
          "race:libabsl_\n";
