@@ -484,8 +484,9 @@ TEST_F(GgufFilesTest, KeysThatChangeTheNetworkAreRefused) {
       {"rope.scaling.attn_factor", 2},    {"rope.scaling.yarn_ext_factor", 1}, {"some_cap", 1},
       {"attention.value_length", 4},      {"rope.dimension_count", 4},         {"expert_count", 8},
       {"attention.layer_norm_epsilon", 1}};
-  for (const auto& [key, value] : keys)
-    ExpectRefusalWith("gemma3." + key, [&](GgufMetadata* m) { m->SetFloat("gemma3." + key, value); });
+  for (const auto& entry : keys)
+    ExpectRefusalWith("gemma3." + entry.first,
+                      [&](GgufMetadata* m) { m->SetFloat("gemma3." + entry.first, entry.second); });
   ExpectRefusalWith("gemma3.attention.causal", [](GgufMetadata* m) { m->SetBool("gemma3.attention.causal", false); });
   ExpectRefusalWith("general.type", [](GgufMetadata* m) { m->SetString("general.type", "adapter"); });
   ExpectRefusalWith("adapter.lora.alpha", [](GgufMetadata* m) { m->SetFloat("adapter.lora.alpha", 16); });
