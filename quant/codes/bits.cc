@@ -74,7 +74,7 @@ void PackBits(const uint8_t* codes, int64_t n, int bits, uint8_t* bytes) {
 }
 
 void PackBits_ref(const uint8_t* codes, int64_t n, int bits, uint8_t* bytes) {
-  std::memset(bytes, 0, static_cast<size_t>(BytesOfBits(n * bits)));
+  std::fill_n(bytes, BytesOfBits(n * bits), uint8_t{0});
   for (int64_t i = 0; i < n * bits; ++i) {
     const int bit = (codes[i / bits] >> (i % bits)) & 1;
     bytes[i / 8] = static_cast<uint8_t>(bytes[i / 8] | bit << (i % 8));
