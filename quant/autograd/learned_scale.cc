@@ -76,9 +76,8 @@ struct SavedLevels : torch::CustomClassHolder {
 
 // The scale that files have of it, where the spec says so. No gradient sees the rounding.
 at::Tensor Stored(const at::Tensor& scale, const QuantizerSpec& spec) {
-  constexpr double kLargestFloat16 = 65504;
   if (spec.scale_precision == ScalePrecision::kComputed) return scale;
-  return scale.clamp_max(kLargestFloat16).to(at::kHalf).to(scale.scalar_type());
+  return scale.clamp_max(kFloat16.largest).to(at::kHalf).to(scale.scalar_type());
 }
 
 // x: (..., features), scale: (rows) in ScaleType(x).

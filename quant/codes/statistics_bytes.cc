@@ -12,7 +12,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr float kLargestFloat16 = 65504;
+constexpr auto kLargestFloat16 = static_cast<float>(kFloat16.largest);
 constexpr uint8_t kNanPowerOfTwo = 0xFF, kOne = 127, kNanE4m3 = 0x7F;
 
 const CodeBook& E4m3Book() {

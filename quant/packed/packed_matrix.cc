@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "method/estimator_traits.h"
 #include "method/hadamard_sign.h"
 #include "method/resolved_spec.h"
 #include "quant/codes/row_levels.h"
@@ -20,9 +19,10 @@
 namespace ridgeline {
 namespace {
 
+// Without a shift; with one there is a -128, too.
 constexpr int kLargestWeight = 127, kLargestInput = std::numeric_limits<int16_t>::max();
 
-// The levels of inputs; those of estimators for one side alone have books, too.
+// None for inputs without codes, such as those whose estimator is for inputs alone.
 std::optional<IntegerLevels> LevelsOfInputs(const QuantizerSpec& spec) {
   const absl::StatusOr<CodeBook> book = CodeBookOf(spec);
   if (!book.ok()) return std::nullopt;
@@ -69,14 +69,18 @@ void PackedMatrix::QuantizeInputs() {
   const QuantizerSpec& weights = packed_.layout.spec;
   const bool rotates_alike = inputs_.hadamard == weights.hadamard && inputs_.hadamard_signs == weights.hadamard_signs &&
                              (!inputs_.hadamard || inputs_.block == weights.block);
-  const int64_t block = inputs_.granularity == Granularity::kBlock ? BlockLength(inputs_, features()) : features();
+  const int64_t block = InputBlock();
   const int64_t smaller = std::min(block, packed_.layout.block), larger = std::max(block, packed_.layout.block);
   const std::optional<IntegerLevels> levels = LevelsOfInputs(inputs_);
   if (inputs_.learns_scale() || !rotates_alike || larger % smaller != 0 || !levels) return;
-  constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / kLargestWeight;
+  constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / (kLargestWeight + 1);
   if (smaller > kMostProducts / LargestWhole(inputs_, *levels)) return;
   segment_ = smaller;
   input_levels_ = levels;
+}
+
+int64_t PackedMatrix::InputBlock() const {
+  return inputs_.granularity == Granularity::kBlock ? BlockLength(inputs_, features()) : features();
 }
 
 void PackedMatrix::RotateInputs(std::span<const float> x, PreparedInputs* prepared) const {
@@ -104,7 +108,7 @@ void PackedMatrix::EncodeInputs(std::span<const float> x, int64_t count, Prepare
   for (size_t i = 0; i < x.size(); ++i)
     prepared->wholes[i] = static_cast<int16_t>(std::lrint(levels[i] * inverse - integers.shift));
   const bool is_one = inputs_.granularity == Granularity::kTensor;
-  const int64_t block = inputs_.granularity == Granularity::kBlock ? BlockLength(inputs_, features()) : features();
+  const int64_t block = InputBlock();
   for (int64_t c = 0; c < count; ++c)
     for (int64_t begin = 0; begin < features(); begin += segment_) {
       const BlockStatistics& of = statistics[static_cast<size_t>(is_one ? 0 : c * blocks + begin / block)];

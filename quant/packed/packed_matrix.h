@@ -49,6 +49,7 @@ class PackedMatrix {
   PackedMatrix(PackedTensor packed, const QuantizerSpec& inputs, const IntegerLevels& levels)
       : packed_(std::move(packed)), inputs_(inputs), levels_(levels), segment_(packed_.layout.block) {}
   void QuantizeInputs();
+  int64_t InputBlock() const;  // Numbers of a row of inputs that share a scale.
   void RotateInputs(std::span<const float> x, PreparedInputs* prepared) const;
   void EncodeInputs(std::span<const float> x, int64_t count, PreparedInputs* prepared) const;
   void MultiplyBy(Products products, const PreparedInputs& inputs, int64_t begin, int64_t end, float* y,
