@@ -10,7 +10,8 @@ ParameterCounts Count(const ParameterList& parameters, const Quantizers& quantiz
   for (const ParameterShape& parameter : parameters) {
     const int64_t elements = parameter.elements();
     counts.total += elements;
-    if (parameter.kind == ParameterKind::kEmbedding) counts.embeddings += elements;
+    if (parameter.kind == ParameterKind::kEmbedding || parameter.kind == ParameterKind::kPositions)
+      counts.embeddings += elements;
     if (parameter.kind == ParameterKind::kLinear) counts.linears += elements;
     if (parameter.of_quantizer()) counts.learned += elements;
     if (!WeightQuantizerOf(parameter, quantizers).enabled()) continue;

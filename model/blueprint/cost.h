@@ -8,7 +8,6 @@
 namespace ridgeline {
 
 // A weight's learned scale is part of what its format stores; all else that is learned is stored beside the weights.
-// The head is the first parameter.
 ModelCost CostOf(const ParameterList& parameters, const Quantizers& quantizers);
 
 }  // namespace ridgeline

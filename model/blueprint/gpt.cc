@@ -10,9 +10,9 @@ namespace {
 
 constexpr double kInitialStddev = 0.02;
 
-ParameterShape Embedding(const std::string& name, int64_t rows, int64_t columns) {
+ParameterShape Embedding(const std::string& name, ParameterKind kind, int64_t rows, int64_t columns) {
   return {.name = name,
-          .kind = ParameterKind::kEmbedding,
+          .kind = kind,
           .sizes = {rows, columns},
           .first_values = {.stddev = kInitialStddev},
           .hugging_face = {.name = name}};
@@ -78,8 +78,8 @@ absl::Status ValidateGptConfig(const GptConfig& config) {
 }
 
 ParameterList ParametersOf(const GptConfig& config) {
-  ParameterList list = {Embedding("wte.weight", config.vocab_size, config.dim),
-                        Embedding("wpe.weight", config.seq_len, config.dim)};
+  ParameterList list = {Embedding("wte.weight", ParameterKind::kEmbedding, config.vocab_size, config.dim),
+                        Embedding("wpe.weight", ParameterKind::kPositions, config.seq_len, config.dim)};
   for (int64_t block = 0; block < config.n_layers; ++block) AddBlock(config, block, &list);
   AddNorm("ln_f", config.dim, &list);
   return list;

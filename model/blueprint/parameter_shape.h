@@ -9,9 +9,10 @@
 
 namespace ridgeline {
 
-// Linear layers of attention and MLP may be quantized; other matrices are embeddings; vectors are norms and biases. The
-// other two belong to quantizers that learn: the scale of a linear layer's weight, and what quantizes its input.
-enum class ParameterKind { kLinear, kEmbedding, kVector, kWeightScale, kOfInput };
+// Linear layers of attention and MLP may be quantized. The embedding turns tokens into features, and is the head, too;
+// GPTs have one of positions beside it. Vectors are norms and biases. The other two belong to quantizers that learn:
+// the scale of a linear layer's weight, and what quantizes its input.
+enum class ParameterKind { kLinear, kEmbedding, kPositions, kVector, kWeightScale, kOfInput };
 
 // What a linear layer multiplies: what enters attention, what attention mixed, what enters the MLP, and what its
 // activation function returns. Linear layers of one block with the same input share its quantizer.
@@ -44,7 +45,9 @@ struct ParameterShape {
   int64_t columns() const { return sizes.size() > 1 ? sizes[1] : 1; }
   int64_t elements() const { return rows() * columns(); }
   // Matrices of the network itself; norms, biases and what quantizers learn are none.
-  bool is_weight_matrix() const { return kind == ParameterKind::kLinear || kind == ParameterKind::kEmbedding; }
+  bool is_weight_matrix() const {
+    return kind == ParameterKind::kLinear || kind == ParameterKind::kEmbedding || kind == ParameterKind::kPositions;
+  }
   bool of_quantizer() const { return kind == ParameterKind::kWeightScale || kind == ParameterKind::kOfInput; }
 };
 

@@ -25,9 +25,9 @@ struct ModelCost {
   double energy_proxy = 0;  // Per token: sum of MACs x weight bits x activation bits x kept fraction of the weights.
 };
 
-// `linears` are the layers that a recipe may quantize. `other_elements` is everything else that is stored (embeddings,
-// norms), at 16 bits each. REQUIRES: PackedLayoutOf accepts each quantized weight. `other_macs` are per-token
-// multiplications by such tensors (the tied head), at 16 x 16 bits.
-ModelCost CostOfModel(const std::vector<LinearCost>& linears, int64_t other_elements, int64_t other_macs);
+// `linears` are the layers of attention and MLP. `head` is stored once for embedding and head; bits_per_element leaves
+// it out. `other_elements` is everything else that is stored (positions, norms), at 16 bits each. REQUIRES:
+// PackedLayoutOf accepts each quantized weight.
+ModelCost CostOfModel(const std::vector<LinearCost>& linears, const LinearCost& head, int64_t other_elements);
 
 }  // namespace ridgeline
