@@ -95,14 +95,26 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
                                                 spec.block, std::string(valid.message())));
 }
 
+absl::StatusOr<EmbeddingFormat> EmbeddingOfOptions(const ExportOptions& options) {
+  EmbeddingFormat embedding;
+  if (options.embedding_format.empty()) return embedding;
+  ASSIGN_OR_RETURN(embedding.format, ParseFormat(options.embedding_format));
+  const absl::Status valid = ValidateQuantizerSpec(QuantizerOf(embedding), Side::kWeight);
+  if (valid.ok()) return embedding;
+  return absl::InvalidArgumentError(
+      fmt::format("--embedding-format {}: use none or int2 to int8", options.embedding_format));
+}
+
 absl::Status ExportPacked(const ExportOptions& options, const std::string& path, Dtype dtype, StatusLine* status) {
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
   if (files.is_packed)
     return absl::InvalidArgumentError(
         fmt::format("{} is packed already, and rounding it again would lose more: copy it", options.model));
-  ASSIGN_OR_RETURN(const QuantizerSpec spec, SpecOfOptions(options));
+  ModelOptions quantized;
+  ASSIGN_OR_RETURN(quantized.weight, SpecOfOptions(options));
+  ASSIGN_OR_RETURN(quantized.embedding, EmbeddingOfOptions(options));
   status->Show("loading the model");
-  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {.weight = spec}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, quantized));
   RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
   ASSIGN_OR_RETURN(const TextFiles text, TextFilesOf(options, path));
   status->Show("writing");
@@ -152,6 +164,7 @@ absl::StatusOr<std::string> FreePlace(const ExportOptions& options) {
 absl::Status CheckOptionsOfFormat(const ExportOptions& options) {
   const bool is_packed = options.format == "packed";
   const std::pair<const char*, bool> of_packed[] = {{"--weight-format", !options.weight_format.empty()},
+                                                    {"--embedding-format", !options.embedding_format.empty()},
                                                     {"--estimator", !options.estimator.empty()},
                                                     {"--scheme", !options.scheme.empty()},
                                                     {"--block", options.block > 0}};

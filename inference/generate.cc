@@ -5,7 +5,6 @@
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
-#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -32,13 +31,10 @@ absl::Status CheckPrompt(const LanguageModel& model, const std::vector<uint32_t>
   return absl::OkStatus();
 }
 
-// Logits after the last of `ids`, (V) float32; of the others none are computed.
+// (V) float32
 at::Tensor NextLogits(LanguageModel* model, const std::vector<uint32_t>& ids, KvCache* cache) {
-  at::NoGradGuard no_grad;
   const std::vector<int64_t> wide(ids.begin(), ids.end());
-  const at::Tensor tokens = at::tensor(wide, at::kLong).unsqueeze(0);                   // (1, T)
-  const at::Tensor hidden = model->Hidden(model->Embed(tokens, cache->length), cache);  // (1, T, C)
-  return MatrixProduct(hidden.select(1, -1), model->head().compute.t()).flatten().to(at::kFloat);
+  return model->NextLogits(at::tensor(wide, at::kLong).unsqueeze(0), cache).flatten();
 }
 
 }  // namespace

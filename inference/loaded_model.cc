@@ -18,10 +18,7 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::strin
                    LoadModelInUse(path, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat));
   RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
   for (Parameter& parameter : model->parameters())
-    if (parameter.packed != nullptr)
-      parameter.master.reset(), parameter.compute.reset();  // Layers have its codes.
-    else if (!parameter.computes_with_master())
-      parameter.master.reset();  // Nothing computes with it.
+    if (!parameter.computes_with_master()) parameter.master.reset();  // Nothing computes with it.
   return model;
 }
 

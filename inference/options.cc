@@ -94,6 +94,8 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
   verb->add_option("--out", options->out, "Folder to write, or file.gguf")->required()->type_name("DIR|FILE");
   verb->add_option("--weight-format", options->weight_format, "For packed: int1 to int8, ternary, fp4, mxfp4, ...")
       ->type_name("FORMAT");
+  verb->add_option("--embedding-format", options->embedding_format,
+                   "For packed: int2 to int8 for the embedding, which is the head (default none: as --dtype)");
   verb->add_option("--estimator", options->estimator, "For packed: how weights are rounded (default ste)")
       ->type_name("NAME");
   verb->add_option("--scheme", options->scheme,

@@ -91,7 +91,7 @@ absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtyp
 absl::StatusOr<std::string> PackedConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
   ASSIGN_OR_RETURN(Json json, ConfigOf(model, dtype, bounds));
   const ModelOptions& options = model.options();
-  json[kQuantizationKey] = DescribeQuantizers({options.weight, options.activation, options.skip});
+  json[kQuantizationKey] = DescribeQuantizers({options.weight, options.activation, options.embedding, options.skip});
   if (const auto* gpt = dynamic_cast<const Gpt*>(&model)) json[kLinearBiasKey] = gpt->config().has_biases;
   return json.dump(2) + "\n";
 }

@@ -9,6 +9,7 @@
 #include "model/attention.h"
 #include "model/blueprint/model_config.h"
 #include "model/layers.h"
+#include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -55,15 +56,14 @@ at::Tensor Gemma3::Embed(const at::Tensor& tokens, int64_t first_position) const
   at::NoGradGuard no_grad;
   TORCH_CHECK(first_position + tokens.size(1) <= config_.max_length, "sequence of ", first_position + tokens.size(1),
               " tokens, but the model has ", config_.max_length, " positions");
-  const at::Tensor scale =
-      at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
-  return at::embedding(embedding_->compute, tokens) * scale;  // (B, T, C); the scale is rounded to the compute dtype
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), options().compute_dtype);
+  return RowsOf(*embedding_, tokens, options().compute_dtype) *
+         scale;  // (B, T, C); the scale is rounded to the compute dtype
 }
 
 void Gemma3::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
   at::Tensor& gradient = embedding_->ZeroedGradient();
-  const at::Tensor scale =
-      at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), embedding_->compute.options());
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), options().compute_dtype);
   gradient.index_add_(0, tokens.reshape({-1}), (dx * scale).flatten(0, 1).to(gradient.scalar_type()));
 }
 

@@ -9,6 +9,7 @@
 #include "model/attention.h"
 #include "model/blueprint/model_config.h"
 #include "model/layers.h"
+#include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -58,7 +59,7 @@ at::Tensor Gpt::Embed(const at::Tensor& tokens, int64_t first_position) const {
   const int64_t length = tokens.size(1);
   TORCH_CHECK(first_position + length <= config_.seq_len, "sequence of ", first_position + length,
               " tokens, but the model has ", config_.seq_len, " positions");
-  return at::embedding(token_embedding_->compute, tokens) +
+  return RowsOf(*token_embedding_, tokens, options().compute_dtype) +
          position_embedding_->compute.slice(0, first_position, first_position + length);  // (B, T, C)
 }
 

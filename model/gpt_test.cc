@@ -82,6 +82,28 @@ TEST(GptTest, QuantizingChangesTheLogitsButNotTheEmbeddings) {
   EXPECT_EQ(plain->WeightErrorRatio(), 0);
 }
 
+// The gradient of the embedding, as lookup and head leave it.
+at::Tensor EmbeddingGradient(Gpt* model) {
+  for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+  AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0);
+  model->head().PassGradientThroughQuantizer();
+  return model->head().gradient;
+}
+
+TEST(GptTest, AnEmbeddingOfFewBitsIsLookedUpAndIsTheHeadAndPassesItsGradientWhereItDoesNotClamp) {
+  std::unique_ptr<Gpt> quantized = SmallGpt(1, {.embedding = {Format::kInt4, 8}}), plain = SmallGpt(1);
+  EXPECT_FALSE(at::equal(quantized->head().compute, plain->head().compute));
+  at::NoGradGuard no_grad;
+  plain->head().master.copy_(quantized->head().compute);
+  plain->RefreshCompute();
+  EXPECT_TRUE(at::equal(quantized->Logits(SomeTokens()), plain->Logits(SomeTokens())));
+  at::AutoGradMode with_gradients(true);
+  const at::Tensor passed = EmbeddingGradient(quantized.get());
+  const at::Tensor is_clamped = passed == 0;  // Of a block its largest number, where that is positive.
+  EXPECT_LE(is_clamped.sum().item<int64_t>(), passed.numel() / 8);
+  EXPECT_TRUE(AllClose(passed, EmbeddingGradient(plain.get()).masked_fill(is_clamped, 0), 1e-6));
+}
+
 TEST(GptTest, NoisyWeightsAreRoundedWhileTheyAreScored) {
   const std::vector<QuantizerSpec> noisy_specs =
       EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.adds_noise; },

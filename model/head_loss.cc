@@ -6,6 +6,7 @@
 #include "model/kernels/rows.h"
 #include "model/logit_chunks.h"
 #include "model/matrix_product.h"
+#include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -56,12 +57,12 @@ void AddHeadGradient(const at::Tensor& logit_gradient, const at::Tensor& hidden,
 
 }  // namespace
 
-HeadScore ScoreHead(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets) {
+HeadScore ScoreHead(const at::Tensor& hidden, const Parameter& head, const at::Tensor& targets) {
   at::NoGradGuard no_grad;
   HeadScore total;
   const at::Tensor expected = targets.contiguous();
-  ForChunks(hidden.size(0), head.size(0), [&](int64_t begin, int64_t count) {
-    at::Tensor logits = MatrixProduct(hidden.narrow(0, begin, count), head.t());
+  ForChunks(hidden.size(0), head.shape->rows(), [&](int64_t begin, int64_t count) {
+    at::Tensor logits = ProductWith(hidden.narrow(0, begin, count), head);
     std::vector<rows::RowScore> scores(static_cast<size_t>(count));
     const int64_t* target = expected.const_data_ptr<int64_t>() + begin;
     ForLogitRows(logits, [&](auto* row, int64_t r) {

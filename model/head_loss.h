@@ -15,7 +15,7 @@ struct HeadScore {
 };
 
 // hidden: (N, C), head: (V, C), targets: (N) int64. Without gradients.
-HeadScore ScoreHead(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets);
+HeadScore ScoreHead(const at::Tensor& hidden, const Parameter& head, const at::Tensor& targets);
 
 // Soft targets from another network with the same vocabulary.
 struct Distillation {

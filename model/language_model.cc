@@ -7,12 +7,14 @@
 #include "method/problems.h"
 #include "method/resolved_spec.h"
 #include "model/blueprint/cost.h"
-#include "model/matrix_product.h"
+#include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
 
 namespace ridgeline {
 absl::Status ValidateOptions(const ModelOptions& options, const std::vector<int64_t>& input_features) {
+  if (const QuantizerSpec embedding = QuantizerOf(options.embedding); embedding.enabled())
+    if (absl::Status status = ValidateQuantizerSpec(embedding, Side::kWeight); !status.ok()) return status;
   for (const auto& [spec, side] :
        {std::pair{&options.weight, Side::kWeight}, {&options.activation, Side::kActivation}}) {
     if (!spec->enabled()) continue;
@@ -106,7 +108,13 @@ at::Tensor LanguageModel::Logits(const at::Tensor& tokens, KvCache* cache) {
   at::NoGradGuard no_grad;
   const at::Tensor x = Embed(tokens, cache == nullptr ? 0 : cache->length);
   const at::Tensor hidden = Hidden(x, cache);
-  return MatrixProduct(hidden.flatten(0, 1), head().compute.t()).view({x.size(0), x.size(1), -1});
+  return ProductWith(hidden.flatten(0, 1), head()).view({x.size(0), x.size(1), -1});
+}
+
+at::Tensor LanguageModel::NextLogits(const at::Tensor& tokens, KvCache* cache) {
+  at::NoGradGuard no_grad;
+  const at::Tensor hidden = Hidden(Embed(tokens, cache->length), cache);  // (B, T, C)
+  return ProductWith(hidden.select(1, -1), head()).to(at::kFloat);
 }
 
 void LanguageModel::RefreshCompute() {

@@ -20,12 +20,13 @@
 
 namespace ridgeline {
 
-// How a network computes, apart from its shape. Attention and MLP matrices are quantized; embeddings, norms, biases and
-// the head are not.
+// How a network computes, apart from its shape. Matrices of attention and MLP are quantized, and the embedding, which
+// is the head, too; norms, biases and embeddings of positions are not.
 struct ModelOptions {
   QuantizerSpec weight;
-  QuantizerSpec activation;       // Of the inputs of the layers whose weights `weight` is for.
-  std::vector<std::string> skip;  // Parameters whose name matches one of these patterns (*, ?) stay as they are.
+  QuantizerSpec activation;  // Of the inputs of the layers whose weights `weight` is for.
+  EmbeddingFormat embedding;
+  std::vector<std::string> skip;  // Layers whose name matches one of these patterns (*, ?) stay as they are.
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
 };
@@ -52,7 +53,7 @@ class LanguageModel {
   std::deque<Parameter>& parameters() { return parameters_; }
   const std::deque<Parameter>& parameters() const { return parameters_; }
   const ModelOptions& options() const { return options_; }
-  int64_t vocab_size() const { return head().compute.size(0); }
+  int64_t vocab_size() const { return head().shape->rows(); }
   virtual int64_t max_length() const = 0;   // Longest sequence.
   virtual std::string Summary() const = 0;  // "4 layers, width 128"
 
@@ -66,8 +67,11 @@ class LanguageModel {
   virtual const Parameter& head() const = 0;
   Parameter& head() { return const_cast<Parameter&>(static_cast<const LanguageModel*>(this)->head()); }
 
-  // (B, T, V), without a graph: for tests and generation.
+  // (B, T, V), without a graph: for tests.
   at::Tensor Logits(const at::Tensor& tokens, KvCache* cache = nullptr);
+  // Logits after the last of tokens, which follow the cache and join it: (B, V) float32, without a graph. Of the others
+  // none are computed.
+  at::Tensor NextLogits(const at::Tensor& tokens, KvCache* cache);
 
   // After masters have changed: quantizes and converts each weight once.
   void RefreshCompute();
@@ -112,7 +116,7 @@ class LanguageModel {
   static at::Tensor QuantizedInput(at::Tensor x, const Parameter* weight);
 
  private:
-  Quantizers quantizers() const { return {options_.weight, options_.activation, options_.skip}; }
+  Quantizers quantizers() const { return {options_.weight, options_.activation, options_.embedding, options_.skip}; }
   bool IsSkipped(const std::string& name) const;
   void Add(const ParameterShape& shape, at::Tensor master);
   void ConnectQuantizers(Parameter* weight);

@@ -3,7 +3,7 @@
 
 #include "model/kernels/rows.h"
 #include "model/matrix_product.h"
-#include "model/packed_weights.h"
+#include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -241,7 +241,7 @@ at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias) {
   const bool records = Records(x);
   at::NoGradGuard no_grad;
   const at::Tensor flat = Flat(x);
-  at::Tensor y = weight->packed == nullptr ? MatrixProduct(flat, weight->compute.t()) : Product(flat, *weight->packed);
+  at::Tensor y = ProductWith(flat, *weight);
   if (bias != nullptr) y.add_(bias->compute);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = y.size(1);

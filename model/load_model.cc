@@ -29,12 +29,15 @@ absl::Status LoadLearned(const ModelFiles& files, const StoredWeights& weights, 
   return absl::OkStatus();
 }
 
-// Multiplies with the codes from now on, where they are whole numbers.
+// Layers multiply with the codes from now on, and there are no masters. Where codes are no whole numbers, the master is
+// what they stand for.
 void UsePacked(const PackedView& packed, const QuantizerSpec& inputs, Parameter* parameter) {
   absl::StatusOr<PackedMatrix> matrix = PackedMatrix::Create(CopyOf(packed), inputs);
-  if (!matrix.ok()) return;
+  if (!matrix.ok()) return DecodeInto(packed, parameter->master);
   parameter->packed = std::make_shared<PackedMatrix>(*std::move(matrix));
   if (parameter->packed->quantizes_inputs()) parameter->input = nullptr;
+  parameter->master.reset();
+  parameter->compute.reset();
 }
 
 // Fills every master from the file.
@@ -47,8 +50,10 @@ absl::Status LoadMasters(const ModelFiles& files, bool in_use, LanguageModel* mo
     }
     if (const QuantizerSpec quantizer = WeightQuantizerOf(*parameter.shape, files.quantizers); quantizer.quantizes()) {
       ASSIGN_OR_RETURN(const PackedView packed, weights.FindPacked(*parameter.shape, quantizer));
-      DecodeInto(packed, parameter.master);
-      if (in_use) UsePacked(packed, InputQuantizerOf(*parameter.shape, files.quantizers), &parameter);
+      if (in_use)
+        UsePacked(packed, InputQuantizerOf(*parameter.shape, files.quantizers), &parameter);
+      else
+        DecodeInto(packed, parameter.master);
       continue;
     }
     const StoredName& stored = StoredNameOf(*parameter.shape, files.naming);

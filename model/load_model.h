@@ -15,7 +15,7 @@ namespace ridgeline {
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path, const ModelOptions& options);
 
 // As it is to be used: layers of a packed model multiply with its codes (quant/packed), and quantize their inputs as it
-// says; masters are what the codes stand for. Every other model is unquantized. Errors as above.
+// says; such weights have no masters. Every other model is unquantized. Errors as above.
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModelInUse(const std::string& path, at::ScalarType compute_dtype);
 
 }  // namespace ridgeline

@@ -20,6 +20,7 @@ using Json = nlohmann::json;
 
 constexpr char kMethod[] = "ridgeline";
 constexpr int kVersion = 1;
+constexpr char kEmbeddingKey[] = "embedding";  // Files may lack it.
 constexpr std::string_view kKeys[] = {"version", "weight", "activation", "skip"};  // Beside quant_method.
 
 Json DescribeSpec(const QuantizerSpec& spec, Side side) {
@@ -36,6 +37,11 @@ Json DescribeSpec(const QuantizerSpec& spec, Side side) {
   if (side == Side::kWeight && spec.sparsity.is_sparse())
     json["sparsity"] = fmt::format("{}:{}", spec.sparsity.n, spec.sparsity.m);
   return json;
+}
+
+Json DescribeEmbedding(const EmbeddingFormat& embedding) {
+  if (embedding.format == Format::kNone) return nullptr;
+  return {{"format", FormatName(embedding.format)}, {"block", embedding.block}};
 }
 
 // Reads one object; the first fault is kept.
@@ -133,6 +139,21 @@ absl::StatusOr<QuantizerSpec> SpecFrom(const Json& json, Side side, const std::s
   return spec;
 }
 
+absl::StatusOr<EmbeddingFormat> EmbeddingFrom(const Json& json, const std::string& where) {
+  EmbeddingFormat embedding;
+  if (json.is_null()) return embedding;
+  SpecReader reader(json, where);
+  reader.Parse("format", &ParseFormat, &embedding.format);
+  embedding.block = reader.Whole("block");
+  RETURN_IF_ERROR(reader.Finish());
+  const QuantizerSpec spec = QuantizerOf(embedding);
+  if (!spec.quantizes()) reader.Fail("", "quantizes nothing: null says so");
+  const absl::Status valid = ValidateQuantizerSpec(spec, Side::kWeight);
+  if (!valid.ok()) reader.Fail("", std::string(valid.message()));
+  RETURN_IF_ERROR(reader.Finish());
+  return embedding;
+}
+
 }  // namespace
 
 bool IsPackedConfig(const Json& config) {
@@ -147,6 +168,7 @@ Json DescribeQuantizers(const Quantizers& quantizers) {
           {"version", kVersion},
           {"weight", DescribeSpec(quantizers.weight, Side::kWeight)},
           {"activation", DescribeSpec(quantizers.activation, Side::kActivation)},
+          {kEmbeddingKey, DescribeEmbedding(quantizers.embedding)},
           {"skip", quantizers.skip}};
 }
 
@@ -159,11 +181,14 @@ absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::s
     return absl::InvalidArgumentError(
         fmt::format("{}.version: is {}, and this program reads {}", where, json["version"].dump(), kVersion));
   for (const auto& [key, value] : json.items())
-    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && key != "quant_method")
+    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && key != kEmbeddingKey && key != "quant_method")
       return absl::InvalidArgumentError(fmt::format("{}.{}: is not understood", where, key));
   Quantizers quantizers;
   ASSIGN_OR_RETURN(quantizers.weight, SpecFrom(json["weight"], Side::kWeight, where + ".weight"));
   ASSIGN_OR_RETURN(quantizers.activation, SpecFrom(json["activation"], Side::kActivation, where + ".activation"));
+  if (json.contains(kEmbeddingKey)) {
+    ASSIGN_OR_RETURN(quantizers.embedding, EmbeddingFrom(json[kEmbeddingKey], where + ".embedding"));
+  }
   if (!json["skip"].is_array()) return absl::InvalidArgumentError(fmt::format("{}.skip: is no list of texts", where));
   for (const Json& pattern : json["skip"]) {
     if (!pattern.is_string() || pattern.get<std::string>().empty())

@@ -12,10 +12,13 @@
 #include "method/every_spec.h"
 #include "model/gpt.h"
 #include "model/load_model.h"
+#include "model/make_model.h"
 #include "model/model_files.h"
 #include "model/packed_description.h"
 #include "model/save_model.h"
+#include "model/weight_product.h"
 #include "nlohmann/json.hpp"
+#include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/testing/tensors_close.h"
 
@@ -74,6 +77,12 @@ const Parameter& ParameterNamed(const LanguageModel& model, const std::string& n
   return model.parameters().front();
 }
 
+// What a weight of a packed model that is used stands for.
+at::Tensor ValuesOf(const Parameter& parameter) {
+  return parameter.packed == nullptr ? parameter.master
+                                     : RowsOf(parameter, at::arange(parameter.shape->rows(), at::kLong), at::kFloat);
+}
+
 std::vector<QuantizerSpec> WeightSpecs() {
   return EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.is_defined_for(Side::kWeight); },
                     .rotations = {{}, {true, true}},
@@ -90,7 +99,7 @@ TEST_F(PackedWeightsTest, EveryWeightIsReadAsWhatLayersComputeWith) {
     auto loaded = LoadModelInUse(Saved(*model), at::kFloat);
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     for (const std::string& name : model->QuantizedNames())
-      ASSERT_TRUE(at::equal(ParameterNamed(**loaded, name).master, ParameterNamed(*model, name).Values())) << name;
+      ASSERT_TRUE(at::equal(ValuesOf(ParameterNamed(**loaded, name)), ParameterNamed(*model, name).Values())) << name;
     EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model.get()), 1e-5));
   }
 }
@@ -135,12 +144,120 @@ TEST_F(PackedWeightsTest, TheFileHasTheBytesOfItsPartsAndAHeader) {
   EXPECT_EQ(static_cast<double>(bytes.size() - sizeof(header) - header), model->Cost().storage_bytes);
 }
 
+TEST_F(PackedWeightsTest, AnEmbeddingOfFewBitsLooksUpAndMultipliesByItsCodes) {
+  for (const auto& [format, block] : {std::pair{Format::kInt8, 32}, {Format::kInt6, 24}, {Format::kInt4, 64}}) {
+    SCOPED_TRACE(FormatName(format));
+    const auto model = TinyModel({.embedding = {format, block}});
+    const std::string folder = Saved(*model);
+    auto loaded = LoadModelInUse(folder, at::kFloat);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ASSERT_NE((*loaded)->head().packed, nullptr);
+    ASSERT_TRUE(at::equal(ValuesOf((*loaded)->head()), model->head().Values()));
+    EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(model.get()), 1e-5));
+    EXPECT_THROW((*loaded)->Embed(at::full({1, 1}, (*loaded)->vocab_size(), at::kLong), 0), c10::Error);
+    auto decoded = LoadModel(folder, {});
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_TRUE(AllClose(SomeLogits(decoded->get()), SomeLogits(model.get()), 1e-5));
+  }
+}
+
+TEST_F(PackedWeightsTest, AFileOfAnEmbeddingInFewBitsHasTheBytesThatAreCounted) {
+  const auto model = TinyModel({.embedding = {Format::kInt4, 32}});
+  ASSERT_EQ(SavePacked(*model, Dtype::kBF16, {}, {}, Path("model")), absl::OkStatus());
+  const std::string bytes = ReadFile(Path("model") + "/model.safetensors").value();
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  EXPECT_EQ(static_cast<double>(bytes.size() - sizeof(header) - header), model->Cost().storage_bytes);
+}
+
 TEST_F(PackedWeightsTest, TrainingCanGoOnFromAPackedModel) {
   const QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear, .block = 64};
   const auto model = TinyModel({.weight = spec});
   auto loaded = LoadModel(Saved(*model), {.weight = spec});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ((*loaded)->QuantizedNames(), model->QuantizedNames());
+}
+
+struct NamedForm {
+  const char* name;
+  Format weight, activation;
+  bool hadamard = false;
+  SparsityPattern sparsity = {};
+};
+
+// Of a shape that recipes name, with random weights; Gemma's vocabulary is cut, which only its embedding would notice.
+ModelConfig ShapeNamed(const std::string& name) {
+  ModelConfig config = NamedModel(name).value();
+  if (auto* gpt = std::get_if<GptConfig>(&config)) gpt->vocab_size = 73, gpt->seq_len = 64;
+  if (auto* gemma = std::get_if<Gemma3Config>(&config)) gemma->vocab_size = 2048;
+  return config;
+}
+
+ModelOptions OptionsOf(const NamedForm& form) {
+  const auto spec = [&](Format format) {
+    QuantizerSpec result;
+    if (format == Format::kNone) return result;
+    result.estimator = "ridge_trust";
+    result.format = format;
+    result.scheme = form.sparsity.is_sparse() || format == Format::kTernary ? Scheme::kLinear : Scheme::kAffine;
+    result.grid = GridStatistics::kGaussian;
+    result.hadamard = form.hadamard;
+    result.lambda = 1e-4;
+    return result;
+  };
+  ModelOptions options;
+  options.weight = spec(form.weight);
+  options.weight.scale_precision = ScalePrecision::kFloat16;
+  options.weight.sparsity = form.sparsity;
+  options.activation = spec(form.activation);
+  options.embedding = {Format::kInt8, 32};
+  return options;
+}
+
+constexpr NamedForm kForms[] = {{"gpt-nano", Format::kInt4, Format::kInt4, true},
+                                {"gpt-nano", Format::kInt1, Format::kInt1, true},
+                                {"gpt-nano", Format::kTernary, Format::kInt4},
+                                {"gpt-nano", Format::kInt1, Format::kNone, false, {1, 4}},
+                                {"gpt-11m", Format::kInt4, Format::kInt8},
+                                {"gpt-11m", Format::kInt2, Format::kInt2, true},
+                                {"gpt-11m", Format::kInt1, Format::kInt4, true, {2, 4}},
+                                {"gemma3-270m", Format::kInt4, Format::kInt8, true},
+                                {"gemma3-270m", Format::kInt1, Format::kInt1, true}};
+
+double RelativeError(const at::Tensor& got, const at::Tensor& wanted) {
+  return ((got - wanted).norm() / wanted.norm()).item<double>();
+}
+
+// Each layer by itself: behind a threshold that sums in another order cross, layers see other inputs.
+TEST_F(PackedWeightsTest, EachLayerOfNamedShapesMultipliesAsTheFakeQuantizedOneToRounding) {
+  constexpr double kOfRounding = 1e-5;
+  for (const NamedForm& form : kForms) {
+    SCOPED_TRACE(std::string(form.name) + " " + std::string(FormatName(form.weight)) + " " +
+                 std::string(FormatName(form.activation)));
+    const ModelOptions options = OptionsOf(form);
+    const auto model = MakeModel(ShapeNamed(form.name), options, 5).value();
+    auto loaded = LoadModelInUse(Saved(*model), at::kFloat);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    for (const std::string& name : model->QuantizedNames()) {
+      const Parameter &weight = ParameterNamed(*model, name), &packed = ParameterNamed(**loaded, name);
+      ASSERT_NE(packed.packed, nullptr) << name;
+      const at::Tensor x = at::randn({9, weight.shape->columns()});
+      const at::Tensor wanted = at::matmul(FakeQuantize(x.clone(), options.activation), weight.Values().t());
+      ASSERT_LT(RelativeError(ProductWith(x, packed), wanted), kOfRounding) << name;
+    }
+  }
+}
+
+TEST_F(PackedWeightsTest, LogitsOfNamedShapesAreThoseOfTheFakeQuantizedModelToRounding) {
+  constexpr double kOfRounding = 1e-5;
+  for (NamedForm form : kForms) {
+    SCOPED_TRACE(std::string(form.name) + " " + std::string(FormatName(form.weight)));
+    form.activation = Format::kNone;
+    const auto model = MakeModel(ShapeNamed(form.name), OptionsOf(form), 5).value();
+    auto loaded = LoadModelInUse(Saved(*model), at::kFloat);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_LT(RelativeError(SomeLogits(loaded->get()), SomeLogits(model.get())), kOfRounding);
+  }
 }
 
 class BrokenPackedTest : public PackedWeightsTest {
@@ -190,6 +307,27 @@ TEST_F(BrokenPackedTest, EveryKeyOfTheDescriptionIsNeededAndNoOtherIsPassedOver)
     (*config)[kQuantizationKey]["version"] = 2;
   });
   ExpectRefusal("version: is 2, and this program reads 1");
+}
+
+TEST_F(BrokenPackedTest, AnEmbeddingThatIsNotUnderstoodIsRefused) {
+  const nlohmann::json whole = nlohmann::json::parse(ReadFile(path_ + "/config.json").value());
+  for (const auto& [embedding, what] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"format": "int4"})", "embedding.block: is missing"},
+           {R"({"format": "ternary", "block": 32})", "embedding: "},
+           {R"({"format": "int4", "block": 0})", "embedding: "},
+           {R"({"format": "int4", "block": 32, "scheme": "affine"})", "embedding.scheme: is not understood"},
+           {R"({"format": "int4", "block": 32})", "wte.weight"}}) {
+    ChangeConfig(path_, [&, &json = embedding](nlohmann::json* config) {
+      *config = whole;
+      (*config)[kQuantizationKey]["embedding"] = nlohmann::json::parse(json);
+    });
+    ExpectRefusal(what);
+  }
+  ChangeConfig(path_, [&](nlohmann::json* config) {
+    *config = whole;
+    (*config)[kQuantizationKey].erase("embedding");  // As files of before have it.
+  });
+  EXPECT_TRUE(OpenModelFiles(path_).ok());
 }
 
 TEST_F(BrokenPackedTest, CodesOutOfRangeAreRefusedByTheirTensor) {

@@ -11,7 +11,7 @@
 namespace ridgeline {
 
 void Parameter::RefreshCompute() {
-  if (computes_with_master()) return;
+  if (packed != nullptr || computes_with_master()) return;
   at::NoGradGuard no_grad;
   if (scale != nullptr) {
     compute.copy_(LearnedValues());

@@ -29,8 +29,8 @@ struct Parameter {
   Parameter* scale = nullptr;  // Of a quantizer that learns one (lsq, paretoq, post): (rows, 1) or (1, 1). The model
                                // has it before this parameter, so that it is stepped first.
   InputQuantizer* input = nullptr;  // Of a layer's matrix: what quantizes its input, null where that stays as it is.
-  // In a packed model that is used: what layers multiply with, in place of `compute`. If it quantizes their inputs,
-  // `input` is null.
+  // In a packed model that is used: what layers multiply with (model/weight_product.h). Then there is neither master
+  // nor compute, and if it quantizes their inputs, `input` is null.
   std::shared_ptr<const PackedMatrix> packed;
   const ParameterShape* shape = nullptr;  // Its row of the network's list, which the model owns.
   bool decays = false;                    // Matrices decay; norms, biases and scales do not.

@@ -33,7 +33,7 @@ PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, c
 }
 
 HeadScore Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets) {
-  return ScoreHead(HiddenRows(model, tokens), model->head().compute, targets.reshape({-1}));
+  return ScoreHead(HiddenRows(model, tokens), model->head(), targets.reshape({-1}));
 }
 
 }  // namespace ridgeline

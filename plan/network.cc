@@ -42,6 +42,10 @@ absl::StatusOr<Quantizers> QuantizersFromRecipe(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(quantizers.activation, SpecFromRecipe(recipe.quant(), Side::kActivation));
   ASSIGN_OR_RETURN(quantizers.weight.sparsity, ParseSparsityPattern(recipe.sparsity().pattern()));
   if (recipe.sparsity().mask_decay_kind() == "gradient") quantizers.weight.mask_decay = recipe.sparsity().mask_decay();
+  if (recipe.quant().embedding().has_format()) {  // Recipes of earlier versions, with all defaults, have not.
+    ASSIGN_OR_RETURN(quantizers.embedding.format, ParseFormat(recipe.quant().embedding().format()));
+    quantizers.embedding.block = recipe.quant().embedding().block();
+  }
   quantizers.skip = {recipe.quant().skip().begin(), recipe.quant().skip().end()};
   return quantizers;
 }

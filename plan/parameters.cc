@@ -14,7 +14,7 @@ ParameterCounts Count(const ParameterList& parameters, const Quantizers& quantiz
       counts.embeddings += elements;
     if (parameter.kind == ParameterKind::kLinear) counts.linears += elements;
     if (parameter.of_quantizer()) counts.learned += elements;
-    if (!WeightQuantizerOf(parameter, quantizers).enabled()) continue;
+    if (!WeightQuantizerOf(parameter, quantizers).enabled() || parameter.kind != ParameterKind::kLinear) continue;
     counts.quantized += elements;
     counts.largest_quantized = std::max(counts.largest_quantized, elements);
   }

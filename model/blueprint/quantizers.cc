@@ -35,7 +35,19 @@ bool MatchesAny(const std::vector<std::string>& patterns, const std::string& nam
                      [&](const std::string& pattern) { return fnmatch(pattern.c_str(), name.c_str(), 0) == 0; });
 }
 
+QuantizerSpec QuantizerOf(const EmbeddingFormat& embedding) {
+  QuantizerSpec spec;
+  if (embedding.format == Format::kNone) return spec;
+  spec.estimator = "torchao";
+  spec.format = embedding.format;
+  spec.scheme = Scheme::kLinear;
+  spec.block = embedding.block;
+  spec.scale_precision = ScalePrecision::kFloat16;
+  return spec;
+}
+
 QuantizerSpec WeightQuantizerOf(const ParameterShape& parameter, const Quantizers& quantizers) {
+  if (parameter.kind == ParameterKind::kEmbedding) return QuantizerOf(quantizers.embedding);
   return IsQuantized(parameter, quantizers) ? quantizers.weight : QuantizerSpec{};
 }
 

@@ -10,16 +10,28 @@
 
 namespace ridgeline {
 
+// How the embedding, which is the head, too, is stored in few bits: whole numbers around 0 with a scale for each block
+// of a row, rounded to nearest, gradients straight through but where it clamps (the weights of torchao). What the head
+// multiplies is not quantized.
+struct EmbeddingFormat {
+  Format format = Format::kNone;
+  int64_t block = 32;
+};
+
 struct Quantizers {
-  QuantizerSpec weight;           // With the sparsity that a schedule reaches in the end.
-  QuantizerSpec activation;       // Of the inputs of the layers whose weights `weight` is for.
+  QuantizerSpec weight;      // With the sparsity that a schedule reaches in the end.
+  QuantizerSpec activation;  // Of the inputs of the layers whose weights `weight` is for.
+  EmbeddingFormat embedding;
   std::vector<std::string> skip;  // Layers whose name matches one of these patterns (*, ?) stay as they are.
 };
 
 // Whether a name matches one of these patterns (*, ?): how layers are left out of quantization.
 bool MatchesAny(const std::vector<std::string>& patterns, const std::string& name);
 
-// Those of a parameter: the given ones for a linear layer that is not skipped, none for all others.
+// Not defined (method/problems.h) for formats that are no integers of two bits and more.
+QuantizerSpec QuantizerOf(const EmbeddingFormat& embedding);
+
+// Those of a parameter: the given ones for the embedding and for a linear layer that is not skipped, none for others.
 QuantizerSpec WeightQuantizerOf(const ParameterShape& parameter, const Quantizers& quantizers);
 QuantizerSpec InputQuantizerOf(const ParameterShape& parameter, const Quantizers& quantizers);
 

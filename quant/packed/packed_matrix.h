@@ -32,6 +32,7 @@ class PackedMatrix {
   // Whether Prepare quantizes. It does not where `inputs` learn a scale, have other blocks or another rotation than the
   // weights, or levels without a step: then x_hat is to be given, and products are those of whole weights with floats.
   bool quantizes_inputs() const { return input_levels_.has_value(); }
+  PackedView view() const { return packed_.view(); }  // Lives as long as this.
   int64_t rows() const { return packed_.layout.rows; }
   int64_t features() const { return packed_.layout.features; }
 

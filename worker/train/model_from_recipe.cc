@@ -15,6 +15,7 @@ absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(Quantizers quantizers, QuantizersFromRecipe(recipe));
   return ModelOptions{.weight = std::move(quantizers.weight),
                       .activation = std::move(quantizers.activation),
+                      .embedding = quantizers.embedding,
                       .skip = std::move(quantizers.skip),
                       .compute_dtype = recipe.training().dtype() == "bfloat16" ? at::kBFloat16 : at::kFloat,
                       .recompute_activations = recipe.activation_checkpoint().mode() == "full"};
@@ -60,6 +61,7 @@ v1::FrontierPoint PointFromRecipe(const v1::Recipe& recipe, const ModelCost& cos
     point.set_activation_scheme(quant.activation().scheme());
     point.set_activation_block(quant.activation().block());
   }
+  point.set_embedding_format(quant.embedding().has_format() ? quant.embedding().format() : "none");
   const bool quantizes = IsQuantized(quant, quant.weight()) || IsQuantized(quant, quant.activation());
   point.set_hadamard(quantizes && quant.hadamard());
   point.set_sparsity(recipe.sparsity().pattern());
