@@ -21,10 +21,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kModelArtifact[] = "model";
-constexpr at::ScalarType kPackedDtype = at::kBFloat16;  // Of what is not packed.
 constexpr char kWeightsFile[] = "model.safetensors";
 
 std::string ArtifactsOf(const std::string& job_id) { return fmt::format("jobs/{}/artifacts", job_id); }
+
+std::string ModelArtifactPath(const std::string& job_id) {
+  return fmt::format("{}/{}", ArtifactsOf(job_id), kModelArtifact);
+}
 
 // Whether the model's own tokenizer is the one that the dataset was cut with.
 bool HasTokenizer(const std::string& model_path, const Tokenizer& tokenizer) {
@@ -82,27 +85,22 @@ absl::StatusOr<v1::Artifact> Describe(const std::string& work_dir, const std::st
 absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, bool packed, const std::string& model_path,
                                                 const Dataset& dataset, const std::string& dataset_path,
                                                 const std::string& work_dir, const std::string& job_id) {
-  const std::string path = fmt::format("{}/{}", ArtifactsOf(job_id), kModelArtifact);
-  const fs::path folder = fs::path(work_dir) / path;
+  const fs::path folder = ModelArtifactFolder(work_dir, job_id);
   RETURN_IF_ERROR(MakeDirectories(folder.parent_path().string()));
   ASSIGN_OR_RETURN(const auto files, TokenizerFiles(model_path, dataset, dataset_path));
   const SpecialTokens special = dataset.tokenizer().special_tokens();
   RETURN_IF_ERROR(SaveRounded(model, packed, {special.bos_id, special.eos_id}, files, folder.string()));
-  return Describe(work_dir, path);
+  return Describe(work_dir, ModelArtifactPath(job_id));
 }
 
-void RoundToPacked(LanguageModel* model) {
-  at::NoGradGuard no_grad;
-  for (Parameter& parameter : model->parameters())
-    if (!parameter.quantizer.quantizes() && !parameter.of_quantizer)
-      parameter.master.copy_(parameter.master.to(kPackedDtype));
-  model->RefreshCompute();
+std::string ModelArtifactFolder(const std::string& work_dir, const std::string& job_id) {
+  return (fs::path(work_dir) / ModelArtifactPath(job_id)).string();
 }
 
-double WeightBytes(const v1::Artifact& artifact) {
+const v1::Artifact::File* WeightsOf(const v1::Artifact& artifact) {
   for (const v1::Artifact::File& file : artifact.files())
-    if (file.name() == kWeightsFile) return static_cast<double>(file.bytes());
-  return 0;
+    if (file.name() == kWeightsFile) return &file;
+  return nullptr;
 }
 
 void RemoveArtifacts(const std::string& work_dir, const std::string& job_id) {

@@ -22,11 +22,11 @@ absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, bool packe
                                                 const Dataset& dataset, const std::string& dataset_path,
                                                 const std::string& work_dir, const std::string& job_id);
 
-// Rounds what no quantizer is for to the bfloat16 of a packed artifact, so that the model computes as that does.
-void RoundToPacked(LanguageModel* model);
+// The folder that it writes.
+std::string ModelArtifactFolder(const std::string& work_dir, const std::string& job_id);
 
-// Of the artifact's file of weights.
-double WeightBytes(const v1::Artifact& artifact);
+// The artifact's file of weights; null if it has none.
+const v1::Artifact::File* WeightsOf(const v1::Artifact& artifact);
 
 // Everything that a job of another life left under that id.
 void RemoveArtifacts(const std::string& work_dir, const std::string& job_id);

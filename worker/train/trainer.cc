@@ -17,12 +17,14 @@
 #include "fmt/format.h"
 #include "model/finite_weights.h"
 #include "model/matrix_product.h"
+#include "model/speed.h"
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"
 #include "worker/comm/agreement.h"
 #include "worker/train/artifact.h"
+#include "worker/train/artifact_in_use.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/dataset_tokenizer.h"
@@ -111,6 +113,9 @@ class Attempt {
   absl::Status WriteCheckpointOnRoot();
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
+  absl::Status LeaveResults(RunResult* result);
+  absl::Status OpenArtifactOnAllRanks();
+  absl::Status MeasureOnRoot(RunResult* result);
   absl::Status ExportIfWanted(RunResult* result);
   absl::Status ExportOnRoot(RunResult* result);
   v1::FrontierPoint MakePoint(const Validation& validation) const;
@@ -118,6 +123,7 @@ class Attempt {
   int64_t tokens_per_step() const {
     return int64_t{recipe_.training().global_batch_size()} * recipe_.training().seq_len();
   }
+  bool leaves_packed() const { return recipe_.export_().weights() == "packed"; }
   bool is_root() const { return communicator_.rank() == 0; }
 
   const v1::Recipe recipe_;
@@ -130,6 +136,7 @@ class Attempt {
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Dataset> second_dataset_;  // Null without validation.second_path.
   std::unique_ptr<LanguageModel> model_, teacher_model_;
+  std::unique_ptr<LanguageModel> model_in_use_;  // The packed artifact, from when it is there.
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<AdamW> optimizer_;
   WindowOptions window_;
@@ -236,9 +243,12 @@ void Attempt::LogSetUp() {
   reporter_.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size, dataset_->train().size(),
                                     step_, recipe_.training().steps()));
   reporter_.Log("info",
-                fmt::format("{} of {} linear layers are quantized or pruned; embeddings, norms, biases and head "
-                            "are not",
-                            model_->QuantizedNames().size(), model_->LinearNames().size()));
+                fmt::format("{} of {} linear layers are quantized or pruned; the embedding, which is the head, {}; "
+                            "norms and biases are not",
+                            model_->QuantizedNames().size(), model_->LinearNames().size(),
+                            model_->head().quantizer.quantizes()
+                                ? fmt::format("is {}", FormatName(model_->head().quantizer.format))
+                                : "is not"));
 }
 
 // One rank looks and tells the others: on shared storage two may see different folders at the same moment.
@@ -436,7 +446,8 @@ void Attempt::Report(const Validation& validation) {
 
 absl::StatusOr<Evaluation> Attempt::EvaluateOn(const Dataset& dataset) {
   const absl::StatusOr<ScoredShare> share =
-      ScoreShare(model_.get(), dataset.validation(), window_, recipe_.validation().sequences(), communicator_);
+      ScoreShare(model_in_use_ ? model_in_use_.get() : model_.get(), dataset.validation(), window_,
+                 recipe_.validation().sequences(), communicator_);
   RETURN_IF_ERROR(Agree(share.status(), "evaluation"));
   return SumOfShares(*share, communicator_);
 }
@@ -479,15 +490,50 @@ RunResult Attempt::Stopped(StopRequest request) const {
 
 absl::StatusOr<RunResult> Attempt::Finish() {
   RETURN_IF_ERROR(CheckEnded(skipped_, step_));
-  if (recipe_.export_().weights() == "packed") RoundToPacked(model_.get());  // What is measured is what is left.
-  ASSIGN_OR_RETURN(Validation validation, Validate());
-  RETURN_IF_ERROR(CheckFinite(validation, step_));
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
   if (skipped_.total > 0)
     result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", skipped_.total);
-  if (recipe_.export_().frontier()) result.point = MakePoint(validation);
-  RETURN_IF_ERROR(ExportIfWanted(&result));
+  const absl::Status left = LeaveResults(&result);
+  if (!left.ok() && is_root()) RemoveArtifacts(options_.work_dir, assignment_.job_id());
+  RETURN_IF_ERROR(left);
   return result;
+}
+
+// What is said of a packed artifact is measured on the file.
+absl::Status Attempt::LeaveResults(RunResult* result) {
+  RETURN_IF_ERROR(ExportIfWanted(result));
+  if (leaves_packed()) RETURN_IF_ERROR(OpenArtifactOnAllRanks());
+  ASSIGN_OR_RETURN(const Validation validation, Validate());
+  RETURN_IF_ERROR(CheckFinite(validation, step_));
+  if (!recipe_.export_().frontier()) return absl::OkStatus();
+  result->point = MakePoint(validation);
+  if (!leaves_packed()) return absl::OkStatus();
+  return Agree(ConvertExceptions([&] { return is_root() ? MeasureOnRoot(result) : absl::OkStatus(); }),
+               "measurement of speed");
+}
+
+absl::Status Attempt::OpenArtifactOnAllRanks() {
+  gradients_.reset();
+  optimizer_.reset();
+  const std::string folder = ModelArtifactFolder(options_.work_dir, assignment_.job_id());
+  const absl::Status opened = ConvertExceptions([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(model_in_use_, OpenArtifact(folder, recipe_.training().dtype()));
+    return absl::OkStatus();
+  });
+  return Agree(opened, "opening the artifact");
+}
+
+absl::Status Attempt::MeasureOnRoot(RunResult* result) {
+  reporter_.Phase(step_, "measuring");
+  v1::FrontierPoint* point = &*result->point;
+  SetFile(result->artifacts.front(), point);
+  const Speed speed = MeasureSpeed(model_in_use_.get(), {.prompt_tokens = recipe_.training().seq_len()});
+  SetSpeed(speed, point);
+  reporter_.Log("info", fmt::format("the artifact on {}, {} threads: {:.0f} tokens/s of a prompt of {}, {:.0f} new "
+                                    "tokens/s",
+                                    point->cpu(), point->threads(), speed.prefill_tokens_per_second,
+                                    speed.prompt_tokens, speed.decode_tokens_per_second));
+  return absl::OkStatus();
 }
 
 v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
@@ -505,7 +551,7 @@ v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
 
 absl::Status Attempt::ExportIfWanted(RunResult* result) {
   const std::string& weights = recipe_.export_().weights();
-  if (weights != "safetensors" && weights != "packed") return absl::OkStatus();
+  if (weights != "safetensors" && !leaves_packed()) return absl::OkStatus();
   const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
   return Agree(written, "export");
 }
@@ -517,9 +563,8 @@ absl::Status Attempt::ExportOnRoot(RunResult* result) {
     ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
   }
   ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), recipe_.export_().weights() == "packed", model_path, *dataset_,
-                                      recipe_.dataset().path(), options_.work_dir, assignment_.job_id()));
-  if (result->point && recipe_.export_().weights() == "packed") result->point->set_storage_bytes(WeightBytes(artifact));
+                   WriteModelArtifact(model_.get(), leaves_packed(), model_path, *dataset_, recipe_.dataset().path(),
+                                      options_.work_dir, assignment_.job_id()));
   reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
                                     artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
   result->artifacts.push_back(std::move(artifact));

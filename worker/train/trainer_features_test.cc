@@ -5,6 +5,7 @@
 
 #include "common/artifact_files.h"
 #include "common/file.h"
+#include "common/host.h"
 #include "common/sha256.h"
 #include "data/load_tokenizer_from.h"
 #include "fmt/format.h"
@@ -184,6 +185,32 @@ TEST_F(TrainerFeaturesTest, TheModelThatAJobLeavesScoresWhatTheJobScored) {
     }
 }
 
+TEST_F(TrainerFeaturesTest, APackedModelScoresWhatTrainingEndedWithButForSixteenBitsOfTheRest) {
+  constexpr double kOfRounding = 2e-3;  // Nats: embeddings and norms go to bfloat16.
+  for (const char* embedding : {"none", "int8"}) {
+    Recorder trained, packed;
+    const std::vector<RecipeOverride> changes = {
+        {"quant.weight.format", "int2"}, {"quant.activation.format", "int4"}, {"quant.embedding.format", embedding}};
+    const RunResult before = Finish(Assignment(changes), 1, trained);
+    const RunResult after =
+        Finish(Assignment(changes + std::vector<RecipeOverride>{{"export.weights", "packed"}}), 1, packed);
+    EXPECT_NEAR(after.point->loss(), before.point->loss(), kOfRounding) << embedding;
+    EXPECT_EQ(before.point->artifact_sha256(), "");
+    EXPECT_FALSE(before.point->has_decode_tokens_per_second());
+  }
+}
+
+TEST_F(TrainerFeaturesTest, APointOfAPackedModelSaysHowFastItRunsAndOnWhat) {
+  Recorder recorder;
+  const RunResult result =
+      Finish(Assignment({{"export.weights", "packed"}, {"quant.embedding.format", "int8"}}), 2, recorder);
+  EXPECT_GT(result.point->prefill_tokens_per_second(), 0);
+  EXPECT_GT(result.point->decode_tokens_per_second(), 0);
+  EXPECT_EQ(result.point->cpu(), CpuName());
+  EXPECT_GE(result.point->threads(), 1);
+  EXPECT_EQ(result.point->embedding_format(), "int8");
+}
+
 // With inputs quantized as in the run, on any number of ranks.
 TEST_F(TrainerFeaturesTest, APackedModelScoresWhatItsPointStatesAndHasTheBytes) {
   using Changes = std::vector<RecipeOverride>;
@@ -197,14 +224,17 @@ TEST_F(TrainerFeaturesTest, APackedModelScoresWhatItsPointStatesAndHasTheBytes) 
       {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "ternary"}, {"quant.activation.format", "int8"}},
       {{"quant.estimator", "lsq"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "int8"}},
       {{"quant.estimator", "gaussws"}, {"quant.weight.format", "int4"}, {"quant.activation.format", "none"}},
-      {{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}}};
+      {{"quant.estimator", "none"}, {"quant.weight.format", "none"}, {"quant.activation.format", "none"}},
+      {{"quant.estimator", "ridge_trust"}, {"quant.weight.format", "int2"}, {"quant.embedding.format", "int6"}}};
   for (const Changes& changes : recipes)
     for (int ranks : {1, 2}) {
       SCOPED_TRACE(fmt::format("{} {} on {} ranks", changes[0].second, changes[1].second, ranks));
       Recorder recorder;
       const RunResult result = Finish(Assignment(changes + Changes{{"export.weights", "packed"}}), ranks, recorder);
       const std::string folder = ModelOf(result);
-      EXPECT_EQ(result.point->storage_bytes(), static_cast<double>(fs::file_size(folder + "/model.safetensors")));
+      const std::string file = folder + "/model.safetensors";
+      EXPECT_EQ(result.point->storage_bytes(), static_cast<double>(fs::file_size(file)));
+      EXPECT_EQ(result.point->artifact_sha256(), Sha256HexOfFile(file).value());
       const auto model = LoadModelInUse(folder, at::kFloat);
       ASSERT_TRUE(model.ok()) << model.status();
       const auto dataset = Dataset::Open((folder_ / "data").string()).value();
