@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 
 constexpr char kMethod[] = "ridgeline";
 constexpr int kVersion = 1;
-constexpr char kEmbeddingKey[] = "embedding";  // Files may lack it.
+constexpr char kEmbeddingKey[] = "embedding";                                      // Files may lack it.
 constexpr std::string_view kKeys[] = {"version", "weight", "activation", "skip"};  // Beside quant_method.
 
 Json DescribeSpec(const QuantizerSpec& spec, Side side) {
@@ -181,7 +181,8 @@ absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::s
     return absl::InvalidArgumentError(
         fmt::format("{}.version: is {}, and this program reads {}", where, json["version"].dump(), kVersion));
   for (const auto& [key, value] : json.items())
-    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && key != kEmbeddingKey && key != "quant_method")
+    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys) && key != kEmbeddingKey &&
+        key != "quant_method")
       return absl::InvalidArgumentError(fmt::format("{}.{}: is not understood", where, key));
   Quantizers quantizers;
   ASSIGN_OR_RETURN(quantizers.weight, SpecFrom(json["weight"], Side::kWeight, where + ".weight"));
