@@ -88,6 +88,9 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
   if (OwnBlock(spec.format) > 0) spec.block = OwnBlock(spec.format);
   if (options.block > 0) spec.block = options.block;
   spec.scale_precision = ScalePrecision::kFloat16;
+  if (!options.scales.empty()) {
+    ASSIGN_OR_RETURN(spec.scale_precision, ParseStoredScales(options.scales));
+  }
   const absl::Status valid = ValidateQuantizerSpec(spec, Side::kWeight);
   if (valid.ok()) return spec;
   return absl::InvalidArgumentError(fmt::format("--weight-format {} --estimator {} --scheme {} --block {}: {}",
@@ -167,6 +170,7 @@ absl::Status CheckOptionsOfFormat(const ExportOptions& options) {
                                                     {"--embedding-format", !options.embedding_format.empty()},
                                                     {"--estimator", !options.estimator.empty()},
                                                     {"--scheme", !options.scheme.empty()},
+                                                    {"--scales", !options.scales.empty()},
                                                     {"--block", options.block > 0}};
   for (const auto& [flag, is_given] : of_packed)
     if (is_given && !is_packed)

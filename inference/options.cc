@@ -102,6 +102,8 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
                    "For packed: linear or affine (default: affine for integers, if the estimator has it)")
       ->check(CLI::IsMember({"linear", "affine"}))
       ->type_name("SCHEME");
+  verb->add_option("--scales", options->scales,
+                   "For packed: float16 (default), or int8 in steps of a row, which is half as large");
   verb->add_option("--block", options->block, "For packed: numbers that share a scale (default 128)")
       ->check(IntegerFrom(2, int64_t{1} << 20))
       ->type_name("N");

@@ -41,7 +41,7 @@ struct ExportOptions {
   std::string dtype = "bf16";
   std::string out;  // Folder, or file.gguf
   // For packed: how matrices are rounded. Empty and 0: ste, and what the estimator or the format has.
-  std::string weight_format, embedding_format, estimator, scheme;
+  std::string weight_format, embedding_format, estimator, scheme, scales;
   int64_t block = 0;
   std::string metadata_from;  // GGUF of the same shape, whose metadata and tokenizer a GGUF takes over
 };

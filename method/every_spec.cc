@@ -99,6 +99,7 @@ std::string DescribeSpec(const QuantizerSpec& spec) {
   if (spec.sparsity.is_sparse()) text += fmt::format(" {}:{}", spec.sparsity.n, spec.sparsity.m);
   if (spec.fit_gradient != FitGradient::kOwn) text += fmt::format(" fit {}", FitGradientName(spec.fit_gradient));
   if (spec.scale_precision == ScalePrecision::kFloat16) text += " stored";
+  if (spec.scale_precision == ScalePrecision::kInt8) text += " int8 scales";
   if (spec.trust > 0) text += fmt::format(" trust {}", spec.trust);
   if (spec.hard_rounding) text += " hard";
   return text + fmt::format(" block {}", spec.block);

@@ -9,10 +9,10 @@ namespace ridgeline {
 namespace {
 
 // In the order of SpecField.
-constexpr std::array<std::string_view, 15> kFieldNames = {
-    "estimator",      "format",        "scheme",       "block",    "lambda",
-    "grid_gradient",  "grid",          "fit_gradient", "trust",    "hadamard",
-    "hadamard_signs", "stays_rotated", "granularity",  "sparsity", "mask_decay"};
+constexpr std::array<std::string_view, 16> kFieldNames = {
+    "estimator",   "format",       "scheme",     "block",        "lambda",         "grid_gradient",
+    "grid",        "fit_gradient", "trust",      "hadamard",     "hadamard_signs", "stays_rotated",
+    "granularity", "sparsity",     "mask_decay", "weight_scales"};
 
 constexpr bool IsPowerOfTwo(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
@@ -34,6 +34,7 @@ class SpecChecks {
     }
     CheckHadamard();
     CheckSparsity();
+    CheckScales();
     return std::move(problems_);
   }
 
@@ -171,6 +172,21 @@ class SpecChecks {
       Add(SpecField::kBlock, SpecField::kSparsity,
           fmt::format("{} is no multiple of {}, and sparsity is {}:{}", spec_.block, m, n, m),
           fmt::format("use a multiple of {}", m));
+  }
+
+  // Scales of 8 bits are steps of the row's: there is nothing to share where a row or the tensor has one.
+  void CheckScales() {
+    if (spec_.scale_precision != ScalePrecision::kInt8 || !spec_.quantizes()) return;
+    const auto refuse = [this](SpecField cause, std::string why) {
+      Add(SpecField::kWeightScales, cause, std::move(why), "use float16");
+    };
+    if (side_ == Side::kActivation) refuse(SpecField::kWeightScales, "scales of activations are not stored");
+    if (spec_.granularity != Granularity::kBlock)
+      refuse(SpecField::kGranularity, fmt::format("a {} has one scale", GranularityName(spec_.granularity)));
+    if (!HasPlainScale(spec_.format))
+      refuse(SpecField::kFormat, fmt::format("{} has scales of 8 bits of its own", FormatName(spec_.format)));
+    if (traits_ != nullptr && (traits_->adds_noise || traits_->learns_scale()))
+      refuse(SpecField::kEstimator, fmt::format("{} trains with scales that are not rounded so", traits_->name));
   }
 
   void CheckPrunedCodes() {

@@ -31,7 +31,8 @@ enum class SpecField {
   kStaysRotated,
   kGranularity,
   kSparsity,
-  kMaskDecay
+  kMaskDecay,
+  kWeightScales  // ScalePrecision::kInt8
 };
 std::string_view SpecFieldName(SpecField field);
 

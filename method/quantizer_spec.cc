@@ -53,6 +53,12 @@ absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name) {
   return Parse<GridStatistics>(kGrids, "grid", name);
 }
 
+absl::StatusOr<ScalePrecision> ParseStoredScales(std::string_view name) {
+  if (name == "float16") return ScalePrecision::kFloat16;
+  if (name == "int8") return ScalePrecision::kInt8;
+  return absl::InvalidArgumentError(fmt::format("unknown weight_scales '{}': use float16 or int8", name));
+}
+
 std::string_view SchemeName(Scheme scheme) { return kSchemes[static_cast<size_t>(scheme)]; }
 std::string_view GridStatisticsName(GridStatistics grid) { return kGrids[static_cast<size_t>(grid)]; }
 std::string_view GridGradientName(GridGradient gradient) { return kGridGradients[static_cast<size_t>(gradient)]; }

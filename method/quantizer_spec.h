@@ -30,9 +30,10 @@ enum class FitGradient { kOwn, kGraph, kDetached };
 enum class Granularity { kBlock, kRow, kTensor };
 
 // In what precision the scale and offset are that x_hat is written with. computed: that of the arithmetic. float16: the
-// 16 bits that a file keeps of each, so that what is trained is what is stored (docs/methods.md#stored-scales). The
-// codes are found before, and no gradient sees the rounding.
-enum class ScalePrecision { kComputed, kFloat16 };
+// 16 bits that a file keeps of each, so that what is trained is what is stored (docs/methods.md#stored-scales). int8: 8
+// bits of each, in steps of one float16 for the row's scales and one for its offsets, and then float16: of weights in
+// blocks alone. The codes are found before, and no gradient sees the rounding.
+enum class ScalePrecision { kComputed, kFloat16, kInt8 };
 
 // n:m sparsity: of every m consecutive numbers of a row the n largest in size are kept, the others pruned to zero; ties
 // keep the lower index. {0, 0} and {m, m} are dense.
@@ -97,6 +98,8 @@ absl::StatusOr<Granularity> ParseGranularity(std::string_view name);
 absl::StatusOr<GridGradient> ParseGridGradient(std::string_view name);
 absl::StatusOr<FitGradient> ParseFitGradient(std::string_view name);
 absl::StatusOr<GridStatistics> ParseGridStatistics(std::string_view name);
+// Of scales that are stored: float16 or int8.
+absl::StatusOr<ScalePrecision> ParseStoredScales(std::string_view name);
 std::string_view SchemeName(Scheme scheme);
 std::string_view GridStatisticsName(GridStatistics grid);
 std::string_view GridGradientName(GridGradient gradient);

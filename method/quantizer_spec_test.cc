@@ -23,6 +23,12 @@ TEST(QuantizerSpecTest, GridNamesReadBackAndOthersAreRefused) {
   EXPECT_NE(std::string(ParseGridStatistics("gauss").status().message()).find("gaussian"), std::string::npos);
 }
 
+TEST(QuantizerSpecTest, StoredScalesHaveSixteenBitsOrEight) {
+  EXPECT_EQ(ParseStoredScales("float16").value(), ScalePrecision::kFloat16);
+  EXPECT_EQ(ParseStoredScales("int8").value(), ScalePrecision::kInt8);
+  EXPECT_FALSE(ParseStoredScales("computed").ok());
+}
+
 TEST(QuantizerSpecTest, GranularityNamesReadBackAndOthersAreRefused) {
   for (std::string name : {"block", "row", "tensor"}) EXPECT_EQ(GranularityName(ParseGranularity(name).value()), name);
   EXPECT_FALSE(ParseGranularity("channel").ok());

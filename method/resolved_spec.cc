@@ -42,7 +42,9 @@ ResolvedSpec Resolve(const QuantizerSpec& spec, const EstimatorTraits* traits) {
           .grid = spec.grid,
           .grid_gradient = spec.grid_gradient,
           .granularity = spec.granularity,
-          .scale_precision = spec.scale_precision,
+          // Steps of a row are taken of what kernels have written (quant/codes).
+          .scale_precision =
+              spec.scale_precision == ScalePrecision::kInt8 ? ScalePrecision::kFloat16 : spec.scale_precision,
           .backward = BackwardOf(spec, traits),
           .block = spec.block,
           .lambda = spec.lambda,

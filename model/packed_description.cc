@@ -36,6 +36,7 @@ Json DescribeSpec(const QuantizerSpec& spec, Side side) {
   if (side == Side::kActivation) json["lambda"] = spec.lambda;
   if (side == Side::kWeight && spec.sparsity.is_sparse())
     json["sparsity"] = fmt::format("{}:{}", spec.sparsity.n, spec.sparsity.m);
+  if (side == Side::kWeight && spec.scale_precision == ScalePrecision::kInt8) json["scales"] = "int8";
   return json;
 }
 
@@ -126,12 +127,13 @@ absl::StatusOr<QuantizerSpec> SpecFrom(const Json& json, Side side, const std::s
   spec.hadamard = reader.Flag("hadamard");
   spec.hadamard_signs = reader.Flag("hadamard_signs");
   if (side == Side::kActivation) spec.lambda = reader.Number("lambda");
+  if (side == Side::kWeight) spec.scale_precision = ScalePrecision::kFloat16;
+  if (side == Side::kWeight && reader.Has("scales")) reader.Parse("scales", &ParseStoredScales, &spec.scale_precision);
   if (side == Side::kWeight && reader.Has("sparsity")) reader.Parse("sparsity", &ParsePattern, &spec.sparsity);
   RETURN_IF_ERROR(reader.Finish());
   // How gradients pass is no matter of a file, but some estimators have one way alone.
   if (const EstimatorTraits* traits = FindEstimatorTraits(spec.estimator); traits != nullptr)
     spec.grid_gradient = traits->grid_gradient.value_or(GridGradient::kDetached);
-  if (side == Side::kWeight) spec.scale_precision = ScalePrecision::kFloat16;
   const absl::Status valid = ValidateQuantizerSpec(spec, side);
   if (!valid.ok()) reader.Fail("", std::string(valid.message()));
   if (!spec.quantizes()) reader.Fail("", "quantizes nothing: null says so");

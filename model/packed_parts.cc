@@ -21,12 +21,14 @@ struct PartShape {
 };
 
 std::vector<PartShape> PartShapes(const PackedLayout& layout) {
-  const Dtype scale = layout.scale_bytes == 2 ? Dtype::kF16 : Dtype::kU8;
+  const bool has_steps = layout.steps_of_row > 0;
+  const Dtype scale = has_steps ? Dtype::kI8 : layout.scale_bytes == 2 ? Dtype::kF16 : Dtype::kU8;
   const std::vector<int64_t> grids = {layout.statistics_rows, layout.blocks_per_row};
   std::vector<PartShape> parts = {
       {"tensor_scale", Dtype::kF32, {1}, layout.tensor_scale_bytes()},
       {"scales", scale, grids, layout.all_scale_bytes()},
-      {"offsets", Dtype::kF16, grids, layout.offset_bytes()},
+      {"offsets", has_steps ? Dtype::kI8 : Dtype::kF16, grids, layout.offset_bytes()},
+      {"steps", Dtype::kF16, {layout.statistics_rows, layout.steps_of_row}, layout.step_bytes()},
       {"codes", Dtype::kU8, {layout.rows, layout.code_row_bytes}, layout.code_bytes()},
       {"masks", Dtype::kU8, {layout.rows, layout.mask_row_bytes}, layout.mask_bytes()},
       {"selectors", Dtype::kU8, {layout.statistics_rows, layout.selector_row_bytes}, layout.selector_bytes()}};
@@ -45,6 +47,7 @@ std::string_view BytesOf(const PackedTensor& packed, std::string_view suffix) {
   if (suffix == "masks") return AsText(packed.masks);
   if (suffix == "scales") return AsText(packed.scales);
   if (suffix == "offsets") return AsText(packed.offsets);
+  if (suffix == "steps") return AsText(packed.steps);
   if (suffix == "selectors") return AsText(packed.selectors);
   return {reinterpret_cast<const char*>(&packed.tensor_scale), sizeof(packed.tensor_scale)};
 }
@@ -55,6 +58,7 @@ absl::Status SetPart(std::string_view suffix, std::string_view bytes, PackedView
   if (suffix == "masks") view->masks = part;
   if (suffix == "scales") view->scales = part;
   if (suffix == "offsets") view->offsets = part;
+  if (suffix == "steps") view->steps = part;
   if (suffix == "selectors") view->selectors = part;
   if (suffix != "tensor_scale") return absl::OkStatus();
   std::memcpy(&view->tensor_scale, bytes.data(), sizeof(view->tensor_scale));

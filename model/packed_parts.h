@@ -15,8 +15,8 @@
 
 namespace ridgeline {
 
-// One of them: NAME.codes, and as the layout has them NAME.masks, NAME.scales, NAME.offsets, NAME.selectors and
-// NAME.tensor_scale. `bytes` are the tensor's, and live as long as it does.
+// One of them: NAME.codes, and as the layout has them NAME.masks, NAME.scales, NAME.offsets, NAME.steps, NAME.selectors
+// and NAME.tensor_scale. `bytes` are the tensor's, and live as long as it does.
 struct PackedPart {
   TensorDeclaration declaration;
   std::string_view bytes;

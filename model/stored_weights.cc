@@ -114,7 +114,7 @@ absl::Status Fault(std::string_view tensor, const std::string& what) {
 }
 
 std::string WhatIsUnused(std::string_view name) {
-  for (std::string_view part : {".codes", ".scales", ".offsets", ".masks", ".selectors", ".tensor_scale"})
+  for (std::string_view part : {".codes", ".scales", ".offsets", ".masks", ".steps", ".selectors", ".tensor_scale"})
     if (name.ends_with(part) && name.find(".weight.") != std::string_view::npos)
       return "belongs to a packed weight of which quantization_config in config.json does not tell; the two disagree: "
              "take both from one export";

@@ -106,7 +106,7 @@ TEST(ExplainFieldTest, EstimatorsAndFormatsAreThoseOfTheTable) {
 
 TEST(ExplainFieldTest, KnowsEveryKindOfKey) {
   EXPECT_EQ(Explain("quant").type, "section");
-  EXPECT_EQ(Explain("quant").children.size(), 12u);
+  EXPECT_EQ(Explain("quant").children.size(), 13u);
   EXPECT_EQ(Explain("quant").children[1].key, "quant.weight");
   EXPECT_EQ(Explain("export.frontier").type, "true/false");
   EXPECT_EQ(Explain("optimizer.lr").type, "number");

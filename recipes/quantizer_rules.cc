@@ -187,6 +187,11 @@ void CheckControls(const v1::Quant& quant, Issues* issues) {
                        {"quant.hadamard", "quant.hadamard_signs"}});
   if (quant.trust() > 0 && !AnyTensor(quant, [](const EstimatorTraits& traits) { return traits.has_trust_mask(); }))
     RefuseControl(quant, "quant.trust", "trust mask", NamesWithTrustMask(), issues);
+  if (quant.weight_scales() == "int8" && !IsQuantized(quant, quant.weight()))
+    issues->push_back({"quant.weight_scales",
+                       "weights are not quantized",
+                       "remove the key, or set quant.weight.format",
+                       {"quant.weight.format", "quant.weight_scales"}});
   if (quant.fit_gradient() == FitGradientName(FitGradient::kDetached) &&
       !AnyTensor(quant, [](const EstimatorTraits& traits) { return traits.has_fit(); }))
     RefuseControl(quant, "quant.fit_gradient", "fit to detach", NamesWithFit(), issues);

@@ -245,16 +245,15 @@ TEST(ReadRecipeTest, OverridesComeBeforeValidation) {
 }
 
 TEST(ReadRecipeTest, ProblemsOfOverridesNameSetInsteadOfAPlace) {
-  EXPECT_THAT(
-      ProblemsOf("dataset: {path: x}\ntraining: {steps: 5}\n",
-                 {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
-      ElementsAre(
-          "--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
-          "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
-          "activation, lambda, grid_gradient, grid, hadamard, skip, fit_gradient, trust, hadamard_signs, embedding)",
-          "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
-          "1337)",
-          "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));
+  EXPECT_THAT(ProblemsOf("dataset: {path: x}\ntraining: {steps: 5}\n",
+                         {{"training.steps", "0"}, {"optimiser.lr", "1"}, {"quant", "ste"}, {"training.seed", "1.5"}}),
+              ElementsAre("--set: optimiser.lr: unknown key 'optimiser.lr' (did you mean 'optimizer.lr'?)",
+                          "--set: quant: is a section and takes no single value (its keys: estimator, weight, "
+                          "activation, lambda, grid_gradient, grid, hadamard, skip, fit_gradient, trust, "
+                          "hadamard_signs, weight_scales, embedding)",
+                          "--set: training.seed: '1.5' is not an integer (write a whole number in decimal digits, like "
+                          "1337)",
+                          "--set: training.steps: 0 is out of range (allowed: 1 to 100000000 steps)"));
 }
 
 TEST(ReadRecipeFileTest, NamesTheFileInEveryProblem) {

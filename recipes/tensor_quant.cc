@@ -49,7 +49,10 @@ absl::StatusOr<QuantizerSpec> SpecOfTensor(const v1::Quant& quant, Side side) {
     ASSIGN_OR_RETURN(spec.fit_gradient, ParseFitGradient(quant.fit_gradient()));
   }
   spec.trust = TrustOfTensor(quant, tensor);
-  if (side == Side::kWeight) spec.scale_precision = ScalePrecision::kFloat16;
+  if (side == Side::kWeight) {  // Recipes of earlier versions, with all defaults, do not say.
+    ASSIGN_OR_RETURN(spec.scale_precision,
+                     ParseStoredScales(quant.has_weight_scales() ? quant.weight_scales() : "float16"));
+  }
   return spec;
 }
 

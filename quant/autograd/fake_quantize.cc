@@ -9,6 +9,7 @@
 #include "method/resolved_spec.h"
 #include "quant/autograd/granularity.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/codes/packed_tensor.h"
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/trust.h"
 
@@ -155,6 +156,25 @@ void RunPassTrusted(const at::Tensor& saved, const at::Tensor& v, const Quantize
               [&]<typename X, typename>() { PassTrustedInto<X>(spec, saved, v, dx); });
 }
 
+// What is stored of x stands for: what the kernels have written, with scales in steps of the row.
+void DecodeStored(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_hat) {
+  const int64_t features = x.size(-1), rows = x.numel() / features;
+  const float* in = NumbersOf<float>(x);
+  ForRows(rows, features, [&](int64_t begin, int64_t end) {
+    const std::span<const float> numbers(in + begin * features, static_cast<size_t>((end - begin) * features));
+    const absl::StatusOr<PackedTensor> packed = Encode(spec, numbers, end - begin, features);
+    TORCH_CHECK(packed.ok(), std::string(packed.status().message()));
+    const Rotated rotated = spec.stays_rotated ? Rotated::kStays : Rotated::kBack;
+    const auto decode = [&](auto* numbers_out) {
+      DecodeRows(packed->view(), 0, end - begin, rotated, numbers_out + begin * features);
+    };
+    if (x_hat.scalar_type() == at::kFloat)
+      decode(MutableNumbersOf<float>(x_hat));
+    else
+      decode(MutableNumbersOf<BFloat16>(x_hat));
+  });
+}
+
 void CheckMaster(const at::Tensor& x) {
   TORCH_CHECK(x.scalar_type() == at::kFloat, "master weights are float32, not ", x.scalar_type());
 }
@@ -235,7 +255,12 @@ void QuantizeInto(const at::Tensor& x, const QuantizerSpec& spec, at::Tensor& x_
   TORCH_CHECK(x_hat.sizes() == x.sizes() && x_hat.is_contiguous(), "x_hat is ", x_hat.sizes(), ", x is ", x.sizes(),
               ": use a contiguous tensor of the same shape");
   at::NoGradGuard no_grad;
-  if (spec.enabled()) return RunForwardInto(x.contiguous(), spec, x_hat, saved);
+  if (spec.enabled()) {
+    const at::Tensor master = x.contiguous();
+    RunForwardInto(master, spec, x_hat, saved);
+    if (spec.scale_precision == ScalePrecision::kInt8 && spec.quantizes()) DecodeStored(master, spec, x_hat);
+    return;
+  }
   x_hat.copy_(x);
   if (saved != nullptr) saved->reset();
 }

@@ -8,6 +8,7 @@
 #include "method/problems.h"
 #include "method/resolved_spec.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/codes/packed_tensor.h"
 #include "quant/testing/tensors_close.h"
 
 namespace ridgeline {
@@ -42,6 +43,34 @@ TEST(FakeQuantizeTest, ClosedFormAgreesWithTheAutogradTwinInEveryGrid) {
     EXPECT_TRUE(AllNear(FakeQuantize(x, spec), FakeQuantize_ref(x, spec), kAgreesWithAutograd));
     EXPECT_TRUE(
         AllNear(GradientOf(FakeQuantize, x, v, spec), GradientOf(FakeQuantize_ref, x, v, spec), kAgreesWithAutograd));
+  }
+}
+
+TEST(FakeQuantizeTest, WeightsWithScalesInStepsAreWhatTheirCodesStandForAndRowsAreOnTheirOwn) {
+  for (const QuantizerSpec& spec :
+       EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.has_shared_grid(); },
+       .formats = {Format::kInt1, Format::kInt4},
+       .rotations = {{}, {true, true}, {true, true, true}},
+       .scale_precisions = {ScalePrecision::kInt8}})) {
+    SCOPED_TRACE(DescribeSpec(spec));
+    const at::Tensor x = at::randn({6, 192}), v = at::randn({6, 192});
+    const PackedTensor packed = Encode(spec, std::span(x.const_data_ptr<float>(), 6 * 192), 6, 192).value();
+    at::Tensor decoded = at::empty_like(x), part = at::empty({2, 192}), saved;
+    const Rotated rotated = spec.stays_rotated ? Rotated::kStays : Rotated::kBack;
+    DecodeRows(packed.view(), 0, 6, rotated, decoded.mutable_data_ptr<float>());
+    at::Tensor values = at::empty_like(x);
+    QuantizeInto(x, spec, values, &saved);
+    EXPECT_TRUE(at::equal(values, decoded));
+    QuantizeInto(x.narrow(0, 2, 2), spec, part);
+    EXPECT_TRUE(at::equal(part, values.narrow(0, 2, 2)));
+    QuantizerSpec sixteen = spec;
+    sixteen.scale_precision = ScalePrecision::kFloat16;
+    EXPECT_FALSE(at::equal(QuantizedValues(x, sixteen, at::kFloat), values));
+    at::Tensor of_sixteen, gradient = at::empty_like(x), wanted = at::empty_like(x);
+    QuantizeInto(x, sixteen, values, &of_sixteen);
+    QuantizedGradient(x, saved, v, spec, gradient);
+    QuantizedGradient(x, of_sixteen, v, sixteen, wanted);
+    EXPECT_TRUE(at::equal(gradient, wanted));
   }
 }
 

@@ -61,6 +61,7 @@ absl::Status CheckPacked(const PackedView& packed) {
        {CheckSize("codes", packed.codes, layout.code_bytes()), CheckSize("masks", packed.masks, layout.mask_bytes()),
         CheckSize("scales", packed.scales, layout.all_scale_bytes()),
         CheckSize("offsets", packed.offsets, layout.offset_bytes()),
+        CheckSize("steps", packed.steps, layout.step_bytes()),
         CheckSize("selectors", packed.selectors, layout.selector_bytes())})
     if (!status.ok()) return status;
   switch (layout.storage) {

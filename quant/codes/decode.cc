@@ -63,8 +63,8 @@ void ForEachRow(const PackedView& packed, int64_t begin, int64_t end, Rotated ro
 
 PackedTensor CopyOf(const PackedView& view) {
   const auto copy = [](std::span<const uint8_t> bytes) { return std::vector<uint8_t>(bytes.begin(), bytes.end()); };
-  return {view.layout,        copy(view.codes),     copy(view.masks), copy(view.scales),
-          copy(view.offsets), copy(view.selectors), view.tensor_scale};
+  return {view.layout,        copy(view.codes), copy(view.masks),     copy(view.scales),
+          copy(view.offsets), copy(view.steps), copy(view.selectors), view.tensor_scale};
 }
 
 void DecodeRows(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, float* x_hat) {

@@ -27,6 +27,7 @@ PackedTensor EmptyTensor(const PackedLayout& layout) {
           bytes(layout.mask_bytes()),
           bytes(layout.all_scale_bytes()),
           bytes(layout.offset_bytes()),
+          bytes(layout.step_bytes()),
           bytes(layout.selector_bytes())};
 }
 
@@ -123,11 +124,10 @@ void EncodeByKernels(const QuantizerSpec& spec, const CodeBook& book, const floa
     estimator.Encode(matrix.spec, x + begin * layout.features, matrix.rows, matrix.features, levels.data(),
                      statistics.data());
     extras.resize(static_cast<size_t>(blocks));
-    for (int64_t block = 0; block < blocks; ++block) {
-      const BlockStatistics& of_block = statistics[static_cast<size_t>(block)];
-      StoreStatistics(of_block, begin * layout.blocks_per_row + block, packed);
-      extras[static_cast<size_t>(block)] = of_block.extra;
-    }
+    for (int64_t block = 0; block < blocks; ++block)
+      extras[static_cast<size_t>(block)] = statistics[static_cast<size_t>(block)].extra;
+    for (int64_t row = 0; row < (is_one_block ? 1 : rows); ++row)
+      StoreStatistics(statistics.data() + row * layout.blocks_per_row, begin + row, packed);
     for (int64_t row = 0; row < rows; ++row)
       writer.Write(begin + row, levels.data() + row * layout.features,
                    extras.data() + (is_one_block ? 0 : row * layout.blocks_per_row));
@@ -167,7 +167,8 @@ void EncodeLearned(const QuantizerSpec& spec, const CodeBook& book, const float*
     const LevelOfProduct level_of(book, scale);
     for (float& level : levels) level = is_nan ? 0 : level_of(level);
     writer.Write(row, levels.data(), nullptr);
-    StoreStatistics({.scale = has_nan ? NAN : scale}, scales.size() == 1 ? 0 : row, packed);
+    const BlockStatistics statistics{.scale = has_nan ? NAN : scale};
+    StoreStatistics(&statistics, scales.size() == 1 ? 0 : row, packed);
   }
 }
 
@@ -191,7 +192,7 @@ absl::StatusOr<PackedTensor> Encode(const QuantizerSpec& spec, std::span<const f
     return packed;
   }
   QuantizerSpec stored = spec;
-  stored.scale_precision = ScalePrecision::kFloat16;
+  if (stored.scale_precision == ScalePrecision::kComputed) stored.scale_precision = ScalePrecision::kFloat16;
   if (layout->has_tensor_scale) {
     stored.tensor_max = LargestOfMatrix(spec, x.data(), rows, features);
     packed.tensor_scale = TensorScaleOf(stored);

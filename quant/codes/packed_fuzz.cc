@@ -21,6 +21,7 @@ QuantizerSpec SpecOf(uint8_t choice) {
   if (OwnBlock(spec.format) > 0) spec.block = OwnBlock(spec.format);
   constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 8}, {3, 16}};
   spec.sparsity = kPatterns[choice / formats.size() % 4];
+  if (choice / formats.size() % 2 == 1 && HasPlainScale(spec.format)) spec.scale_precision = ScalePrecision::kInt8;
   return spec;
 }
 
@@ -50,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   packed.masks = Take(&bytes, &size, layout.mask_bytes());
   packed.scales = Take(&bytes, &size, layout.all_scale_bytes());
   packed.offsets = Take(&bytes, &size, layout.offset_bytes());
+  packed.steps = Take(&bytes, &size, layout.step_bytes());
   packed.selectors = Take(&bytes, &size, layout.selector_bytes());
   if (!CheckPacked(packed.view()).ok()) return 0;
   std::vector<float> x_hat(kRows * kFeatures), by_ref(kRows * kFeatures);

@@ -27,7 +27,8 @@ QuantizerSpec DecodingSpec(const QuantizerSpec& spec) {
   decoding.hadamard = spec.hadamard;
   decoding.hadamard_signs = spec.hadamard_signs;
   if (spec.sparsity.is_sparse()) decoding.sparsity = spec.sparsity;
-  decoding.scale_precision = ScalePrecision::kFloat16;
+  const bool has_steps = spec.scale_precision == ScalePrecision::kInt8;
+  decoding.scale_precision = has_steps ? ScalePrecision::kInt8 : ScalePrecision::kFloat16;
   return decoding;
 }
 
@@ -65,6 +66,10 @@ void SetStatistics(PackedLayout* layout) {
   layout->statistics_rows = spec.granularity == Granularity::kTensor ? 1 : layout->rows;
   layout->scale_bytes = HasPlainScale(spec.format) ? 2 : 1;
   layout->has_offsets = spec.scheme == Scheme::kAffine;
+  if (spec.scale_precision == ScalePrecision::kInt8) {
+    layout->scale_bytes = layout->offset_bytes_of_block = 1;
+    layout->steps_of_row = layout->has_offsets ? 2 : 1;
+  }
   if (IsBitMod(spec.format)) layout->selector_row_bytes = BytesOfBits(layout->blocks_per_row * 2);
   layout->has_tensor_scale = ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3;
 }

@@ -18,10 +18,11 @@ namespace ridgeline {
 //   kPatterns  each sparse group is one number, mask and signs in one (PatternCode), several of them in a RadixWord
 enum class CodeStorage { kBits, kTrits, kKept, kPatterns };
 
-// How a block's scale is stored: its float16, the exponent of a power of two (UE8M0), or E4M3 times the tensor's scale.
-// An offset is a float16.
+// How a block's scale is stored: its float16, a whole number of the row's steps, the exponent of a power of two
+// (UE8M0), or E4M3 times the tensor's scale. An offset is a float16, or a whole number of the row's steps, too.
 struct PackedLayout {
-  // Of what decoding asks: estimator, format, scheme, block, granularity, hadamard and its signs, sparsity.
+  // Of what decoding asks: estimator, format, scheme, block, granularity, hadamard and its signs, sparsity, and whether
+  // scales have 16 or 8 bits.
   QuantizerSpec spec;
   int64_t rows = 0;
   int64_t features = 0;
@@ -38,6 +39,8 @@ struct PackedLayout {
   int64_t blocks_per_row = 0;
   int64_t statistics_rows = 0;  // That have scales of their own: `rows`, or 1 where the tensor shares one.
   int scale_bytes = 2;
+  int offset_bytes_of_block = 2;
+  int steps_of_row = 0;  // Scales of 8 bits: a float16 that scales are multiples of, and one for offsets.
   bool has_offsets = false;
   int64_t selector_row_bytes = 0;  // BitMoD: 2 bits for each block.
   bool has_tensor_scale = false;   // NV: a float32.
@@ -54,11 +57,13 @@ struct PackedLayout {
   int64_t code_bytes() const { return rows * code_row_bytes; }
   int64_t mask_bytes() const { return rows * mask_row_bytes; }
   int64_t all_scale_bytes() const { return blocks() * scale_bytes; }
-  int64_t offset_bytes() const { return has_offsets ? blocks() * 2 : 0; }
+  int64_t offset_bytes() const { return has_offsets ? blocks() * offset_bytes_of_block : 0; }
+  int64_t step_bytes() const { return statistics_rows * steps_of_row * 2; }
   int64_t selector_bytes() const { return statistics_rows * selector_row_bytes; }
   int64_t tensor_scale_bytes() const { return has_tensor_scale ? 4 : 0; }
   int64_t total_bytes() const {
-    return code_bytes() + mask_bytes() + all_scale_bytes() + offset_bytes() + selector_bytes() + tensor_scale_bytes();
+    return code_bytes() + mask_bytes() + all_scale_bytes() + offset_bytes() + step_bytes() + selector_bytes() +
+           tensor_scale_bytes();
   }
 };
 

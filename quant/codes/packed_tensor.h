@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A quantized weight matrix as it is stored, sent and run: codes and 16-bit statistics. There is one such object
-// (docs/formats.md#packed-tensors), and what training computes with is what it decodes to, bit for bit.
+// A quantized weight matrix as it is stored, sent and run: codes and statistics of 16 bits or 8. There is one such
+// object (docs/formats.md#packed-tensors), and what training computes with is what it decodes to, bit for bit.
 #pragma once
 
 #include <cstdint>
@@ -20,25 +20,27 @@ struct PackedView {
   std::span<const uint8_t> codes;      // (rows, code_row_bytes)
   std::span<const uint8_t> masks;      // (rows, mask_row_bytes)
   std::span<const uint8_t> scales;     // (statistics_rows, blocks_per_row), of scale_bytes
-  std::span<const uint8_t> offsets;    // (statistics_rows, blocks_per_row), float16
+  std::span<const uint8_t> offsets;    // (statistics_rows, blocks_per_row), of offset_bytes_of_block
+  std::span<const uint8_t> steps;      // (statistics_rows, steps_of_row), float16
   std::span<const uint8_t> selectors;  // (statistics_rows, selector_row_bytes)
   float tensor_scale = 1;
 };
 
 struct PackedTensor {
   PackedLayout layout;
-  std::vector<uint8_t> codes, masks, scales, offsets, selectors;
+  std::vector<uint8_t> codes, masks, scales, offsets, steps, selectors;
   float tensor_scale = 1;
 
-  PackedView view() const { return {layout, codes, masks, scales, offsets, selectors, tensor_scale}; }
+  PackedView view() const { return {layout, codes, masks, scales, offsets, steps, selectors, tensor_scale}; }
 };
 
 PackedTensor CopyOf(const PackedView& view);
 
-// x: (rows, features). What x_hat is, in the sense of the forward pass with ScalePrecision::kFloat16, noise rounded;
-// with hadamard the codes are those of H x. `learned_scales` are those of estimators that learn one: `rows` of them, or
-// one for granularity tensor; else empty. A block that holds a NaN or an infinity decodes to NaN. Runs on the calling
-// thread. INVALID_ARGUMENT as PackedLayoutOf, and for another number of learned scales.
+// x: (rows, features). What x_hat is, in the sense of the forward pass with ScalePrecision::kFloat16 (or, where the
+// spec says so, kInt8), noise rounded; with hadamard the codes are those of H x. `learned_scales` are those of
+// estimators that learn one: `rows` of them, or one for granularity tensor; else empty. A block that holds a NaN or an
+// infinity decodes to NaN. Runs on the calling thread. INVALID_ARGUMENT as PackedLayoutOf, and for another number of
+// learned scales.
 absl::StatusOr<PackedTensor> Encode(const QuantizerSpec& spec, std::span<const float> x, int64_t rows, int64_t features,
                                     std::span<const float> learned_scales = {});
 

@@ -208,6 +208,90 @@ TEST(PackedTensorTableTest, NoGradientSeesTheRoundingOfAScale) {
   }
 }
 
+std::vector<QuantizerSpec> EveryCodeInSteps() {
+  return EverySpec({.estimators =
+                        [](const EstimatorTraits& traits) {
+                          return HasCodes(traits) && !traits.adds_noise && !traits.learns_scale() &&
+                                 traits.weight_granularity.value_or(Granularity::kBlock) == Granularity::kBlock;
+                        },
+                    .grid_gradients = {GridGradient::kDetached, GridGradient::kGraph},
+                    .rotations = {{}, {true}, {true, true}},
+                    .sparsities = {{}, {2, 4}, {1, 4}},
+                    .scale_precisions = {ScalePrecision::kInt8},
+                    .block = 64});
+}
+
+float LargestOf(const PackedTensor& packed, int64_t row, float BlockStatistics::*number) {
+  float largest = 0;
+  for (int64_t i = 0; i < packed.layout.blocks_per_row; ++i)
+    largest = std::max(largest, std::abs(LoadStatistics(packed.view(), packed.layout.FirstBlock(row) + i).*number));
+  return largest;
+}
+
+TEST(ScalesInStepsTest, AreWithinHalfAStepOfThoseOfSixteenBitsAndCodesAreTheSame) {
+  constexpr float kHalfAStep = 0.5f / 127 * 1.02f;  // The step is rounded up to a float16, and the product to one.
+  const std::vector<QuantizerSpec> specs = EveryCodeInSteps();
+  EXPECT_GE(specs.size(), 100u);
+  for (const QuantizerSpec& spec : specs) {
+    SCOPED_TRACE(DescribeSpec(spec));
+    const Numbers x = Rows(kFeatures, false);
+    const PackedTensor exact = *Encode(Stored(spec), x, kRows, kFeatures);
+    const absl::StatusOr<PackedTensor> packed = Encode(spec, x, kRows, kFeatures);
+    ASSERT_TRUE(packed.ok()) << packed.status();
+    ASSERT_TRUE(CheckPacked(packed->view()).ok()) << CheckPacked(packed->view());
+    ASSERT_EQ(packed->codes, exact.codes);
+    for (int64_t block = 0; block < exact.layout.blocks(); ++block) {
+      const int64_t row = block / exact.layout.blocks_per_row;
+      const BlockStatistics got = LoadStatistics(packed->view(), block), wanted = LoadStatistics(exact.view(), block);
+      ASSERT_NEAR(got.scale, wanted.scale, kHalfAStep * LargestOf(exact, row, &BlockStatistics::scale)) << block;
+      ASSERT_NEAR(got.offset, wanted.offset, kHalfAStep * LargestOf(exact, row, &BlockStatistics::offset)) << block;
+    }
+  }
+}
+
+TEST(ScalesInStepsTest, DecodeAlikeByThePlainTwin) {
+  for (const QuantizerSpec& spec : EveryCodeInSteps()) {
+    if (spec.hadamard) continue;
+    SCOPED_TRACE(DescribeSpec(spec));
+    const PackedTensor packed = *Encode(spec, Rows(kFeatures, true), kRows, kFeatures);
+    Numbers by_ref(static_cast<size_t>(kRows * kFeatures));
+    DecodeRows_ref(packed.view(), 0, kRows, Rotated::kBack, by_ref.data());
+    ASSERT_TRUE(SameBits(Decoded<float>(packed), by_ref));
+  }
+}
+
+TEST(ScalesInStepsTest, ABlockThatIsNotFiniteIsNanAndItsRowIsNot) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt2, .block = 64};
+  spec.scale_precision = ScalePrecision::kInt8;
+  const PackedTensor packed = *Encode(spec, Rows(kFeatures, true), kRows, kFeatures);
+  const Numbers x_hat = Decoded<float>(packed);
+  EXPECT_TRUE(std::isnan(x_hat[10 * kFeatures]));
+  EXPECT_FALSE(std::isnan(x_hat[10 * kFeatures + 64]));
+  EXPECT_FALSE(std::isnan(x_hat[11 * kFeatures]));
+  EXPECT_TRUE(std::isnan(x_hat[11 * kFeatures + kFeatures - 1]));
+}
+
+TEST(ScalesInStepsTest, HalveWhatScalesTakeButForTheStepsOfARow) {
+  QuantizerSpec affine{.estimator = "ste", .format = Format::kInt1, .block = 128};
+  affine.scale_precision = ScalePrecision::kInt8;
+  const PackedLayout layout = *PackedLayoutOf(affine, 16, 1280);
+  EXPECT_EQ(8 * layout.total_bytes(), 16 * (1280 + 10 * 16 + 32));
+}
+
+TEST(ScalesInStepsTest, AreRefusedWhereThereIsNoRowToShareThem) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .block = 64};
+  spec.scale_precision = ScalePrecision::kInt8;
+  EXPECT_TRUE(PackedLayoutOf(spec, 4, 128).ok());
+  QuantizerSpec row = spec, own = spec, noise = spec;
+  row.granularity = Granularity::kRow;
+  own.format = Format::kMxFp4, own.scheme = Scheme::kLinear, own.block = 32;
+  noise.estimator = "diffq";
+  for (const QuantizerSpec& refused : {row, own, noise})
+    EXPECT_NE(std::string(PackedLayoutOf(refused, 4, 128).status().message()).find("weight_scales"), std::string::npos)
+        << DescribeSpec(refused);
+  EXPECT_FALSE(ValidateQuantizerSpec(spec, Side::kActivation).ok());
+}
+
 QuantizerSpec OneBit(SparsityPattern sparsity) {
   return {.estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 64, .sparsity = sparsity};
 }

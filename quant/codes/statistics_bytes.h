@@ -15,8 +15,9 @@ float StoredFloat16(float value);
 // NV: the scale of the whole tensor from QuantizerSpec::tensor_max.
 float TensorScaleOf(const QuantizerSpec& spec);
 
-// `block` counts through the matrix. The parts have their sizes already.
-void StoreStatistics(const BlockStatistics& statistics, int64_t block, PackedTensor* packed);
+// `block` counts through the matrix, as does `row`, of those that have statistics of their own: a row's are stored
+// together, since scales of 8 bits are steps of what the row has largest. The parts have their sizes already.
+void StoreStatistics(const BlockStatistics* of_row, int64_t row, PackedTensor* packed);
 BlockStatistics LoadStatistics(const PackedView& packed, int64_t block);
 
 }  // namespace ridgeline
