@@ -12,6 +12,7 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # a line, and no path of arrows leads back to where it began.
 declare -A arrows=(
   [common]=""
+  [energy]="common"
   [proto]=""
   [method]=""
   [quant]="method common"
