@@ -25,9 +25,9 @@ constexpr double kMostWatts = 1000;
 constexpr double kRefresh_seconds = 1e-3;
 constexpr size_t kMostBytesOfAFile = 128;
 
-constexpr char kNotHere[] =
-    "Linux has it with intel_rapl_msr loaded (`modprobe intel_rapl_msr`); virtual machines and containers seldom do";
-constexpr char kForRoot[] = "the kernel keeps it for root: let the user who measures read it (docs/energy.md)";
+constexpr char kNotHere[] = "`modprobe intel_rapl_msr` makes one where the CPU is not a virtual one";
+constexpr char kForRoot[] =
+    "the kernel keeps it for root: let the user who measures read it (docs/energy.md#reading-without-being-root)";
 
 // A folder's place in the tree: intel-rapl:0 is {0, none}, intel-rapl:0:2 is {0, 2}.
 struct ZoneId {
