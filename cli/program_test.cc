@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program_runner.h"
+#include "energy/source.h"
 
 namespace ridgeline {
 namespace {
@@ -36,6 +37,12 @@ TEST_F(ProgramTest, ValidateAcceptsAGoodRecipeAlsoFromStandardInput) {
   const std::string file = Write("good.yaml", kSweep);
   EXPECT_EQ(Run("validate -f " + file).out, file + ": ok, 2 jobs\n");
   EXPECT_EQ(Run("validate -f - < " + file).out, "-: ok, 2 jobs\n");
+}
+
+TEST_F(ProgramTest, DoctorSaysWhereJoulesComeFrom) {
+  const std::string line = "energy                 " + DescribeEnergySource(FindCounter());
+  EXPECT_THAT(line, testing::ContainsRegex("rapl: |modelled: "));
+  EXPECT_THAT(Run("doctor").out, HasSubstr(line));
 }
 
 TEST_F(ProgramTest, SubmitOfABadRecipeExits2WithoutACoordinator) {

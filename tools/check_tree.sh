@@ -12,6 +12,7 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # a line, and no path of arrows leads back to where it began.
 declare -A arrows=(
   [common]=""
+  [energy]="common"
   [proto]=""
   [method]=""
   [quant]="method common"
@@ -38,12 +39,12 @@ declare -A arrows=(
   [coordinator/rpc]="coordinator/scheduler coordinator/state recipes frontier proto common"
   [worker]="proto common"
   [worker/comm]="common"
-  [worker/train]="worker/comm recipes model plan method quant data weights proto common"
+  [worker/train]="worker/comm recipes model plan method quant data energy weights proto common"
   [worker/rpc]="proto common"
   [stack]="common"
-  [cli]="stack proto common"
+  [cli]="stack energy proto common"
   [cli/shared]="stack recipes frontier plan proto common"
-  [cli/verbs]="cli/shared stack recipes frontier import inference plan data weights proto common"
+  [cli/verbs]="cli/shared stack recipes frontier import inference plan data energy weights proto common"
   [bench]="*"
   [tests]="*"
 )

@@ -15,6 +15,7 @@
 #include "cli/verbs/verbs.h"
 #include "common/file.h"
 #include "common/print.h"
+#include "energy/source.h"
 #include "stack/mpirun.h"
 #include "stack/process.h"
 
@@ -121,6 +122,13 @@ Finding CheckCoordinator(const Session& session) {
           fmt::format("{}, worker groups {}, ranks {}", client->address(), info->groups(), info->ranks()), ""};
 }
 
+// Modelled joules are no fault; a counter that is there and cannot be used is worth a look.
+Finding CheckEnergy() {
+  const absl::StatusOr<std::unique_ptr<EnergyCounter>> counter = FindCounter();
+  const bool is_as_it_can_be = counter.ok() || absl::IsNotFound(counter.status());
+  return {is_as_it_can_be ? Level::kOk : Level::kWarn, "energy", DescribeEnergySource(counter), ""};
+}
+
 void Print(const Finding& finding, const Style& style) {
   const std::string mark = finding.level == Level::kOk     ? Paint("ok", Color::kGreen, style)
                            : finding.level == Level::kWarn ? Paint("warn", Color::kYellow, style)
@@ -141,6 +149,7 @@ absl::StatusOr<int> RunDoctor(const Session& session, const DoctorOptions&) {
   findings.push_back(CheckStateDir(paths));
   findings.push_back(CheckDisk(paths));
   findings.push_back(CheckCores());
+  findings.push_back(CheckEnergy());
   findings.push_back(CheckCoordinator(session));
   if (!FindOnPath("prometheus").empty()) findings.push_back({Level::kOk, "prometheus", FindOnPath("prometheus"), ""});
   int exit_code = kExitOk;
