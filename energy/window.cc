@@ -19,7 +19,7 @@ constexpr double kFewestRefreshes = 10;
 constexpr double kReadEvery_seconds = 1;
 constexpr int64_t kSlice_ms = 100;
 
-absl::Status Check(const WindowOptions& options, const EnergyCounter& counter) {
+absl::Status Check(const EnergyWindowOptions& options, const EnergyCounter& counter) {
   const double shortest = kFewestRefreshes * counter.refresh_seconds();
   for (const auto& [name, seconds] :
        {std::pair("idle_seconds", options.idle_seconds), std::pair("min_seconds", options.min_seconds)})
@@ -44,8 +44,8 @@ double JoulesBetween(const Reading& begin, const Reading& end) {
 
 class Window {
  public:
-  Window(EnergyCounter* counter, const std::function<absl::Status()>& work, const WindowOptions& options,
-         const WindowHooks& hooks)
+  Window(EnergyCounter* counter, const std::function<absl::Status()>& work, const EnergyWindowOptions& options,
+         const EnergyWindowHooks& hooks)
       : counter_(*counter), work_(work), options_(options), hooks_(hooks) {}
 
   absl::StatusOr<EnergyWindow> Run() {
@@ -139,14 +139,14 @@ class Window {
 
   EnergyCounter& counter_;
   const std::function<absl::Status()>& work_;
-  const WindowOptions& options_;
-  const WindowHooks& hooks_;
+  const EnergyWindowOptions& options_;
+  const EnergyWindowHooks& hooks_;
 };
 
 }  // namespace
 
 absl::StatusOr<EnergyWindow> MeasureEnergy(EnergyCounter* counter, const std::function<absl::Status()>& work,
-                                           const WindowOptions& options, const WindowHooks& hooks) {
+                                           const EnergyWindowOptions& options, const EnergyWindowHooks& hooks) {
   RETURN_IF_ERROR(Check(options, *counter));
   return Window(counter, work, options, hooks).Run();
 }

@@ -13,7 +13,7 @@
 
 namespace ridgeline {
 
-struct WindowOptions {
+struct EnergyWindowOptions {
   // Each at least ten times the counter's refresh_seconds. The machine should have nothing else to do in both.
   double idle_seconds = 5;
   double min_seconds = 5;
@@ -21,7 +21,7 @@ struct WindowOptions {
 };
 
 // What a test replaces.
-struct WindowHooks {
+struct EnergyWindowHooks {
   const Clock* clock = &SystemClock();
   std::function<void(int64_t ms)> sleep;  // Empty: the thread sleeps.
   std::function<bool()> cancelled;        // Asked between repetitions and ten times a second at rest. Empty: never.
@@ -45,6 +45,7 @@ struct EnergyWindow {
 // counter stands still through the window (it is dead, its joules are not 0), or if one repetition is so long that a
 // wrap may have been missed. Errors of `work` and of the counter as they are.
 absl::StatusOr<EnergyWindow> MeasureEnergy(EnergyCounter* counter, const std::function<absl::Status()>& work,
-                                           const WindowOptions& options = {}, const WindowHooks& hooks = {});
+                                           const EnergyWindowOptions& options = {},
+                                           const EnergyWindowHooks& hooks = {});
 
 }  // namespace ridgeline

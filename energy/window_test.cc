@@ -68,8 +68,8 @@ class EnergyWindowTest : public testing::Test {
   }
 
   FakeMachine machine_;
-  WindowOptions options_;
-  WindowHooks hooks_;
+  EnergyWindowOptions options_;
+  EnergyWindowHooks hooks_;
   int64_t slept_ms_ = 0;
   int runs_ = 0;
 };

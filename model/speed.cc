@@ -14,20 +14,20 @@ namespace {
 
 constexpr size_t kFewestRuns = 3;  // A median of fewer is none.
 
-// Median seconds of what `run` returns, over enough runs.
-double MedianSeconds(double min_seconds, const std::function<double()>& run) {
-  run();  // Memory is mapped and caches are filled.
-  std::vector<double> seconds;
-  for (double sum = 0; sum < min_seconds || seconds.size() < kFewestRuns; sum += seconds.back())
-    seconds.push_back(run());
-  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
-  return seconds[seconds.size() / 2];
-}
-
 double SecondsOf(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Over enough runs.
+double MedianSeconds(double min_seconds, const std::function<void()>& work) {
+  work();  // Memory is mapped and caches are filled.
+  std::vector<double> seconds;
+  for (double sum = 0; sum < min_seconds || seconds.size() < kFewestRuns; sum += seconds.back())
+    seconds.push_back(SecondsOf(work));
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
+  return seconds[seconds.size() / 2];
 }
 
 // (1, count): ids from all over the vocabulary.
@@ -41,14 +41,14 @@ double BytesOf(const Parameter& weight) {
   return static_cast<double>(weight.compute.nbytes());
 }
 
-void AddProducts(const Parameter& weight, TokenWork* work) {
+void AddProducts(const Parameter& weight, DecodeWork* work) {
   const bool is_whole = weight.packed != nullptr && weight.packed->quantizes_inputs();
   (is_whole ? work->integer_products : work->float_products) += static_cast<double>(weight.shape->elements());
   work->weight_bytes += BytesOf(weight);
 }
 
-TokenWork WorkOfLastToken(const LanguageModel& model, const KvCache& cache) {
-  TokenWork work;
+DecodeWork WorkOfLastToken(const LanguageModel& model, const KvCache& cache) {
+  DecodeWork work;
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.shape->kind == ParameterKind::kLinear) AddProducts(parameter, &work);
     // Each head's query meets the keys, and its weights the values.
@@ -63,26 +63,29 @@ TokenWork WorkOfLastToken(const LanguageModel& model, const KvCache& cache) {
 
 }  // namespace
 
+std::function<void()> NewTokensAfterPrompt(LanguageModel* model, const Speed& tokens, KvCache* cache) {
+  KvCache after_prompt;
+  model->NextLogits(SomeTokens(*model, tokens.prompt_tokens), &after_prompt);
+  return [model, cache, after_prompt, next = SomeTokens(*model, 1), count = tokens.new_tokens] {
+    KvCache own = after_prompt;  // Its tensors are shared, and joined to new ones.
+    for (int64_t i = 0; i < count; ++i) model->NextLogits(next, &own);
+    if (cache != nullptr) *cache = std::move(own);
+  };
+}
+
 Speed MeasureSpeed(LanguageModel* model, const SpeedOptions& options) {
   Speed speed;
   speed.new_tokens = std::clamp<int64_t>(options.new_tokens, 1, std::max<int64_t>(1, model->max_length() / 2));
   speed.prompt_tokens = std::min(options.prompt_tokens, model->max_length() - speed.new_tokens);
-  const at::Tensor prompt = SomeTokens(*model, speed.prompt_tokens), next = SomeTokens(*model, 1);
+  const at::Tensor prompt = SomeTokens(*model, speed.prompt_tokens);
+  const double prefill = MedianSeconds(options.min_seconds, [&] {
+    KvCache cache;
+    model->NextLogits(prompt, &cache);
+  });
   KvCache cache;
-  const auto pass_prompt = [&] {
-    cache = {};
-    return SecondsOf([&] { model->NextLogits(prompt, &cache); });
-  };
-  const auto pass_new_tokens = [&] {
-    pass_prompt();
-    return SecondsOf([&] {
-      for (int64_t i = 0; i < speed.new_tokens; ++i) model->NextLogits(next, &cache);
-    });
-  };
-  speed.prefill_tokens_per_second =
-      static_cast<double>(speed.prompt_tokens) / MedianSeconds(options.min_seconds, pass_prompt);
-  speed.decode_tokens_per_second =
-      static_cast<double>(speed.new_tokens) / MedianSeconds(options.min_seconds, pass_new_tokens);
+  const double decode = MedianSeconds(options.min_seconds, NewTokensAfterPrompt(model, speed, &cache));
+  speed.prefill_tokens_per_second = static_cast<double>(speed.prompt_tokens) / prefill;
+  speed.decode_tokens_per_second = static_cast<double>(speed.new_tokens) / decode;
   speed.work = WorkOfLastToken(*model, cache);
   return speed;
 }

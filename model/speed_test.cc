@@ -34,7 +34,7 @@ TEST(SpeedTest, AModelOfFewPositionsIsTimedWithinThem) {
 
 TEST(SpeedTest, AnUnquantizedTokenReadsFloatsAndMultipliesThem) {
   const auto model = Gpt::Create(kTiny, {}, 1).value();
-  const TokenWork work = MeasureSpeed(model.get(), kShort).work;
+  const DecodeWork work = MeasureSpeed(model.get(), kShort).work;
   const double attention = 2 * 2 * 24 * 64;  // Keys and values, of two layers, of 24 tokens.
   EXPECT_EQ(work.integer_products, 0);
   EXPECT_EQ(work.float_products, 2 * kLayerProducts + kHeadProducts + attention);
@@ -55,7 +55,7 @@ TEST(SpeedTest, APackedTokenReadsCodesAndMultipliesWholeNumbersWhereInputsAreQua
   auto loaded = LoadModelInUse(folder + "/model", at::kFloat);
   std::filesystem::remove_all(folder);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  const TokenWork work = MeasureSpeed(loaded->get(), kShort).work;
+  const DecodeWork work = MeasureSpeed(loaded->get(), kShort).work;
   EXPECT_EQ(work.integer_products, 2 * kLayerProducts);
   EXPECT_EQ(work.weight_bytes, 4.5 / 8 * 2 * kLayerProducts + 8.5 / 8 * kHeadProducts);
 }

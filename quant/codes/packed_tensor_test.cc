@@ -214,6 +214,7 @@ std::vector<QuantizerSpec> EveryCodeInSteps() {
                           return HasCodes(traits) && !traits.adds_noise && !traits.learns_scale() &&
                                  traits.weight_granularity.value_or(Granularity::kBlock) == Granularity::kBlock;
                         },
+                    .formats = FormatsWhere(HasPlainScale, 10),
                     .grid_gradients = {GridGradient::kDetached, GridGradient::kGraph},
                     .rotations = {{}, {true}, {true, true}},
                     .sparsities = {{}, {2, 4}, {1, 4}},
@@ -229,7 +230,8 @@ float LargestOf(const PackedTensor& packed, int64_t row, float BlockStatistics::
 }
 
 TEST(ScalesInStepsTest, AreWithinHalfAStepOfThoseOfSixteenBitsAndCodesAreTheSame) {
-  constexpr float kHalfAStep = 0.5f / 127 * 1.02f;  // The step is rounded up to a float16, and the product to one.
+  // The step is rounded up to a float16, and its multiple to one.
+  constexpr float kHalfAStep = 0.5f / 127 * (1 + 0x1p-10f) + 0x1p-11f;
   const std::vector<QuantizerSpec> specs = EveryCodeInSteps();
   EXPECT_GE(specs.size(), 100u);
   for (const QuantizerSpec& spec : specs) {

@@ -533,6 +533,9 @@ absl::Status Attempt::MeasureOnRoot(RunResult* result) {
                                     "tokens/s",
                                     point->cpu(), point->threads(), speed.prefill_tokens_per_second,
                                     speed.prompt_tokens, speed.decode_tokens_per_second));
+  const auto cancelled = [this] { return options_.observer->PollStop() == StopRequest::kCancel; };
+  ASSIGN_OR_RETURN(const std::string source, SetEnergy(model_in_use_.get(), speed, cancelled, point));
+  reporter_.Log("info", fmt::format("energy: {:.3g} J a new token, {}", point->energy_joules_per_token(), source));
   return absl::OkStatus();
 }
 

@@ -209,6 +209,10 @@ TEST_F(TrainerFeaturesTest, APointOfAPackedModelSaysHowFastItRunsAndOnWhat) {
   EXPECT_EQ(result.point->cpu(), CpuName());
   EXPECT_GE(result.point->threads(), 1);
   EXPECT_EQ(result.point->embedding_format(), "int8");
+  ASSERT_GT(result.point->energy_joules_per_token(), 0);
+  if (result.point->energy_source() != "modelled") return;  // A machine that counts has no band.
+  EXPECT_LT(result.point->energy_low_joules_per_token(), result.point->energy_joules_per_token());
+  EXPECT_GT(result.point->energy_high_joules_per_token(), result.point->energy_joules_per_token());
 }
 
 // With inputs quantized as in the run, on any number of ranks.
