@@ -63,7 +63,7 @@ TEST_F(PlotTest, SvgIsXmlThatNamesEveryPointAndAxis) {
   EXPECT_TRUE(IsXml(Path("new/frontier.svg")));
   std::string svg = ReadFile(Path("new/frontier.svg")).value();
   for (const char* text : {"<svg", "none", "ridge-a1w1", "ste-a1w1", "MiB", "KiB", "accuracy", "Stored bytes",
-                           "Energy proxy", "Pareto line", "Ridgeline frontier"})
+                           "Energy: proxy per token", "Pareto line", "Ridgeline frontier"})
     EXPECT_THAT(svg, HasSubstr(text));
 }
 
@@ -121,6 +121,21 @@ TEST_F(PlotTest, AMissingGnuplotIsNamed) {
   ::setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("apt-get install gnuplot-nox"));
+}
+
+TEST(FrontierPlotScriptTest, TheEnergyAxisNamesTheSourceOfItsJoules) {
+  std::vector<v1::FrontierPoint> points = SomePoints();
+  auto axis = [&] { return FrontierPlotScript(points, {}, "svg", "out"); };
+  EXPECT_THAT(axis(), HasSubstr("Energy: proxy per token"));
+  for (auto& point : points) {
+    point.set_energy_joules_per_token(0.002);
+    point.set_energy_source("modelled");
+  }
+  EXPECT_THAT(axis(), HasSubstr("Energy: modelled J per token"));
+  points[1].set_energy_source("rapl");  // One that was measured among them: they have only the proxy in common.
+  EXPECT_THAT(axis(), HasSubstr("Energy: proxy per token"));
+  for (auto& point : points) point.set_energy_source("rapl");
+  EXPECT_THAT(axis(), HasSubstr("Energy: measured (rapl) J per token"));
 }
 
 TEST(PlotLayoutTest, LabelsStayInsideTheFrameAndNeverOverlap) {
