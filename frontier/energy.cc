@@ -29,9 +29,13 @@ std::optional<double> EnergyMeasure::Of(const v1::FrontierPoint& point) const {
   return point.energy_source() == source ? JoulesOf(point) : std::nullopt;
 }
 
-std::string EnergyMeasure::Name() const {
-  if (!is_joules()) return "proxy per token: bit operations";
-  return source == "modelled" ? "modelled J per token" : fmt::format("measured ({}) J per token", source);
+std::string EnergyMeasure::Kind() const {
+  if (!is_joules()) return "proxy";
+  return source == "modelled" ? source : fmt::format("measured ({})", source);
+}
+
+std::string EnergyMeasure::AxisTitle() const {
+  return is_joules() ? fmt::format("Energy: {} J per token", Kind()) : "Energy proxy: bit operations per token";
 }
 
 EnergyMeasure CommonEnergyMeasure(const std::vector<const v1::FrontierPoint*>& points) {

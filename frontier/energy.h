@@ -26,8 +26,10 @@ struct EnergyMeasure {
   bool is_joules() const { return !source.empty(); }
   // What this measure has of the point, if it is finite.
   std::optional<double> Of(const v1::FrontierPoint& point) const;
-  // "modelled J per token", "measured (rapl) J per token", "proxy per token: bit operations"
-  std::string Name() const;
+  // "modelled", "measured (rapl)", "proxy"
+  std::string Kind() const;
+  // "Energy: modelled J per token", "Energy: measured (rapl) J per token", "Energy proxy: bit operations per token"
+  std::string AxisTitle() const;
 };
 
 // Joules where all points have them from one source, else the proxy.

@@ -55,6 +55,13 @@ PlotAxis LogarithmicAxis(const std::vector<double>& values) {
   return axis;
 }
 
+// Digits behind the point that multiples of a round step need.
+int DecimalsOf(double step) {
+  int decimals = 0;
+  for (double whole = step; decimals < 9 && std::abs(whole - std::round(whole)) > 1e-6 * whole; whole *= 10) ++decimals;
+  return decimals;
+}
+
 bool Overlap(const PixelBox& a, const PixelBox& b) {
   return a.left < b.right && b.left < a.right && a.bottom < b.top && b.bottom < a.top;
 }
@@ -155,8 +162,9 @@ PlotAxis PercentAxis(const std::vector<double>& ratios) {
     step /= divisor;
     break;
   }
+  const int decimals = DecimalsOf(step * 100);
   for (double value = std::ceil(axis.low / step) * step; value <= axis.high; value += step)
-    axis.ticks.push_back({value, fmt::format("{:.4g} %", std::round(value * 1e6) / 1e4)});
+    axis.ticks.push_back({value, fmt::format("{:.{}f} %", value * 100, decimals)});
   return axis;
 }
 
@@ -167,7 +175,7 @@ PlotAxis LinearAxis(double low, double high) {
   const double rough = (high - low) / 5, power = std::pow(10, std::floor(std::log10(rough)));
   const double mantissa = rough / power;
   const double step = power * (mantissa < 1.5 ? 1 : mantissa < 3.5 ? 2 : mantissa < 7.5 ? 5 : 10);
-  const int decimals = std::max(0, -static_cast<int>(std::floor(std::log10(step) + 1e-9)));
+  const int decimals = DecimalsOf(step);
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
     axis.ticks.push_back({i * step, fmt::format("{:.{}f}", i == 0 ? 0.0 : i * step, decimals)});
   return axis;

@@ -125,7 +125,7 @@ Panel BytesPanel(const std::vector<v1::FrontierPoint>& points) {
 // Joules where every point of the bytes panel has them from one source, else the proxy.
 Panel EnergyPanel(const std::vector<const v1::FrontierPoint*>& points) {
   const EnergyMeasure measure = CommonEnergyMeasure(points);
-  Panel panel{.axis_name = fmt::format("Energy: {} (log scale)", measure.Name())};
+  Panel panel{.axis_name = measure.AxisTitle() + " (log scale)"};
   for (const v1::FrontierPoint* point : points) {
     const std::optional<double> cost = measure.Of(*point);
     if (!HasPlotted(*point, cost.has_value(), cost.value_or(0))) continue;
