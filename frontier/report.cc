@@ -196,7 +196,7 @@ using CurveValue = std::function<std::optional<double>(const v1::MetricPoint&)>;
 
 std::string CurvesPanel(const Section& section, const FrontierReport& report, const std::string& title,
                         const std::string& y_title, const CurveValue& value, bool wide) {
-  ReportCurves plot{.name = title, .y_title = y_title};
+  ReportCurves plot{.name = title, .y_title = y_title, .is_wide = wide};
   for (const ReportRow& row : section.rows) {
     const auto job = report.jobs->find(row.point->job_id());
     if (job == report.jobs->end()) continue;

@@ -56,9 +56,9 @@ nav a:hover { border-color: var(--accent); color: var(--accent); }
 .plots > .panel { margin: 0; display: flex; flex-direction: column; }
 .plots .plot { margin-top: auto; }
 .plots > .wide { grid-column: 1 / -1; }
-.plots > .wide .plot { max-width: 860px; margin: 0 auto; }
 .plot { overflow-x: auto; }
 .plot > svg { display: block; width: 100%; height: auto; min-width: 520px; }
+.wide .plot > svg { min-width: 800px; }
 .legend, .legend .group { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; }
 .legend { column-gap: 32px; margin: 0 2px 14px; font-size: 13px; }
 .legend b { color: var(--quiet); font-weight: 650; }

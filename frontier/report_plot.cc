@@ -17,7 +17,7 @@ namespace ridgeline {
 namespace {
 
 // In units of the viewBox, about pixels at laptop width. SVG's y goes down, plot_layout's up.
-constexpr double kWidth = 640, kHeight = 430;
+constexpr double kWidth = 640, kWideWidth = 1320, kHeight = 430;
 constexpr double kLeft = 76, kRight = 16, kTop = 12, kBottom = 52;
 constexpr double kMarkerRadius = 6.2;
 constexpr double kLabelHeight = 15;
@@ -105,8 +105,8 @@ std::string Axes(const PixelBox& frame, const PlotAxis& x, const PlotAxis& y, co
                    middle, Html(y_title));
 }
 
-std::string Opened(const std::string& name, bool is_crowded) {
-  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"{}>\n", kWidth, kHeight, Html(name),
+std::string Opened(const std::string& name, double width, bool is_crowded) {
+  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"{}>\n", width, kHeight, Html(name),
                      is_crowded ? " class=\"crowded\"" : "");
 }
 
@@ -336,7 +336,7 @@ std::string ScatterSvg(const ReportScatter& scatter, const ReportStyles& styles)
   }
   const std::vector<size_t> line = ParetoLine(costs, merits);
   const std::vector<PixelPoint> stairs = Stairs(places, line);
-  std::string svg = Opened(scatter.name, scatter.dots.size() > kFewPoints) + AreaSvg(stairs);
+  std::string svg = Opened(scatter.name, kWidth, scatter.dots.size() > kFewPoints) + AreaSvg(stairs);
   svg += Axes(kFrame, scatter.x, scatter.y, scatter.x_title, scatter.y_title) + StairsSvg(stairs);
   // Bands lie below labels, whose edges part them, and dots above all.
   for (const ReportDot& dot : scatter.dots) svg += BandSvg(scatter, dot, styles);
@@ -349,14 +349,15 @@ std::string ScatterSvg(const ReportScatter& scatter, const ReportStyles& styles)
 }
 
 std::string CurvesSvg(const ReportCurves& plot, const ReportStyles& styles, bool* is_cut) {
-  const PixelBox frame{kFrame.left, kFrame.bottom, kFrame.right - kCurveLabelsWidth, kFrame.top};
+  const double width = plot.is_wide ? kWideWidth : kWidth;
+  const PixelBox frame{kFrame.left, kFrame.bottom, width - kRight - kCurveLabelsWidth, kFrame.top};
   const PlotAxis x = StepsAxis(plot.curves), y = LossAxis(plot.curves, is_cut);
   const auto room = static_cast<size_t>((frame.top - frame.bottom) / kLabelHeight);
   const bool is_crowded = plot.curves.size() > room;
-  std::string svg = Opened(plot.name, is_crowded) + Axes(frame, x, y, "Optimizer steps", plot.y_title);
+  std::string svg = Opened(plot.name, width, is_crowded) + Axes(frame, x, y, "Optimizer steps", plot.y_title);
   // An inner svg cuts curves off at the frame, with room for half a line's width.
   svg += fmt::format("<svg x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" viewBox=\"{0} {1} {2} {3}\">\n", frame.left,
-                     Flipped(frame.top), kWidth - frame.left, frame.top - frame.bottom + 2);
+                     Flipped(frame.top), width - frame.left, frame.top - frame.bottom + 2);
   std::vector<CurveEnd> ends;
   for (bool pareto : {false, true}) {  // Those above the others.
     for (const ReportCurve& curve : plot.curves) {

@@ -57,6 +57,7 @@ struct ReportCurves {
   std::string name;
   std::string y_title;
   std::vector<ReportCurve> curves;  // Not empty.
+  bool is_wide = false;             // For a whole row of the page.
 };
 std::string CurvesSvg(const ReportCurves& curves, const ReportStyles& styles, bool* is_cut);
 

@@ -40,7 +40,7 @@ def header():
     return re.search(r"expected (\S+)", done.stderr)[1].split(",")
 
 
-def point(name, dataset="kjv", **more):
+def point(name, /, dataset="kjv", **more):
     number = len(name)
     values = {"point_id": f"point-{name}", "job_id": f"job-{name}", "model": "gpt-nano", "dataset": dataset,
               "estimator": "ridge", "weight_format": "int1", "activation_format": "int4", "steps": 400, "tokens": 1000,
@@ -164,7 +164,8 @@ class Report(ProcessTest):
 
     def test_ItFillsTheWindowAtAnyWidthInLightAndDark(self):
         """Nothing sticks out of the page to the side, and what is shown is no empty picture."""
-        path = self.report_of([point("x" * n, second_loss=3, prefill_tokens_per_second=1e5, threads=2) for n in (2, 9, 30)])
+        path = self.report_of([point("x" * n, second_loss=3, prefill_tokens_per_second=1e5, threads=2)
+                               for n in (2, 9, 30)])
         for width, dark in ((1440, False), (1280, True), (390, False)):
             with self.subTest(width=width), browser.Browser(self.folder, width=width, dark=dark) as page:
                 page.open(path)
