@@ -3,12 +3,14 @@
 #include "frontier/csv.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "fmt/format.h"
+#include "frontier/energy.h"
 #include "google/protobuf/descriptor.h"
 
 namespace ridgeline {
@@ -153,14 +155,47 @@ class CsvReader {
   int line_ = 1;  // Of what is read next.
 };
 
-// What the last version added at the end.
-constexpr std::string_view kNewestColumns = ",name";
+// The last column of each version's header, oldest first.
+constexpr std::array<std::string_view, 4> kLastColumns = {"pareto", "second_loss", "name", "embedding_format"};
 
-absl::Status CheckHeader(const std::vector<std::string>& header) {
-  std::string joined = fmt::format("{}", fmt::join(header, ","));
-  if (joined == kFrontierColumns || joined + std::string(kNewestColumns) == kFrontierColumns) return absl::OkStatus();
+absl::Status CheckHeader(const std::vector<std::string>& header, const std::vector<const Field*>& columns) {
+  const bool same = header.size() <= columns.size() &&
+                    std::equal(header.begin(), header.end(), columns.begin(),
+                               [](const std::string& name, const Field* column) { return name == column->name(); });
+  const bool ends_well = std::find(kLastColumns.begin(), kLastColumns.end(), header.back()) != kLastColumns.end();
+  if (same && ends_well) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("line 1: not the header of a frontier file; expected {}", kFrontierColumns));
+}
+
+bool IsSha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// What a row must hold together, beyond the type of each column.
+absl::Status CheckPoint(const v1::FrontierPoint& point, bool has_source_column, int line) {
+  const auto wrong = [line](std::string_view column, std::string_view what) {
+    return absl::InvalidArgumentError(fmt::format("line {}, column {}: {}", line, column, what));
+  };
+  if (!point.artifact_sha256().empty() && !IsSha256(point.artifact_sha256()))
+    return wrong("artifact_sha256", "not 64 digits of lower-case hexadecimal");
+  const std::string& source = point.energy_source();
+  if (!source.empty() && !IsEnergySource(source))
+    return wrong("energy_source", fmt::format("'{}' is not one of {}", source, fmt::join(kEnergySources, ", ")));
+  if (!source.empty() && !point.has_energy_joules_per_token())
+    return wrong("energy_source", "a source without energy_joules_per_token");
+  if (has_source_column && source.empty() && point.has_energy_joules_per_token())
+    return wrong("energy_joules_per_token", "joules without energy_source, so nobody knows what they compare with");
+  return absl::OkStatus();
+}
+
+// Without joules that are compared with nothing, and without a source of none.
+v1::FrontierPoint WithSourcedEnergy(const v1::FrontierPoint& point) {
+  v1::FrontierPoint sourced = point;
+  if (JoulesOf(point)) return sourced;
+  sourced.clear_energy_joules_per_token();
+  sourced.clear_energy_source();
+  return sourced;
 }
 
 absl::StatusOr<v1::FrontierPoint> PointOf(const std::vector<std::string>& fields,
@@ -177,6 +212,9 @@ absl::StatusOr<v1::FrontierPoint> PointOf(const std::vector<std::string>& fields
                                                   is_text ? "the text" : fmt::format("'{}'", fields[i]),
                                                   is_text ? "UTF-8" : columns[i]->cpp_type_name()));
   }
+  const bool has_source_column = std::any_of(columns.begin(), columns.end(),
+                                             [](const Field* column) { return column->name() == "energy_source"; });
+  RETURN_IF_ERROR(CheckPoint(point, has_source_column, line));
   return point;
 }
 
@@ -186,8 +224,9 @@ std::string FrontierToCsv(const std::vector<v1::FrontierPoint>& points) {
   const std::vector<const Field*> columns = Columns();
   std::string csv = fmt::format("{}\n", kFrontierColumns);
   for (const v1::FrontierPoint& point : points) {
+    const v1::FrontierPoint sourced = WithSourcedEnergy(point);
     std::vector<std::string> values;
-    for (const Field* column : columns) values.push_back(ValueOf(point, column));
+    for (const Field* column : columns) values.push_back(ValueOf(sourced, column));
     csv += fmt::format("{}\n", fmt::join(values, ","));
   }
   return csv;
@@ -196,8 +235,8 @@ std::string FrontierToCsv(const std::vector<v1::FrontierPoint>& points) {
 absl::StatusOr<std::vector<v1::FrontierPoint>> FrontierFromCsv(std::string_view csv) {
   CsvReader reader(csv);
   ASSIGN_OR_RETURN(std::vector<std::string> header, reader.Next());
-  RETURN_IF_ERROR(CheckHeader(header));
   std::vector<const Field*> columns = Columns();
+  RETURN_IF_ERROR(CheckHeader(header, columns));
   columns.resize(header.size());
   std::vector<v1::FrontierPoint> points;
   while (!reader.AtEnd()) {

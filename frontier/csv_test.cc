@@ -5,6 +5,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -14,6 +15,8 @@ namespace {
 
 using ::google::protobuf::util::MessageDifferencer;
 using ::testing::HasSubstr;
+
+constexpr char kHash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 std::string Header() { return std::string(kFrontierColumns) + "\n"; }
 
@@ -47,6 +50,15 @@ v1::FrontierPoint FullPoint() {
   point.set_pareto(true);
   point.set_second_loss(3.25);
   point.set_name("sweep/lr=1e-3,seed=1");
+  point.set_artifact_sha256(kHash);
+  point.set_energy_source("modelled");
+  point.set_energy_low_joules_per_token(5e-8);
+  point.set_energy_high_joules_per_token(2e-7);
+  point.set_energy_above_idle_joules_per_token(7.5e-8);
+  point.set_prefill_tokens_per_second(98765);
+  point.set_cpu("Xeon 6975P-C, \"AMX\"");
+  point.set_threads(2);
+  point.set_embedding_format("int6");
   return point;
 }
 
@@ -54,16 +66,18 @@ TEST(FrontierCsvTest, WritesTheContractedLine) {
   EXPECT_EQ(FrontierToCsv({FullPoint()}),
             Header() +
                 "point-1,job-2,gpt-nano,kjv,ridge,int1,affine,128,int1,affine,128,false,dense,500,768000,1337,2.38,"
-                "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25,\"sweep/lr=1e-3,seed=1\"\n");
+                "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25,\"sweep/lr=1e-3,seed=1\"," +
+                kHash + ",modelled,5e-08,2e-07,7.5e-08,98765,\"Xeon 6975P-C, \"\"AMX\"\"\",2,int6\n");
 }
 
 TEST(FrontierCsvTest, UnmeasuredFieldsAreEmpty) {
   v1::FrontierPoint point;
   point.set_loss(std::nan(""));
-  EXPECT_EQ(FrontierToCsv({point}), Header() + ",,,,,,,,,,,,,0,0,0,,,,,,,,false,,\n");
+  EXPECT_EQ(FrontierToCsv({point}), Header() + ",,,,,,,,,,,,,0,0,0,,,,,,,,false,,,,,,,,,,,\n");
   const v1::FrontierPoint back = FrontierFromCsv(FrontierToCsv({point})).value()[0];
   EXPECT_FALSE(back.has_accuracy());
   EXPECT_FALSE(back.has_second_loss());
+  EXPECT_FALSE(back.has_threads());
 }
 
 TEST(FrontierCsvTest, HostileTextsAndRandomNumbersRoundTrip) {
@@ -93,21 +107,60 @@ TEST(FrontierCsvTest, SpreadsheetLineEndsAreRead) {
   EXPECT_EQ(FrontierToCsv(FrontierFromCsv(crlf).value()), csv);
 }
 
-TEST(FrontierCsvTest, FilesFromBeforeTheNameColumnAreRead) {
-  const std::string old =
-      Header().substr(0, kFrontierColumns.rfind(',')) +
-      "\npoint-1,job-2,gpt-nano,kjv,ridge,int1,affine,128,int1,affine,128,false,dense,500,768000,1337,2.38,"
-      "0.30000000000000004,405504,1.25,3500000000,1e-07,1234.5,true,3.25\n";
-  v1::FrontierPoint nameless = FullPoint();
-  nameless.clear_name();
-  EXPECT_TRUE(MessageDifferencer::Equals(FrontierFromCsv(old).value().at(0), nameless));
+// The file as a version wrote it whose header ended with this column. REQUIRES: no commas inside the point's texts.
+std::string FileOfVersion(const std::string& last_column, const v1::FrontierPoint& point) {
+  std::string old;
+  for (std::string line : {std::string(kFrontierColumns), FrontierToCsv({point}).substr(Header().size())}) {
+    const auto columns_before = std::string_view(kFrontierColumns).substr(0, kFrontierColumns.find("," + last_column));
+    size_t end = 0;
+    for (auto commas = std::count(columns_before.begin(), columns_before.end(), ',') + 2; commas > 0; --commas)
+      end = line.find(',', end + 1);
+    old += line.substr(0, end) + "\n";
+  }
+  return old;
+}
+
+TEST(FrontierCsvTest, FilesOfEveryEarlierVersionAreRead) {
+  v1::FrontierPoint point = FullPoint();
+  point.set_name("plain");
+  for (const char* field :
+       {"artifact_sha256", "energy_low_joules_per_token", "energy_high_joules_per_token",
+        "energy_above_idle_joules_per_token", "prefill_tokens_per_second", "cpu", "threads", "embedding_format"})
+    point.GetReflection()->ClearField(&point, v1::FrontierPoint::descriptor()->FindFieldByName(field));
+  v1::FrontierPoint old = point;
+  old.clear_energy_source();
+  for (const char* last : {"name", "second_loss", "pareto"}) {
+    const std::string file = FileOfVersion(last, point);
+    EXPECT_THAT(file, HasSubstr(std::string(last) + "\n"));
+    EXPECT_THAT(file, HasSubstr(",1e-07,"));
+    EXPECT_TRUE(MessageDifferencer::Equals(FrontierFromCsv(file).value().at(0), old)) << last;
+    old.GetReflection()->ClearField(&old, v1::FrontierPoint::descriptor()->FindFieldByName(last));
+  }
+  for (const char* last : {"threads", "energy_source", "seed"})
+    EXPECT_THAT(MessageOf(Header().substr(0, kFrontierColumns.find(std::string(",") + last)) + "\n"),
+                HasSubstr("not the header"))
+        << last;
+  EXPECT_THAT(MessageOf(Header().substr(0, Header().size() - 2) + "\n"), HasSubstr("not the header"));
+}
+
+TEST(FrontierCsvTest, JoulesWithoutASourceAreNotWritten) {
+  v1::FrontierPoint point = FullPoint();
+  for (const char* source : {"", "guessed"}) {
+    point.set_energy_source(source);
+    const v1::FrontierPoint back = FrontierFromCsv(FrontierToCsv({point})).value().at(0);
+    EXPECT_FALSE(back.has_energy_joules_per_token()) << source;
+    EXPECT_EQ(back.energy_source(), "");
+  }
+  point.set_energy_source("rapl");
+  point.set_energy_joules_per_token(std::nan(""));
+  EXPECT_EQ(FrontierFromCsv(FrontierToCsv({point})).value().at(0).energy_source(), "");
 }
 
 TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
   std::string good = FrontierToCsv({FullPoint()});
   EXPECT_THAT(MessageOf(""), HasSubstr("line 1"));
   EXPECT_THAT(MessageOf("a,b\n"), HasSubstr("header"));
-  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 26"));
+  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 34"));
   EXPECT_THAT(MessageOf(good + "\"open"), HasSubstr("line 3: a quoted field does not end"));
   EXPECT_THAT(MessageOf(good + "\"a\"b"), HasSubstr("after a closing quote"));
   EXPECT_THAT(MessageOf(good + "a\"b"), HasSubstr("not quoted"));
@@ -122,6 +175,13 @@ TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
   EXPECT_THAT(with("1337", "99999999999999999999"), HasSubstr("column seed"));
   EXPECT_THAT(with("true", "yes"), HasSubstr("column pareto: 'yes' is not bool"));
   EXPECT_THAT(with("kjv", "\xFF"), HasSubstr("column dataset"));
+  EXPECT_THAT(with(",modelled", ","),
+              HasSubstr("line 2, column energy_joules_per_token: joules without energy_source"));
+  EXPECT_THAT(with(",1e-07,", ",,"), HasSubstr("line 2, column energy_source: a source without"));
+  EXPECT_THAT(with("modelled", "guessed"), HasSubstr("'guessed' is not one of rapl, nvml, modelled"));
+  EXPECT_THAT(with("0123456789abcdef,", "0123456789abcde,"), HasSubstr("column artifact_sha256: not 64 digits"));
+  EXPECT_THAT(with("0123456789abcdef,", "0123456789abcdeg,"), HasSubstr("column artifact_sha256: not 64 digits"));
+  EXPECT_THAT(with("\",2,", "\",2.5,"), HasSubstr("column threads: '2.5' is not int32"));
 }
 
 }  // namespace

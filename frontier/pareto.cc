@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "frontier/energy.h"
+
 namespace ridgeline {
 namespace {
 
@@ -29,13 +31,13 @@ bool Dominates(const Merit& a, const Merit& b) {
   return as_good && better;
 }
 
-// Where neither joules nor the proxy are known of every point, energy decides nothing.
+// Where the measure lacks one of the points, energy decides nothing.
 std::vector<Merit> MeritsOf(const std::vector<v1::FrontierPoint*>& group) {
-  bool joules = std::all_of(group.begin(), group.end(), [](auto* p) { return p->has_energy_joules_per_token(); });
-  bool proxy = std::all_of(group.begin(), group.end(), [](auto* p) { return p->has_energy_proxy(); });
+  const EnergyMeasure measure = CommonEnergyMeasure({group.begin(), group.end()});
+  const bool all = std::all_of(group.begin(), group.end(), [&](const auto* point) { return measure.Of(*point); });
   std::vector<Merit> merits;
   for (const v1::FrontierPoint* point : group) {
-    double energy = joules ? point->energy_joules_per_token() : proxy ? point->energy_proxy() : 0.0;
+    const double energy = all ? *measure.Of(*point) : 0.0;
     merits.push_back({point->accuracy(), -point->storage_bytes(), -energy});
   }
   return merits;

@@ -9,7 +9,8 @@
 
 namespace ridgeline {
 
-// Sets `pareto` on each point. Energy is joules per token where every compared point has it, else the proxy.
+// Sets `pareto` on each point. Energy is joules per token where every compared point has them from one source, else the
+// proxy (frontier/energy.h); where a point lacks that too, energy decides nothing.
 // Points without accuracy or storage_bytes are never on the frontier.
 void MarkPareto(std::vector<v1::FrontierPoint>* points);
 

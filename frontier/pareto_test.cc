@@ -59,12 +59,48 @@ TEST(MarkParetoTest, EqualPointsAreBothOnTheFrontier) {
   EXPECT_THAT(Marked({Point(0.5, 10, 1), Point(0.5, 10, 1), Point(0.4, 10, 1)}), ElementsAre(true, true, false));
 }
 
+void SetJoules(v1::FrontierPoint* point, double joules, const std::string& source) {
+  point->set_energy_joules_per_token(joules);
+  point->set_energy_source(source);
+}
+
 TEST(MarkParetoTest, JoulesCountOnlyWhereEveryComparedPointHasThem) {
   auto a = Point(0.5, 10, 2), b = Point(0.5, 10, 1);
-  a.set_energy_joules_per_token(1);
+  SetJoules(&a, 1, "rapl");
   EXPECT_THAT(Marked({a, b}), ElementsAre(false, true));  // By the proxy.
-  b.set_energy_joules_per_token(3);
+  SetJoules(&b, 3, "rapl");
   EXPECT_THAT(Marked({a, b}), ElementsAre(true, false));  // By joules.
+}
+
+TEST(MarkParetoTest, MeasuredAndModelledJoulesAreNeverCompared) {
+  auto a = Point(0.5, 10, 2), b = Point(0.5, 10, 1);
+  SetJoules(&a, 1, "rapl");
+  for (const char* other : {"modelled", "nvml", "", "guessed"}) {
+    SetJoules(&b, 3, other);
+    EXPECT_THAT(Marked({a, b}), ElementsAre(false, true)) << other;  // By the proxy.
+  }
+  SetJoules(&a, 1, "guessed");  // Nor are those of a source that nobody knows.
+  EXPECT_THAT(Marked({a, b}), ElementsAre(false, true));
+  SetJoules(&a, 1, "modelled");
+  SetJoules(&b, 3, "modelled");
+  EXPECT_THAT(Marked({a, b}), ElementsAre(true, false));
+}
+
+TEST(MarkParetoTest, EachModelAndDatasetHasItsOwnMeasureOfEnergy) {
+  auto a = Point(0.5, 10, 2), b = Point(0.5, 10, 1), other = Point(0.5, 10, 1);
+  SetJoules(&a, 1, "rapl");
+  SetJoules(&b, 3, "rapl");
+  SetJoules(&other, 2, "modelled");
+  other.set_dataset("news");
+  EXPECT_THAT(Marked({a, b, other}), ElementsAre(true, false, true));
+}
+
+TEST(MarkParetoTest, EnergyDecidesNothingWhereAPointHasNeitherJoulesNorProxy) {
+  auto a = Point(0.5, 10, 2), b = Point(0.5, 10, 1), bare = Point(0.5, 10, 0);
+  bare.clear_energy_proxy();
+  EXPECT_THAT(Marked({a, b, bare}), ElementsAre(true, true, true));
+  a.set_energy_proxy(std::nan(""));
+  EXPECT_THAT(Marked({a, b}), ElementsAre(true, true));
 }
 
 TEST(MarkParetoTest, UnmeasuredPointsAreNeverOnTheFrontierAndBeatNobody) {

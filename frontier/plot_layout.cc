@@ -55,17 +55,11 @@ PlotAxis LogarithmicAxis(const std::vector<double>& values) {
   return axis;
 }
 
-std::string BinaryText(double bytes) {
-  static const char* const kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  int unit = std::clamp(static_cast<int>(std::floor(std::log2(bytes) / 10 + 1e-9)), 0, 4);
-  return fmt::format("{:.4g} {}", bytes / std::exp2(10 * unit), kUnits[unit]);
-}
-
-std::string DecimalText(double value, const std::string& unit) {
-  static const char* const kPrefixes[] = {"p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E"};
-  int prefix = std::clamp(static_cast<int>(std::floor(std::log10(value) / 3 + 1e-9)) + 4, 0, 10);
-  std::string suffix = kPrefixes[prefix] + unit;
-  return fmt::format("{:.4g}{}{}", value / std::pow(1000, prefix - 4), suffix.empty() ? "" : " ", suffix);
+// Digits behind the point that multiples of a round step need.
+int DecimalsOf(double step) {
+  int decimals = 0;
+  for (double whole = step; decimals < 9 && std::abs(whole - std::round(whole)) > 1e-6 * whole; whole *= 10) ++decimals;
+  return decimals;
 }
 
 bool Overlap(const PixelBox& a, const PixelBox& b) {
@@ -121,6 +115,19 @@ std::vector<Candidate> CandidatesAround(const LabelRequest& request, double heig
 
 }  // namespace
 
+std::string BinaryText(double bytes) {
+  static const char* const kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int unit = std::clamp(static_cast<int>(std::floor(std::log2(bytes) / 10 + 1e-9)), 0, 4);
+  return fmt::format("{:.4g} {}", bytes / std::exp2(10 * unit), kUnits[unit]);
+}
+
+std::string DecimalText(double value, const std::string& unit) {
+  static const char* const kPrefixes[] = {"p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E"};
+  int prefix = std::clamp(static_cast<int>(std::floor(std::log10(value) / 3 + 1e-9)) + 4, 0, 10);
+  std::string suffix = kPrefixes[prefix] + unit;
+  return fmt::format("{:.4g}{}{}", value / std::pow(1000, prefix - 4), suffix.empty() ? "" : " ", suffix);
+}
+
 double PlotAxis::Place(double value) const {
   return logarithmic ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
 }
@@ -155,8 +162,22 @@ PlotAxis PercentAxis(const std::vector<double>& ratios) {
     step /= divisor;
     break;
   }
+  const int decimals = DecimalsOf(step * 100);
   for (double value = std::ceil(axis.low / step) * step; value <= axis.high; value += step)
-    axis.ticks.push_back({value, fmt::format("{:.4g} %", std::round(value * 1e6) / 1e4)});
+    axis.ticks.push_back({value, fmt::format("{:.{}f} %", value * 100, decimals)});
+  return axis;
+}
+
+PlotAxis LinearAxis(double low, double high) {
+  PlotAxis axis;
+  axis.low = low;
+  axis.high = high;
+  const double rough = (high - low) / 5, power = std::pow(10, std::floor(std::log10(rough)));
+  const double mantissa = rough / power;
+  const double step = power * (mantissa < 1.5 ? 1 : mantissa < 3.5 ? 2 : mantissa < 7.5 ? 5 : 10);
+  const int decimals = DecimalsOf(step);
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
+    axis.ticks.push_back({i * step, fmt::format("{:.{}f}", i == 0 ? 0.0 : i * step, decimals)});
   return axis;
 }
 

@@ -13,6 +13,10 @@ struct AxisTick {
   std::string text;
 };
 
+// "256 KiB", "1.522 MiB"; "500 µJ", "2 G". REQUIRES: over 0.
+std::string BinaryText(double bytes);
+std::string DecimalText(double value, const std::string& unit);
+
 struct PlotAxis {
   double low = 0;
   double high = 1;
@@ -29,6 +33,9 @@ PlotAxis DecimalAxis(const std::vector<double>& values, const std::string& unit)
 
 // A linear axis in percent. REQUIRES: ratios not empty and finite.
 PlotAxis PercentAxis(const std::vector<double>& ratios);
+
+// Linear from low to high, with about five ticks at round values. REQUIRES: finite, low < high.
+PlotAxis LinearAxis(double low, double high);
 
 struct PixelPoint {
   double x = 0, y = 0;

@@ -8,9 +8,11 @@
 
 #include "common/text_width.h"
 #include "fmt/format.h"
+#include "frontier/energy.h"
 #include "frontier/gnuplot.h"
 #include "frontier/pareto.h"
 #include "frontier/plot_layout.h"
+#include "frontier/point_text.h"
 
 namespace ridgeline {
 namespace {
@@ -23,7 +25,6 @@ constexpr double kTitleFont = 21, kSubtitleFont = 14;
 constexpr double kLabelFont = 13;      // In gnuplot's points, as all fonts here,
 constexpr double kLabelHeightPx = 16;  // which both terminals are scaled to draw this high.
 constexpr double kColumnShare = 0.58;  // Of that height: the width of a column.
-constexpr int kLabelColumns = 30;
 constexpr double kMarkerRadiusPx = 9;
 constexpr double kLegendWidthPx = 215;
 constexpr double kLeftPx = 96, kGapPx = 100, kBottomPx = 84, kTopPx = 92, kRightPx = 26;
@@ -40,21 +41,6 @@ struct Panel {
   std::vector<const v1::FrontierPoint*> points;
   std::vector<double> costs;
 };
-
-std::string FormatName(const v1::FrontierPoint& point) {
-  if (point.weight_format() == point.activation_format()) return point.weight_format();
-  return fmt::format("{} × {}", point.weight_format(), point.activation_format());
-}
-
-std::string LabelText(const v1::FrontierPoint& point) {
-  std::string text = point.name();
-  if (text.empty()) {
-    text = point.estimator();
-    if (!point.weight_scheme().empty()) text += " " + point.weight_scheme();
-    if (point.estimator() != "none") text += " " + FormatName(point);
-  }
-  return Shortened(text, kLabelColumns);
-}
 
 // An upper estimate for DejaVu Sans, the widest of the usual sans-serif fonts; a wide character is as wide as it is
 // high.
@@ -136,20 +122,17 @@ Panel BytesPanel(const std::vector<v1::FrontierPoint>& points) {
   return panel;
 }
 
-// Joules where every point of the bytes panel has them, else the proxy.
+// Joules where every point of the bytes panel has them from one source, else the proxy.
 Panel EnergyPanel(const std::vector<const v1::FrontierPoint*>& points) {
-  bool joules = std::all_of(points.begin(), points.end(), [](auto* p) {
-    return HasPlotted(*p, p->has_energy_joules_per_token(), p->energy_joules_per_token());
-  });
-  Panel panel{.axis_name =
-                  joules ? "Energy per token (log scale)" : "Energy proxy per token: bit operations (log scale)"};
+  const EnergyMeasure measure = CommonEnergyMeasure(points);
+  Panel panel{.axis_name = measure.AxisTitle() + " (log scale)"};
   for (const v1::FrontierPoint* point : points) {
-    double cost = joules ? point->energy_joules_per_token() : point->energy_proxy();
-    if (!HasPlotted(*point, joules || point->has_energy_proxy(), cost)) continue;
+    const std::optional<double> cost = measure.Of(*point);
+    if (!HasPlotted(*point, cost.has_value(), cost.value_or(0))) continue;
     panel.points.push_back(point);
-    panel.costs.push_back(cost);
+    panel.costs.push_back(*cost);
   }
-  if (!panel.points.empty()) panel.x = DecimalAxis(panel.costs, joules ? "J" : "");
+  if (!panel.points.empty()) panel.x = DecimalAxis(panel.costs, measure.is_joules() ? "J" : "");
   return panel;
 }
 
@@ -223,7 +206,7 @@ void DrawMarkers(const Panel& panel, const Styles& styles, const std::set<size_t
 void DrawLabels(const Panel& panel, const Styles& styles, const std::vector<size_t>& order,
                 const std::vector<PixelPoint>& line, Canvas* canvas) {
   std::vector<LabelRequest> requests;
-  for (size_t i : order) requests.push_back({PixelOf(panel, i), TextWidthPx(LabelText(*panel.points[i]))});
+  for (size_t i : order) requests.push_back({PixelOf(panel, i), TextWidthPx(PointLabel(*panel.points[i]))});
   PixelBox inner{panel.frame.left + 4, panel.frame.bottom + 4, panel.frame.right - 4, panel.frame.top - 4};
   auto places = PlaceLabels(inner, requests, line, kLabelHeightPx + 4, kMarkerRadiusPx);
   for (size_t k = 0; k < order.size(); ++k) {
@@ -242,7 +225,7 @@ void DrawLabels(const Panel& panel, const Styles& styles, const std::vector<size
     const std::string& colour = styles.colour_of_estimator.at(panel.points[order[k]]->estimator());
     std::string align = right ? "left" : left ? "right" : "center";
     double anchor = right ? box.left + 2 : left ? box.right - 2 : (box.left + box.right) / 2;
-    canvas->Text(anchor, middle_y, LabelText(*panel.points[order[k]]), colour, kLabelFont, align);
+    canvas->Text(anchor, middle_y, PointLabel(*panel.points[order[k]]), colour, kLabelFont, align);
   }
 }
 

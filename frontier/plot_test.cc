@@ -63,7 +63,7 @@ TEST_F(PlotTest, SvgIsXmlThatNamesEveryPointAndAxis) {
   EXPECT_TRUE(IsXml(Path("new/frontier.svg")));
   std::string svg = ReadFile(Path("new/frontier.svg")).value();
   for (const char* text : {"<svg", "none", "ridge-a1w1", "ste-a1w1", "MiB", "KiB", "accuracy", "Stored bytes",
-                           "Energy proxy", "Pareto line", "Ridgeline frontier"})
+                           "Energy proxy: bit operations per token", "Pareto line", "Ridgeline frontier"})
     EXPECT_THAT(svg, HasSubstr(text));
 }
 
@@ -123,6 +123,21 @@ TEST_F(PlotTest, AMissingGnuplotIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("apt-get install gnuplot-nox"));
 }
 
+TEST(FrontierPlotScriptTest, TheEnergyAxisNamesTheSourceOfItsJoules) {
+  std::vector<v1::FrontierPoint> points = SomePoints();
+  auto axis = [&] { return FrontierPlotScript(points, {}, "svg", "out"); };
+  EXPECT_THAT(axis(), HasSubstr("Energy proxy: bit operations per token"));
+  for (auto& point : points) {
+    point.set_energy_joules_per_token(0.002);
+    point.set_energy_source("modelled");
+  }
+  EXPECT_THAT(axis(), HasSubstr("Energy: modelled J per token"));
+  points[1].set_energy_source("rapl");  // One that was measured among them: they have only the proxy in common.
+  EXPECT_THAT(axis(), HasSubstr("Energy proxy: bit operations per token"));
+  for (auto& point : points) point.set_energy_source("rapl");
+  EXPECT_THAT(axis(), HasSubstr("Energy: measured (rapl) J per token"));
+}
+
 TEST(PlotLayoutTest, LabelsStayInsideTheFrameAndNeverOverlap) {
   std::mt19937 random(5);
   std::uniform_real_distribution<double> x(0, 600), y(0, 500), width(20, 160);
@@ -172,6 +187,7 @@ TEST(PlotLayoutTest, AxesHoldTheirValuesAndHaveReadableTicks) {
   EXPECT_EQ(texts(BytesAxis({300e3, 3.2e6})), "256 KiB|512 KiB|1 MiB|2 MiB|");
   EXPECT_EQ(texts(DecimalAxis({0.8e-3, 9}, "J")), "1 mJ|10 mJ|100 mJ|1 J|10 J|");
   EXPECT_EQ(texts(PercentAxis({0.30, 0.34})), "30 %|31 %|32 %|33 %|34 %|");
+  EXPECT_EQ(texts(PercentAxis({0.3292, 0.3377})), "33.00 %|33.25 %|33.50 %|33.75 %|");
 }
 
 TEST(GnuplotStringTest, QuotesAndControlCharactersAreHarmless) {

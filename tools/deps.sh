@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what Ridgeline builds and tests with, and nothing that is already there.
 #   tools/deps.sh             build tools, libraries and LibTorch
-#   tools/deps.sh --test      the same, and the real servers that the tests start (Prometheus, Slurm)
+#   tools/deps.sh --test      the same, and what the tests start (Prometheus, Slurm, a browser)
 #   tools/deps.sh --nightly   build tools, and clang with its sanitizers, fuzzer and linter
 set -euo pipefail
 
@@ -24,7 +24,7 @@ build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
   libsqlite3-dev libssl-dev nlohmann-json3-dev libutfcpp-dev libsentencepiece-dev libpcre2-dev libarchive-dev
   libhwy-dev libgtest-dev libgmock-dev
   gnuplot-nox bible-kjv python3 python3-pip unzip procps)
-test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14)
+test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14 chromium)
 nightly_packages=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
 
 apt_missing() {

@@ -7,16 +7,18 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <optional>
 
 #include "cli/shared/exit_code.h"
 #include "cli/shared/table.h"
+#include "frontier/energy.h"
+#include "frontier/plot_layout.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr int kStateWidth = 9;
 constexpr int kBarWidth = 24;
-constexpr int kSecondColumn = 5;  // Of the table of points: after the loss.
 
 Color ColorOf(v1::JobState state) {
   switch (state) {
@@ -31,16 +33,6 @@ Color ColorOf(v1::JobState state) {
     default:
       return Color::kGray;
   }
-}
-
-std::string TimeText(int64_t unix_ms) {
-  if (unix_ms == 0) return "-";
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &parts);
-  return text;
 }
 
 // "412/500", "" if nothing is known yet.
@@ -71,6 +63,13 @@ std::string FormatText(const std::string& format, const std::string& scheme, boo
   return text;
 }
 
+// "1.25 mJ modelled": the source stands beside each, since those of different ones do not compare.
+std::string JoulesText(const v1::FrontierPoint& point) {
+  const std::optional<double> joules = JoulesOf(point);
+  if (!joules) return "";
+  return fmt::format("{} {}", *joules > 0 ? DecimalText(*joules, "J") : "0 J", point.energy_source());
+}
+
 std::string OutcomeText(v1::AttemptOutcome outcome) {
   if (outcome == v1::ATTEMPT_OUTCOME_UNSPECIFIED) return "live";
   std::string name = v1::AttemptOutcome_Name(outcome);
@@ -95,6 +94,16 @@ std::string ActivityText(const v1::Job& job) {
 }
 
 }  // namespace
+
+std::string TimeText(int64_t unix_ms) {
+  if (unix_ms == 0) return "-";
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &parts);
+  return text;
+}
 
 std::string StateName(v1::JobState state) {
   if (state == v1::JOB_STATE_UNSPECIFIED) return "unknown";
@@ -206,27 +215,34 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
 }
 
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style) {
-  const bool has_second = std::any_of(points.begin(), points.end(), [](const auto& p) { return p.has_second_loss(); });
-  std::vector<Table::Column> columns = {{"NAME"},        {"ESTIMATOR"}, {"WEIGHTS"},   {"ACTIVATIONS"},  {"LOSS", true},
-                                        {"ACC %", true}, {"KiB", true}, {"BPE", true}, {"ENERGY", true}, {"PARETO"}};
-  if (has_second) columns.insert(columns.begin() + kSecondColumn, {"SECOND", true});
+  const auto some = [&](auto has) { return std::any_of(points.begin(), points.end(), has); };
+  const bool has_second = some([](const auto& p) { return p.has_second_loss(); });
+  const bool has_joules = some([](const auto& p) { return JoulesOf(p).has_value(); });
+  const bool has_speed = some([](const auto& p) { return p.has_decode_tokens_per_second(); });
+  std::vector<Table::Column> columns = {{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}};
+  if (has_second) columns.push_back({"SECOND", true});
+  for (const char* title : {"ACC %", "KiB", "BPE", "ENERGY"}) columns.push_back({title, true});
+  if (has_joules) columns.push_back({"J/TOKEN", true});
+  if (has_speed) columns.push_back({"TOK/S", true});
+  columns.push_back({"PARETO"});
   Table table(columns);
   const auto number = [](bool has, double value, int digits) {
     return has ? fmt::format("{:.{}f}", value, digits) : "";
   };
   for (const v1::FrontierPoint& p : points) {
     std::vector<std::string> row = {
-        p.name().empty() ? p.job_id() : p.name(),
-        p.estimator(),
+        p.name().empty() ? p.job_id() : p.name(), p.estimator(),
         FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),
         FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(), p.activation_block()),
-        number(p.has_loss(), p.loss(), 4),
-        number(p.has_accuracy(), p.accuracy() * 100, 2),
-        number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1),
-        number(p.has_bits_per_element(), p.bits_per_element(), 3),
-        p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "",
-        p.pareto() ? "*" : " "};
-    if (has_second) row.insert(row.begin() + kSecondColumn, number(p.has_second_loss(), p.second_loss(), 4));
+        number(p.has_loss(), p.loss(), 4)};
+    if (has_second) row.push_back(number(p.has_second_loss(), p.second_loss(), 4));
+    row.push_back(number(p.has_accuracy(), p.accuracy() * 100, 2));
+    row.push_back(number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1));
+    row.push_back(number(p.has_bits_per_element(), p.bits_per_element(), 3));
+    row.push_back(p.has_energy_proxy() ? HumanCount(p.energy_proxy()) : "");
+    if (has_joules) row.push_back(JoulesText(p));
+    if (has_speed) row.push_back(p.has_decode_tokens_per_second() ? HumanCount(p.decode_tokens_per_second()) : "");
+    row.push_back(p.pareto() ? "*" : " ");
     table.AddRow(row);
   }
   return table.ToString(style);

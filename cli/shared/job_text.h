@@ -12,6 +12,9 @@
 
 namespace ridgeline {
 
+// "2026-11-30 14:32:07Z"; "-" for 0.
+std::string TimeText(int64_t unix_ms);
+
 // "running"
 std::string StateName(v1::JobState state);
 // The same in its colour, padded to the widest state.
@@ -34,7 +37,7 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms);
 
 // Held-out loss in nats per token (and that on the second kind of text where a point has it), accuracy, stored KiB,
 // bits per element of the quantized layers, and the energy proxy per token (MACs x weight bits x activation bits x kept
-// fraction). Pareto points carry a *.
+// fraction); joules per token with their source and decoding speed where a point has them. Pareto points carry a *.
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style);
 
 }  // namespace ridgeline

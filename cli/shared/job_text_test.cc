@@ -152,6 +152,21 @@ TEST(PointTable, HasAColumnForTheSecondTextOnceAPointHasOne) {
   EXPECT_THAT(table, HasSubstr("2.0000  3.2500"));
 }
 
+TEST(PointTable, HasJoulesWithTheirSourceAndSpeedOnceAPointHasThem) {
+  v1::FrontierPoint plain, modelled, measured;
+  plain.set_name("plain");
+  EXPECT_THAT(PointTable({plain}, kPlain), testing::AllOf(Not(HasSubstr("J/TOKEN")), Not(HasSubstr("TOK/S"))));
+  modelled.set_energy_joules_per_token(0.00125);
+  modelled.set_energy_source("modelled");
+  measured.set_energy_joules_per_token(2);
+  measured.set_energy_source("rapl");
+  measured.set_decode_tokens_per_second(2345);
+  const std::string table = PointTable({plain, modelled, measured}, kPlain);
+  EXPECT_THAT(table, HasSubstr("ENERGY           J/TOKEN  TOK/S  PARETO\n"));
+  EXPECT_THAT(table, HasSubstr("1.25 mJ modelled      -\n"));
+  EXPECT_THAT(table, HasSubstr("        2 J rapl  2.35k\n"));
+}
+
 TEST(PointTable, LeavesWhatWasNotMeasuredOpen) {
   v1::FrontierPoint point;
   point.set_job_id("job-2");

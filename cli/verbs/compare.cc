@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/shared/exit_code.h"
+#include "cli/shared/flat_recipe.h"
 #include "cli/shared/table.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
@@ -13,6 +14,7 @@
 #include "common/print.h"
 #include "common/status_macros.h"
 #include "frontier/curves_plot.h"
+#include "frontier/recipe_differences.h"
 
 namespace ridgeline {
 namespace {
@@ -48,32 +50,14 @@ absl::StatusOr<std::vector<Compared>> Fetch(const Client& client, const std::vec
   return compared;
 }
 
-// "quant.weight.format" -> "int4", of every scalar of the recipe.
-void Flatten(const nlohmann::ordered_json& json, const std::string& prefix, std::map<std::string, std::string>* flat) {
-  if (!json.is_object()) {
-    (*flat)[prefix] = json.is_string() ? json.get<std::string>() : json.dump();
-    return;
-  }
-  for (const auto& [key, value] : json.items()) Flatten(value, prefix.empty() ? key : prefix + "." + key, flat);
-}
-
 // The keys in which the recipes differ, with a value for each job.
 absl::StatusOr<std::map<std::string, std::vector<std::string>>> Differences(const std::vector<Compared>& jobs) {
-  std::map<std::string, std::vector<std::string>> values;
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    ASSIGN_OR_RETURN(const nlohmann::ordered_json json, MessageToJson(jobs[i].job.recipe()));
-    std::map<std::string, std::string> flat;
-    Flatten(json, "", &flat);
-    for (const auto& [key, value] : flat) {
-      values[key].resize(jobs.size());
-      values[key][i] = value;
-    }
+  std::vector<FlatRecipe> recipes;
+  for (const Compared& job : jobs) {
+    ASSIGN_OR_RETURN(FlatRecipe recipe, FlattenRecipe(job.job.recipe()));
+    recipes.push_back(std::move(recipe));
   }
-  std::erase_if(values, [](const auto& entry) {
-    return entry.first == "name" || std::all_of(entry.second.begin(), entry.second.end(),
-                                                [&](const std::string& value) { return value == entry.second[0]; });
-  });
-  return values;
+  return RecipeDifferences(recipes);
 }
 
 struct Ends {

@@ -88,6 +88,7 @@ class EveryVerb(ProcessTest):
             "frontier list": ([], ["frontier", "list"]),
             "frontier export": ([], ["frontier", "export"]),
             "frontier plot": ([], ["frontier", "plot", "--out", self.folder / "f.svg"]),
+            "frontier report": ([], ["frontier", "report", "--out", self.folder / "f.html"]),
             "worker list": ([], ["worker", "list"]),
             "doctor": ([], ["doctor"]),
             "completion": ([], ["completion", "bash"]),

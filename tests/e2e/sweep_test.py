@@ -14,7 +14,9 @@ from process_test import BIN, ProcessTest, main  # noqa: E402
 
 COLUMNS = ("point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
            "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
-           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto,second_loss,name")
+           "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto,second_loss,name,"
+           "artifact_sha256,energy_source,energy_low_joules_per_token,energy_high_joules_per_token,"
+           "energy_above_idle_joules_per_token,prefill_tokens_per_second,cpu,threads,embedding_format")
 
 SWEEP = """\
 name: small-sweep
