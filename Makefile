@@ -7,8 +7,8 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test \
-  torchao-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference bench-tax clean \
-  distclean
+  torchao-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference bench-packed \
+  bench-tax clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ bench-train-step: programs ## Training steps against transformers and torchao, 5
 bench-inference: programs ## Generation and scoring against transformers, 5 rounds, about 6 minutes
 	@cmake --build $(BUILD) --target inference_bench > /dev/null
 	@$${PYTHON:-python3} bench/inference.py $(BUILD)/bin/inference_bench out/bench
+
+bench-packed: programs ## Packed layers and models against LibTorch, NumKong and llama.cpp, about 20 minutes
+	@cmake --build $(BUILD) --target packed_bench inference_bench > /dev/null
+	@$${PYTHON:-python3} bench/packed.py $(BUILD)/bin/packed_bench out/bench
 
 bench-tax: programs ## Training steps with quantization over without
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null

@@ -153,7 +153,7 @@ def hold(contests: list[Contest], packages: tuple[str, ...], options: argparse.N
 
 
 def save(path: pathlib.Path, rows: list[dict], about_machine: dict, **more: object) -> None:
-    disturbed = max(row["others_had_at_most"] for row in rows)
+    disturbed = max((row["others_had_at_most"] for row in rows), default=0.0)
     idle = disturbed <= MOST_INTERFERENCE
     if not idle:
         print(f"NOT IDLE: others had up to {disturbed:.0%} of the machine during a run; these ratios prove nothing.")

@@ -9,7 +9,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cmake --build "$build" --target quant_bench packed_bench train_step_bench inference_bench > /dev/null
 "$build/bin/quant_bench" "$out"
-"$build/bin/packed_bench" "$out"
 
 # Whole models: one round, training steps at one length. `make bench-train-step` and `make bench-inference` have more.
 if ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --rounds 1 --seq-len 256; then
@@ -17,6 +16,11 @@ if ! "$python" "$here/train_step.py" "$build/bin/train_step_bench" "$out" --roun
 fi
 if ! "$python" "$here/inference.py" "$build/bin/inference_bench" "$out" --rounds 1; then
   echo "bench: inference was not measured, for the reason above" >&2
+fi
+
+# Packed layers at one shape; `make bench-packed` has the others, one-bit products and whole models.
+if ! "$python" "$here/packed.py" "$build/bin/packed_bench" "$out" --parts layers --shapes "1B gate" --rounds 3; then
+  echo "bench: packed was not measured, for the reason above" >&2
 fi
 
 # The tax of quantization: the smallest model only. `make bench-tax` has all of them.

@@ -301,6 +301,15 @@ def inference(root):
     return markdown(["tokens a second", "ours", "transformers", "ratio, its spread", "limit"], rows)
 
 
+def packed(root):
+    """What is lost comes first."""
+    points = sorted(Points.read("packed", root).rows, key=lambda row: float(row["ratio"]))
+    rows = [[f"{row['case']} {row['shape']}, {row['rows']}", row["ours"], f"{row['peer']} ({row['peer_name']})",
+             f"{row['ratio']} ({row['ratio_low']}-{row['ratio_high']})", row["share_of_limit"], row["bound"]]
+            for row in points]
+    return markdown(["G products a second", "ours", "peer", "ratio, its spread", "of the limit, %", "bound by"], rows)
+
+
 def quant_bench(root):
     points, rows = Points.read("quant-bench", root), []
     for case in points.values("case"):
@@ -381,7 +390,7 @@ TABLES = {
     "gpt-11m-3e-3": gpt_11m_3e_3, "gpt-11m-ternary": gpt_11m_ternary, "gemma-bfloat16": gemma_bfloat16,
     "gemma-float32": gemma_float32, "gemma-end": gemma_end, "demo": demo,
     "grid-gradient": grid_gradient, "train-step": train_step,
-    "inference": inference, "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
+    "inference": inference, "packed": packed, "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
     "kernel-cache": kernel_cache, "tax-summary": tax_summary,
     "tax-xeon-amx": lambda root: tax(root, "xeon-amx", "tax"),
     "tax-before": lambda root: tax(root, "xeon-amx-before", "tax, before"),

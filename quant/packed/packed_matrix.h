@@ -3,6 +3,7 @@
 // quantized, too (Theorem 1 of arXiv 2409.09245, for blocks).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "quant/codes/packed_tensor.h"
 #include "quant/packed/integer_levels.h"
+#include "quant/packed/pattern_rows.h"
 #include "quant/packed/row_products.h"
 
 namespace ridgeline {
@@ -18,6 +20,8 @@ namespace ridgeline {
 // Inputs of one product, made by PackedMatrix::Prepare for it.
 struct PreparedInputs {
   std::vector<int16_t> wholes;
+  std::vector<int8_t> bytes;
+  std::vector<int32_t> byte_sums;
   std::vector<float> numbers, scales, bases, sums;
   PackedInputs view;  // Of those.
 };
@@ -35,6 +39,7 @@ class PackedMatrix {
   PackedView view() const { return packed_.view(); }  // Lives as long as this.
   int64_t rows() const { return packed_.layout.rows; }
   int64_t features() const { return packed_.layout.features; }
+  int64_t bytes() const { return packed_.layout.total_bytes(); }  // Of codes and all that belongs to them.
 
   // x: (count, features), not rotated.
   PreparedInputs Prepare(std::span<const float> x, int64_t count) const;
@@ -45,14 +50,21 @@ class PackedMatrix {
 
  private:
   class RowReader;
-  using Products = void (*)(const PackedRow& row, const PackedInputs& inputs, float* y, int64_t stride);
+  using Products = void (*)(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
+  // How codes become whole numbers: by a table of 16, as bytes that are them already or have their first bit turned
+  // round, five in a byte, groups by pairs of them, or one by one.
+  enum class Way { kTable, kBytes, kFlippedBytes, kTernary, kPatterns, kAny };
 
   PackedMatrix(PackedTensor packed, const QuantizerSpec& inputs, const IntegerLevels& levels)
       : packed_(std::move(packed)), inputs_(inputs), levels_(levels), segment_(packed_.layout.block) {}
+  void ChooseWay();
+  Way WayOf(const std::vector<int8_t>& whole_of_code) const;
+  int8_t WholeOf(float level) const;
   void QuantizeInputs();
   int64_t InputBlock() const;  // Numbers of a row of inputs that share a scale.
   void RotateInputs(std::span<const float> x, PreparedInputs* prepared) const;
   void EncodeInputs(std::span<const float> x, int64_t count, PreparedInputs* prepared) const;
+  void NarrowInputs(PreparedInputs* prepared) const;
   void MultiplyBy(Products products, const PreparedInputs& inputs, int64_t begin, int64_t end, float* y,
                   int64_t stride) const;
 
@@ -61,6 +73,11 @@ class PackedMatrix {
   IntegerLevels levels_;
   std::optional<IntegerLevels> input_levels_;
   int64_t segment_;
+  Way way_ = Way::kAny;
+  std::array<int8_t, 16> table_{};       // kTable
+  std::optional<PatternRows> patterns_;  // kPatterns
+  int least_ = 128, range_ = 255;        // Whole numbers are -least_ .. range_ - least_.
+  int64_t byte_additions_ = 0;           // As in PackedBytes; 0: inputs are no bytes, or pairs do not fit.
 };
 
 }  // namespace ridgeline
