@@ -160,7 +160,7 @@ TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
   std::string good = FrontierToCsv({FullPoint()});
   EXPECT_THAT(MessageOf(""), HasSubstr("line 1"));
   EXPECT_THAT(MessageOf("a,b\n"), HasSubstr("header"));
-  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 34"));
+  EXPECT_THAT(MessageOf(good + "1,2\n"), HasSubstr("line 3: 2 fields, expected 35"));
   EXPECT_THAT(MessageOf(good + "\"open"), HasSubstr("line 3: a quoted field does not end"));
   EXPECT_THAT(MessageOf(good + "\"a\"b"), HasSubstr("after a closing quote"));
   EXPECT_THAT(MessageOf(good + "a\"b"), HasSubstr("not quoted"));

@@ -255,7 +255,9 @@ TEST_F(CoordinatorLinkTest, RecordsOfAnAttemptCarryItAndComeInOrder) {
   for (size_t i = 0; i < records.size(); ++i) {
     EXPECT_EQ(records[i].sequence(), static_cast<int64_t>(i + 1));
     EXPECT_LE(records[i].metrics().points_size(), 3);
-    if (records[i].has_metrics()) EXPECT_EQ(records[i].metrics().job_id(), "job-7");
+    if (records[i].has_metrics()) {
+      EXPECT_EQ(records[i].metrics().job_id(), "job-7");
+    }
     for (const v1::LogLine& logged : records[i].logs().lines()) {
       EXPECT_EQ(logged.text(), "not ? UTF-8");
       EXPECT_EQ(logged.rank(), 1);
