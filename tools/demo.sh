@@ -68,6 +68,7 @@ show_frontier() {
   "$ridgeline" frontier list --job demo
   "$ridgeline" frontier export --job demo -o csv --out "$out/frontier.csv"
   "$ridgeline" frontier plot --job demo --out "$out/frontier.svg" --out "$out/frontier.png"
+  "$ridgeline" frontier report --job demo --out "$out/frontier.html"
 }
 
 # The smallest of those that no other beats; one that is not quantized is no feat.
@@ -115,6 +116,7 @@ cat <<TEXT
 
 Done in $((SECONDS - start)) s. Look at:
   $out/frontier.png     accuracy against bytes and against energy
+  $out/frontier.html    both with recipes, loss curves and a table that sorts, for a browser
   $out/frontier.csv     the same as numbers
   $out/smallest         the packed model that wrote the line
 Try next:
