@@ -479,7 +479,7 @@ RunResult Attempt::Stopped(StopRequest request) const {
 
 absl::StatusOr<RunResult> Attempt::Finish() {
   RETURN_IF_ERROR(CheckEnded(skipped_, step_));
-  if (recipe_.export_().weights() == "packed") RoundToPacked(model_.get());  // What is measured is what is left.
+  if (KeepsCodes(recipe_.export_().weights())) RoundToPacked(model_.get());  // What is measured is what is left.
   ASSIGN_OR_RETURN(Validation validation, Validate());
   RETURN_IF_ERROR(CheckFinite(validation, step_));
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
@@ -505,7 +505,7 @@ v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
 
 absl::Status Attempt::ExportIfWanted(RunResult* result) {
   const std::string& weights = recipe_.export_().weights();
-  if (weights != "safetensors" && weights != "packed") return absl::OkStatus();
+  if (weights != "safetensors" && !KeepsCodes(weights)) return absl::OkStatus();
   const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
   return Agree(written, "export");
 }
@@ -517,9 +517,9 @@ absl::Status Attempt::ExportOnRoot(RunResult* result) {
     ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
   }
   ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), recipe_.export_().weights() == "packed", model_path, *dataset_,
+                   WriteModelArtifact(model_.get(), recipe_.export_().weights(), model_path, *dataset_,
                                       recipe_.dataset().path(), options_.work_dir, assignment_.job_id()));
-  if (result->point && recipe_.export_().weights() == "packed") result->point->set_storage_bytes(WeightBytes(artifact));
+  if (result->point && KeepsCodes(recipe_.export_().weights())) result->point->set_storage_bytes(WeightBytes(artifact));
   reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
                                     artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
   result->artifacts.push_back(std::move(artifact));
