@@ -25,8 +25,9 @@ ROWS = [(("int4", "affine", 32), {"Q4_1"}), (("int4", "affine", 128), {"Q4_1"}),
         (("int2", "linear", 64), {"Q4_0"}), (("int1", "linear", 128), {"Q1_0"}), (("ternary", "linear", 64), {"Q2_0"}),
         (("ternary", "linear", 256), {"Q2_0", "TQ1_0"}), (("int7", "linear", 32), {"Q8_0"}),
         (("mxfp4", "linear", 32), {"MXFP4"})]
-OURS = 2e-3      # Nats: other orders of sums, and llama.cpp's own tables for GELU and softmax.
-BY_INPUTS = 0.1  # Nats that rounding inputs to 8 bits may make of the same weights.
+# Shares of a loss, which is large where weights are rounded to one bit without training.
+OURS = 1e-3       # Other orders of sums, and llama.cpp's own tables.
+BY_INPUTS = 0.05  # What rounding inputs to 8 bits may make of the same weights.
 
 
 class Failure(Exception):
@@ -120,8 +121,8 @@ def check(row, types, ridgeline, folder):
           f"{ours:9.5f} {loss_of(of_values):9.5f} {loss_of(of_codes):9.5f} "
           f"{np.abs(of_values - of_codes).max():8.3f} {agree:3}/{len(IDS)}", flush=True)
     expect(str(matrices) in said, f"export says: {said}")
-    expect(abs(ours - loss_of(of_values)) < OURS, "llama.cpp computes another loss from the same numbers")
-    expect(abs(loss_of(of_values) - loss_of(of_codes)) < BY_INPUTS, "8-bit inputs change the loss by too much")
+    expect(abs(ours - loss_of(of_values)) < OURS * ours, "llama.cpp computes another loss from the same numbers")
+    expect(abs(loss_of(of_values) - loss_of(of_codes)) < BY_INPUTS * ours, "8-bit inputs change the loss by too much")
 
 
 def main(programs):
