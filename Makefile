@@ -7,7 +7,8 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test \
-  torchao-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference bench-packed \
+  torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference \
+  bench-packed \
   bench-tax clean distclean
 
 help: ## Show this list
@@ -57,6 +58,9 @@ gpu-test: ## Compile the CUDA kernels and run their test on this machine's GPU (
 torchao-test: configure ## Our torchao estimator against the package, which this installs into .deps/torchao (5 GB)
 	@tools/build.sh $(BUILD) $(JOBS) quant_kernels_test
 	@tools/torchao_test.sh $(BUILD)
+
+llama-test: programs ## GGUF with codes in llama.cpp itself, which this builds into .deps/llama (10 minutes and more)
+	@tools/llama_test.sh $(BUILD)/bin
 
 nightly-deps: ## Install what sanitize, fuzz, nightly, tidy and format need (clang)
 	@tools/deps.sh --nightly

@@ -41,7 +41,7 @@ function(ridgeline_test name)
   target_link_libraries(${name} PRIVATE ridgeline_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   # Parameters have names of their own; gtest would print their bytes, addresses included.
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
-    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
 # ridgeline_fuzz(NAME SOURCE x_fuzz.cc CORPUS folder DEPS room): the target's corpus is replayed by the unit test

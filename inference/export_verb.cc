@@ -10,12 +10,14 @@
 #include "common/status_macros.h"
 #include "data/tokenizer_files.h"
 #include "fmt/format.h"
+#include "fmt/ranges.h"
 #include "inference/loaded_model.h"
 #include "inference/status_line.h"
 #include "inference/verbs.h"
 #include "method/estimator_traits.h"
 #include "method/problems.h"
 #include "model/finite_weights.h"
+#include "model/gguf_image.h"
 #include "model/load_model.h"
 #include "model/model_files.h"
 #include "model/save_model.h"
@@ -28,7 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::StatusOr<Dtype> ParseDtype(const ExportOptions& options) {
-  std::string name = options.dtype;
+  std::string name = options.dtype.empty() ? "bf16" : options.dtype;
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
   for (Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16})
     if (name == DtypeName(dtype)) return dtype;
@@ -135,15 +137,68 @@ absl::StatusOr<std::string> GgufAt(const std::string& path) {
   return found;
 }
 
-absl::Status ExportGguf(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
-                        const LanguageModel& model) {
+// Where metadata and tokenizer come from.
+absl::StatusOr<std::unique_ptr<GgufFile>> OpenGgufSource(const ExportOptions& options, const std::string& path) {
   std::string source = path;
   if (!options.metadata_from.empty()) {
     ASSIGN_OR_RETURN(source, ResolveModelPath(options.metadata_from));
   }
   ASSIGN_OR_RETURN(source, GgufAt(source));
-  ASSIGN_OR_RETURN(const std::unique_ptr<GgufFile> file, OpenGguf(source));
-  return SaveGguf(model, saving, *file, options.out);
+  return OpenGguf(source);
+}
+
+absl::Status ExportGguf(const ExportOptions& options, const std::string& path, const SaveOptions& saving,
+                        const LanguageModel& model) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<GgufFile> source, OpenGgufSource(options, path));
+  return SaveGguf(model, saving, *source, options.out);
+}
+
+// What llama.cpp will not compute as the packed model does.
+void WarnAboutInputs(const Quantizers& quantizers) {
+  if (quantizers.activation.enabled())
+    PrintErr(
+        "ridgeline: warning: GGUF has no place for quantized inputs ({} here): llama.cpp rounds them in its own "
+        "way, to 8 bits in most products on a CPU\n",
+        FormatName(quantizers.activation.format));
+}
+
+// A line on each type: what codes take in it, and what they take packed.
+void PrintCodes(const std::string& out, const GgufCodes& written, const PackedWeights& codes) {
+  int64_t packed_bytes = 0;
+  for (const auto& [name, matrix] : codes) packed_bytes += matrix.layout.total_bytes();
+  std::vector<std::string> types;
+  double bytes = 0;
+  for (const auto& [dtype, elements] : written.elements) {
+    bytes += static_cast<double>(elements) * BitsPerNumber(dtype) / 8;
+    types.push_back(fmt::format("{} ({} bits a weight, {} weights)", DtypeName(dtype), BitsPerNumber(dtype), elements));
+  }
+  for (const std::string& matrix : written.as_floats)
+    PrintErr("ridgeline: warning: {}: stored as F32, which holds its values\n", matrix);
+  PrintOut("{}: gguf with the codes of {} matrices as {}: {:.0f} bytes, {} packed; all else in BF16\n", out,
+           codes.size(), fmt::join(types, ", "), bytes, packed_bytes);
+}
+
+absl::Status ExportGgufCodes(const ExportOptions& options, const std::string& path, StatusLine* status) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<GgufFile> source, OpenGgufSource(options, path));
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  RETURN_IF_ERROR(CheckGgufImages(ParametersOf(files.config), files.quantizers));
+  status->Show("loading the model");
+  ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
+  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  ASSIGN_OR_RETURN(const PackedWeights codes, LoadCodes(path));
+  status->Show("writing");
+  ASSIGN_OR_RETURN(const GgufCodes written, SaveGgufWithCodes(*model, Dtype::kBF16, codes, *source, options.out));
+  status->Clear();
+  WarnAboutInputs(files.quantizers);
+  PrintCodes(options.out, written, codes);
+  return absl::OkStatus();
+}
+
+// Whether codes stay codes.
+absl::StatusOr<bool> KeepsCodes(const ExportOptions& options, const std::string& path) {
+  if (options.format != "gguf" || !options.dtype.empty()) return false;
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  return files.is_packed;
 }
 
 // Where the model goes. Nothing that lies there is replaced; a GGUF may also go through a device or FIFO.
@@ -193,6 +248,11 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
     RETURN_IF_ERROR(ExportPacked(options, path, dtype, &status));
     status.Clear();
     PrintOut("{}: {}, all else in {}\n", options.out, options.weight_format, DtypeName(dtype));
+    return kExitOk;
+  }
+  ASSIGN_OR_RETURN(const bool keeps_codes, KeepsCodes(options, path));
+  if (keeps_codes) {
+    RETURN_IF_ERROR(ExportGgufCodes(options, path, &status));
     return kExitOk;
   }
   status.Show("loading the model");

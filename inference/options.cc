@@ -88,7 +88,9 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
                    "folder with codes in place of weights")
       ->check(CLI::IsMember({"safetensors", "gguf", "packed"}))
       ->type_name("FORMAT");
-  verb->add_option("--dtype", options->dtype, "f32, f16, bf16 (default); for gguf also q8_0, q4_0, q4_1, q5_0, q5_1")
+  verb->add_option("--dtype", options->dtype,
+                   "f32, f16, bf16 (default); for gguf also q8_0, q4_0, q4_1, q5_0, q5_1. Without it a packed "
+                   "model keeps its codes in gguf")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"}, CLI::ignore_case))
       ->type_name("TYPE");
   verb->add_option("--out", options->out, "Folder to write, or file.gguf")->required()->type_name("DIR|FILE");

@@ -38,8 +38,8 @@ struct EvalOptions {
 struct ExportOptions {
   std::string model;
   std::string format = "safetensors";  // or gguf, packed
-  std::string dtype = "bf16";
-  std::string out;  // Folder, or file.gguf
+  std::string dtype;                   // Empty: bf16; of a packed model in gguf, its codes, and bf16 of all else
+  std::string out;                     // Folder, or file.gguf
   // For packed: how matrices are rounded. Empty and 0: ste, and what the estimator or the format has.
   std::string weight_format, embedding_format, estimator, scheme, scales;
   int64_t block = 0;

@@ -83,6 +83,19 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModel(const std::string& path
   return model;
 }
 
+absl::StatusOr<PackedWeights> LoadCodes(const std::string& path) {
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
+  PackedWeights codes;
+  for (const ParameterShape& parameter : ParametersOf(files.config)) {
+    const QuantizerSpec quantizer = WeightQuantizerOf(parameter, files.quantizers);
+    if (!quantizer.quantizes()) continue;
+    ASSIGN_OR_RETURN(const PackedView packed, weights.FindPacked(parameter, quantizer));
+    codes.emplace(parameter.name, CopyOf(packed));
+  }
+  return codes;
+}
+
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadModelInUse(const std::string& path, at::ScalarType compute_dtype) {
   ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
   ModelOptions options;

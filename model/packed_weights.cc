@@ -38,18 +38,18 @@ absl::StatusOr<PackedTensor> EncodeParameter(const Parameter& parameter) {
                 scale.defined() ? NumbersOf(scale) : std::span<const float>());
 }
 
-absl::StatusOr<std::vector<PackedTensor>> EncodeAll(const std::vector<const Parameter*>& parameters) {
+absl::StatusOr<PackedWeights> EncodeAll(const std::vector<const Parameter*>& parameters) {
   std::vector<absl::StatusOr<PackedTensor>> encoded(parameters.size(), absl::UnknownError("not encoded"));
   at::parallel_for(0, static_cast<int64_t>(parameters.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
       encoded[i] = EncodeParameter(*parameters[i]);
   });
-  std::vector<PackedTensor> packed;
+  PackedWeights packed;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!encoded[i].ok())
       return absl::Status(encoded[i].status().code(),
                           fmt::format("{}: {}", parameters[i]->name, std::string(encoded[i].status().message())));
-    packed.push_back(*std::move(encoded[i]));
+    packed.emplace(parameters[i]->name, *std::move(encoded[i]));
   }
   return packed;
 }
@@ -81,23 +81,33 @@ absl::Status AppendValues(const FileTensor& tensor, SafetensorsWriter* writer) {
   return writer->Append(tensor.declaration.name, bytes);
 }
 
+std::vector<const Parameter*> QuantizedOf(const LanguageModel& model) {
+  std::vector<const Parameter*> quantized;
+  for (const Parameter& parameter : model.parameters())
+    if (parameter.quantizer.quantizes()) quantized.push_back(&parameter);
+  return quantized;
+}
+
 }  // namespace
+
+absl::StatusOr<PackedWeights> EncodeWeights(const LanguageModel& model) {
+  at::NoGradGuard no_grad;
+  return EncodeAll(QuantizedOf(model));
+}
 
 absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path) {
   at::NoGradGuard no_grad;
   std::vector<FileTensor> tensors;
-  std::vector<const Parameter*> quantized;
-  for (const Parameter& parameter : model.parameters()) {
-    if (parameter.shape->kind == ParameterKind::kWeightScale) continue;
-    if (parameter.quantizer.quantizes())
-      quantized.push_back(&parameter);
-    else
+  for (const Parameter& parameter : model.parameters())
+    if (parameter.shape->kind != ParameterKind::kWeightScale && !parameter.quantizer.quantizes())
       tensors.push_back(PlainTensor(parameter, dtype));
-  }
-  ASSIGN_OR_RETURN(const std::vector<PackedTensor> packed, EncodeAll(quantized));
-  for (size_t i = 0; i < packed.size(); ++i)
-    for (PackedPart& part : PartsOf(StoredNameOf(*quantized[i]->shape, WeightNaming::kHuggingFace).name, packed[i]))
+  const std::vector<const Parameter*> quantized = QuantizedOf(model);
+  ASSIGN_OR_RETURN(const PackedWeights packed, EncodeAll(quantized));
+  for (const Parameter* parameter : quantized) {
+    const std::string& name = StoredNameOf(*parameter->shape, WeightNaming::kHuggingFace).name;
+    for (PackedPart& part : PartsOf(name, packed.at(parameter->name)))
       tensors.push_back({std::move(part.declaration), part.bytes, {}});
+  }
   OrderByWidth(&tensors);
   std::vector<TensorDeclaration> declarations;
   for (const FileTensor& tensor : tensors) declarations.push_back(tensor.declaration);

@@ -2,15 +2,23 @@
 // A network's weights to packed tensors in a file, and back into its masters (docs/formats.md#packed-models).
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/language_model.h"
 #include "quant/codes/packed_tensor.h"
 #include "quant/packed/packed_matrix.h"
 #include "weights/dtype.h"
 
 namespace ridgeline {
+
+// Codes of weights, by the parameter's name.
+using PackedWeights = std::map<std::string, PackedTensor>;
+
+// Of each matrix that the model quantizes. Encodes on LibTorch's threads.
+absl::StatusOr<PackedWeights> EncodeWeights(const LanguageModel& model);
 
 // One safetensors file: the parts of each matrix that the model quantizes, what quantizers learned of inputs in
 // float32, and all else in `dtype`. Encodes on LibTorch's threads and holds all codes at once. RESOURCE_EXHAUSTED when

@@ -13,6 +13,7 @@
 #include "fmt/format.h"
 #include "model/gemma3.h"
 #include "model/gemma3_config.h"
+#include "model/gguf_blocks.h"
 #include "model/gpt.h"
 #include "model/packed_weights.h"
 #include "model/weight_names.h"
@@ -34,7 +35,8 @@ struct Output {
   TensorDeclaration declaration;
   const Parameter* parameter = nullptr;  // Null: zeros.
   bool is_transposed = false;
-  double added = 0;  // To each element.
+  double added = 0;    // To each element.
+  std::string blocks;  // Instead: the bytes as they are to be.
 };
 
 using Append = std::function<absl::Status(std::string_view name, std::string_view bytes)>;
@@ -56,6 +58,7 @@ at::Tensor ValuesOf(const Output& output, SavedValues values) {
 absl::Status AppendTensor(const Output& output, SavedValues values, const Append& append) {
   at::NoGradGuard no_grad;
   const TensorDeclaration& declaration = output.declaration;
+  if (!output.blocks.empty()) return append(declaration.name, output.blocks);
   const at::Tensor flat = ValuesOf(output, values).reshape({-1});
   std::string bytes;
   for (int64_t begin = 0; begin < flat.numel(); begin += kElementsAtOnce) {
@@ -137,14 +140,19 @@ absl::Status WriteInPlace(const std::string& folder, const std::function<absl::S
 
 // GGUF's own numbers for general.file_type.
 uint32_t FileTypeOf(Dtype dtype) {
-  constexpr std::array<std::pair<Dtype, uint32_t>, 8> kTypes = {{{Dtype::kF32, 0},
-                                                                 {Dtype::kF16, 1},
-                                                                 {Dtype::kQ4_0, 2},
-                                                                 {Dtype::kQ4_1, 3},
-                                                                 {Dtype::kQ8_0, 7},
-                                                                 {Dtype::kQ5_0, 8},
-                                                                 {Dtype::kQ5_1, 9},
-                                                                 {Dtype::kBF16, 32}}};
+  constexpr std::array<std::pair<Dtype, uint32_t>, 13> kTypes = {{{Dtype::kF32, 0},
+                                                                  {Dtype::kF16, 1},
+                                                                  {Dtype::kQ4_0, 2},
+                                                                  {Dtype::kQ4_1, 3},
+                                                                  {Dtype::kQ8_0, 7},
+                                                                  {Dtype::kQ5_0, 8},
+                                                                  {Dtype::kQ5_1, 9},
+                                                                  {Dtype::kBF16, 32},
+                                                                  {Dtype::kTQ1_0, 36},
+                                                                  {Dtype::kTQ2_0, 37},
+                                                                  {Dtype::kMXFP4, 38},
+                                                                  {Dtype::kQ1_0, 40},
+                                                                  {Dtype::kQ2_0, 41}}};
   for (const auto& [type, number] : kTypes)
     if (type == dtype) return number;
   return 0;
@@ -182,6 +190,44 @@ absl::Status CheckSameShape(const Gemma3Config& model, const GgufFile& source) {
                   other.n_layers, other.dim, other.vocab_size, model.n_layers, model.dim, model.vocab_size));
 }
 
+absl::Status CheckGgufSource(const LanguageModel& model, const GgufFile& source) {
+  const auto* gemma = dynamic_cast<const Gemma3*>(&model);
+  if (gemma == nullptr)
+    return absl::InvalidArgumentError("GGUF is written for Gemma 3 alone; safetensors holds this model");
+  return CheckSameShape(gemma->config(), source);
+}
+
+// `dtype` is what the file is said to be of.
+absl::Status WriteGguf(const std::vector<Output>& outputs, SavedValues values, Dtype dtype, const GgufFile& source,
+                       const std::string& path) {
+  GgufMetadata metadata;
+  metadata.CopyFrom(source, "");
+  metadata.SetUint32("general.file_type", FileTypeOf(dtype));
+  metadata.SetUint32("general.quantization_version", 2);
+  ASSIGN_OR_RETURN(const auto writer, GgufWriter::Create(path, metadata, Declarations(outputs)));
+  for (const Output& output : outputs)
+    RETURN_IF_ERROR(AppendTensor(
+        output, values, [&](std::string_view name, std::string_view bytes) { return writer->Append(name, bytes); }));
+  return writer->Finish();
+}
+
+// Codes in place of values, or F32 where one of the scales is none of the type's.
+absl::Status SetBlocks(const PackedView& packed, Output* output, GgufCodes* written) {
+  const absl::StatusOr<GgufImage> image = GgufImageOf(packed.layout.spec, packed.layout.features);
+  if (!image.ok())
+    return absl::Status(image.status().code(),
+                        fmt::format("{}: {}", output->parameter->name, std::string(image.status().message())));
+  absl::StatusOr<std::string> blocks = GgufBlocksOf(packed, *image);
+  output->declaration.dtype = blocks.ok() ? image->dtype : Dtype::kF32;
+  written->elements[output->declaration.dtype] += packed.layout.rows * packed.layout.features;
+  if (blocks.ok())
+    output->blocks = *std::move(blocks);
+  else
+    written->as_floats.push_back(
+        fmt::format("{}: {}", output->parameter->name, std::string(blocks.status().message())));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& options, const TextBounds& bounds,
@@ -204,21 +250,23 @@ absl::Status SavePacked(const LanguageModel& model, Dtype dtype, const TextBound
 
 absl::Status SaveGguf(const LanguageModel& model, const SaveOptions& options, const GgufFile& source,
                       const std::string& path) {
-  const auto* gemma = dynamic_cast<const Gemma3*>(&model);
-  if (gemma == nullptr)
-    return absl::InvalidArgumentError("GGUF is written for Gemma 3 alone; safetensors holds this model");
-  RETURN_IF_ERROR(CheckSameShape(gemma->config(), source));
-  GgufMetadata metadata;
-  metadata.CopyFrom(source, "");
-  metadata.SetUint32("general.file_type", FileTypeOf(options.dtype));
-  metadata.SetUint32("general.quantization_version", 2);
-  const std::vector<Output> outputs = GgufOutputs(model, options.dtype);
-  ASSIGN_OR_RETURN(const auto writer, GgufWriter::Create(path, metadata, Declarations(outputs)));
-  for (const Output& output : outputs)
-    RETURN_IF_ERROR(AppendTensor(output, options.values, [&](std::string_view name, std::string_view bytes) {
-      return writer->Append(name, bytes);
-    }));
-  return writer->Finish();
+  RETURN_IF_ERROR(CheckGgufSource(model, source));
+  return WriteGguf(GgufOutputs(model, options.dtype), options.values, options.dtype, source, path);
+}
+
+absl::StatusOr<GgufCodes> SaveGgufWithCodes(const LanguageModel& model, Dtype dtype, const PackedWeights& codes,
+                                            const GgufFile& source, const std::string& path) {
+  RETURN_IF_ERROR(CheckGgufSource(model, source));
+  std::vector<Output> outputs = GgufOutputs(model, dtype);
+  GgufCodes written;
+  for (Output& output : outputs)
+    if (const auto found = codes.find(output.parameter->name); found != codes.end())
+      RETURN_IF_ERROR(SetBlocks(found->second.view(), &output, &written));
+  const auto usual = std::max_element(written.elements.begin(), written.elements.end(),
+                                      [](const auto& a, const auto& b) { return a.second < b.second; });
+  const Dtype named = usual == written.elements.end() ? dtype : usual->first;
+  RETURN_IF_ERROR(WriteGguf(outputs, SavedValues::kQuantized, named, source, path));
+  return written;
 }
 
 }  // namespace ridgeline

@@ -3,12 +3,16 @@
 // exists twice.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/config_json.h"
 #include "model/language_model.h"
+#include "model/packed_weights.h"
 #include "weights/dtype.h"
 #include "weights/gguf.h"
 
@@ -35,6 +39,18 @@ absl::Status SaveHuggingFace(const LanguageModel& model, const SaveOptions& opti
 // Where nothing is quantized it is all of it in `dtype`. Errors as SaveHuggingFace.
 absl::Status SavePacked(const LanguageModel& model, Dtype dtype, const TextBounds& bounds,
                         const std::map<std::string, std::string>& other_files, const std::string& folder);
+
+// What SaveGgufWithCodes wrote.
+struct GgufCodes {
+  std::map<Dtype, int64_t> elements;   // Of the matrices that have codes, by type.
+  std::vector<std::string> as_floats;  // "NAME: why": matrices that are F32, which holds their values.
+};
+
+// As SaveGguf, but with the codes of these matrices as blocks that decode to the same numbers (model/gguf_image.h), and
+// `dtype` (F32, F16 or BF16) of the others. INVALID_ARGUMENT as GgufImageOf; a matrix with a scale that its type has
+// not is F32. Holds all blocks at once.
+absl::StatusOr<GgufCodes> SaveGgufWithCodes(const LanguageModel& model, Dtype dtype, const PackedWeights& codes,
+                                            const GgufFile& source, const std::string& path);
 
 // Gemma 3 alone. Metadata and tokenizer are those of `source`, a GGUF of the same shape (INVALID_ARGUMENT if not).
 // dtype: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, of the matrices; norms are F32, and the embedding, which is the

@@ -10,10 +10,10 @@
 #include "model/gemma3.h"
 #include "model/gpt.h"
 #include "model/load_model.h"
+#include "model/small_gemma.h"
 #include "nlohmann/json.hpp"
 #include "quant/autograd/torch_pch.h"
 #include "quant/testing/tensors_close.h"
-#include "weights/gguf_writer.h"
 
 namespace ridgeline {
 namespace {
@@ -114,68 +114,24 @@ TEST_F(SaveModelTest, AModelThatIsThereIsReplacedWhole) {
   EXPECT_TRUE(LoadModel(Path("m"), {}).ok());
 }
 
-// The metadata that a GGUF of this shape has.
-GgufMetadata MetadataOf(const Gemma3Config& config) {
-  GgufMetadata metadata;
-  metadata.SetString("general.architecture", "gemma3");
-  metadata.SetString("tokenizer.ggml.model", "llama");
-  auto size = [&](const char* key, int64_t value) {
-    metadata.SetUint32(std::string("gemma3.") + key, static_cast<uint32_t>(value));
-  };
-  size("embedding_length", config.dim);
-  size("block_count", config.n_layers);
-  size("feed_forward_length", config.mlp_dim);
-  size("attention.head_count", config.n_heads);
-  size("attention.head_count_kv", config.n_kv_heads);
-  size("attention.key_length", config.head_dim);
-  size("context_length", config.max_length);
-  size("attention.sliding_window", config.sliding_window);
-  return metadata;
-}
-
-// A GGUF that has metadata of this shape, and as tensors an embedding alone.
-std::string WriteSource(const Gemma3Config& config, const std::string& path) {
-  auto writer = GgufWriter::Create(path, MetadataOf(config),
-                                   {{"token_embd.weight", Dtype::kF32, {config.vocab_size, config.dim}}});
-  const std::string zeros(static_cast<size_t>(config.vocab_size * config.dim) * sizeof(float), '\0');
-  EXPECT_EQ((*writer)->Append("token_embd.weight", zeros), absl::OkStatus());
-  EXPECT_EQ((*writer)->Finish(), absl::OkStatus());
-  return path;
-}
-
-Gemma3Config SmallGemma() {
-  Gemma3Config config{.vocab_size = 40,
-                      .dim = 32,
-                      .n_layers = 7,
-                      .mlp_dim = 64,
-                      .n_heads = 2,
-                      .n_kv_heads = 1,
-                      .head_dim = 32,
-                      .max_length = 64,
-                      .sliding_window = 8};
-  for (int i = 0; i < 7; ++i) config.slides.push_back(i != 5);
-  config.query_scale = 32;
-  return config;
-}
-
 TEST_F(SaveModelTest, AGgufInF32LoadsAsTheSameNetworkAndKeepsTheSourcesMetadata) {
   auto model = Gemma3::Create(SmallGemma(), {}, 5);
   ASSERT_TRUE(model.ok());
   (*model)->parameters()[1].master.fill_(0.25);  // A norm, so that the one that GGUF adds shows.
-  auto source = OpenGguf(WriteSource(SmallGemma(), Path("source.gguf")));
+  auto source = OpenGguf(WriteSmallGemma(SmallGemma(), Path("source.gguf")));
   ASSERT_TRUE(source.ok());
   ASSERT_EQ(SaveGguf(**model, {}, **source, Path("out.gguf")), absl::OkStatus());
   auto loaded = LoadModel(Path("out.gguf"), {});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   ExpectSameWeights(**model, **loaded);
   auto file = OpenGguf(Path("out.gguf"));
-  EXPECT_EQ((*file)->FindString("tokenizer.ggml.model"), "llama");
+  EXPECT_EQ((*file)->FindString("tokenizer.ggml.model"), "none");
   EXPECT_EQ((*file)->FindUint("general.file_type"), 0u);
 }
 
 TEST_F(SaveModelTest, BlockTypesKeepNormsInF32AndTheHeadAtEightBits) {
   auto model = Gemma3::Create(SmallGemma(), {}, 5);
-  auto source = OpenGguf(WriteSource(SmallGemma(), Path("source.gguf")));
+  auto source = OpenGguf(WriteSmallGemma(SmallGemma(), Path("source.gguf")));
   ASSERT_EQ(SaveGguf(**model, {.dtype = Dtype::kQ4_0}, **source, Path("out.gguf")), absl::OkStatus());
   auto file = OpenGguf(Path("out.gguf"));
   ASSERT_TRUE(file.ok()) << file.status();
@@ -195,10 +151,91 @@ TEST_F(SaveModelTest, MetadataOfAnotherShapeIsRefused) {
   auto model = Gemma3::Create(SmallGemma(), {}, 5);
   Gemma3Config other = SmallGemma();
   other.mlp_dim = 96;
-  auto source = OpenGguf(WriteSource(other, Path("source.gguf")));
+  auto source = OpenGguf(WriteSmallGemma(other, Path("source.gguf")));
   const absl::Status saved = SaveGguf(**model, {}, **source, Path("out.gguf"));
   EXPECT_EQ(saved.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(saved.message()), HasSubstr("another shape"));
+  EXPECT_FALSE(fs::exists(Path("out.gguf")));
+}
+
+// A model whose linear layers are quantized, and its codes in a file.
+struct WithCodes {
+  std::unique_ptr<LanguageModel> model;
+  PackedWeights codes;
+};
+WithCodes SmallQuantized(const QuantizerSpec& weight) {
+  ModelOptions options;
+  options.weight = weight;
+  options.weight.scale_precision = ScalePrecision::kFloat16;
+  auto model = Gemma3::Create(SmallGemma(), options, 5);
+  EXPECT_TRUE(model.ok()) << model.status();
+  (*model)->RefreshCompute();
+  auto codes = EncodeWeights(**model);
+  EXPECT_TRUE(codes.ok()) << codes.status();
+  return {*std::move(model), *std::move(codes)};
+}
+
+const Parameter& ParameterNamed(const LanguageModel& model, const std::string& name) {
+  for (const Parameter& parameter : model.parameters())
+    if (parameter.name == name) return parameter;
+  ADD_FAILURE() << name;
+  return model.parameters().front();
+}
+
+TEST_F(SaveModelTest, CodesInAGgufAreReadAsWhatLayersComputeWith) {
+  auto source = OpenGguf(WriteSmallGemma(SmallGemma(), Path("source.gguf")));
+  QuantizerSpec affine{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kAffine, .block = 32};
+  QuantizerSpec ternary{.estimator = "ridge", .format = Format::kTernary, .scheme = Scheme::kLinear, .block = 64};
+  for (const auto& [spec, dtype] : {std::pair{affine, Dtype::kQ4_1}, {ternary, Dtype::kQ2_0}}) {
+    const WithCodes small = SmallQuantized(spec);
+    const auto written = SaveGgufWithCodes(*small.model, Dtype::kF32, small.codes, **source, Path("out.gguf"));
+    ASSERT_TRUE(written.ok()) << written.status();
+    EXPECT_TRUE(written->as_floats.empty());
+    ASSERT_EQ(written->elements.size(), 1u);
+    EXPECT_EQ(written->elements.begin()->first, dtype);
+    auto loaded = LoadModel(Path("out.gguf"), {});
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ASSERT_FALSE(small.codes.empty());
+    for (const auto& [name, codes] : small.codes)
+      EXPECT_TRUE(at::equal(ParameterNamed(**loaded, name).master, ParameterNamed(*small.model, name).Values()))
+          << name;
+    EXPECT_TRUE(AllClose(SomeLogits(loaded->get()), SomeLogits(small.model.get()), 1e-6));
+  }
+}
+
+TEST_F(SaveModelTest, CodesOfAPackedFolderAreThoseThatWereWritten) {
+  const WithCodes small = SmallQuantized({.estimator = "ste", .format = Format::kInt2, .block = 32});
+  ASSERT_EQ(SavePacked(*small.model, Dtype::kF32, {}, {}, Path("packed")), absl::OkStatus());
+  const auto codes = LoadCodes(Path("packed"));
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  ASSERT_EQ(codes->size(), small.codes.size());
+  for (const auto& [name, packed] : small.codes) {
+    EXPECT_EQ(codes->at(name).codes, packed.codes) << name;
+    EXPECT_EQ(codes->at(name).scales, packed.scales) << name;
+  }
+}
+
+TEST_F(SaveModelTest, AMatrixWithAScaleThatItsTypeHasNotIsNamedAndHoldsItsValuesInF32) {
+  auto source = OpenGguf(WriteSmallGemma(SmallGemma(), Path("source.gguf")));
+  WithCodes small =
+      SmallQuantized({.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear, .block = 32});
+  auto& [name, packed] = *small.codes.begin();
+  packed.scales[0] = 1, packed.scales[1] = 0;  // 2^-24, whose half is no float16
+  const auto written = SaveGgufWithCodes(*small.model, Dtype::kF32, small.codes, **source, Path("out.gguf"));
+  ASSERT_TRUE(written.ok()) << written.status();
+  ASSERT_EQ(written->as_floats.size(), 1u);
+  EXPECT_THAT(written->as_floats[0], testing::AllOf(HasSubstr(name), HasSubstr("row 0, block 0")));
+  EXPECT_EQ(written->elements.at(Dtype::kF32), packed.layout.rows * packed.layout.features);
+  EXPECT_EQ(written->elements.size(), 2u);
+}
+
+TEST_F(SaveModelTest, CodesWithoutAnImageAreRefusedByTheirMatrix) {
+  auto source = OpenGguf(WriteSmallGemma(SmallGemma(), Path("source.gguf")));
+  const WithCodes small = SmallQuantized({.estimator = "ste", .format = Format::kInt4, .block = 16});
+  const auto written = SaveGgufWithCodes(*small.model, Dtype::kF32, small.codes, **source, Path("out.gguf"));
+  EXPECT_EQ(written.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(written.status().message()),
+              testing::AllOf(HasSubstr("self_attn"), HasSubstr("take a block of 32")));
   EXPECT_FALSE(fs::exists(Path("out.gguf")));
 }
 

@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "method/problems.h"
+#include "model/gguf_image.h"
 #include "model/model_files.h"
 #include "recipes/model_shapes.h"
 #include "recipes/tensor_quant.h"
@@ -71,6 +72,21 @@ absl::Status CheckModelHere(const std::string& name_or_path) {
   const absl::StatusOr<std::string> path = ResolveModelPath(name_or_path);
   if (!path.ok()) return absl::OkStatus();
   return OpenModelFiles(*path).status();
+}
+
+absl::Status CheckExport(const v1::Recipe& recipe) {
+  if (recipe.export_().weights() != "gguf") return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(recipe.model().path()));
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  if (files.naming != WeightNaming::kGguf)
+    return absl::InvalidArgumentError(
+        fmt::format("export.weights: gguf takes metadata and tokenizer from a GGUF, and model.path {} is none: set "
+                    "export.weights: packed, and export that with --format gguf --metadata-from",
+                    recipe.model().path()));
+  ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
+  const absl::Status has_images = CheckGgufImages(ParametersOf(files.config), quantizers);
+  if (has_images.ok()) return has_images;
+  return absl::Status(has_images.code(), fmt::format("export.weights: gguf: {}", std::string(has_images.message())));
 }
 
 absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length) {

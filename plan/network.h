@@ -30,6 +30,11 @@ absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t v
 // workers may see what is not here.
 absl::Status CheckModelHere(const std::string& name_or_path);
 
+// Whether a finished job can leave what export.weights asks for: a GGUF needs a Gemma 3 whose files are one, and an
+// exact image of each matrix (model/gguf_image.h). INVALID_ARGUMENT names the key, or the layer; NOT_FOUND and
+// DATA_LOSS a file of model.path.
+absl::Status CheckExport(const v1::Recipe& recipe);
+
 // INVALID_ARGUMENT if the dataset's vocabulary or training.seq_len is larger than the network's.
 absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length);
 

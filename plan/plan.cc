@@ -24,6 +24,7 @@ absl::StatusOr<Plan> PlanJob(const v1::Recipe& recipe, int64_t vocab_size, int64
         "the vocabulary of {} is the dataset's, which is not known: prepare dataset.path, or give --vocab-size",
         ModelLabel(recipe)));
   RETURN_IF_ERROR(CheckFits(recipe, vocab_size, VocabSizeOf(config), LongestSequenceOf(config)));
+  RETURN_IF_ERROR(CheckExport(recipe));
   ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
   const ParameterList parameters = WithLearned(ParametersOf(config), quantizers);
   Plan plan{.name = recipe.name(), .model = ModelLabel(recipe), .ranks = ranks};

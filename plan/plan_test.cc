@@ -2,7 +2,12 @@
 #include "plan/plan.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <filesystem>
+
+#include "fmt/format.h"
+#include "model/small_gemma.h"
 #include "plan/network.h"
 #include "recipes/recipe_reader.h"
 
@@ -191,6 +196,34 @@ TEST(PlanTest, AnUnknownVocabularyIsAnErrorWithTheRemedy) {
 
 TEST(PlanTest, AnUnknownDeviceIsAnErrorThatNamesTheOthers) {
   EXPECT_THAT(std::string(FindDevice("h99").status().message()), HasSubstr("h100"));
+}
+
+// What would have no place in the file at the end is refused before the first step.
+TEST(PlanTest, AGgufIsPromisedOnlyWhereItsCodesHaveAnImage) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / fmt::format("ridgeline_plan_{}", ::getpid());
+  fs::create_directories(folder);
+  const std::string gguf = WriteSmallGemma(SmallGemma(), folder / "small.gguf");
+  const auto planned = [&](const std::string& path, std::vector<RecipeOverride> set) {
+    set.emplace_back("export.weights", "gguf");
+    set.emplace_back("quant.hadamard", "false");
+    RecipeReadResult read = ReadRecipe("dataset: {path: nowhere}\nmodel: {path: " + path + "}\n", "recipe", set);
+    EXPECT_TRUE(read.problems.empty()) << read.problems.front().ToString();
+    ApplyRecipeDefaults(&read.recipe);
+    read.recipe.mutable_training()->set_seq_len(32);
+    return PlanJob(read.recipe, 0, 1, H100()).status();
+  };
+  using Set = std::vector<RecipeOverride>;
+  const Set int4 = {{"quant.estimator", "ste"}, {"quant.weight.format", "int4"}, {"quant.weight.scheme", "affine"}};
+  Set fits = int4, cut = int4;
+  fits.emplace_back("quant.weight.block", "32");
+  cut.emplace_back("quant.weight.block", "16");
+  EXPECT_EQ(planned(gguf, fits), absl::OkStatus());
+  EXPECT_THAT(std::string(planned(gguf, cut).message()),
+              testing::AllOf(HasSubstr("export.weights: gguf: model.layers.0."), HasSubstr("take a block of 32")));
+  const std::string safetensors = RIDGELINE_MODEL_TESTDATA "/gemma3-270m-like";
+  EXPECT_THAT(std::string(planned(safetensors, fits).message()), HasSubstr("--metadata-from"));
+  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -117,6 +117,19 @@ TEST(TrainingRulesTest, APassHoldsNoMoreThanTheBatch) {
       ElementsAre("r:2:52: training.local_batch_size: 5 is over training.global_batch_size, which is 4 (at most 4)"));
 }
 
+TEST(ExportRulesTest, AGgufNeedsTheGgufThatItComesFromAndWeightsThatAreNotRotated) {
+  const std::string quant = "quant: {estimator: ridge, hadamard: true, weight: {format: int4}}\n";
+  EXPECT_THAT(
+      Problems("export: {weights: gguf}\n"),
+      ElementsAre("r:2:19: export.weights: gguf takes metadata and tokenizer from the GGUF at model.path, which "
+                  "is not set (set model.path to a Gemma 3 in GGUF, or this to packed or safetensors)"));
+  EXPECT_THAT(
+      Problems("export: {weights: gguf}\nmodel: {path: p}\n" + quant),
+      ElementsAre("r:4:37: quant.hadamard: rotates weights, and llama.cpp does not rotate inputs: export.weights "
+                  "gguf cannot hold them (set it to false, or export.weights to packed)"));
+  EXPECT_THAT(Problems("export: {weights: packed}\nmodel: {path: p}\n" + quant), IsEmpty());
+}
+
 TEST(TrainingRulesTest, ATeacherNeedsWeights) {
   EXPECT_THAT(Problems("model: {path: p}\ntraining: {distill: {weight: 0.5}}\n"), IsEmpty());
   EXPECT_THAT(Problems("training: {distill: {weight: 0, temperature: 2}}\n"), IsEmpty());

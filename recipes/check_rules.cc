@@ -118,6 +118,21 @@ void CheckEstimator(const v1::Recipe& full, Issues* issues) {
        {"quant.estimator", "quant.weight.format", "quant.activation.format"}});
 }
 
+// What a recipe alone says about a GGUF with codes; plan/ looks at the network's rows.
+void CheckExport(const v1::Recipe& full, Issues* issues) {
+  if (full.export_().weights() != "gguf") return;
+  if (!full.model().has_path())
+    issues->push_back({"export.weights",
+                       "gguf takes metadata and tokenizer from the GGUF at model.path, which is not set",
+                       "set model.path to a Gemma 3 in GGUF, or this to packed or safetensors",
+                       {"export.weights", "model.path"}});
+  if (full.quant().hadamard() && IsQuantized(full.quant(), full.quant().weight()))
+    issues->push_back({"quant.hadamard",
+                       "rotates weights, and llama.cpp does not rotate inputs: export.weights gguf cannot hold them",
+                       "set it to false, or export.weights to packed",
+                       {"quant.hadamard", "export.weights"}});
+}
+
 }  // namespace
 
 void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
@@ -129,6 +144,7 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
   CheckQuantizers(full.quant(), issues);
+  CheckExport(full, issues);
 }
 
 }  // namespace ridgeline::recipe_internal

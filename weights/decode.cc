@@ -74,6 +74,16 @@ void Decode(Dtype dtype, const char* bytes, std::span<float> out) {
       return DecodeBlocks<BlockQ5_K>(bytes, kSuperBlock, out);
     case Dtype::kQ6_K:
       return DecodeBlocks<BlockQ6_K>(bytes, kSuperBlock, out);
+    case Dtype::kTQ1_0:
+      return DecodeBlocks<BlockTQ1_0>(bytes, kSuperBlock, out);
+    case Dtype::kTQ2_0:
+      return DecodeBlocks<BlockTQ2_0>(bytes, kSuperBlock, out);
+    case Dtype::kMXFP4:
+      return DecodeBlocks<BlockMXFP4>(bytes, kSmallBlock, out);
+    case Dtype::kQ1_0:
+      return DecodeBlocks<BlockQ1_0>(bytes, kSignBlock, out);
+    case Dtype::kQ2_0:
+      return DecodeBlocks<BlockQ2_0>(bytes, kTwoBitBlock, out);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/decode_blocks.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "common/half.h"
@@ -54,6 +55,17 @@ void DecodeGroups(const Block& block, FifthBit fifth_bit, float* out) {
   }
 }
 
+// The digits of `width` bytes of TQ1_0: digit n of byte m is element n width + m. A byte holds its digits as the first
+// of a fraction in base three: times three, they come out on top one after another.
+float* DecodeTrits(const uint8_t* bytes, int width, int digits, float scale, float* out) {
+  for (int n = 0, power = 1; n < digits; ++n, power *= 3)
+    for (int m = 0; m < width; ++m) {
+      const auto fraction = static_cast<uint8_t>(bytes[m] * power);
+      *out++ = static_cast<float>((fraction * 3 >> 8) - 1) * scale;
+    }
+  return out;
+}
+
 }  // namespace
 
 void DecodeBlock(const BlockQ8_0& block, float* out) {
@@ -81,6 +93,38 @@ void DecodeBlock(const BlockQ5_1& block, float* out) {
   const float scale = ReadHalf(block.scale), offset = ReadHalf(block.offset);
   ForEachCode(block.codes, ReadWord(block.fifth_bits),
               [=](int i, int code) { out[i] = scale * static_cast<float>(code) + offset; });
+}
+
+void DecodeBlock(const BlockMXFP4& block, float* out) {
+  constexpr float kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  const float half_scale = std::ldexp(1.0f, block.exponent - 128);
+  ForEachCode(block.codes, 0, [&](int i, int code) { out[i] = kTwice[code] * half_scale; });
+}
+
+void DecodeBlock(const BlockQ2_0& block, float* out) {
+  const float scale = ReadHalf(block.scale);
+  for (int i = 0; i < kTwoBitBlock; ++i)
+    out[i] = static_cast<float>((block.codes[i / 4] >> 2 * (i % 4) & 3) - 1) * scale;
+}
+
+void DecodeBlock(const BlockQ1_0& block, float* out) {
+  const float scale = ReadHalf(block.scale);
+  for (int i = 0; i < kSignBlock; ++i) out[i] = (block.signs[i / 8] >> i % 8 & 1) != 0 ? scale : -scale;
+}
+
+void DecodeBlock(const BlockTQ1_0& block, float* out) {
+  const float scale = ReadHalf(block.scale);
+  out = DecodeTrits(block.fives, 32, 5, scale, out);
+  out = DecodeTrits(block.fives + 32, 16, 5, scale, out);
+  DecodeTrits(block.fours, 4, 4, scale, out);
+}
+
+void DecodeBlock(const BlockTQ2_0& block, float* out) {
+  const float scale = ReadHalf(block.scale);
+  for (int i = 0; i < kSuperBlock; ++i) {
+    const int code = block.codes[i / 128 * 32 + i % 32] >> 2 * (i % 128 / 32) & 3;
+    out[i] = static_cast<float>(code - 1) * scale;
+  }
 }
 
 void DecodeBlock(const BlockQ4_K& block, float* out) {

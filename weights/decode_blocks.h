@@ -12,10 +12,19 @@ void DecodeBlock(const BlockQ4_0& block, float* out);
 void DecodeBlock(const BlockQ4_1& block, float* out);
 void DecodeBlock(const BlockQ5_0& block, float* out);
 void DecodeBlock(const BlockQ5_1& block, float* out);
+void DecodeBlock(const BlockMXFP4& block, float* out);
+
+// `out` takes 64 elements.
+void DecodeBlock(const BlockQ2_0& block, float* out);
+
+// `out` takes 128 elements.
+void DecodeBlock(const BlockQ1_0& block, float* out);
 
 // `out` takes 256 elements.
 void DecodeBlock(const BlockQ4_K& block, float* out);
 void DecodeBlock(const BlockQ5_K& block, float* out);
 void DecodeBlock(const BlockQ6_K& block, float* out);
+void DecodeBlock(const BlockTQ1_0& block, float* out);
+void DecodeBlock(const BlockTQ2_0& block, float* out);
 
 }  // namespace ridgeline

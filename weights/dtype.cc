@@ -18,7 +18,7 @@ struct Traits {
 };
 
 // Ordered as the enum. Block bytes: halves for scale and offset, high bits, packed codes (docs/formats.md).
-constexpr std::array<Traits, 18> kTraits = {{
+constexpr std::array<Traits, 23> kTraits = {{
     {Dtype::kF64, "F64", "F64", 28, 1, 8},
     {Dtype::kF32, "F32", "F32", 0, 1, 4},
     {Dtype::kF16, "F16", "F16", 1, 1, 2},
@@ -37,6 +37,11 @@ constexpr std::array<Traits, 18> kTraits = {{
     {Dtype::kQ4_K, "Q4_K", "", 12, 256, 4 + 12 + 128},
     {Dtype::kQ5_K, "Q5_K", "", 13, 256, 4 + 12 + 32 + 128},
     {Dtype::kQ6_K, "Q6_K", "", 14, 256, 128 + 64 + 16 + 2},
+    {Dtype::kTQ1_0, "TQ1_0", "", 34, 256, 48 + 4 + 2},
+    {Dtype::kTQ2_0, "TQ2_0", "", 35, 256, 64 + 2},
+    {Dtype::kMXFP4, "MXFP4", "", 39, 32, 1 + 16},
+    {Dtype::kQ1_0, "Q1_0", "", 41, 128, 2 + 16},
+    {Dtype::kQ2_0, "Q2_0", "", 42, 64, 2 + 16},
 }};
 
 constexpr bool OrderedAsTheEnum() {

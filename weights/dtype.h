@@ -10,7 +10,7 @@
 
 namespace ridgeline {
 
-// Plain types, then ggml's block types: a block shares one scale (and, for _1 and _K, an offset).
+// Plain types, then ggml's block types: a block shares one scale (and, for Q*_1 and _K, an offset).
 enum class Dtype : uint8_t {
   kF64,
   kF32,
@@ -30,12 +30,18 @@ enum class Dtype : uint8_t {
   kQ4_K,
   kQ5_K,
   kQ6_K,
+  kTQ1_0,
+  kTQ2_0,
+  kMXFP4,
+  kQ1_0,
+  kQ2_0,
 };
 
 // "F32", "Q4_K": what people and error messages say.
 std::string_view DtypeName(Dtype dtype);
 
-// 1 for plain types, 32 for Q*_0 and Q*_1, 256 for Q*_K; bytes of one such block.
+// 1 for plain types, 32 for most Q*_0, Q*_1 and MXFP4, 64 for Q2_0, 128 for Q1_0, 256 for Q*_K and TQ*; bytes of one
+// such block.
 int64_t BlockElements(Dtype dtype);
 int64_t BlockBytes(Dtype dtype);
 inline bool IsBlockDtype(Dtype dtype) { return BlockElements(dtype) > 1; }

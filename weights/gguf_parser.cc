@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr uint32_t kMaxDimensions = 4;   // ggml's tensors have no more
-constexpr uint32_t kLastGgmlType = 41;   // Ids up to here are ggml's; Ridgeline decodes some
+constexpr uint32_t kLastGgmlType = 42;   // Ids up to here are ggml's; Ridgeline decodes some
 
 absl::Status Damaged(std::string_view what) { return absl::DataLossError(fmt::format("{}", what)); }
 

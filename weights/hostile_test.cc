@@ -36,6 +36,8 @@ TEST(HostileGgufTest, EachLieIsNamed) {
                       {"ggml_type_10", kUnread, "Q4_K"},
                       {"ggml_type_99", kDamaged, "unknown type 99"},
                       {"half_block", kDamaged, "a shape that Q8_0 cannot have"},
+                      {"half_block_q1", kDamaged, "a shape that Q1_0 cannot have"},
+                      {"half_block_tq1", kDamaged, "a shape that TQ1_0 cannot have"},
                       {"latin1_key", kDamaged, "not UTF-8"},
                       {"negative_size", kDamaged, "a shape that F32 cannot have"},
                       {"nul_name", kDamaged, "holds NUL"},

@@ -66,13 +66,25 @@ void WarnAboutDataset(const v1::Recipe& recipe) {
            path);
 }
 
+// Only a warning: the weights are what was trained.
+void WarnAboutInputs(const v1::Recipe& job) {
+  if (job.export_().weights() != "gguf" || job.quant().activation().format() == "none") return;
+  PrintErr(
+      "ridgeline: warning: {}: its point is measured with {} inputs, for which GGUF has no place: llama.cpp rounds "
+      "inputs in its own way\n",
+      job.name(), job.quant().activation().format());
+}
+
 // A model that is here and cannot be trained would fail its job at once.
 absl::Status CheckModels(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(recipe));
   std::set<std::string> paths;
-  for (const v1::Recipe& job : jobs)
-    if (job.model().has_path() && paths.insert(job.model().path()).second)
-      RETURN_IF_ERROR(CheckModelHere(job.model().path()));
+  for (const v1::Recipe& job : jobs) {
+    if (!job.model().has_path()) continue;
+    if (paths.insert(job.model().path()).second) RETURN_IF_ERROR(CheckModelHere(job.model().path()));
+    if (const absl::Status can_export = CheckExport(job); !absl::IsNotFound(can_export)) RETURN_IF_ERROR(can_export);
+    WarnAboutInputs(job);
+  }
   return absl::OkStatus();
 }
 

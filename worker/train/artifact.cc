@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr char kModelArtifact[] = "model";
 constexpr char kWeightsFile[] = "model.safetensors";
+constexpr char kGgufFile[] = "model.gguf";
 
 std::string ArtifactsOf(const std::string& job_id) { return fmt::format("jobs/{}/artifacts", job_id); }
 
@@ -47,15 +48,28 @@ absl::StatusOr<std::map<std::string, std::string>> TokenizerFiles(const std::str
   return files;
 }
 
-// Estimators that train with noise have none in what they leave.
-absl::Status SaveRounded(LanguageModel* model, bool packed, const TextBounds& bounds,
-                         const std::map<std::string, std::string>& files, const std::string& folder) {
-  model->SetHardRounding(true);
-  const absl::Status saved = packed ? SavePacked(*model, Dtype::kBF16, bounds, files, folder)
-                                    : SaveHuggingFace(*model, {.dtype = Dtype::kF32, .values = SavedValues::kQuantized},
-                                                      bounds, files, folder);
-  model->SetHardRounding(false);
-  return saved;
+absl::Status SaveGgufFolder(const LanguageModel& model, const std::string& model_path, const fs::path& folder) {
+  std::string source = model_path;
+  if (fs::is_directory(source)) {
+    ASSIGN_OR_RETURN(source, OnlyGgufIn(model_path));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<GgufFile> file, OpenGguf(source));
+  ASSIGN_OR_RETURN(const PackedWeights codes, EncodeWeights(model));
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+  RETURN_IF_ERROR(MakeDirectories(folder.string()));
+  return SaveGgufWithCodes(model, Dtype::kBF16, codes, *file, (folder / kGgufFile).string()).status();
+}
+
+absl::Status SaveFolder(const LanguageModel& model, const std::string& weights, const std::string& model_path,
+                        const Dataset& dataset, const std::string& dataset_path, const fs::path& folder) {
+  if (weights == "gguf") return SaveGgufFolder(model, model_path, folder);
+  ASSIGN_OR_RETURN(const auto files, TokenizerFiles(model_path, dataset, dataset_path));
+  const SpecialTokens special = dataset.tokenizer().special_tokens();
+  const TextBounds bounds{special.bos_id, special.eos_id};
+  if (weights == "packed") return SavePacked(model, Dtype::kBF16, bounds, files, folder.string());
+  return SaveHuggingFace(model, {.dtype = Dtype::kF32, .values = SavedValues::kQuantized}, bounds, files,
+                         folder.string());
 }
 
 absl::StatusOr<v1::Artifact> Describe(const std::string& work_dir, const std::string& path) {
@@ -82,15 +96,27 @@ absl::StatusOr<v1::Artifact> Describe(const std::string& work_dir, const std::st
 
 }  // namespace
 
-absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, bool packed, const std::string& model_path,
-                                                const Dataset& dataset, const std::string& dataset_path,
-                                                const std::string& work_dir, const std::string& job_id) {
+bool KeepsCodes(const std::string& weights) { return weights == "packed" || weights == "gguf"; }
+
+absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std::string& weights,
+                                                const std::string& model_path, const Dataset& dataset,
+                                                const std::string& dataset_path, const std::string& work_dir,
+                                                const std::string& job_id) {
   const fs::path folder = ModelArtifactFolder(work_dir, job_id);
   RETURN_IF_ERROR(MakeDirectories(folder.parent_path().string()));
-  ASSIGN_OR_RETURN(const auto files, TokenizerFiles(model_path, dataset, dataset_path));
-  const SpecialTokens special = dataset.tokenizer().special_tokens();
-  RETURN_IF_ERROR(SaveRounded(model, packed, {special.bos_id, special.eos_id}, files, folder.string()));
+  model->SetHardRounding(true);  // Estimators that train with noise have none in what they leave.
+  const absl::Status saved = SaveFolder(*model, weights, model_path, dataset, dataset_path, folder);
+  model->SetHardRounding(false);
+  RETURN_IF_ERROR(saved);
   return Describe(work_dir, ModelArtifactPath(job_id));
+}
+
+void RoundToBfloat16(LanguageModel* model) {
+  at::NoGradGuard no_grad;
+  for (Parameter& parameter : model->parameters())
+    if (!parameter.quantizer.quantizes() && !parameter.of_quantizer)
+      parameter.master.copy_(parameter.master.to(at::kBFloat16));
+  model->RefreshCompute();
 }
 
 std::string ModelArtifactFolder(const std::string& work_dir, const std::string& job_id) {
@@ -99,7 +125,7 @@ std::string ModelArtifactFolder(const std::string& work_dir, const std::string& 
 
 const v1::Artifact::File* WeightsOf(const v1::Artifact& artifact) {
   for (const v1::Artifact::File& file : artifact.files())
-    if (file.name() == kWeightsFile) return &file;
+    if (file.name() == kWeightsFile || file.name() == kGgufFile) return &file;
   return nullptr;
 }
 

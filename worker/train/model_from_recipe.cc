@@ -25,6 +25,7 @@ absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
   ASSIGN_OR_RETURN(ModelOptions options, OptionsFromRecipe(recipe));
+  RETURN_IF_ERROR(CheckExport(recipe));
   std::unique_ptr<LanguageModel> model;
   if (recipe.model().has_path()) {
     ASSIGN_OR_RETURN(std::string path, ResolveModelPath(recipe.model().path()));

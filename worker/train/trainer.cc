@@ -124,6 +124,7 @@ class Attempt {
     return int64_t{recipe_.training().global_batch_size()} * recipe_.training().seq_len();
   }
   bool leaves_packed() const { return recipe_.export_().weights() == "packed"; }
+  bool leaves_gguf() const { return recipe_.export_().weights() == "gguf"; }
   bool is_root() const { return communicator_.rank() == 0; }
 
   const v1::Recipe recipe_;
@@ -501,12 +502,15 @@ absl::StatusOr<RunResult> Attempt::Finish() {
 
 // What is said of a packed artifact is measured on the file.
 absl::Status Attempt::LeaveResults(RunResult* result) {
+  // llama.cpp is not run here: what is scored of a GGUF is the model with all that the file rounds.
+  if (leaves_gguf()) RoundToBfloat16(model_.get());
   RETURN_IF_ERROR(ExportIfWanted(result));
   if (leaves_packed()) RETURN_IF_ERROR(OpenArtifactOnAllRanks());
   ASSIGN_OR_RETURN(const Validation validation, Validate());
   RETURN_IF_ERROR(CheckFinite(validation, step_));
   if (!recipe_.export_().frontier()) return absl::OkStatus();
   result->point = MakePoint(validation);
+  if (is_root() && KeepsCodes(recipe_.export_().weights())) SetFile(result->artifacts.front(), &*result->point);
   if (!leaves_packed()) return absl::OkStatus();
   return Agree(ConvertExceptions([&] { return is_root() ? MeasureOnRoot(result) : absl::OkStatus(); }),
                "measurement of speed");
@@ -526,7 +530,6 @@ absl::Status Attempt::OpenArtifactOnAllRanks() {
 absl::Status Attempt::MeasureOnRoot(RunResult* result) {
   reporter_.Phase(step_, "measuring");
   v1::FrontierPoint* point = &*result->point;
-  SetFile(result->artifacts.front(), point);
   const Speed speed = MeasureSpeed(model_in_use_.get(), {.prompt_tokens = recipe_.training().seq_len()});
   SetSpeed(speed, point);
   reporter_.Log("info", fmt::format("the artifact on {}, {} threads: {:.0f} tokens/s of a prompt of {}, {:.0f} new "
@@ -554,7 +557,7 @@ v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
 
 absl::Status Attempt::ExportIfWanted(RunResult* result) {
   const std::string& weights = recipe_.export_().weights();
-  if (weights != "safetensors" && !leaves_packed()) return absl::OkStatus();
+  if (weights != "safetensors" && !KeepsCodes(weights)) return absl::OkStatus();
   const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
   return Agree(written, "export");
 }
@@ -566,8 +569,8 @@ absl::Status Attempt::ExportOnRoot(RunResult* result) {
     ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
   }
   ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), leaves_packed(), model_path, *dataset_, recipe_.dataset().path(),
-                                      options_.work_dir, assignment_.job_id()));
+                   WriteModelArtifact(model_.get(), recipe_.export_().weights(), model_path, *dataset_,
+                                      recipe_.dataset().path(), options_.work_dir, assignment_.job_id()));
   reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
                                     artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
   result->artifacts.push_back(std::move(artifact));

@@ -10,6 +10,7 @@
 #include "data/load_tokenizer_from.h"
 #include "fmt/format.h"
 #include "model/load_model.h"
+#include "model/small_gemma.h"
 #include "model/training_pass.h"
 #include "worker/train/attempt_test.h"
 #include "worker/train/evaluate.h"
@@ -247,6 +248,38 @@ TEST_F(TrainerFeaturesTest, APackedModelScoresWhatItsPointStatesAndHasTheBytes) 
       ASSERT_TRUE(share.ok()) << share.status();
       EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
     }
+}
+
+TEST_F(TrainerFeaturesTest, AGgufHoldsTheCodesThatTheJobEndedWithAndScoresAsItsPointStates) {
+  using Changes = std::vector<RecipeOverride>;
+  for (const Changes& weight : {Changes{{"quant.weight.format", "int4"}, {"quant.weight.scheme", "affine"}},
+                                Changes{{"quant.weight.format", "ternary"}}}) {
+    v1::Assign assignment = Assignment(weight + Changes{{"quant.estimator", "ste"},
+                                                        {"quant.weight.block", "64"},
+                                                        {"quant.activation.format", "none"},
+                                                        {"training.steps", "6"},
+                                                        {"lr_scheduler.warmup_steps", "2"},
+                                                        {"export.weights", "gguf"}});
+    v1::Model* path = assignment.mutable_recipe()->mutable_model();
+    path->Clear();
+    path->set_path(WriteSmallGemma(SmallGemma(/*vocab_size=*/64), (folder_ / "small.gguf").string()));
+    Recorder recorder;
+    const RunResult result = Finish(assignment, 2, recorder);
+    ASSERT_EQ(result.artifacts.size(), 1u);
+    ASSERT_EQ(result.artifacts[0].files_size(), 1);
+    const std::string file = ModelOf(result) + "/model.gguf";
+    EXPECT_EQ(result.point->storage_bytes(), static_cast<double>(fs::file_size(file)));
+    const auto model = LoadModel(ModelOf(result), {});
+    ASSERT_TRUE(model.ok()) << model.status();
+    const auto dataset = Dataset::Open((folder_ / "data").string()).value();
+    const auto alone = MakeSingleCommunicator();
+    const auto share = ScoreShare(model->get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
+    ASSERT_TRUE(share.ok()) << share.status();
+    EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+    const auto stored = OpenGguf(file).value();
+    EXPECT_NE(stored->Find("blk.0.attn_q.weight")->dtype, Dtype::kF32);
+    EXPECT_NE(stored->Find("blk.0.attn_q.weight")->dtype, stored->Find("token_embd.weight")->dtype);
+  }
 }
 
 TEST_F(TrainerFeaturesTest, AnArtifactIsDescribedAsItLies) {
