@@ -179,8 +179,8 @@ void AddEnergyColumns(const std::vector<ReportRow>& rows, std::vector<Column>* c
   const double smallest = SmallestOf(rows, JoulesOf);
   const Scale scale = DecimalScale(smallest, "J/token");
   columns->push_back(NumberColumn(rows, "Energy", scale, DecimalsFor(smallest / scale.factor), JoulesOf));
-  columns->push_back(
-      TextColumn(rows, "Source", [](const Point& p) { return JoulesOf(p) ? p.energy_source() : std::string(); }));
+  columns->push_back(Setting(TextColumn(
+      rows, "Energy source", [](const Point& p) { return JoulesOf(p) ? p.energy_source() : std::string(); })));
   columns->push_back(BandColumn(rows, scale, DecimalsFor(smallest / scale.factor)));
   columns->push_back(
       NumberColumn(rows, "Above idle", scale, DecimalsFor(smallest / scale.factor),

@@ -176,7 +176,7 @@ TEST(FrontierReportTest, TheEnergyAxisNamesItsSourceAndShowsAModelsBand) {
 TEST(FrontierReportTest, ColumnsThatNobodyMeasuredAreLeftOutAndWhatIsAlikeIsSaidOnce) {
   FrontierReport report = SomeReport();
   const std::string html = HtmlOf(report);
-  for (const char* title : {"Decode", "Prefill", "Second loss", "Source", "Above idle", "SHA-256"})
+  for (const char* title : {"Decode", "Prefill", "Second loss", "Energy source", "Above idle", "SHA-256"})
     EXPECT_THAT(html, Not(HasSubstr(std::string(title) + "</button>"))) << title;
   EXPECT_THAT(html, Not(HasSubstr("Decoding speed")));
   EXPECT_THAT(html, HasSubstr("<b>Steps</b> 12\u202F500"));
