@@ -217,7 +217,8 @@ def export(options: argparse.Namespace, out: pathlib.Path, *arguments: str) -> p
 
 
 def packed_model(options: argparse.Namespace, packed: Packed) -> pathlib.Path:
-    folder = export(options, options.models / packed.weights, "--format", "packed", "--weight-format", packed.weights)
+    folder = export(options, options.models / packed.weights, "--format", "packed", "--weight-format", packed.weights,
+                    "--embedding-format", "int8")
     if folder is None:
         sys.exit(f"{sys.argv[0]}: could not export {options.model}; bring it in with `ridgeline model import`")
     if not packed.has_int8_inputs:
