@@ -310,6 +310,13 @@ def packed(root):
     return markdown(["G products a second", "ours", "peer", "ratio, its spread", "of the limit, %", "bound by"], rows)
 
 
+def packed_models(root):
+    points = sorted(Points.read("packed-models", root).rows, key=lambda row: float(row["ratio"]))
+    rows = [[row["work"], row["ours"], f"{row['peer']} ({row['peer_name'].removeprefix('llama.cpp ')})",
+             f"{row['ratio']} ({row['ratio_low']}-{row['ratio_high']})", row["share_of_limit"]] for row in points]
+    return markdown(["tokens a second", "ours", "llama.cpp", "ratio, its spread", "of the limit, %"], rows)
+
+
 def quant_bench(root):
     points, rows = Points.read("quant-bench", root), []
     for case in points.values("case"):
@@ -390,7 +397,8 @@ TABLES = {
     "gpt-11m-3e-3": gpt_11m_3e_3, "gpt-11m-ternary": gpt_11m_ternary, "gemma-bfloat16": gemma_bfloat16,
     "gemma-float32": gemma_float32, "gemma-end": gemma_end, "demo": demo,
     "grid-gradient": grid_gradient, "train-step": train_step,
-    "inference": inference, "packed": packed, "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
+    "inference": inference, "packed": packed, "packed-models": packed_models,
+    "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
     "kernel-cache": kernel_cache, "tax-summary": tax_summary,
     "tax-xeon-amx": lambda root: tax(root, "xeon-amx", "tax"),
     "tax-before": lambda root: tax(root, "xeon-amx-before", "tax, before"),
