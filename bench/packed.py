@@ -48,13 +48,15 @@ class Gguf:
     name: str
     ours: tuple[Packed, ...]
     goals: tuple[float, float]  # Prompt, new tokens.
+    codes: tuple[str, ...] = ()  # How weights are packed whose codes the file takes; without, it rounds values itself.
 
 
-# Of other types there is a file where `ridgeline export` writes them.
 PEERS = (Gguf("q4_0", (Packed("int4", True), Packed("int4", False)), (3.0, 1.0)),
          Gguf("q8_0", (Packed("int8", True), Packed("int8", False)), (1.0, 1.0)),
-         Gguf("tq2_0", (Packed("ternary", True), Packed("ternary", False)), (1.1, 1.0)),
-         Gguf("q1_0", (Packed("int1", True), Packed("int1", False)), (1.0, 1.0)))
+         Gguf("q2_0", (Packed("ternary", True), Packed("ternary", False)), (1.1, 1.0),
+              ("--weight-format", "ternary", "--block", "64")),
+         Gguf("q1_0", (Packed("int1", True), Packed("int1", False)), (1.0, 1.0),
+              ("--weight-format", "int1", "--scheme", "linear", "--block", "128")))
 
 
 def with_threads(threads: int) -> None:
@@ -233,6 +235,19 @@ def packed_model(options: argparse.Namespace, packed: Packed) -> pathlib.Path:
     return with_inputs
 
 
+def peer_file(options: argparse.Namespace, gguf: Gguf) -> pathlib.Path | None:
+    """The embedding is Q8_0, as ours is int8."""
+    out = options.models / f"{gguf.name}.gguf"
+    if not gguf.codes:
+        return export(options, out, "--format", "gguf", "--dtype", gguf.name)
+    folder = export(options, options.models / f"{gguf.name}-codes", "--format", "packed", "--embedding-format", "int8",
+                    *gguf.codes)
+    if folder is None:
+        return None
+    return export(argparse.Namespace(**{**vars(options), "model": str(folder)}), out, "--format", "gguf", "--metadata-from",
+                  options.model)
+
+
 def sides_of(options: argparse.Namespace, gguf: Gguf, same: tuple[str, ...]) -> list[Side]:
     return [Side(packed.name, (options.inference_program, "--path", str(packed_model(options, packed)), "--dtype",
                                "bfloat16", "--scored-tokens", "0", *same)) for packed in gguf.ours]
@@ -259,7 +274,7 @@ def model_rows(options: argparse.Namespace, not_run: list[dict]) -> list[dict]:
         with_threads(threads)
         for gguf in PEERS:
             sides = sides_of(options, gguf, same)
-            file = export(options, options.models / f"{gguf.name}.gguf", "--format", "gguf", "--dtype", gguf.name)
+            file = peer_file(options, gguf)
             if not has_llama or file is None:
                 reason = (f"{options.llama_python} lacks llama_cpp: pip install llama-cpp-python" if not has_llama
                           else f"ridgeline export does not write {gguf.name}")
