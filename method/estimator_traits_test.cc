@@ -35,15 +35,29 @@ TEST(EstimatorTraitsTest, RowsSayNothingThatContradictsItself) {
     EXPECT_EQ(traits.decoding == Decoding::kLearned, traits.learns_scale());
     EXPECT_EQ(traits.decoding == Decoding::kRidge, traits.has_fit());
     EXPECT_FALSE(traits.has_fit() && traits.mask == TrustMask::kUnclipped);
-    if (!traits.has_shared_grid()) EXPECT_EQ(traits.mask, TrustMask::kNone) << "whose mask is its own";
-    if (traits.mask != TrustMask::kNone) EXPECT_EQ(traits.backward, BackwardPass::kTrusted);
+    if (!traits.has_shared_grid()) {
+      EXPECT_EQ(traits.mask, TrustMask::kNone) << "whose mask is its own";
+    }
+    if (traits.mask != TrustMask::kNone) {
+      EXPECT_EQ(traits.backward, BackwardPass::kTrusted);
+    }
     EXPECT_NE(traits.backward, BackwardPass::kFit) << "which follows from fit_gradient";
-    if (traits.fit_gradient) EXPECT_NE(*traits.fit_gradient, FitGradient::kOwn);
-    if (traits.ternary_weight_trust > 0) EXPECT_TRUE(traits.has_trust_mask() && traits.accepts(Format::kTernary));
-    if (traits.weight_scheme) EXPECT_FALSE(traits.scheme.has_value());
+    if (traits.fit_gradient) {
+      EXPECT_NE(*traits.fit_gradient, FitGradient::kOwn);
+    }
+    if (traits.ternary_weight_trust > 0) {
+      EXPECT_TRUE(traits.has_trust_mask() && traits.accepts(Format::kTernary));
+    }
+    if (traits.weight_scheme) {
+      EXPECT_FALSE(traits.scheme.has_value());
+    }
     const bool is_for_activations = traits.is_defined_for(Side::kActivation);
-    if (traits.learns_scale()) EXPECT_EQ(traits.activation_granularity.has_value(), is_for_activations);
-    if (traits.has_scale_of_token) EXPECT_EQ(traits.activation_granularity, Granularity::kRow);
+    if (traits.learns_scale()) {
+      EXPECT_EQ(traits.activation_granularity.has_value(), is_for_activations);
+    }
+    if (traits.has_scale_of_token) {
+      EXPECT_EQ(traits.activation_granularity, Granularity::kRow);
+    }
   }
 }
 

@@ -30,7 +30,8 @@ class RowWriter {
         levels_(packed, [&](float level) { return WholeOf(level, image.step); }),
         statistics_(static_cast<size_t>(packed.layout.blocks_per_row)),
         wholes_(static_cast<size_t>(packed.layout.features)) {
-    for (float level : CodeBookOf(packed.layout.spec)->levels()) has_gaps_ = has_gaps_ || std::isnan(level);
+    const CodeBook book = *CodeBookOf(packed.layout.spec);
+    for (float level : book.levels()) has_gaps_ = has_gaps_ || std::isnan(level);
   }
 
   absl::Status Append(int64_t row, std::string* bytes) {
