@@ -244,8 +244,8 @@ def peer_file(options: argparse.Namespace, gguf: Gguf) -> pathlib.Path | None:
                     *gguf.codes)
     if folder is None:
         return None
-    return export(argparse.Namespace(**{**vars(options), "model": str(folder)}), out, "--format", "gguf", "--metadata-from",
-                  options.model)
+    from_codes = argparse.Namespace(**{**vars(options), "model": str(folder)})
+    return export(from_codes, out, "--format", "gguf", "--metadata-from", options.model)
 
 
 def sides_of(options: argparse.Namespace, gguf: Gguf, same: tuple[str, ...]) -> list[Side]:

@@ -172,6 +172,15 @@ bool IsSha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+// Of columns other than the seed: nothing that is measured or counted is below 0.
+bool IsNegative(const v1::FrontierPoint& point, const Field* field) {
+  const auto* reflection = point.GetReflection();
+  if (field->name() == "seed") return false;
+  if (field->cpp_type() == Field::CPPTYPE_INT32) return reflection->GetInt32(point, field) < 0;
+  if (field->cpp_type() == Field::CPPTYPE_INT64) return reflection->GetInt64(point, field) < 0;
+  return field->cpp_type() == Field::CPPTYPE_DOUBLE && reflection->GetDouble(point, field) < 0;
+}
+
 // What a row must hold together, beyond the type of each column.
 absl::Status CheckPoint(const v1::FrontierPoint& point, bool has_source_column, int line) {
   const auto wrong = [line](std::string_view column, std::string_view what) {
@@ -179,6 +188,10 @@ absl::Status CheckPoint(const v1::FrontierPoint& point, bool has_source_column, 
   };
   if (!point.artifact_sha256().empty() && !IsSha256(point.artifact_sha256()))
     return wrong("artifact_sha256", "not 64 digits of lower-case hexadecimal");
+  if (point.has_accuracy() && !(point.accuracy() >= 0 && point.accuracy() <= 1))
+    return wrong("accuracy", "not from 0 to 1");
+  for (const Field* column : Columns())
+    if (IsNegative(point, column)) return wrong(column->name(), "below 0");
   const std::string& source = point.energy_source();
   if (!source.empty() && !IsEnergySource(source))
     return wrong("energy_source", fmt::format("'{}' is not one of {}", source, fmt::join(kEnergySources, ", ")));

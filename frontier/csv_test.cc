@@ -92,7 +92,7 @@ TEST(FrontierCsvTest, HostileTextsAndRandomNumbersRoundTrip) {
       uint64_t bits = random();
       std::memcpy(&value, &bits, sizeof value);
     } while (!std::isfinite(value));
-    points.back().set_loss(value);
+    points.back().set_loss(std::abs(value));
     points.back().set_seed(static_cast<int64_t>(random()));
   }
   auto back = FrontierFromCsv(FrontierToCsv(points)).value();
@@ -174,6 +174,9 @@ TEST(FrontierCsvTest, WrongTextIsRefusedWithItsPlace) {
   EXPECT_THAT(with("500,", ","), HasSubstr("column steps"));
   EXPECT_THAT(with("1337", "99999999999999999999"), HasSubstr("column seed"));
   EXPECT_THAT(with("true", "yes"), HasSubstr("column pareto: 'yes' is not bool"));
+  EXPECT_THAT(with("0.30000000000000004", "1e20"), HasSubstr("line 2, column accuracy: not from 0 to 1"));
+  EXPECT_THAT(with("2.38", "-2.38"), HasSubstr("line 2, column loss: below 0"));
+  EXPECT_THAT(with("500,", "-500,"), HasSubstr("line 2, column steps: below 0"));
   EXPECT_THAT(with("kjv", "\xFF"), HasSubstr("column dataset"));
   EXPECT_THAT(with(",modelled", ","),
               HasSubstr("line 2, column energy_joules_per_token: joules without energy_source"));

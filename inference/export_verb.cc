@@ -91,7 +91,10 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
   if (options.block > 0) spec.block = options.block;
   spec.scale_precision = ScalePrecision::kFloat16;
   if (!options.scales.empty()) {
-    ASSIGN_OR_RETURN(spec.scale_precision, ParseStoredScales(options.scales));
+    const absl::StatusOr<ScalePrecision> scales = ParseStoredScales(options.scales);
+    if (!scales.ok())
+      return absl::InvalidArgumentError(fmt::format("--scales {}: use float16 or int8", options.scales));
+    spec.scale_precision = *scales;
   }
   const absl::Status valid = ValidateQuantizerSpec(spec, Side::kWeight);
   if (valid.ok()) return spec;
@@ -103,9 +106,9 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
 absl::StatusOr<EmbeddingFormat> EmbeddingOfOptions(const ExportOptions& options) {
   EmbeddingFormat embedding;
   if (options.embedding_format.empty()) return embedding;
-  ASSIGN_OR_RETURN(embedding.format, ParseFormat(options.embedding_format));
-  const absl::Status valid = ValidateQuantizerSpec(QuantizerOf(embedding), Side::kWeight);
-  if (valid.ok()) return embedding;
+  const absl::StatusOr<Format> format = ParseFormat(options.embedding_format);
+  embedding.format = format.value_or(Format::kNone);
+  if (format.ok() && ValidateQuantizerSpec(QuantizerOf(embedding), Side::kWeight).ok()) return embedding;
   return absl::InvalidArgumentError(
       fmt::format("--embedding-format {}: use none or int2 to int8", options.embedding_format));
 }
@@ -247,7 +250,9 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   if (options.format == "packed") {
     RETURN_IF_ERROR(ExportPacked(options, path, dtype, &status));
     status.Clear();
-    PrintOut("{}: {}, all else in {}\n", options.out, options.weight_format, DtypeName(dtype));
+    const bool has_embedding = !options.embedding_format.empty() && options.embedding_format != "none";
+    PrintOut("{}: {}{}, all else in {}\n", options.out, options.weight_format,
+             has_embedding ? fmt::format(", embedding {}", options.embedding_format) : "", DtypeName(dtype));
     return kExitOk;
   }
   ASSIGN_OR_RETURN(const bool keeps_codes, KeepsCodes(options, path));

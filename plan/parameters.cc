@@ -14,6 +14,8 @@ ParameterCounts Count(const ParameterList& parameters, const Quantizers& quantiz
       counts.embeddings += elements;
     if (parameter.kind == ParameterKind::kLinear) counts.linears += elements;
     if (parameter.of_quantizer()) counts.learned += elements;
+    if (parameter.kind == ParameterKind::kEmbedding && WeightQuantizerOf(parameter, quantizers).enabled())
+      counts.has_quantized_embedding = true;
     if (!WeightQuantizerOf(parameter, quantizers).enabled() || parameter.kind != ParameterKind::kLinear) continue;
     counts.quantized += elements;
     counts.largest_quantized = std::max(counts.largest_quantized, elements);

@@ -14,6 +14,7 @@ struct ParameterCounts {
   int64_t linears = 0;
   int64_t quantized = 0;  // Of the linears: those that are quantized or pruned.
   int64_t largest_quantized = 0;
+  bool has_quantized_embedding = false;
   int64_t learned = 0;  // Scales that quantizers learn, and what computes them.
 };
 // `parameters`: a network's list with what its quantizers learn (WithLearned).

@@ -64,14 +64,17 @@ std::optional<int64_t> SizeIn(const nlohmann::json& config, const char* key) {
   return value <= std::numeric_limits<int64_t>::max() ? std::optional(static_cast<int64_t>(value)) : std::nullopt;
 }
 
-// "int1 1:4", or what a packed model has that is not quantized.
+// "int1 1:4", "int2 with int8 scales", or what a packed model has that is not quantized.
 std::string PackedText(const nlohmann::json& quantization, const char* key) {
   const auto text = [](const nlohmann::json& object, const char* name) {
     return object.contains(name) && object[name].is_string() ? object[name].get<std::string>() : std::string();
   };
-  if (!quantization.contains(key) || !quantization[key].is_object()) return "as they are";
-  const std::string format = text(quantization[key], "format"), sparsity = text(quantization[key], "sparsity");
-  return sparsity.empty() ? format : fmt::format("{} {}", format, sparsity);
+  if (!quantization.contains(key) || !quantization[key].is_object()) return "as it is";
+  std::string said = text(quantization[key], "format");
+  if (const std::string sparsity = text(quantization[key], "sparsity"); !sparsity.empty()) said += " " + sparsity;
+  if (const std::string scales = text(quantization[key], "scales"); !scales.empty())
+    said += " with " + scales + " scales";
+  return said;
 }
 
 // docs/formats.md#packed-models
@@ -79,8 +82,8 @@ std::string DescribePacked(const nlohmann::json& config) {
   const auto quantization = config.find("quantization_config");
   if (quantization == config.end() || !quantization->is_object()) return "";
   if (quantization->value("quant_method", nlohmann::json()) != nlohmann::json("ridgeline")) return "";
-  return fmt::format("weights {}, inputs {}", PackedText(*quantization, "weight"),
-                     PackedText(*quantization, "activation"));
+  return fmt::format("weights {}, inputs {}, embedding {}", PackedText(*quantization, "weight"),
+                     PackedText(*quantization, "activation"), PackedText(*quantization, "embedding"));
 }
 
 absl::Status ReadConfig(const fs::path& path, StoredModel* model) {

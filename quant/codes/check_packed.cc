@@ -53,6 +53,18 @@ absl::Status CheckPatterns(const PackedView& packed) {
   return absl::OkStatus();
 }
 
+// A step is a size: finite, and not below 0.
+absl::Status CheckSteps(const PackedView& packed) {
+  constexpr int kExponent = 0x7C00, kSign = 0x8000;
+  for (size_t i = 0; i + 1 < packed.steps.size(); i += 2) {
+    const int half = packed.steps[i] | packed.steps[i + 1] << 8;
+    if ((half & kExponent) == kExponent || (half & kSign) != 0)
+      return absl::DataLossError(fmt::format("steps of row {}: one is negative or not finite",
+                                             static_cast<int64_t>(i) / 2 / packed.layout.steps_of_row));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckPacked(const PackedView& packed) {
@@ -64,6 +76,7 @@ absl::Status CheckPacked(const PackedView& packed) {
         CheckSize("steps", packed.steps, layout.step_bytes()),
         CheckSize("selectors", packed.selectors, layout.selector_bytes())})
     if (!status.ok()) return status;
+  if (absl::Status steps = CheckSteps(packed); !steps.ok()) return steps;
   switch (layout.storage) {
     case CodeStorage::kBits:
       return absl::OkStatus();

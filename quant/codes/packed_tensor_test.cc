@@ -280,6 +280,18 @@ TEST(ScalesInStepsTest, HalveWhatScalesTakeButForTheStepsOfARow) {
   EXPECT_EQ(8 * layout.total_bytes(), 16 * (1280 + 10 * 16 + 32));
 }
 
+TEST(ScalesInStepsTest, AStepThatIsNoSizeIsRefusedWithItsRow) {
+  QuantizerSpec spec{.estimator = "ste", .format = Format::kInt2, .block = 64};
+  spec.scale_precision = ScalePrecision::kInt8;
+  const PackedTensor good = *Encode(spec, Rows(kFeatures, false), kRows, kFeatures);
+  for (const int half : {0x7C00, 0x7E00, 0x8001}) {
+    PackedTensor packed = good;
+    packed.steps[4 * 3 + 2] = static_cast<uint8_t>(half & 0xFF);
+    packed.steps[4 * 3 + 3] = static_cast<uint8_t>(half >> 8);
+    EXPECT_EQ(CheckPacked(packed.view()).message(), "steps of row 3: one is negative or not finite") << half;
+  }
+}
+
 TEST(ScalesInStepsTest, AreRefusedWhereThereIsNoRowToShareThem) {
   QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .block = 64};
   spec.scale_precision = ScalePrecision::kInt8;
