@@ -267,6 +267,9 @@ TEST(ScalesInStepsTest, ABlockThatIsNotFiniteIsNanAndItsRowIsNot) {
   spec.scale_precision = ScalePrecision::kInt8;
   const PackedTensor packed = *Encode(spec, Rows(kFeatures, true), kRows, kFeatures);
   const Numbers x_hat = Decoded<float>(packed);
+  const Numbers sixteen = Decoded<float>(*Encode(Stored(spec), Rows(kFeatures, true), kRows, kFeatures));
+  for (const int64_t i : {10 * kFeatures + 64, 11 * kFeatures})  // Beside a NaN, beside an infinity.
+    EXPECT_NEAR(x_hat[static_cast<size_t>(i)], sixteen[static_cast<size_t>(i)], 0.01) << i;
   EXPECT_TRUE(std::isnan(x_hat[10 * kFeatures]));
   EXPECT_FALSE(std::isnan(x_hat[10 * kFeatures + 64]));
   EXPECT_FALSE(std::isnan(x_hat[11 * kFeatures]));

@@ -532,7 +532,7 @@ absl::Status Attempt::MeasureOnRoot(RunResult* result) {
   v1::FrontierPoint* point = &*result->point;
   const Speed speed = MeasureSpeed(model_in_use_.get(), {.prompt_tokens = recipe_.training().seq_len()});
   SetSpeed(speed, point);
-  reporter_.Log("info", fmt::format("the artifact on {}, {} threads: {:.0f} tokens/s of a prompt of {}, {:.0f} new "
+  reporter_.Log("info", fmt::format("the artifact on {}, threads: {}; {:.0f} tokens/s of a prompt of {}, {:.0f} new "
                                     "tokens/s",
                                     point->cpu(), point->threads(), speed.prefill_tokens_per_second,
                                     speed.prompt_tokens, speed.decode_tokens_per_second));

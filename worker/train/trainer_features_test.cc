@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole attempts with what a recipe can add to plain training: micro-batches, a teacher, a second text, sparsity
 // schedules, and the model that a finished job leaves.
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "common/artifact_files.h"
@@ -41,6 +42,15 @@ class TrainerFeaturesTest : public AttemptTest {
   std::string ModelOf(const RunResult& result) const {
     EXPECT_EQ(result.artifacts.size(), 1u);
     return (folder_ / "work" / result.artifacts.at(0).path()).string();
+  }
+
+  // What a model scores on the held-out text, by itself. Nats a token; NaN if it cannot be scored.
+  double HeldOutLoss(LanguageModel* model) const {
+    const auto dataset = Dataset::Open((folder_ / "data").string()).value();
+    const auto alone = MakeSingleCommunicator();
+    const auto share = ScoreShare(model, dataset->validation(), {.seq_len = 32}, 12, *alone);
+    EXPECT_TRUE(share.ok()) << share.status();
+    return share.ok() ? share->loss / share->tokens : std::nan("");
   }
 };
 
@@ -178,11 +188,7 @@ TEST_F(TrainerFeaturesTest, TheModelThatAJobLeavesScoresWhatTheJobScored) {
                                       ranks, recorder);
       const std::string folder = ModelOf(result);
       const auto model = LoadModel(folder, {}).value();
-      const auto dataset = Dataset::Open((folder_ / "data").string()).value();
-      const auto alone = MakeSingleCommunicator();
-      const auto share = ScoreShare(model.get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
-      ASSERT_TRUE(share.ok()) << share.status();
-      EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+      EXPECT_NEAR(HeldOutLoss(model.get()), result.point->loss(), 1e-5);
     }
 }
 
@@ -242,11 +248,7 @@ TEST_F(TrainerFeaturesTest, APackedModelScoresWhatItsPointStatesAndHasTheBytes) 
       EXPECT_EQ(result.point->artifact_sha256(), Sha256HexOfFile(file).value());
       const auto model = LoadModelInUse(folder, at::kFloat);
       ASSERT_TRUE(model.ok()) << model.status();
-      const auto dataset = Dataset::Open((folder_ / "data").string()).value();
-      const auto alone = MakeSingleCommunicator();
-      const auto share = ScoreShare(model->get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
-      ASSERT_TRUE(share.ok()) << share.status();
-      EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+      EXPECT_NEAR(HeldOutLoss(model->get()), result.point->loss(), 1e-5);
     }
 }
 
@@ -271,11 +273,7 @@ TEST_F(TrainerFeaturesTest, AGgufHoldsTheCodesThatTheJobEndedWithAndScoresAsItsP
     EXPECT_EQ(result.point->storage_bytes(), static_cast<double>(fs::file_size(file)));
     const auto model = LoadModel(ModelOf(result), {});
     ASSERT_TRUE(model.ok()) << model.status();
-    const auto dataset = Dataset::Open((folder_ / "data").string()).value();
-    const auto alone = MakeSingleCommunicator();
-    const auto share = ScoreShare(model->get(), dataset->validation(), {.seq_len = 32}, 12, *alone);
-    ASSERT_TRUE(share.ok()) << share.status();
-    EXPECT_NEAR(share->loss / share->tokens, result.point->loss(), 1e-5);
+    EXPECT_NEAR(HeldOutLoss(model->get()), result.point->loss(), 1e-5);
     const auto stored = OpenGguf(file).value();
     EXPECT_NE(stored->Find("blk.0.attn_q.weight")->dtype, Dtype::kF32);
     EXPECT_NE(stored->Find("blk.0.attn_q.weight")->dtype, stored->Find("token_embd.weight")->dtype);
