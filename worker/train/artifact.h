@@ -19,9 +19,9 @@ bool KeepsCodes(const std::string& weights);
 // with (on the grid where a quantizer is, pruned where a pattern is, float32 so that none is rounded again), and the
 // dataset's tokenizer, with the files that `model_path` has for the same one. `weights` is export.weights: packed is
 // codes in place of values, and bfloat16 of all that is not quantized (docs/formats.md#packed-models); gguf is those
-// codes in model.gguf alone, with metadata and tokenizer of the GGUF at `model_path`. The folder appears when all of it
-// is on the disk; an earlier one of that name is replaced. `dataset_path` is where `dataset` was opened, `model_path`
-// empty or what model.path resolves to. RESOURCE_EXHAUSTED when the disk is full.
+// codes in model.gguf alone, with metadata and tokenizer of the GGUF at `model_path`. The folder (of gguf the file
+// in it) appears when all of it is on the disk; an earlier one of that name is replaced. `dataset_path` is where
+// `dataset` was opened, `model_path` empty or what model.path resolves to. RESOURCE_EXHAUSTED when the disk is full.
 absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std::string& weights,
                                                 const std::string& model_path, const Dataset& dataset,
                                                 const std::string& dataset_path, const std::string& work_dir,
