@@ -151,25 +151,27 @@ class Recovery(ProcessTest):
             worker.wait(timeout=30)
         self.addCleanup(end)
 
-    def fill(self, small):
+    def fill(self, small, but_bytes=0):
+        """Writes a file `filler` until the disk is full, then gives back its last `but_bytes` bytes."""
         with open(small / "filler", "wb", buffering=0) as filler:
             try:
                 while True:
                     filler.write(b"x" * 4096)
             except OSError:
-                pass
+                filler.truncate(filler.tell() - but_bytes)
 
     def test_AFullDiskLetsTheJobWaitAndSparesTheLastCheckpoint(self):
         small = self.small_disk()
         stack = self.start(ranks=0)
         self.group_on(stack, small)
+        # Room for one checkpoint of 176 kB and not for a second: however fast the machine, the disk is full at step 40.
+        self.fill(small, but_bytes=280 * 1024)
         job = stack.submit("job", 2000)
-        stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 20, "a checkpoint")
-        self.fill(small)
         waits = stack.wait_for(job, lambda j: j["state"] == "QUEUED" and "tried again in" in j["reason"], "no room")
         self.assertIn("no room on the disk of worker group 'tiny'", waits["reason"])
         self.assertIn("No space left", waits["reason"])
         self.assertIn("no room", stack.ridgeline("list"))
+        self.assertEqual(int(waits["last_checkpoint"]["step"]), 20)
         kept = small / "work" / waits["last_checkpoint"]["path"]
         self.assertTrue((kept / "manifest.json").exists())
         (small / "filler").unlink()
