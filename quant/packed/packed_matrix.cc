@@ -15,6 +15,7 @@
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/hadamard.h"
 #include "quant/kernels/kernel_matrix.h"
+#include "quant/packed/unpack.h"
 
 namespace ridgeline {
 namespace {

@@ -13,6 +13,7 @@
 #include "quant/codes/row_levels.h"
 #include "quant/kernels/estimator.h"
 #include "quant/kernels/kernel_matrix.h"
+#include "quant/packed/unpack.h"
 #include "quant/testing/all_close.h"
 
 namespace ridgeline {

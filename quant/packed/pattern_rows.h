@@ -18,7 +18,7 @@ class PatternRows {
   // groups and words that are too long for a table of pairs.
   static std::optional<PatternRows> Create(const PackedLayout& layout, int8_t low, int8_t high);
 
-  // wholes: `features` of them, and up to kRoomBeyondWholes (row_products.h) that mean nothing. `readable`: bytes from
+  // wholes: `features` of them, and up to kRoomBeyondWholes (unpack.h) that mean nothing. `readable`: bytes from
   // the row's first one on, which may go beyond the row's own.
   void Read(const uint8_t* bytes, int64_t readable, int8_t* wholes) const;
 

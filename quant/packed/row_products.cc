@@ -2,10 +2,6 @@
 #include "quant/packed/row_products.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
-
-#include "common/half.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quant/packed/row_products.cc"
@@ -246,86 +242,10 @@ HWY_INLINE void Products(std::span<const PackedRow> rows, const PackedInputs& in
     for (size_t r = 0; r < rows.size(); ++r) ProductsOf<kKind, 1>(rows[r], inputs, c, y + r, stride);
 }
 
-void SegmentSumsOfTarget(const int8_t* HWY_RESTRICT wholes, int64_t n, int64_t segment, float* HWY_RESTRICT sums) {
-  for (int64_t begin = 0; begin < n; begin += segment) {
-    const int64_t end = std::min(begin + segment, n);
-    int64_t sum = 0, i = begin;
-#if HWY_TARGET != HWY_SCALAR
-    const hn::ScalableTag<uint8_t> d;  // Bytes are added 128 higher, without a sign.
-    const hn::Repartition<uint64_t, decltype(d)> d64;
-    const auto step = static_cast<int64_t>(hn::Lanes(d));
-    auto lanes = hn::Zero(d64);
-    for (; i + step <= end; i += step) {
-      const auto from = hn::LoadU(d, reinterpret_cast<const uint8_t*>(wholes + i));
-      lanes = hn::Add(lanes, hn::SumsOf8(hn::Xor(from, hn::Set(d, uint8_t{0x80}))));
-    }
-    sum = static_cast<int64_t>(hn::GetLane(hn::SumOfLanes(d64, lanes))) - 128 * (i - begin);
-#endif
-    for (; i < end; ++i) sum += wholes[i];
-    *sums++ = static_cast<float>(sum);
-  }
-}
-
 void RowProductsOfTarget(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride) {
   if (inputs.wholes == nullptr) return Products<InputKind::kFloats>(rows, inputs, y, stride);
   if (kHasBytePairs && inputs.bytes.wholes != nullptr) return Products<InputKind::kBytes>(rows, inputs, y, stride);
   Products<InputKind::kWholes>(rows, inputs, y, stride);
-}
-
-#if HWY_TARGET == HWY_SCALAR
-template <int kBits>
-HWY_INLINE int64_t UnpackVectors(const uint8_t*, int64_t, const int8_t*, int8_t*) {
-  return 0;
-}
-#else
-// Writes the wholes of a vector's codes of kBits, of which each byte holds those in its lowest kNow bits.
-template <int kNow, int kBits, class D>
-HWY_INLINE void StoreSplit(D d, hn::Vec<D> codes, hn::Vec<D> table, int8_t* wholes) {
-  if constexpr (kNow == kBits) {
-    hn::StoreU(hn::TableLookupBytes(table, codes), d, reinterpret_cast<uint8_t*>(wholes));
-  } else {
-    constexpr int kHalf = kNow / 2, kCodes = 16 * kHalf / kBits;
-    const hn::Repartition<uint16_t, D> d16;  // Which has a shift.
-    const auto mask = hn::Set(d, static_cast<uint8_t>((1 << kHalf) - 1)), low = hn::And(codes, mask);
-    const auto high = hn::And(hn::BitCast(d, hn::ShiftRight<kHalf>(hn::BitCast(d16, codes))), mask);
-    StoreSplit<kHalf, kBits>(d, hn::InterleaveLower(d, low, high), table, wholes);
-    StoreSplit<kHalf, kBits>(d, hn::InterleaveUpper(d, low, high), table, wholes + kCodes);
-  }
-}
-
-// Returns how many codes are done.
-template <int kBits>
-HWY_INLINE int64_t UnpackVectors(const uint8_t* bytes, int64_t n, const int8_t* table16, int8_t* wholes) {
-  const hn::FixedTag<uint8_t, 16> d;
-  const auto table = hn::LoadU(d, reinterpret_cast<const uint8_t*>(table16));
-  constexpr int64_t kCodes = 16 * 8 / kBits;
-  int64_t i = 0;
-  for (; i + kCodes <= n; i += kCodes) StoreSplit<8, kBits>(d, hn::LoadU(d, bytes + i * kBits / 8), table, wholes + i);
-  return i;
-}
-#endif
-
-void FlipBytesOfTarget(const uint8_t* HWY_RESTRICT bytes, int64_t n, int8_t* HWY_RESTRICT wholes) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) wholes[i] = static_cast<int8_t>(bytes[i] ^ 0x80);
-}
-
-void ReadHalvesOfTarget(const uint8_t* bytes, int64_t n, float factor, float* HWY_RESTRICT numbers) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    uint16_t half;
-    __builtin_memcpy(&half, bytes + 2 * i, sizeof(half));
-    numbers[i] = FloatFromHalf(half) * factor;
-  }
-}
-
-void UnpackWholesOfTarget(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes) {
-  const int mask = (1 << bits) - 1;
-  int64_t done = 0;
-  if (bits == 1) done = UnpackVectors<1>(bytes, n, table, wholes);
-  if (bits == 2) done = UnpackVectors<2>(bytes, n, table, wholes);
-  if (bits == 4) done = UnpackVectors<4>(bytes, n, table, wholes);
-  for (int64_t i = done; i < n; ++i) wholes[i] = table[bytes[i * bits / 8] >> (i * bits % 8) & mask];
 }
 
 }  // namespace HWY_NAMESPACE
@@ -336,47 +256,9 @@ HWY_AFTER_NAMESPACE();
 namespace ridgeline {
 
 HWY_EXPORT(RowProductsOfTarget);
-HWY_EXPORT(SegmentSumsOfTarget);
-HWY_EXPORT(FlipBytesOfTarget);
-HWY_EXPORT(ReadHalvesOfTarget);
-HWY_EXPORT(UnpackWholesOfTarget);
 
 void RowProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride) {
   HWY_DYNAMIC_DISPATCH(RowProductsOfTarget)(rows, inputs, y, stride);
-}
-
-void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums) {
-  HWY_DYNAMIC_DISPATCH(SegmentSumsOfTarget)(wholes, n, segment, sums);
-}
-
-void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes) {
-  HWY_DYNAMIC_DISPATCH(FlipBytesOfTarget)(bytes, n, wholes);
-}
-
-namespace {
-
-// Five digits less 1 of each byte, in eight bytes.
-using TernaryTable = std::array<std::array<int8_t, 8>, 256>;
-constexpr TernaryTable MakeTernaryTable() {
-  TernaryTable table{};
-  for (size_t byte = 0; byte < table.size(); ++byte)
-    for (size_t i = 0, rest = byte; i < 5; ++i, rest /= 3) table[byte][i] = static_cast<int8_t>(rest % 3) - 1;
-  return table;
-}
-constexpr TernaryTable kTernary = MakeTernaryTable();
-
-}  // namespace
-
-void UnpackTernary(const uint8_t* bytes, int64_t n, int8_t* wholes) {
-  for (int64_t i = 0; i < n; i += 5) std::memcpy(wholes + i, kTernary[*bytes++].data(), 8);
-}
-
-void ReadHalves(const uint8_t* bytes, int64_t n, float factor, float* numbers) {
-  HWY_DYNAMIC_DISPATCH(ReadHalvesOfTarget)(bytes, n, factor, numbers);
-}
-
-void UnpackWholes(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes) {
-  HWY_DYNAMIC_DISPATCH(UnpackWholesOfTarget)(bytes, n, bits, table, wholes);
 }
 
 namespace {

@@ -47,20 +47,4 @@ void RowProducts_ref(std::span<const PackedRow> rows, const PackedInputs& inputs
 // How many rows are best multiplied at once: inputs are read once for them all.
 inline constexpr int64_t kRowsAtOnce = 16;
 
-// sums[s] = the sum of segment s of n wholes.
-void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums);
-
-// numbers[i] = factor times the float16 at bytes + 2 i.
-void ReadHalves(const uint8_t* bytes, int64_t n, float factor, float* numbers);
-
-// wholes[i] = byte i, with its highest bit turned round: the byte - 128.
-void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes);
-
-// wholes[i] = digit i of n ternary codes, less 1. Writes up to kRoomBeyondWholes beyond them.
-void UnpackTernary(const uint8_t* bytes, int64_t n, int8_t* wholes);
-inline constexpr int64_t kRoomBeyondWholes = 16;
-
-// wholes[i] = table[code i] of n codes of 1, 2 or 4 bits; table has 16.
-void UnpackWholes(const uint8_t* bytes, int64_t n, int bits, const int8_t* table, int8_t* wholes);
-
 }  // namespace ridgeline
