@@ -2,6 +2,7 @@
 #include "quant/packed/integer_levels.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -43,6 +44,31 @@ std::optional<IntegerLevels> IntegerLevelsOf(const CodeBook& book, Format format
   const IntegerLevels shifted{step, *low / step + static_cast<float>(largest + 1)};
   if (AreWhole(levels, shifted, largest + 1)) return shifted;
   return std::nullopt;
+}
+
+std::optional<SignLevels> SignLevelsOf(const CodeBook& book, Format format) {
+  constexpr int kMostPlanes = 4;
+  const std::span<const float> levels = book.levels();
+  const int planes = std::countr_zero(levels.size());
+  if (IsBitMod(format) || !std::has_single_bit(levels.size()) || planes < 1 || planes > kMostPlanes)
+    return std::nullopt;
+  const float step = levels[1] - levels[0], largest = static_cast<float>(levels.size() - 1);
+  if (!(step > 0)) return std::nullopt;
+  const SignLevels signs{{step / 2, 2 * levels[0] / step + largest}, planes};
+  for (size_t code = 0; code < levels.size(); ++code) {
+    constexpr float kRounding = 1e-4f;
+    const float whole = levels[code] / signs.levels.step - signs.levels.shift;
+    if (!(std::abs(whole - (2 * static_cast<float>(code) - largest)) <= kRounding)) return std::nullopt;
+  }
+  return signs;
+}
+
+std::optional<LinearCodes> LinearCodesOf(std::span<const int8_t> whole_of_code) {
+  if (whole_of_code.size() < 2) return std::nullopt;
+  const LinearCodes linear{whole_of_code[1] - whole_of_code[0], whole_of_code[0]};
+  for (size_t code = 0; code < whole_of_code.size(); ++code)
+    if (whole_of_code[code] != linear.factor * static_cast<int>(code) + linear.first) return std::nullopt;
+  return linear;
 }
 
 }  // namespace ridgeline

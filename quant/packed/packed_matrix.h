@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packed weight matrix at work: products with it, without a dequantized copy of it, in whole numbers where inputs are
-// quantized, too (Theorem 1 of arXiv 2409.09245, for blocks).
+// A packed weight matrix at work: products with it in whole numbers, without a dequantized copy of it (Theorem 1 of
+// arXiv 2409.09245, for blocks).
 #pragma once
 
 #include <array>
@@ -12,17 +12,16 @@
 #include "absl/status/statusor.h"
 #include "quant/codes/packed_tensor.h"
 #include "quant/packed/integer_levels.h"
+#include "quant/packed/packed_operands.h"
 #include "quant/packed/pattern_rows.h"
-#include "quant/packed/row_products.h"
 
 namespace ridgeline {
 
 // Inputs of one product, made by PackedMatrix::Prepare for it.
 struct PreparedInputs {
   std::vector<int16_t> wholes;
-  std::vector<int8_t> bytes;
-  std::vector<int32_t> byte_sums;
-  std::vector<float> numbers, scales, bases, sums;
+  std::vector<uint8_t> arranged;
+  std::vector<float> scales, bases, sums;
   PackedInputs view;  // Of those.
 };
 
@@ -34,7 +33,8 @@ class PackedMatrix {
   static absl::StatusOr<PackedMatrix> Create(PackedTensor packed, const QuantizerSpec& inputs);
 
   // Whether Prepare quantizes. It does not where `inputs` learn a scale, have other blocks or another rotation than the
-  // weights, or levels without a step: then x_hat is to be given, and products are those of whole weights with floats.
+  // weights, or levels without a step: then x_hat is to be given. What is not quantized is rounded to whole numbers of
+  // 16 bits, steps of 2^-15 of the largest in each segment of at most 256: a bfloat16 has 8 bits.
   bool quantizes_inputs() const { return input_levels_.has_value(); }
   PackedView view() const { return packed_.view(); }  // Lives as long as this.
   int64_t rows() const { return packed_.layout.rows; }
@@ -49,24 +49,28 @@ class PackedMatrix {
   void Multiply_ref(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const;
 
  private:
-  class RowReader;
-  using Products = void (*)(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
+  friend class RowReader;
   // How codes become whole numbers: by a table of 16, as bytes that are them already or have their first bit turned
   // round, five in a byte, groups by pairs of them, or one by one.
   enum class Way { kTable, kBytes, kFlippedBytes, kTernary, kPatterns, kAny };
 
   PackedMatrix(PackedTensor packed, const QuantizerSpec& inputs, const IntegerLevels& levels)
       : packed_(std::move(packed)), inputs_(inputs), levels_(levels), segment_(packed_.layout.block) {}
+  void ChooseInputs();
+  void ChooseSigns();
   void ChooseWay();
+  void ChooseBytes(const std::vector<int8_t>& whole_of_code);
+  void ChooseCodes(const std::vector<int8_t>& whole_of_code);
   Way WayOf(const std::vector<int8_t>& whole_of_code) const;
   int8_t WholeOf(float level) const;
-  void QuantizeInputs();
+
+  bool IsFew(int64_t count) const;  // Inputs, which then are multiplied one by one.
   int64_t InputBlock() const;  // Numbers of a row of inputs that share a scale.
-  void RotateInputs(std::span<const float> x, PreparedInputs* prepared) const;
-  void EncodeInputs(std::span<const float> x, int64_t count, PreparedInputs* prepared) const;
-  void NarrowInputs(PreparedInputs* prepared) const;
-  void MultiplyBy(Products products, const PreparedInputs& inputs, int64_t begin, int64_t end, float* y,
-                  int64_t stride) const;
+  std::vector<float> Rotate(std::span<const float> x) const;
+  void EncodeInputs(std::span<const float> x, PreparedInputs* prepared) const;
+  void RoundInputs(const std::vector<float>& x, PreparedInputs* prepared) const;
+  Form FormFor(const PreparedInputs& prepared) const;
+  void Arrange(PreparedInputs* prepared) const;
 
   PackedTensor packed_;
   QuantizerSpec inputs_;
@@ -74,10 +78,13 @@ class PackedMatrix {
   std::optional<IntegerLevels> input_levels_;
   int64_t segment_;
   Way way_ = Way::kAny;
-  std::array<int8_t, 16> table_{};       // kTable
-  std::optional<PatternRows> patterns_;  // kPatterns
-  int least_ = 128, range_ = 255;        // Whole numbers are -least_ .. range_ - least_.
-  int64_t byte_additions_ = 0;           // As in PackedBytes; 0: inputs are no bytes, or pairs do not fit.
+  std::array<int8_t, 16> table_{};         // kTable
+  std::optional<PatternRows> patterns_;    // kPatterns
+  int least_ = 128;                        // No whole number is below -least_.
+  int64_t additions_ = 0;                  // Of Form::kRaised; 0: inputs are no bytes, or pairs do not fit.
+  int weight_planes_ = 0, input_planes_ = 0;  // Of Form::kSigns; 0: numbers are no signs, or of too many planes.
+  std::optional<LinearCodes> linear_;      // Codes that Form::kCodes multiplies as they lie,
+  CodeKind codes_;                         // and what those are.
 };
 
 }  // namespace ridgeline

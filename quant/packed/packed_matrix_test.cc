@@ -23,6 +23,8 @@ using Numbers = std::vector<float>;
 
 // Relative to the largest product: float sums of products that are exact.
 constexpr double kRounding = 2e-5;
+// Of what inputs that are not quantized lose by having 16 bits.
+constexpr double kRoundingToSixteenBits = 6e-5;
 constexpr int64_t kRows = 9, kFeatures = 192, kCount = 5;  // Four inputs are taken at once.
 
 Numbers RandomNumbers(int64_t n, unsigned seed, float mean = 0.02f) {
@@ -82,7 +84,7 @@ void ExpectSameProduct(const QuantizerSpec& weights, const QuantizerSpec& inputs
   matrix->Multiply(prepared, 0, 5, y.data(), kRows);
   matrix->Multiply(prepared, 5, kRows, y.data(), kRows);
   matrix->Multiply_ref(prepared, 0, kRows, by_ref.data(), kRows);
-  ASSERT_TRUE(AllClose(y, Product(x_hat, w_hat), kRounding));
+  ASSERT_TRUE(AllClose(y, Product(x_hat, w_hat), quantizes ? kRounding : kRoundingToSixteenBits));
   ASSERT_TRUE(AllClose(y, by_ref, kRounding));
   const bool has_scale_of_all =
       inputs.granularity == Granularity::kTensor || ScaleEncodingOf(inputs.format) == ScaleEncoding::kE4m3;
@@ -177,29 +179,91 @@ TEST(PackedMatrixTest, ANanInAnInputReachesItsOwnProductsAlone) {
     for (size_t r = 0; r < kRows; ++r) EXPECT_EQ(std::isnan(y[c * kRows + r]), c == 1);
 }
 
+std::vector<QuantizerSpec> LinearAndAffine(Format format, int64_t block) {
+  QuantizerSpec spec{.estimator = "ste", .format = format, .scheme = Scheme::kLinear, .block = block};
+  if (format == Format::kTernary) return {spec};
+  QuantizerSpec affine = spec;
+  affine.scheme = Scheme::kAffine;
+  return {spec, affine};
+}
+
 // With all scales 1 and without offsets, so that sums of floats are exact, too.
+void ExpectExactlyTheProductOfWholes(const QuantizerSpec& weights, const QuantizerSpec& inputs, int64_t features,
+                                     int64_t count, Form form) {
+  SCOPED_TRACE(DescribeSpec(weights) + " with " + (inputs.quantizes() ? DescribeSpec(inputs) : "floats") + ", " +
+               std::to_string(count));
+  constexpr int64_t kManyRows = 23;  // Sixteen are read at once, of which four are multiplied.
+  PackedTensor packed = Encode(weights, RandomNumbers(kManyRows * features, 1), kManyRows, features).value();
+  for (size_t i = 0; i < packed.scales.size(); ++i) packed.scales[i] = i % 2 == 0 ? 0x00 : 0x3C;  // float16
+  std::fill(packed.offsets.begin(), packed.offsets.end(), uint8_t{0});
+  const PackedMatrix matrix = PackedMatrix::Create(packed, inputs).value();
+  PreparedInputs prepared = matrix.Prepare(RandomNumbers(count * features, 2), count);
+  PackedInputs& view = prepared.view;
+  ASSERT_EQ(view.form, form);
+  std::fill(prepared.scales.begin(), prepared.scales.end(), 1.0f);
+  view.bases = nullptr;
+  for (int64_t c = 0; c < count; ++c)
+    for (int64_t s = 0; s < view.segments(); ++s) {
+      int64_t sum = 0;
+      for (int64_t i = s * view.segment; i < std::min((s + 1) * view.segment, features); ++i)
+        sum += prepared.wholes[static_cast<size_t>(c * view.wholes_stride + i)];
+      prepared.sums[static_cast<size_t>(s * view.segment_stride + c * view.input_stride)] = static_cast<float>(sum);
+    }
+  PreparedInputs by_wholes = prepared;
+  by_wholes.view.form = Form::kWholes;
+  by_wholes.view.are_in_lanes = false;
+  Numbers y(static_cast<size_t>(count * kManyRows)), expected(y.size());
+  matrix.Multiply(prepared, 0, 18, y.data(), kManyRows);
+  matrix.Multiply(prepared, 18, kManyRows, y.data(), kManyRows);
+  matrix.Multiply(by_wholes, 0, kManyRows, expected.data(), kManyRows);
+  // Of 16 bits sums are more than a float holds exactly.
+  constexpr double kRoundingOfFloats = 1e-6;
+  const double tolerance = inputs.quantizes() ? 0 : kRoundingOfFloats;
+  ASSERT_TRUE(AllClose(y, std::vector<double>(expected.begin(), expected.end()), tolerance));
+}
+
 TEST(PackedMatrixTest, ProductsOfBytesAreExactlyThoseOfWholeNumbers) {
   for (const Format format : {Format::kInt1, Format::kInt2, Format::kInt4, Format::kTernary})
-    for (const int64_t block : {64, 128, 192})
-      for (const Scheme scheme : {Scheme::kLinear, Scheme::kAffine}) {
-        if (format == Format::kTernary && scheme == Scheme::kAffine) continue;
-        QuantizerSpec weights{.estimator = "ste", .format = format, .scheme = scheme, .block = 384};
-        QuantizerSpec inputs{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = block};
-        PackedTensor packed = Encode(weights, RandomNumbers(kRows * 384, 1), kRows, 384).value();
-        for (size_t i = 0; i < packed.scales.size(); ++i) packed.scales[i] = i % 2 == 0 ? 0x00 : 0x3C;  // float16
-        const PackedMatrix matrix = PackedMatrix::Create(packed, inputs).value();
-        PreparedInputs by_bytes = matrix.Prepare(RandomNumbers(5 * 384, 2), 5);
-        ASSERT_NE(by_bytes.view.bytes.wholes, nullptr) << DescribeSpec(weights);
-        std::fill(by_bytes.scales.begin(), by_bytes.scales.end(), 1.0f);
-        std::fill(by_bytes.sums.begin(), by_bytes.sums.end(), 0.0f);
-        by_bytes.view.bases = nullptr;
-        PreparedInputs by_pairs = by_bytes;
-        by_pairs.view.bytes = {};
-        Numbers y(5 * kRows), expected(5 * kRows);
-        matrix.Multiply(by_bytes, 0, kRows, y.data(), kRows);
-        matrix.Multiply(by_pairs, 0, kRows, expected.data(), kRows);
-        ASSERT_EQ(y, expected) << DescribeSpec(weights) << ", " << block;
-      }
+    for (const int64_t block : {32, 64, 128, 192})
+      for (const int64_t count : {4, 5, 16, 37})
+        for (const QuantizerSpec& weights : LinearAndAffine(format, 384)) {
+          const QuantizerSpec inputs{
+              .estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = block};
+          ExpectExactlyTheProductOfWholes(weights, inputs, 384, count, Form::kRaised);
+          if (HasFatalFailure()) return;
+        }
+}
+
+TEST(PackedMatrixTest, CountedSignsAreExactlyTheProductsOfWholeNumbers) {
+  for (const auto& [format, input_format] : {std::pair(Format::kInt1, Format::kInt1), {Format::kInt1, Format::kInt2},
+                                             {Format::kInt2, Format::kInt1}})
+    for (const int64_t block : {32, 64, 96, 128, 1152})
+      for (const int64_t count : {1, 2, 7, 8, 16, 37})
+        for (const QuantizerSpec& weights : LinearAndAffine(format, 1152))
+          for (const QuantizerSpec& inputs : LinearAndAffine(input_format, block)) {
+            const bool are_signs = SignLevelsOf(*CodeBookOf(weights), format) && SignLevelsOf(*CodeBookOf(inputs), input_format);
+            if (!are_signs) continue;
+            ExpectExactlyTheProductOfWholes(weights, inputs, 1152, count, Form::kSigns);
+            if (HasFatalFailure()) return;
+          }
+}
+
+TEST(PackedMatrixTest, CodesAsTheyLieGiveExactlyTheProductsOfWholeNumbers) {
+  const QuantizerSpec bytes{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 128};
+  for (const Format format : {Format::kInt1, Format::kInt2, Format::kInt4})
+    for (const int64_t features : {640, 1152})  // Of which the last vector of codes is not full.
+      for (const int64_t count : {1, 3})
+        for (const QuantizerSpec& weights : LinearAndAffine(format, 128))
+          for (const QuantizerSpec& inputs : {bytes, QuantizerSpec{}}) {
+            ExpectExactlyTheProductOfWholes(weights, inputs, features, count, Form::kCodes);
+            if (HasFatalFailure()) return;
+          }
+  for (const char* estimator : {"ste", "torchao"}) {
+    QuantizerSpec weights = bytes;
+    weights.estimator = estimator;
+    ExpectExactlyTheProductOfWholes(weights, bytes, 1152, 1, Form::kCodes);
+    ExpectExactlyTheProductOfWholes(weights, {}, 1152, 2, Form::kCodes);
+  }
 }
 
 TEST(PackedMatrixTest, BytesWhosePairsWouldOverflowAreMultipliedWider) {
@@ -207,7 +271,7 @@ TEST(PackedMatrixTest, BytesWhosePairsWouldOverflowAreMultipliedWider) {
   const QuantizerSpec inputs{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64};
   const PackedMatrix matrix = PackedMatrix::Create(PackedOf(weights), inputs).value();
   EXPECT_TRUE(matrix.quantizes_inputs());
-  EXPECT_EQ(matrix.Prepare(RandomNumbers(8 * kFeatures, 2), 8).view.bytes.wholes, nullptr);
+  EXPECT_EQ(matrix.Prepare(RandomNumbers(8 * kFeatures, 2), 8).view.form, Form::kWholes);
 }
 
 TEST(PatternRowsTest, GivesTheNumbersOfEveryGroupThatJointCodesHave) {

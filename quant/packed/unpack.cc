@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "common/half.h"
@@ -77,6 +78,35 @@ void FlipBytesOfTarget(const uint8_t* HWY_RESTRICT bytes, int64_t n, int8_t* HWY
   for (int64_t i = 0; i < n; ++i) wholes[i] = static_cast<int8_t>(bytes[i] ^ 0x80);
 }
 
+void SignSumsOfTarget(const uint8_t* HWY_RESTRICT bits, int64_t n, int64_t segment, float* HWY_RESTRICT sums) {
+  for (int64_t begin = 0; begin < n; begin += segment) {
+    const int64_t end = std::min(begin + segment, n);
+    int64_t ones = 0, i = begin;
+    for (; i + 64 <= end; i += 64) {
+      uint64_t word;
+      __builtin_memcpy(&word, bits + i / 8, sizeof(word));
+      ones += std::popcount(word);
+    }
+    for (; i < end; i += 8) ones += std::popcount(bits[i / 8]);
+    *sums++ = static_cast<float>(2 * ones - (end - begin));
+  }
+}
+
+void SplitSignsOfTarget(const int8_t* HWY_RESTRICT wholes, int64_t n, int planes, uint8_t* HWY_RESTRICT bits) {
+  const int largest = (1 << planes) - 1;
+  for (int64_t i = 0; i < n; i += 8) {
+    uint8_t codes[8];
+    for (int k = 0; k < 8; ++k) codes[k] = static_cast<uint8_t>((wholes[i + k] + largest) / 2);
+    uint64_t bytes;
+    __builtin_memcpy(&bytes, codes, sizeof(bytes));
+    for (int p = 0; p < planes; ++p) {
+      // The product brings the lowest bits of the eight bytes side by side, into the highest byte.
+      const uint64_t lowest = bytes >> p & 0x0101010101010101u;
+      bits[p * n / 8 + i / 8] = static_cast<uint8_t>(lowest * 0x0102040810204080u >> 56);
+    }
+  }
+}
+
 void ReadHalvesOfTarget(const uint8_t* bytes, int64_t n, float factor, float* HWY_RESTRICT numbers) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
@@ -103,12 +133,22 @@ HWY_AFTER_NAMESPACE();
 namespace ridgeline {
 
 HWY_EXPORT(SegmentSumsOfTarget);
+HWY_EXPORT(SignSumsOfTarget);
+HWY_EXPORT(SplitSignsOfTarget);
 HWY_EXPORT(FlipBytesOfTarget);
 HWY_EXPORT(ReadHalvesOfTarget);
 HWY_EXPORT(UnpackWholesOfTarget);
 
 void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums) {
   HWY_DYNAMIC_DISPATCH(SegmentSumsOfTarget)(wholes, n, segment, sums);
+}
+
+void SignSums(const uint8_t* bits, int64_t n, int64_t segment, float* sums) {
+  HWY_DYNAMIC_DISPATCH(SignSumsOfTarget)(bits, n, segment, sums);
+}
+
+void SplitSigns(const int8_t* wholes, int64_t n, int planes, uint8_t* bits) {
+  HWY_DYNAMIC_DISPATCH(SplitSignsOfTarget)(wholes, n, planes, bits);
 }
 
 void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes) {

@@ -9,6 +9,13 @@ namespace ridgeline {
 // sums[s] = the sum of segment s of n wholes.
 void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums);
 
+// The same of n signs: -1 where a bit is 0, +1 where it is 1. REQUIRES: segments and n are multiples of 8.
+void SignSums(const uint8_t* bits, int64_t n, int64_t segment, float* sums);
+
+// Bit p of (wholes[i] + 2^planes - 1) / 2 to bit i of plane p; bits: (planes, n / 8). REQUIRES: n is a multiple of 8, and
+// wholes are odd and of no larger size than 2^planes - 1.
+void SplitSigns(const int8_t* wholes, int64_t n, int planes, uint8_t* bits);
+
 // numbers[i] = factor times the float16 at bytes + 2 i.
 void ReadHalves(const uint8_t* bytes, int64_t n, float factor, float* numbers);
 

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Few inputs times codes as they lie, which are read once and not unpacked: a vector of 32 bytes holds codes of several
+// phases, and inputs are arranged in the order in which a shift and a mask bring those out.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "quant/packed/row_products.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/packed/code_products.cc"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "quant/packed/sum_of_bases-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ridgeline {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Where signs differ, segment by segment.
+template <typename Bits>
+HWY_INLINE void CountDifferences(const PackedInputs& inputs, const uint8_t* HWY_RESTRICT w,
+                                 const uint8_t* HWY_RESTRICT x, int64_t first, int64_t last, int32_t* counts) {
+  constexpr int64_t kBits = 8 * sizeof(Bits);
+  const int64_t words = inputs.features / kBits, segment_words = inputs.segment / kBits;
+  const auto word = [](const uint8_t* from, int64_t k) HWY_ATTR {
+    Bits bits;
+    std::memcpy(&bits, from + k * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
+    return bits;
+  };
+  for (int64_t s = first; s < last; ++s) {
+    int32_t count = 0;
+    for (int p = 0; p < inputs.weight_planes; ++p)
+      for (int q = 0; q < inputs.input_planes; ++q) {
+        const uint8_t *w_plane = w + p * inputs.features / 8, *x_plane = x + q * inputs.features / 8;
+        int32_t differences = 0;
+        for (int64_t k = s * segment_words; k < std::min(words, (s + 1) * segment_words); ++k)
+          differences += std::popcount(static_cast<Bits>(word(w_plane, k) ^ word(x_plane, k)));
+        count += differences << (p + q);
+      }
+    counts[s - first] = count;
+  }
+}
+
+HWY_INLINE float SignProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
+  constexpr int64_t kAtOnce = 64;
+  const auto* w = static_cast<const uint8_t*>(row.numbers);
+  const auto* x = static_cast<const uint8_t*>(inputs.arranged) + c * inputs.input_planes * inputs.features / 8;
+  const int32_t largest = ((1 << inputs.weight_planes) - 1) * ((1 << inputs.input_planes) - 1);
+  const int64_t segments = inputs.segments();
+  const float* HWY_RESTRICT scales = inputs.scales + c * inputs.input_stride;
+  float sum = SumOfBases(row, inputs, c);
+  int32_t counts[kAtOnce];
+  for (int64_t first = 0; first < segments; first += kAtOnce) {
+    const int64_t last = std::min(segments, first + kAtOnce);
+    if (inputs.segment % 64 == 0 && inputs.features % 64 == 0)
+      CountDifferences<uint64_t>(inputs, w, x, first, last, counts);
+    else
+      CountDifferences<uint32_t>(inputs, w, x, first, last, counts);
+    const auto all = static_cast<int32_t>(inputs.segment) * largest;
+    // The row's last segment may be shorter.
+    const auto missing = static_cast<int32_t>(segments * inputs.segment - inputs.features) * largest;
+    if (last == segments) sum -= row.scales[last - 1] * scales[last - 1] * static_cast<float>(missing);
+#pragma omp simd reduction(+ : sum)
+    for (int64_t s = first; s < last; ++s)
+      sum += row.scales[s] * scales[s] * static_cast<float>(all - 2 * counts[s - first]);
+  }
+  return sum;
+}
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#define RIDGELINE_HAS_CODE_VECTORS 1
+#else
+#define RIDGELINE_HAS_CODE_VECTORS 0
+#endif
+
+#if !RIDGELINE_HAS_CODE_VECTORS
+template <int kBits, int kBytes>
+HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
+  const auto* codes = static_cast<const uint8_t*>(row.numbers);
+  const int16_t* x = inputs.wholes + c * inputs.wholes_stride;
+  float sum = SumOfBases(row, inputs, c);
+  for (int64_t s = 0; s < inputs.segments(); ++s) {
+    const int64_t begin = s * inputs.segment, end = std::min(begin + inputs.segment, inputs.features);
+    int32_t product = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const int code = codes[i * kBits / 8] >> (i * kBits % 8) & ((1 << kBits) - 1);
+      product += (inputs.codes.has_sign ? static_cast<int8_t>(code) : code) * x[i];
+    }
+    sum += row.scales[s] * inputs.scale(s, c) * static_cast<float>(product);
+  }
+  return sum;
+}
+#else
+// Vectors of 32 bytes, whatever the machine has.
+using DByte = hn::FixedTag<uint8_t, 32>;
+using DWhole = hn::FixedTag<int16_t, 16>;
+using DSum = hn::FixedTag<int32_t, 8>;
+using DNumber = hn::FixedTag<float, 8>;
+using Sum = hn::Vec<DSum>;
+
+// Products of 32 codes of a phase with inputs, added up over the phases of a vector: `kBytes` of each input, the lower
+// one first.
+template <int kBytes>
+class PhaseSums {
+ public:
+  HWY_INLINE PhaseSums() {
+    for (int b = 0; b < kBytes; ++b) sums_[b] = hn::Zero(D());
+  }
+  HWY_INLINE void Add(hn::Vec<DByte> codes, const int8_t* x, int64_t stride) {
+    for (int b = 0; b < kBytes; ++b) AddTo(sums_[b], codes, x + b * stride);
+  }
+#if HWY_TARGET == HWY_AVX3_DL
+  using D = DSum;
+  HWY_INLINE Sum Total() const {
+    return kBytes == 1 ? sums_[0] : hn::Add(sums_[0], hn::ShiftLeft<8>(sums_[kBytes - 1]));
+  }
+
+ private:
+  static HWY_INLINE void AddTo(Sum& sum, hn::Vec<DByte> codes, const int8_t* x) {
+    sum.raw = _mm256_dpbusd_epi32(sum.raw, codes.raw, hn::LoadU(hn::FixedTag<int8_t, 32>(), x).raw);
+  }
+#else
+  using D = DWhole;
+  HWY_INLINE Sum Total() const {
+    const Sum low{_mm256_madd_epi16(sums_[0].raw, _mm256_set1_epi16(1))};
+    if constexpr (kBytes == 1) return low;
+    return hn::Add(low, Sum{_mm256_madd_epi16(sums_[kBytes - 1].raw, _mm256_set1_epi16(256))});
+  }
+
+ private:
+  static HWY_INLINE void AddTo(hn::Vec<DWhole>& sum, hn::Vec<DByte> codes, const int8_t* x) {
+    const auto pairs = _mm256_maddubs_epi16(codes.raw, hn::LoadU(hn::FixedTag<int8_t, 32>(), x).raw);
+    sum = hn::Add(sum, hn::Vec<DWhole>{pairs});
+  }
+#endif
+
+  hn::Vec<D> sums_[kBytes];
+};
+
+// Products of a vector of codes with its inputs. Sums of 16 bits do not overflow: (2^bits - 1) 2^7 times 2 8 / bits.
+template <int kBits, int kBytes>
+HWY_INLINE Sum VectorProducts(const uint8_t* codes, const int8_t* x, int64_t stride) {
+  constexpr int kPhases = 8 / kBits;
+  const hn::Repartition<uint16_t, DByte> d16;  // Which has a shift.
+  const DByte d;
+  const auto mask = hn::Set(d, static_cast<uint8_t>((1 << kBits) - 1));
+  auto rest = hn::BitCast(d16, hn::LoadU(d, codes));
+  PhaseSums<kBytes> sums;
+  for (int phase = 0; phase < kPhases; ++phase) {
+    sums.Add(hn::And(hn::BitCast(d, rest), mask), x + 32 * phase, stride);
+    rest = hn::ShiftRight<kBits>(rest);
+  }
+  return sums.Total();
+}
+
+// Codes of less than 8 bits. Segments have a multiple of 16 bytes of codes.
+template <int kBits, int kBytes>
+HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
+  constexpr int64_t kInputs = 32 * 8 / kBits;  // Of a vector of codes, each of a byte.
+  const auto* codes = static_cast<const uint8_t*>(row.numbers);
+  const int64_t row_bytes = (inputs.features * kBits + 7) / 8, vectors = (row_bytes + 31) / 32;
+  const int64_t stride = vectors * kInputs, segment_bytes = inputs.segment * kBits / 8, segments = inputs.segments();
+  const auto* x = static_cast<const int8_t*>(inputs.arranged) + c * kBytes * stride;
+  const float *HWY_RESTRICT scales = row.scales, *HWY_RESTRICT input_scales = inputs.scales + c * inputs.input_stride;
+  const DNumber d;
+  auto total = hn::Zero(d);
+  if (segment_bytes % 32 == 0) {
+    for (int64_t s = 0, v = 0; s < segments; ++s) {
+      Sum sum = hn::Zero(DSum());
+      for (const int64_t end = std::min(vectors, (s + 1) * segment_bytes / 32); v < end; ++v)
+        sum = hn::Add(sum, VectorProducts<kBits, kBytes>(codes + 32 * v, x + kInputs * v, stride));
+      total = hn::MulAdd(hn::ConvertTo(d, sum), hn::Set(d, scales[s] * input_scales[s]), total);
+    }
+  } else {
+    const hn::Half<DNumber> half;
+    const auto scale = [&](int64_t at) HWY_ATTR {
+      const int64_t s = std::min(at / segment_bytes, segments - 1);
+      return hn::Set(half, scales[s] * input_scales[s]);
+    };
+    for (int64_t v = 0; v < vectors; ++v) {
+      const Sum sum = VectorProducts<kBits, kBytes>(codes + 32 * v, x + kInputs * v, stride);
+      total = hn::MulAdd(hn::ConvertTo(d, sum), hn::Combine(d, scale(32 * v + 16), scale(32 * v)), total);
+    }
+  }
+  return hn::GetLane(hn::SumOfLanes(d, total)) + SumOfBases(row, inputs, c);
+}
+
+// Codes of 8 bits by whole numbers of 16. Segments have a multiple of 32 of them.
+template <typename Code>
+HWY_INLINE float ByteCodeProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
+  const hn::FixedTag<Code, 16> d8;
+  const DWhole d16;
+  const DNumber d;
+  const auto* codes = static_cast<const Code*>(row.numbers);
+  const int16_t* x = inputs.wholes + c * inputs.wholes_stride;
+  auto total = hn::Zero(d);
+  for (int64_t s = 0; s < inputs.segments(); ++s) {
+    const int64_t begin = s * inputs.segment, end = std::min(begin + inputs.segment, inputs.features);
+    Sum even = hn::Zero(DSum()), odd = even, others = even;  // Pairs are added at once: `others` stays 0.
+    for (int64_t i = begin; i < end; i += 32) {
+      const auto a = hn::PromoteTo(d16, hn::LoadU(d8, codes + i)), b = hn::PromoteTo(d16, hn::LoadU(d8, codes + i + 16));
+      even = hn::ReorderWidenMulAccumulate(DSum(), a, hn::LoadU(d16, x + i), even, others);
+      odd = hn::ReorderWidenMulAccumulate(DSum(), b, hn::LoadU(d16, x + i + 16), odd, others);
+    }
+    const auto scale = hn::Set(d, row.scales[s] * inputs.scale(s, c));
+    total = hn::MulAdd(hn::ConvertTo(d, hn::Add(hn::Add(even, odd), others)), scale, total);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, total)) + SumOfBases(row, inputs, c);
+}
+#endif
+
+// One input is read from the innermost cache as it is, and a row's codes are multiplied as they leave theirs.
+template <typename Product>
+HWY_INLINE void Products(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride,
+                         const Product& product) {
+  for (size_t r = 0; r < rows.size(); ++r)
+    for (int64_t c = 0; c < inputs.count; ++c) y[c * stride + static_cast<int64_t>(r)] = product(rows[r], inputs, c);
+}
+
+template <int kBits>
+HWY_INLINE void ProductsOfBits(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride) {
+  if (inputs.input_bytes == 1)
+    Products(rows, inputs, y, stride, CodeProduct<kBits, 1>);
+  else
+    Products(rows, inputs, y, stride, CodeProduct<kBits, 2>);
+}
+
+void CodeProductsOfTarget(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride) {
+  if (inputs.form == Form::kSigns) return Products(rows, inputs, y, stride, SignProduct);
+  if (inputs.codes.bits == 1) return ProductsOfBits<1>(rows, inputs, y, stride);
+  if (inputs.codes.bits == 2) return ProductsOfBits<2>(rows, inputs, y, stride);
+  if (inputs.codes.bits == 4) return ProductsOfBits<4>(rows, inputs, y, stride);
+#if !RIDGELINE_HAS_CODE_VECTORS
+  Products(rows, inputs, y, stride, CodeProduct<8, 2>);
+#else
+  if (inputs.codes.has_sign) return Products(rows, inputs, y, stride, ByteCodeProduct<int8_t>);
+  Products(rows, inputs, y, stride, ByteCodeProduct<uint8_t>);
+#endif
+}
+#undef RIDGELINE_HAS_CODE_VECTORS
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ridgeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ridgeline {
+
+HWY_EXPORT(CodeProductsOfTarget);
+
+void CodeProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(CodeProductsOfTarget)(rows, inputs, y, stride);
+}
+
+}  // namespace ridgeline
+#endif  // HWY_ONCE

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inputs of products with a packed matrix: as whole numbers, in the order that a kernel reads them in.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "method/hadamard_sign.h"
+#include "method/resolved_spec.h"
+#include "quant/kernels/estimator.h"
+#include "quant/kernels/hadamard.h"
+#include "quant/kernels/kernel_matrix.h"
+#include "quant/packed/packed_matrix.h"
+#include "quant/packed/row_products.h"
+#include "quant/packed/unpack.h"
+
+namespace ridgeline {
+namespace {
+
+// So many inputs are worth lanes, of which a vector has at least 8: bytes of fewer are multiplied as the codes lie.
+constexpr int64_t kManyInputs = 4, kManySigns = 8;
+// The largest whole number whose two bytes have signs of their own.
+constexpr int kLargestOfTwoBytes = 127 * 256 + 127;
+
+constexpr int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// The same levels without a shift, where a half of the step divides that.
+IntegerLevels UnshiftedOf(const IntegerLevels& levels) {
+  const float twice = 2 * levels.shift;
+  if (levels.shift == 0 || twice != std::rint(twice)) return levels;
+  return {levels.step / 2, 0};
+}
+
+// Few inputs have a row of scales each, many a row for each segment.
+void LayOutStatistics(bool is_few, PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  view.segment_stride = is_few ? 1 : RoundUp(view.count, kLanes);
+  view.input_stride = is_few ? view.segments() : 1;
+  const auto size = static_cast<size_t>(is_few ? view.count * view.segments() : view.segments() * view.segment_stride);
+  for (std::vector<float>* numbers : {&prepared->scales, &prepared->bases, &prepared->sums}) numbers->assign(size, 0);
+  constexpr int64_t kVector = 32;
+  view.wholes_stride = RoundUp(view.features, kVector);
+  prepared->wholes.assign(static_cast<size_t>(view.count * view.wholes_stride), 0);
+}
+
+// What belongs to a segment of whole numbers.
+void SetStatistics(int64_t s, int64_t c, float scale, float base, PreparedInputs* prepared) {
+  const PackedInputs& view = prepared->view;
+  const auto at = static_cast<size_t>(s * view.segment_stride + c * view.input_stride);
+  const int64_t begin = s * view.segment, n = std::min(view.segment, view.features - begin);
+  const int16_t* first = prepared->wholes.data() + c * view.wholes_stride + begin;
+  prepared->scales[at] = scale;
+  prepared->bases[at] = base;
+  prepared->sums[at] =
+      scale * static_cast<float>(std::accumulate(first, first + n, int64_t{0})) + base * static_cast<float>(n);
+}
+
+void ArrangeInLanes(PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  const int64_t words = RoundUp(view.features, 4) / 4;
+  prepared->arranged.assign(static_cast<size_t>(RoundUp(view.count, kLanes) * words * 4), 0);
+  for (int64_t c = 0; c < view.count; ++c) {
+    const int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride;
+    uint8_t* lane = prepared->arranged.data() + (c / kLanes * words * kLanes + c % kLanes) * 4;
+    for (int64_t k = 0; k < words; ++k)
+      for (int64_t b = 0; b < 4; ++b) lane[k * kLanes * 4 + b] = static_cast<uint8_t>(wholes[4 * k + b]);
+  }
+}
+
+void ArrangeSigns(PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  constexpr int64_t kWord = 4;  // Bytes.
+  const int64_t words = view.features / 32, planes = view.input_planes, row_bytes = planes * words * kWord;
+  const int64_t lanes = view.are_in_lanes ? kLanes : 1;
+  std::vector<int8_t> wholes(static_cast<size_t>(view.features));
+  std::vector<uint8_t> bits(static_cast<size_t>(row_bytes));
+  prepared->arranged.assign(static_cast<size_t>(RoundUp(view.count, lanes) * row_bytes), 0);
+  for (int64_t c = 0; c < view.count; ++c) {
+    const int16_t* from = prepared->wholes.data() + c * view.wholes_stride;
+    std::copy(from, from + view.features, wholes.begin());
+    SplitSigns(wholes.data(), view.features, view.input_planes, bits.data());
+    uint8_t* lane = prepared->arranged.data() + (c / lanes * planes * words * lanes + c % lanes) * kWord;
+    for (int64_t k = 0; k < planes * words; ++k)
+      std::copy_n(bits.data() + k * kWord, kWord, lane + k * lanes * kWord);
+  }
+}
+
+// As shifts and masks bring codes out of vectors of 32 bytes.
+void ArrangeForCodes(PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  const auto [low, high] = std::minmax_element(prepared->wholes.begin(), prepared->wholes.end());
+  view.input_bytes = *low < std::numeric_limits<int8_t>::min() || *high > std::numeric_limits<int8_t>::max() ? 2 : 1;
+  const int64_t phases = 8 / view.codes.bits, inputs_of_vector = 32 * phases;
+  const int64_t stride = RoundUp(view.features, inputs_of_vector);
+  prepared->arranged.assign(static_cast<size_t>(view.count * view.input_bytes * stride), 0);
+  for (int64_t c = 0; c < view.count; ++c) {
+    const int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride;
+    uint8_t* low_bytes = prepared->arranged.data() + c * view.input_bytes * stride;
+    for (int64_t i = 0; i < view.features; ++i) {
+      const int64_t byte = i / phases, at = byte / 32 * inputs_of_vector + i % phases * 32 + byte % 32;
+      const auto lower = static_cast<int8_t>(wholes[i]);
+      low_bytes[at] = static_cast<uint8_t>(lower);
+      if (view.input_bytes == 2) low_bytes[stride + at] = static_cast<uint8_t>((wholes[i] - lower) / 256);
+    }
+  }
+}
+
+}  // namespace
+
+bool PackedMatrix::IsFew(int64_t count) const { return count < (input_planes_ > 0 ? kManySigns : kManyInputs); }
+
+int64_t PackedMatrix::InputBlock() const {
+  return inputs_.granularity == Granularity::kBlock ? BlockLength(inputs_, features()) : features();
+}
+
+std::vector<float> PackedMatrix::Rotate(std::span<const float> x) const {
+  const QuantizerSpec& spec = packed_.layout.spec;
+  std::vector<float> rotated(x.begin(), x.end());
+  if (!spec.hadamard) return rotated;
+  for (size_t i = 0; spec.hadamard_signs && i < x.size(); ++i)
+    if (HadamardSign(static_cast<int64_t>(i) % features()) < 0) rotated[i] = -x[i];
+  for (size_t begin = 0; begin < x.size(); begin += static_cast<size_t>(spec.block))
+    Hadamard(rotated.data() + begin, spec.block, rotated.data() + begin);
+  return rotated;
+}
+
+void PackedMatrix::EncodeInputs(std::span<const float> x, PreparedInputs* prepared) const {
+  const PackedInputs& view = prepared->view;
+  KernelMatrix matrix = KernelMatrixOf(inputs_, view.count, features());
+  if (ScaleEncodingOf(inputs_.format) == ScaleEncoding::kE4m3)
+    matrix.spec.tensor_max = LargestOfMatrix(inputs_, x.data(), view.count, features());
+  const int64_t blocks = BlockCount(matrix.spec, matrix.features);
+  std::vector<float> levels(x.size());
+  std::vector<BlockStatistics> statistics(static_cast<size_t>(matrix.rows * blocks));
+  (*EstimatorFor(inputs_))
+      ->Encode(matrix.spec, x.data(), matrix.rows, matrix.features, levels.data(), statistics.data());
+  // A few inputs without a shift do without sums of weights. A long segment's products could be too large for that.
+  constexpr int64_t kLongestUnshifted = int64_t{1} << 14;
+  const bool has_shift = !IsFew(view.count) || segment_ > kLongestUnshifted || input_planes_ > 0;
+  const IntegerLevels integers = has_shift ? *input_levels_ : UnshiftedOf(*input_levels_);
+  const float inverse = 1 / integers.step;
+  for (int64_t c = 0; c < view.count; ++c) {
+    const float* from = levels.data() + c * features();
+    int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride;
+    for (int64_t i = 0; i < features(); ++i)
+      wholes[i] = static_cast<int16_t>(std::lrint(from[i] * inverse - integers.shift));
+  }
+  const bool is_one = inputs_.granularity == Granularity::kTensor;
+  const int64_t block = InputBlock();
+  for (int64_t s = 0; s < view.segments(); ++s)
+    for (int64_t c = 0; c < view.count; ++c) {
+      const BlockStatistics& of = statistics[static_cast<size_t>(is_one ? 0 : c * blocks + s * segment_ / block)];
+      const float scale = of.scale * integers.step;
+      SetStatistics(s, c, scale, scale * integers.shift + of.offset, prepared);
+    }
+}
+
+// A segment that is not finite has a scale that is not.
+void PackedMatrix::RoundInputs(const std::vector<float>& x, PreparedInputs* prepared) const {
+  const PackedInputs& view = prepared->view;
+  for (int64_t s = 0; s < view.segments(); ++s)
+    for (int64_t c = 0; c < view.count; ++c) {
+      const int64_t begin = s * segment_, n = std::min(segment_, features() - begin);
+      const float* from = x.data() + c * features() + begin;
+      int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride + begin;
+      float largest = 0, sum = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        largest = std::max(largest, std::abs(from[i]));
+        sum += from[i] * 0;
+      }
+      const bool is_finite = sum == 0;
+      const float scale = is_finite ? largest / kLargestOfTwoBytes : std::numeric_limits<float>::quiet_NaN();
+      const float inverse = is_finite && scale > 0 ? 1 / scale : 0;
+      for (int64_t i = 0; is_finite && i < n; ++i) wholes[i] = static_cast<int16_t>(std::lrint(from[i] * inverse));
+      SetStatistics(s, c, scale, 0, prepared);
+    }
+}
+
+Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
+  const PackedInputs& view = prepared.view;
+  if (input_planes_ > 0) return Form::kSigns;
+  if (!IsFew(view.count)) return additions_ > 0 ? Form::kRaised : Form::kWholes;
+  if (!linear_ || view.bases != nullptr) return Form::kWholes;
+  const auto [low, high] = std::minmax_element(prepared.wholes.begin(), prepared.wholes.end());
+  return std::max<int>(-*low, *high) <= kLargestOfTwoBytes ? Form::kCodes : Form::kWholes;
+}
+
+void PackedMatrix::Arrange(PreparedInputs* prepared) const {
+  PackedInputs& view = prepared->view;
+  view.form = FormFor(*prepared);
+  if (view.form == Form::kSigns) view.weight_planes = weight_planes_, view.input_planes = input_planes_;
+  view.additions = additions_;
+  view.codes = codes_;
+  view.are_in_lanes = view.form == Form::kRaised || (view.form == Form::kSigns && !IsFew(view.count));
+  if (view.form == Form::kRaised) ArrangeInLanes(prepared);
+  if (view.form == Form::kSigns) ArrangeSigns(prepared);
+  if (view.form == Form::kCodes && view.codes.bits < 8) ArrangeForCodes(prepared);
+  view.arranged = prepared->arranged.data();
+}
+
+PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) const {
+  PreparedInputs prepared;
+  prepared.view = {.count = count, .features = features(), .segment = segment_};
+  const bool is_few = IsFew(count);
+  LayOutStatistics(is_few, &prepared);
+  if (quantizes_inputs())
+    EncodeInputs(x, &prepared);
+  else
+    RoundInputs(Rotate(x), &prepared);
+  PackedInputs& view = prepared.view;
+  view.wholes = prepared.wholes.data();
+  view.scales = prepared.scales.data();
+  view.sums = prepared.sums.data();
+  const bool has_bases =
+      std::any_of(prepared.bases.begin(), prepared.bases.end(), [](float base) { return base != 0; });
+  if (has_bases) view.bases = prepared.bases.data();
+  Arrange(&prepared);
+  return prepared;
+}
+
+}  // namespace ridgeline
