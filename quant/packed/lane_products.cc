@@ -22,6 +22,14 @@ using DNumber = hn::Rebind<float, DWord>;
 using Word = hn::Vec<DWord>;
 using Number = hn::Vec<DNumber>;
 
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kAllVectors = 1;  // Of kLanes.
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kAllVectors = 2;
+#else
+constexpr int kAllVectors = static_cast<int>(kLanes / hn::MaxLanes(DWord()));
+#endif
+
 constexpr int kRows = 4;  // Which share a read of inputs.
 
 HWY_INLINE Word Spread(const uint8_t* word) {
@@ -47,22 +55,6 @@ HWY_INLINE hn::Vec512<int16_t> BytePairs(Word w, Word x) {
 }
 #endif
 
-// Bits that differ, counted in each byte of a lane.
-struct CountedBits {
-  using Sum = hn::Vec<hn::Repartition<uint8_t, DWord>>;
-  static constexpr int64_t kMostWords = 31;  // A byte counts to 255.
-
-  HWY_INLINE Sum Zero() const { return hn::Zero(hn::Repartition<uint8_t, DWord>()); }
-  HWY_INLINE Sum Add(Sum sum, Word w, Word x) const {
-    return hn::Add(sum, hn::PopulationCount(hn::BitCast(hn::Repartition<uint8_t, DWord>(), hn::Xor(w, x))));
-  }
-  HWY_INLINE Word Total(Sum sum) const {
-    const hn::Repartition<uint8_t, DWord> d8;
-    return SumsOfPairs(BytePairs(hn::BitCast(DWord(), sum), hn::BitCast(DWord(), hn::Set(d8, uint8_t{1}))));
-  }
-  int64_t most_words(const PackedInputs&) const { return kMostWords; }
-};
-
 // Products of four bytes.
 struct ByteProducts {
   using Sum = hn::Vec<hn::Repartition<int16_t, DWord>>;
@@ -73,15 +65,6 @@ struct ByteProducts {
   int64_t most_words(const PackedInputs& inputs) const { return inputs.additions; }
 };
 #else
-struct CountedBits {
-  using Sum = Word;
-
-  HWY_INLINE Sum Zero() const { return hn::Zero(DWord()); }
-  HWY_INLINE Sum Add(Sum sum, Word w, Word x) const { return hn::Add(sum, hn::PopulationCount(hn::Xor(w, x))); }
-  HWY_INLINE Word Total(Sum sum) const { return sum; }
-  int64_t most_words(const PackedInputs& inputs) const { return inputs.features; }
-};
-
 struct ByteProducts {
   using Sum = Word;
 
@@ -106,6 +89,19 @@ struct ByteProducts {
 };
 #endif
 
+// Bits that differ: for machines that count those of vectors, and those without bytes in tables (NibbleProducts).
+struct CountedBits {
+  using Sum = Word;
+
+  HWY_INLINE Sum Zero() const { return hn::Zero(DWord()); }
+  HWY_INLINE Sum Add(Sum sum, Word w, Word x) const {
+    const auto differences = hn::BitCast(hn::RebindToUnsigned<DWord>(), hn::Xor(w, x));
+    return hn::Add(sum, hn::BitCast(DWord(), hn::PopulationCount(differences)));
+  }
+  HWY_INLINE Word Total(Sum sum) const { return sum; }
+  HWY_INLINE int64_t most_words(const PackedInputs& inputs) const { return inputs.features; }
+};
+
 // How numbers lie in words: those of one plane, and of all.
 struct WordLayout {
   int64_t words = 0;    // Of a plane of a row, or of an input.
@@ -113,93 +109,141 @@ struct WordLayout {
   int weight_planes = 1, input_planes = 1;
 };
 
-// Sums of words begin .. end - 1 of kCount rows with the inputs in lanes from `x` on.
-template <class Operation, int kCount>
-HWY_INLINE void SumWords(const Operation& operation, const uint8_t* const* w, const int32_t* HWY_RESTRICT x,
-                         int64_t begin, int64_t end, Word* totals) {
-  typename Operation::Sum sums[kCount];
-  for (int r = 0; r < kCount; ++r) sums[r] = operation.Zero();
-  for (int64_t k = begin; k < end; ++k) {
-    const Word inputs = hn::LoadU(DWord(), x + k * kLanes);
-    for (int r = 0; r < kCount; ++r) sums[r] = operation.Add(sums[r], Spread(w[r] + 4 * k), inputs);
-  }
-  for (int r = 0; r < kCount; ++r) totals[r] = operation.Total(sums[r]);
+// Rather than read again where it is used, or put aside for a turn of a loop.
+template <class V>
+HWY_INLINE void KeepInRegister(V& vector) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  auto raw = vector.raw;
+  asm volatile("" : "+x"(raw));
+  vector = V{raw};
+#endif
 }
 
-// A segment's products of whole numbers: words begin .. end - 1 of every plane.
-template <class Operation, int kCount>
-HWY_INLINE void SegmentProducts(const Operation& operation, const PackedInputs& inputs, const WordLayout& layout,
-                                const uint8_t* const* w, const int32_t* HWY_RESTRICT x, int64_t begin, int64_t end,
-                                Word* products) {
-  for (int r = 0; r < kCount; ++r) products[r] = hn::Zero(DWord());
-  const int64_t most = operation.most_words(inputs);
-  for (int p = 0; p < layout.weight_planes; ++p) {
-    const uint8_t* planes[kCount];
-    for (int r = 0; r < kCount; ++r) planes[r] = w[r] + 4 * p * layout.words;
-    for (int q = 0; q < layout.input_planes; ++q)
-      for (int64_t k = begin; k < end; k += most) {
-        Word totals[kCount];
-        SumWords<Operation, kCount>(operation, planes, x + q * layout.words * kLanes, k, std::min(end, k + most),
-                                    totals);
-        for (int r = 0; r < kCount; ++r)
-          products[r] = hn::Add(products[r], hn::ShiftLeftSame(totals[r], p + q));
+// Sums of `count` words of kCount rows with kVectors of inputs from `x` on, times 2^shift, to the products. A function
+// of its own, with all registers.
+template <class Operation, int kCount, int kVectors>
+HWY_NOINLINE void AddWords(const Operation& operation, const uint8_t* const* w, const int32_t* HWY_RESTRICT x,
+                           int64_t count, int64_t most, int shift, Word (*HWY_RESTRICT products)[kVectors]) {
+  constexpr int64_t kLanesOfVector = kLanes / kAllVectors;
+  for (int64_t begin = 0; begin < count; begin += most) {
+    typename Operation::Sum sums[kCount][kVectors];
+    for (int r = 0; r < kCount; ++r)
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = operation.Zero();
+    const int64_t end = std::min(count, begin + most);
+    for (int64_t k = begin; k < end; ++k) {
+      Word inputs[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        inputs[v] = hn::LoadU(DWord(), x + k * kLanes + v * kLanesOfVector);
+        KeepInRegister(inputs[v]);
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < kCount; ++r) {
+        const Word weights = Spread(w[r] + 4 * k);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = operation.Add(sums[r][v], weights, inputs[v]);
+          KeepInRegister(sums[r][v]);
+        }
+      }
+    }
+    for (int r = 0; r < kCount; ++r)
+      for (int v = 0; v < kVectors; ++v) {
+        const Word total = operation.Total(sums[r][v]);
+        products[r][v] = hn::Add(products[r][v], shift == 0 ? total : hn::ShiftLeftSame(total, shift));
       }
   }
 }
 
-// kCount rows times as many inputs as a vector has lanes, from the first on.
-template <class Operation, int kCount>
+// A segment's products of whole numbers: words begin .. end - 1 of every plane.
+template <class Operation, int kCount, int kVectors>
+HWY_INLINE void SegmentProducts(const Operation& operation, const PackedInputs& inputs, const WordLayout& layout,
+                                const uint8_t* const* w, const int32_t* HWY_RESTRICT x, int64_t begin, int64_t end,
+                                Word (*products)[kVectors]) {
+  for (int r = 0; r < kCount; ++r)
+    for (int v = 0; v < kVectors; ++v) products[r][v] = hn::Zero(DWord());
+  for (int p = 0; p < layout.weight_planes; ++p)
+    for (int q = 0; q < layout.input_planes; ++q) {
+      const uint8_t* words[kCount];
+      for (int r = 0; r < kCount; ++r) words[r] = w[r] + 4 * (p * layout.words + begin);
+      AddWords<Operation, kCount, kVectors>(operation, words, x + (q * layout.words + begin) * kLanes, end - begin,
+                                            operation.most_words(inputs), p + q, products);
+    }
+}
+
+// kCount rows times kVectors of inputs, from the first on.
+template <class Operation, int kCount, int kVectors>
 HWY_INLINE void Tile(const Operation& operation, const PackedRow* rows, const PackedInputs& inputs,
                      const WordLayout& layout, const int32_t* HWY_RESTRICT x, int64_t first, float* y, int64_t stride) {
   constexpr bool kCounts = std::is_same_v<Operation, CountedBits>;
+  constexpr int64_t kLanesOfVector = kLanes / kAllVectors;
   const DNumber d;
   const uint8_t* w[kCount];
-  Number totals[kCount];
+  Number totals[kCount][kVectors];
   for (int r = 0; r < kCount; ++r) {
     w[r] = static_cast<const uint8_t*>(rows[r].numbers);
-    totals[r] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) totals[r][v] = hn::Zero(d);
   }
   const int64_t segments = inputs.segments(), segment_words = inputs.segment / layout.numbers;
   const int32_t largest = ((1 << layout.weight_planes) - 1) * ((1 << layout.input_planes) - 1);
+  const bool has_bases = rows->bases != nullptr, inputs_have_bases = inputs.bases != nullptr;
   for (int64_t s = 0; s < segments; ++s) {
     const int64_t begin = s * segment_words, end = std::min(begin + segment_words, layout.words);
     const int64_t at = s * inputs.segment_stride + first;
-    Word products[kCount];
-    SegmentProducts<Operation, kCount>(operation, inputs, layout, w, x, begin, end, products);
-    const Number scales = hn::LoadU(d, inputs.scales + at), sums = hn::LoadU(d, inputs.sums + at);
+    Word products[kCount][kVectors];
+    SegmentProducts<Operation, kCount, kVectors>(operation, inputs, layout, w, x, begin, end, products);
     // Signs that agree add what those that differ take away.
     const Word all = hn::Set(DWord(), static_cast<int32_t>((end - begin) * layout.numbers) * largest);
-    for (int r = 0; r < kCount; ++r) {
-      if constexpr (kCounts) products[r] = hn::Sub(all, hn::Add(products[r], products[r]));
-      const Number scaled = hn::Mul(hn::ConvertTo(d, products[r]), scales);
-      totals[r] = hn::MulAdd(hn::Set(d, rows[r].scales[s]), scaled, totals[r]);
-      if (rows[r].bases != nullptr) totals[r] = hn::MulAdd(hn::Set(d, rows[r].bases[s]), sums, totals[r]);
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t lane = at + v * kLanesOfVector;
+      const Number scales = hn::LoadU(d, inputs.scales + lane);
+      for (int r = 0; r < kCount; ++r) {
+        if constexpr (kCounts) products[r][v] = hn::Sub(all, hn::Add(products[r][v], products[r][v]));
+        const Number scaled = hn::Mul(hn::ConvertTo(d, products[r][v]), scales);
+        totals[r][v] = hn::MulAdd(hn::Set(d, rows[r].scales[s]), scaled, totals[r][v]);
+      }
+      if (has_bases) {
+        const Number sums = hn::LoadU(d, inputs.sums + lane);
+        for (int r = 0; r < kCount; ++r) totals[r][v] = hn::MulAdd(hn::Set(d, rows[r].bases[s]), sums, totals[r][v]);
+      }
+      if (inputs_have_bases) {
+        const Number bases = hn::LoadU(d, inputs.bases + lane);
+        for (int r = 0; r < kCount; ++r)
+          totals[r][v] = hn::MulAdd(hn::Set(d, rows[r].scales[s] * rows[r].sums[s]), bases, totals[r][v]);
+      }
     }
-    if (inputs.bases == nullptr) continue;
-    const Number bases = hn::LoadU(d, inputs.bases + at);
-    for (int r = 0; r < kCount; ++r)
-      totals[r] = hn::MulAdd(hn::Set(d, rows[r].scales[s] * rows[r].sums[s]), bases, totals[r]);
   }
   float numbers[kCount][kLanes];
-  for (int r = 0; r < kCount; ++r) hn::StoreU(totals[r], d, numbers[r]);
-  const int64_t count = std::min<int64_t>(static_cast<int64_t>(hn::Lanes(d)), inputs.count - first);
+  for (int r = 0; r < kCount; ++r)
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(totals[r][v], d, numbers[r] + v * kLanesOfVector);
+  const int64_t count = std::min<int64_t>(kVectors * kLanesOfVector, inputs.count - first);
   for (int64_t c = 0; c < count; ++c)
     for (int r = 0; r < kCount; ++r) y[(first + c) * stride + r] = numbers[r][c];
 }
 
+template <class Operation, int kVectors>
+HWY_INLINE void TilesOf(std::span<const PackedRow> rows, const PackedInputs& inputs, const WordLayout& layout,
+                        int64_t first, float* y, int64_t stride) {
+  const int32_t* x = static_cast<const int32_t*>(inputs.arranged) +
+                     first / kLanes * inputs.input_planes * layout.words * kLanes + first % kLanes;
+  size_t r = 0;
+  for (; r + kRows <= rows.size(); r += kRows)
+    Tile<Operation, kRows, kVectors>(Operation(), &rows[r], inputs, layout, x, first, y + r, stride);
+  for (; r < rows.size(); ++r)
+    Tile<Operation, 1, kVectors>(Operation(), &rows[r], inputs, layout, x, first, y + r, stride);
+}
+
+// Vectors of lanes without an input are left out.
 template <class Operation>
 HWY_INLINE void Tiles(std::span<const PackedRow> rows, const PackedInputs& inputs, const WordLayout& layout, float* y,
                       int64_t stride) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(DWord()));
-  const Operation operation;
-  for (int64_t first = 0; first < inputs.count; first += lanes) {
-    const int64_t group = first / kLanes;
-    const int32_t* x = static_cast<const int32_t*>(inputs.arranged) +
-                       group * inputs.input_planes * layout.words * kLanes + first % kLanes;
-    size_t r = 0;
-    for (; r + kRows <= rows.size(); r += kRows)
-      Tile<Operation, kRows>(operation, &rows[r], inputs, layout, x, first, y + r, stride);
-    for (; r < rows.size(); ++r) Tile<Operation, 1>(operation, &rows[r], inputs, layout, x, first, y + r, stride);
+  constexpr int64_t kLanesOfVector = kLanes / kAllVectors;
+  for (int64_t first = 0; first < inputs.count; first += kLanes) {
+    if (first + kLanes - kLanesOfVector < inputs.count) {
+      TilesOf<Operation, kAllVectors>(rows, inputs, layout, first, y, stride);
+    } else {
+      for (int64_t c = first; c < inputs.count; c += kLanesOfVector)
+        TilesOf<Operation, 1>(rows, inputs, layout, c, y, stride);
+    }
   }
 }
 

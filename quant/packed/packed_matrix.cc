@@ -166,6 +166,7 @@ using Products = void (*)(std::span<const PackedRow> rows, const PackedInputs& i
 
 Products ProductsOf(const PackedInputs& inputs) {
   if (inputs.are_in_lanes) return &LaneProducts;
+  if (inputs.form == Form::kNibbles) return &NibbleProducts;
   return inputs.form == Form::kWholes ? &RowProducts : &CodeProducts;
 }
 

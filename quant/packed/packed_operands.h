@@ -9,18 +9,19 @@ namespace ridgeline {
 // What numbers are multiplied as.
 //   kWholes  whole numbers of 8 bits by ones of 16
 //   kRaised  whole numbers without a sign by ones with one, both bytes; inputs lie in lanes
-//   kSigns   sums of 2^p (2 bit_p - 1), odd numbers of few bits: where bits differ is counted; inputs lie in lanes where
-//            they are many
+//   kSigns   sums of 2^p (2 bit_p - 1), odd numbers of few bits: where bits differ is counted, 32 of a word at a time;
+//            inputs lie in lanes where they are many
+//   kNibbles the same, four signs at a time, for many inputs
 //   kCodes   codes as a file has them by bytes or pairs of them, for few inputs
-enum class Form { kWholes, kRaised, kSigns, kCodes };
+enum class Form { kWholes, kRaised, kSigns, kNibbles, kCodes };
 
 // Inputs lie side by side in lanes, so many at a time: word after word of the first ones, then of the next.
-inline constexpr int64_t kLanes = 16;
+inline constexpr int64_t kLanes = 16, kNibbleLanes = 32;
 
 // Of one row, cut into segments whose weights and whose inputs have one scale each: w = scale[s] whole + base[s].
 struct PackedRow {
   // kWholes: int8 (features). kRaised: bytes (features, filled up with any to a multiple of 4). kSigns: bits (planes,
-  // features), the lowest plane first. kCodes: codes, readable to CodeBytesRead.
+  // features), the lowest plane first. kNibbles: of those four in the higher half of a byte. kCodes: codes, readable to CodeBytesRead.
   const void* numbers = nullptr;
   const float* scales = nullptr;  // (segments)
   const float* bases = nullptr;   // (segments); null: all 0.
@@ -39,7 +40,7 @@ struct PackedInputs {
   int64_t count = 0;
   int64_t features = 0;
   int64_t segment = 0;  // Numbers of one; the last of a row may be shorter.
-  // scales[s * segment_stride + c * input_stride]; likewise bases and sums. In lanes there are numbers for all lanes.
+  // scales[s * segment_stride + c * input_stride]; likewise bases and sums. Many have numbers for all lanes.
   int64_t segment_stride = 0, input_stride = 0;
   const float* scales = nullptr;  // Of wholes.
   const float* bases = nullptr;   // Of wholes; null: all 0.
@@ -47,10 +48,11 @@ struct PackedInputs {
   const int16_t* wholes = nullptr;  // (count, wholes_stride), with zeros behind the features. Always there.
   int64_t wholes_stride = 0;
   // kRaised: bytes (lanes of inputs, features / 4, kLanes, 4). kSigns: words of 32 bits (lanes of inputs, input_planes,
-  // features / 32, kLanes), or of few inputs (count, input_planes, features / 32). kCodes of less than 8 bits: bytes in
+  // features / 32, kLanes), or of few inputs (count, input_planes, features / 32). kNibbles: bytes of four signs (lanes of inputs,
+  // input_planes, features / 4, kNibbleLanes). kCodes of less than 8 bits: bytes in
   // the order that codes leave theirs in (code_products.h).
   const void* arranged = nullptr;
-  int weight_planes = 1, input_planes = 1;  // kSigns
+  int weight_planes = 1, input_planes = 1;  // kSigns, kNibbles
   bool are_in_lanes = false;                // kSigns
   int64_t additions = 0;                    // kRaised: so many pairs of products fit in 15 bits and a sign.
   CodeKind codes;                           // kCodes

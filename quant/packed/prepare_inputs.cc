@@ -35,7 +35,7 @@ IntegerLevels UnshiftedOf(const IntegerLevels& levels) {
 // Few inputs have a row of scales each, many a row for each segment.
 void LayOutStatistics(bool is_few, PreparedInputs* prepared) {
   PackedInputs& view = prepared->view;
-  view.segment_stride = is_few ? 1 : RoundUp(view.count, kLanes);
+  view.segment_stride = is_few ? 1 : RoundUp(view.count, std::max(kLanes, kNibbleLanes));
   view.input_stride = is_few ? view.segments() : 1;
   const auto size = static_cast<size_t>(is_few ? view.count * view.segments() : view.segments() * view.segment_stride);
   for (std::vector<float>* numbers : {&prepared->scales, &prepared->bases, &prepared->sums}) numbers->assign(size, 0);
@@ -44,16 +44,23 @@ void LayOutStatistics(bool is_few, PreparedInputs* prepared) {
   prepared->wholes.assign(static_cast<size_t>(view.count * view.wholes_stride), 0);
 }
 
-// What belongs to a segment of whole numbers.
-void SetStatistics(int64_t s, int64_t c, float scale, float base, PreparedInputs* prepared) {
+// A segment of input c: whole numbers with what belongs to them. `from` are levels, steps of scale / integers.step.
+void RoundSegment(int64_t s, int64_t c, const float* from, const IntegerLevels& integers, float scale, float offset,
+                  PreparedInputs* prepared) {
   const PackedInputs& view = prepared->view;
   const auto at = static_cast<size_t>(s * view.segment_stride + c * view.input_stride);
   const int64_t begin = s * view.segment, n = std::min(view.segment, view.features - begin);
-  const int16_t* first = prepared->wholes.data() + c * view.wholes_stride + begin;
+  int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride + begin;
+  const auto sum = static_cast<float>(RoundToWholes(from, n, 1 / integers.step, integers.shift, wholes));
+  const float base = scale * integers.shift + offset;
   prepared->scales[at] = scale;
   prepared->bases[at] = base;
-  prepared->sums[at] =
-      scale * static_cast<float>(std::accumulate(first, first + n, int64_t{0})) + base * static_cast<float>(n);
+  prepared->sums[at] = scale * sum + base * static_cast<float>(n);
+}
+
+void SetNotFinite(int64_t s, int64_t c, PreparedInputs* prepared) {
+  const auto at = static_cast<size_t>(s * prepared->view.segment_stride + c * prepared->view.input_stride);
+  prepared->scales[at] = prepared->sums[at] = std::numeric_limits<float>::quiet_NaN();
 }
 
 void ArrangeInLanes(PreparedInputs* prepared) {
@@ -73,16 +80,28 @@ void ArrangeSigns(PreparedInputs* prepared) {
   constexpr int64_t kWord = 4;  // Bytes.
   const int64_t words = view.features / 32, planes = view.input_planes, row_bytes = planes * words * kWord;
   const int64_t lanes = view.are_in_lanes ? kLanes : 1;
-  std::vector<int8_t> wholes(static_cast<size_t>(view.features));
   std::vector<uint8_t> bits(static_cast<size_t>(row_bytes));
   prepared->arranged.assign(static_cast<size_t>(RoundUp(view.count, lanes) * row_bytes), 0);
   for (int64_t c = 0; c < view.count; ++c) {
-    const int16_t* from = prepared->wholes.data() + c * view.wholes_stride;
-    std::copy(from, from + view.features, wholes.begin());
-    SplitSigns(wholes.data(), view.features, view.input_planes, bits.data());
+    SplitSigns(prepared->wholes.data() + c * view.wholes_stride, view.features, view.input_planes, bits.data());
     uint8_t* lane = prepared->arranged.data() + (c / lanes * planes * words * lanes + c % lanes) * kWord;
     for (int64_t k = 0; k < planes * words; ++k)
       std::copy_n(bits.data() + k * kWord, kWord, lane + k * lanes * kWord);
+  }
+}
+
+void ArrangeNibbles(PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  const int64_t nibbles = view.features / 4, planes = view.input_planes, all = planes * nibbles;
+  std::vector<uint8_t> bits(static_cast<size_t>(planes * view.features / 8));
+  prepared->arranged.assign(static_cast<size_t>(RoundUp(view.count, kNibbleLanes) * all), 0);
+  for (int64_t c = 0; c < view.count; ++c) {
+    SplitSigns(prepared->wholes.data() + c * view.wholes_stride, view.features, view.input_planes, bits.data());
+    uint8_t* lane = prepared->arranged.data() + c / kNibbleLanes * all * kNibbleLanes + c % kNibbleLanes;
+    for (size_t byte = 0; byte < bits.size(); ++byte, lane += 2 * kNibbleLanes) {
+      lane[0] = bits[byte] & 15;
+      lane[kNibbleLanes] = bits[byte] >> 4;
+    }
   }
 }
 
@@ -139,47 +158,43 @@ void PackedMatrix::EncodeInputs(std::span<const float> x, PreparedInputs* prepar
   constexpr int64_t kLongestUnshifted = int64_t{1} << 14;
   const bool has_shift = !IsFew(view.count) || segment_ > kLongestUnshifted || input_planes_ > 0;
   const IntegerLevels integers = has_shift ? *input_levels_ : UnshiftedOf(*input_levels_);
-  const float inverse = 1 / integers.step;
-  for (int64_t c = 0; c < view.count; ++c) {
-    const float* from = levels.data() + c * features();
-    int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride;
-    for (int64_t i = 0; i < features(); ++i)
-      wholes[i] = static_cast<int16_t>(std::lrint(from[i] * inverse - integers.shift));
-  }
   const bool is_one = inputs_.granularity == Granularity::kTensor;
   const int64_t block = InputBlock();
   for (int64_t s = 0; s < view.segments(); ++s)
     for (int64_t c = 0; c < view.count; ++c) {
       const BlockStatistics& of = statistics[static_cast<size_t>(is_one ? 0 : c * blocks + s * segment_ / block)];
-      const float scale = of.scale * integers.step;
-      SetStatistics(s, c, scale, scale * integers.shift + of.offset, prepared);
+      const float* from = levels.data() + c * features() + s * segment_;
+      RoundSegment(s, c, from, integers, of.scale * integers.step, of.offset, prepared);
     }
 }
 
-// A segment that is not finite has a scale that is not.
+// A segment that is not finite has a scale that is not, and whole numbers that are 0.
 void PackedMatrix::RoundInputs(const std::vector<float>& x, PreparedInputs* prepared) const {
   const PackedInputs& view = prepared->view;
   for (int64_t s = 0; s < view.segments(); ++s)
     for (int64_t c = 0; c < view.count; ++c) {
       const int64_t begin = s * segment_, n = std::min(segment_, features() - begin);
       const float* from = x.data() + c * features() + begin;
-      int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride + begin;
-      float largest = 0, sum = 0;
+      float largest = 0, zero = 0;
+#pragma omp simd reduction(max : largest) reduction(+ : zero)
       for (int64_t i = 0; i < n; ++i) {
         largest = std::max(largest, std::abs(from[i]));
-        sum += from[i] * 0;
+        zero += from[i] * 0;
       }
-      const bool is_finite = sum == 0;
-      const float scale = is_finite ? largest / kLargestOfTwoBytes : std::numeric_limits<float>::quiet_NaN();
-      const float inverse = is_finite && scale > 0 ? 1 / scale : 0;
-      for (int64_t i = 0; is_finite && i < n; ++i) wholes[i] = static_cast<int16_t>(std::lrint(from[i] * inverse));
-      SetStatistics(s, c, scale, 0, prepared);
+      const float step = largest / kLargestOfTwoBytes;
+      if (zero != 0) {
+        SetNotFinite(s, c, prepared);
+      } else if (std::isinf(1 / step)) {  // What is that small counts for nothing.
+        RoundSegment(s, c, std::vector<float>(static_cast<size_t>(n)).data(), {}, 0, 0, prepared);
+      } else {
+        RoundSegment(s, c, from, {step, 0}, step, 0, prepared);
+      }
     }
 }
 
 Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
   const PackedInputs& view = prepared.view;
-  if (input_planes_ > 0) return Form::kSigns;
+  if (input_planes_ > 0) return !IsFew(view.count) && UsesNibbles() ? Form::kNibbles : Form::kSigns;
   if (!IsFew(view.count)) return additions_ > 0 ? Form::kRaised : Form::kWholes;
   if (!linear_ || view.bases != nullptr) return Form::kWholes;
   const auto [low, high] = std::minmax_element(prepared.wholes.begin(), prepared.wholes.end());
@@ -189,12 +204,13 @@ Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
 void PackedMatrix::Arrange(PreparedInputs* prepared) const {
   PackedInputs& view = prepared->view;
   view.form = FormFor(*prepared);
-  if (view.form == Form::kSigns) view.weight_planes = weight_planes_, view.input_planes = input_planes_;
+  if (input_planes_ > 0) view.weight_planes = weight_planes_, view.input_planes = input_planes_;
   view.additions = additions_;
   view.codes = codes_;
   view.are_in_lanes = view.form == Form::kRaised || (view.form == Form::kSigns && !IsFew(view.count));
   if (view.form == Form::kRaised) ArrangeInLanes(prepared);
   if (view.form == Form::kSigns) ArrangeSigns(prepared);
+  if (view.form == Form::kNibbles) ArrangeNibbles(prepared);
   if (view.form == Form::kCodes && view.codes.bits < 8) ArrangeForCodes(prepared);
   view.arranged = prepared->arranged.data();
 }

@@ -18,10 +18,14 @@ void RowProducts_ref(std::span<const PackedRow> rows, const PackedInputs& inputs
 // REQUIRES: inputs in lanes, Form::kRaised or kSigns.
 void LaneProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
+// REQUIRES: Form::kNibbles, and UsesNibbles: it is not so where the machine counts the bits of vectors.
+void NibbleProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
+bool UsesNibbles();
+
 // REQUIRES: Form::kCodes, or kSigns not in lanes.
 void CodeProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
-// How many rows are best multiplied at once: inputs are read once for them all.
-inline constexpr int64_t kRowsAtOnce = 16;
+// How many rows are best multiplied at once, and no more may be: inputs are read once for them all.
+inline constexpr int64_t kRowsAtOnce = 64;
 
 }  // namespace ridgeline

@@ -11,6 +11,9 @@ namespace {
 
 constexpr int64_t kRoom = 32;  // That kernels may read behind a row's numbers.
 
+// A whole number of cache lines that is not even: rows whose distance is a power of two would share the same few places of the cache.
+size_t StrideOf(int64_t bytes) { return (static_cast<size_t>(bytes + 63) / 64 | 1) * 64; }
+
 bool HasHalves(const PackedLayout& layout) { return layout.scale_bytes == 2 && layout.selector_row_bytes == 0; }
 
 }  // namespace
@@ -25,11 +28,15 @@ RowReader::RowReader(const PackedMatrix& matrix, const PackedInputs& inputs, For
       has_halves_(HasHalves(view_.layout)),
       has_bases_(!has_halves_ || view_.layout.has_offsets || adjustment_.shift != 0) {
   const PackedLayout& layout = view_.layout;
+  numbers_stride_ = StrideOf(layout.features + kRoom);
   const auto count = static_cast<size_t>(rows), blocks = static_cast<size_t>(layout.blocks_per_row);
   if (matrix.way_ == Way::kAny) levels_.emplace(view_, [&](float level) { return matrix.WholeOf(level); });
   statistics_.resize(blocks);
-  numbers_.resize(count);
-  for (std::vector<uint8_t>& numbers : numbers_) numbers.resize(static_cast<size_t>(layout.features + kRoom));
+  numbers_.resize(count * numbers_stride_);
+  signs_.resize(count);
+  const bool makes_signs = (form == Form::kSigns || form == Form::kNibbles) && matrix.weight_planes_ > 1;
+  for (size_t i = 0; makes_signs && i < count; ++i)
+    signs_[i].resize(static_cast<size_t>(matrix.weight_planes_ * layout.features / 8));
   block_scales_.resize(count * blocks);
   block_bases_.resize(count * blocks);
   if (matrix.segment_ != layout.block) scales_.resize(count * segments_), bases_.resize(count * segments_);
@@ -105,17 +112,18 @@ void RowReader::SpreadOverSegments(const std::vector<float>& of_blocks, int64_t 
 const void* RowReader::ReadNumbers(int64_t row, size_t i) {
   if (form_ == Form::kCodes) return ReadCodes(row, i);
   if (form_ == Form::kSigns) return ReadSigns(row, i);
+  if (form_ == Form::kNibbles) return ReadNibbles(row, i);
   const int64_t features = view_.layout.features;
-  auto* buffer = reinterpret_cast<int8_t*>(numbers_[i].data());
+  auto* buffer = reinterpret_cast<int8_t*>(NumbersOf(i));
   const int8_t* wholes = ReadWholes(row, buffer);
   if (has_sums_) SegmentSums(wholes, features, matrix_.segment_, SumsOf(i));
   if (form_ == Form::kWholes) return wholes;
-  Raise(wholes, numbers_[i].data());
+  Raise(wholes, NumbersOf(i));
   for (size_t s = 0; has_sums_ && s < segments_; ++s) {
     const int64_t begin = static_cast<int64_t>(s) * matrix_.segment_;
     SumsOf(i)[s] += static_cast<float>(matrix_.least_ * std::min(matrix_.segment_, features - begin));
   }
-  return numbers_[i].data();
+  return NumbersOf(i);
 }
 
 // As they lie, but for the last ones, behind which there would be nothing to read.
@@ -123,24 +131,28 @@ const void* RowReader::ReadCodes(int64_t row, size_t i) {
   const int64_t row_bytes = view_.layout.code_row_bytes, begin = row * row_bytes;
   const uint8_t* codes = view_.codes.data() + begin;
   if (begin + row_bytes + kRoom <= static_cast<int64_t>(view_.codes.size())) return codes;
-  std::memcpy(numbers_[i].data(), codes, static_cast<size_t>(row_bytes));
-  return numbers_[i].data();
+  std::memcpy(NumbersOf(i), codes, static_cast<size_t>(row_bytes));
+  return NumbersOf(i);
 }
 
-const void* RowReader::ReadSigns(int64_t row, size_t i) {
+const uint8_t* RowReader::ReadSigns(int64_t row, size_t i) {
   const PackedLayout& layout = view_.layout;
   if (matrix_.weight_planes_ == 1) {
     const uint8_t* codes = view_.codes.data() + row * layout.code_row_bytes;
     if (has_sums_) SignSums(codes, layout.features, matrix_.segment_, SumsOf(i));
     return codes;
   }
-  const auto half = static_cast<size_t>(layout.features + kRoom);
-  numbers_[i].resize(2 * half);  // Whole numbers, and behind them signs.
-  auto* wholes = reinterpret_cast<int8_t*>(numbers_[i].data());
+  auto* wholes = reinterpret_cast<int8_t*>(NumbersOf(i));
   ReadWholes(row, wholes);
   if (has_sums_) SegmentSums(wholes, layout.features, matrix_.segment_, SumsOf(i));
-  SplitSigns(wholes, layout.features, matrix_.weight_planes_, numbers_[i].data() + half);
-  return numbers_[i].data() + half;
+  wide_.assign(wholes, wholes + layout.features);
+  SplitSigns(wide_.data(), layout.features, matrix_.weight_planes_, signs_[i].data());
+  return signs_[i].data();
+}
+
+const void* RowReader::ReadNibbles(int64_t row, size_t i) {
+  SpreadNibbles(ReadSigns(row, i), matrix_.weight_planes_ * view_.layout.features / 8, NumbersOf(i));
+  return NumbersOf(i);
 }
 
 const int8_t* RowReader::ReadWholes(int64_t row, int8_t* wholes) {

@@ -34,9 +34,11 @@ class RowReader {
   void SpreadOverSegments(const std::vector<float>& of_blocks, int64_t rows, std::vector<float>* of_segments) const;
   const void* ReadNumbers(int64_t row, size_t i);
   const void* ReadCodes(int64_t row, size_t i);
-  const void* ReadSigns(int64_t row, size_t i);
+  const uint8_t* ReadSigns(int64_t row, size_t i);
+  const void* ReadNibbles(int64_t row, size_t i);
   const int8_t* ReadWholes(int64_t row, int8_t* wholes);
   void Raise(const int8_t* wholes, uint8_t* raised) const;
+  uint8_t* NumbersOf(size_t i) { return numbers_.data() + i * numbers_stride_; }
   float* SumsOf(size_t i) { return has_sums_ ? sums_.data() + i * segments_ : nullptr; }
 
   const PackedMatrix& matrix_;
@@ -49,7 +51,10 @@ class RowReader {
   const bool has_bases_;
   std::optional<RowLevels<int8_t>> levels_;      // Way::kAny
   std::vector<BlockStatistics> statistics_;      // Of the row that was read last.
-  std::vector<std::vector<uint8_t>> numbers_;    // (rows)
+  size_t numbers_stride_ = 0;
+  std::vector<uint8_t> numbers_;                 // (rows, numbers_stride_)
+  std::vector<std::vector<uint8_t>> signs_;      // (rows); where they are made of wholes, or spread.
+  std::vector<int16_t> wide_;
   std::vector<float> block_scales_, block_bases_;  // (rows, blocks), and where segments are shorter
   std::vector<float> scales_, bases_;              // (rows, segments).
   std::vector<float> sums_;                        // (rows, segments)

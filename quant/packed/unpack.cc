@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "common/half.h"
@@ -92,24 +93,67 @@ void SignSumsOfTarget(const uint8_t* HWY_RESTRICT bits, int64_t n, int64_t segme
   }
 }
 
-void SplitSignsOfTarget(const int8_t* HWY_RESTRICT wholes, int64_t n, int planes, uint8_t* HWY_RESTRICT bits) {
-  const int largest = (1 << planes) - 1;
-  for (int64_t i = 0; i < n; i += 8) {
-    uint8_t codes[8];
-    for (int k = 0; k < 8; ++k) codes[k] = static_cast<uint8_t>((wholes[i + k] + largest) / 2);
-    uint64_t bytes;
-    __builtin_memcpy(&bytes, codes, sizeof(bytes));
-    for (int p = 0; p < planes; ++p) {
-      // The product brings the lowest bits of the eight bytes side by side, into the highest byte.
-      const uint64_t lowest = bytes >> p & 0x0101010101010101u;
-      bits[p * n / 8 + i / 8] = static_cast<uint8_t>(lowest * 0x0102040810204080u >> 56);
+int32_t RoundToWholesOfTarget(const float* HWY_RESTRICT x, int64_t n, float factor, float shift,
+                              int16_t* HWY_RESTRICT wholes) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<int32_t, decltype(d)> d32;
+  const hn::Rebind<int16_t, decltype(d)> d16;
+  const auto step = static_cast<int64_t>(hn::Lanes(d));
+  auto sums = hn::Zero(d32);
+  int64_t i = 0;
+  for (; i + step <= n; i += step) {
+    const auto rounded =
+        hn::NearestInt(hn::Sub(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, shift)));
+    sums = hn::Add(sums, rounded);
+    hn::StoreU(hn::DemoteTo(d16, rounded), d16, wholes + i);
+  }
+  int32_t sum = hn::GetLane(hn::SumOfLanes(d32, sums));
+  for (; i < n; ++i) {
+    wholes[i] = static_cast<int16_t>(std::lrint(x[i] * factor - shift));
+    sum += wholes[i];
+  }
+  return sum;
+}
+
+void SplitSignsOfTarget(const int16_t* HWY_RESTRICT wholes, int64_t n, int planes, uint8_t* HWY_RESTRICT bits) {
+  const auto largest = static_cast<int16_t>((1 << planes) - 1);
+  const hn::ScalableTag<int16_t> d;
+  const auto step = static_cast<int64_t>(hn::Lanes(d));
+  for (int p = 0; p < planes; ++p, bits += n / 8) {
+    int64_t i = 0;
+    const auto bit = static_cast<int16_t>(2 << p);  // Of twice the code.
+    for (; step >= 8 && i + step <= n; i += step) {
+      const auto twice = hn::Add(hn::LoadU(d, wholes + i), hn::Set(d, largest));
+      hn::StoreMaskBits(d, hn::TestBit(twice, hn::Set(d, bit)), bits + i / 8);
+    }
+    for (; i < n; i += 8) {
+      uint8_t byte = 0;
+      for (int k = 0; k < 8; ++k) byte |= static_cast<uint8_t>(((wholes[i + k] + largest) & bit) != 0) << k;
+      bits[i / 8] = byte;
     }
   }
 }
 
-void ReadHalvesOfTarget(const uint8_t* bytes, int64_t n, float factor, float* HWY_RESTRICT numbers) {
+void SpreadNibblesOfTarget(const uint8_t* HWY_RESTRICT bytes, int64_t n, uint8_t* HWY_RESTRICT nibbles) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
+    nibbles[2 * i] = static_cast<uint8_t>(bytes[i] << 4);
+    nibbles[2 * i + 1] = bytes[i] & 0xF0;
+  }
+}
+
+void ReadHalvesOfTarget(const uint8_t* bytes, int64_t n, float factor, float* HWY_RESTRICT numbers) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+  const auto step = static_cast<int64_t>(hn::Lanes(d));
+  for (; i + step <= n; i += step) {
+    const auto halves = hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(bytes + 2 * i));
+    hn::StoreU(hn::Mul(hn::PromoteTo(d, halves), hn::Set(d, factor)), d, numbers + i);
+  }
+#endif
+  for (; i < n; ++i) {
     uint16_t half;
     __builtin_memcpy(&half, bytes + 2 * i, sizeof(half));
     numbers[i] = FloatFromHalf(half) * factor;
@@ -134,7 +178,9 @@ namespace ridgeline {
 
 HWY_EXPORT(SegmentSumsOfTarget);
 HWY_EXPORT(SignSumsOfTarget);
+HWY_EXPORT(RoundToWholesOfTarget);
 HWY_EXPORT(SplitSignsOfTarget);
+HWY_EXPORT(SpreadNibblesOfTarget);
 HWY_EXPORT(FlipBytesOfTarget);
 HWY_EXPORT(ReadHalvesOfTarget);
 HWY_EXPORT(UnpackWholesOfTarget);
@@ -147,8 +193,16 @@ void SignSums(const uint8_t* bits, int64_t n, int64_t segment, float* sums) {
   HWY_DYNAMIC_DISPATCH(SignSumsOfTarget)(bits, n, segment, sums);
 }
 
-void SplitSigns(const int8_t* wholes, int64_t n, int planes, uint8_t* bits) {
+int32_t RoundToWholes(const float* x, int64_t n, float factor, float shift, int16_t* wholes) {
+  return HWY_DYNAMIC_DISPATCH(RoundToWholesOfTarget)(x, n, factor, shift, wholes);
+}
+
+void SplitSigns(const int16_t* wholes, int64_t n, int planes, uint8_t* bits) {
   HWY_DYNAMIC_DISPATCH(SplitSignsOfTarget)(wholes, n, planes, bits);
+}
+
+void SpreadNibbles(const uint8_t* bytes, int64_t n, uint8_t* nibbles) {
+  HWY_DYNAMIC_DISPATCH(SpreadNibblesOfTarget)(bytes, n, nibbles);
 }
 
 void FlipBytes(const uint8_t* bytes, int64_t n, int8_t* wholes) {
