@@ -11,6 +11,7 @@
 #define HWY_TARGET_INCLUDE "quant/packed/code_products.cc"
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "quant/packed/sum_of_bases-inl.h"
@@ -21,29 +22,43 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Where signs differ, segment by segment.
-template <typename Bits>
-HWY_INLINE void CountDifferences(const PackedInputs& inputs, const uint8_t* HWY_RESTRICT w,
-                                 const uint8_t* HWY_RESTRICT x, int64_t first, int64_t last, int32_t* counts) {
-  constexpr int64_t kBits = 8 * sizeof(Bits);
-  const int64_t words = inputs.features / kBits, segment_words = inputs.segment / kBits;
-  const auto word = [](const uint8_t* from, int64_t k) HWY_ATTR {
-    Bits bits;
-    std::memcpy(&bits, from + k * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
-    return bits;
-  };
+// In how many signs words of a row and of an input differ.
+template <typename Word>
+HWY_INLINE int32_t Differences(const uint8_t* HWY_RESTRICT w, const uint8_t* HWY_RESTRICT x, int64_t k) {
+  Word a, b;
+  std::memcpy(&a, w + k * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+  std::memcpy(&b, x + k * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+  return std::popcount(static_cast<Word>(a ^ b));
+}
+
+// Of segments first .. last - 1, each of kWords words or, where that is 0, of any number.
+template <typename Word, int kWords>
+HWY_INLINE void AddDifferences(const PackedInputs& inputs, const uint8_t* HWY_RESTRICT w, const uint8_t* HWY_RESTRICT x,
+                               int64_t first, int64_t last, int shift, int32_t* HWY_RESTRICT counts) {
+  constexpr int64_t kBits = 8 * sizeof(Word);
+  const int64_t words = inputs.features / kBits, segment_words = kWords > 0 ? kWords : inputs.segment / kBits;
   for (int64_t s = first; s < last; ++s) {
-    int32_t count = 0;
-    for (int p = 0; p < inputs.weight_planes; ++p)
-      for (int q = 0; q < inputs.input_planes; ++q) {
-        const uint8_t *w_plane = w + p * inputs.features / 8, *x_plane = x + q * inputs.features / 8;
-        int32_t differences = 0;
-        for (int64_t k = s * segment_words; k < std::min(words, (s + 1) * segment_words); ++k)
-          differences += std::popcount(static_cast<Bits>(word(w_plane, k) ^ word(x_plane, k)));
-        count += differences << (p + q);
-      }
-    counts[s - first] = count;
+    const int64_t begin = s * segment_words, end = kWords > 0 ? begin + kWords : std::min(words, begin + segment_words);
+    int32_t differences = 0;
+    for (int64_t k = begin; k < end; ++k) differences += Differences<Word>(w, x, k);
+    counts[s - first] += differences << shift;
   }
+}
+
+HWY_INLINE void CountDifferences(const PackedInputs& inputs, const uint8_t* w, const uint8_t* x, int64_t first,
+                                 int64_t last, int32_t* counts) {
+  std::fill_n(counts, last - first, 0);
+  const bool is_whole = inputs.segments * inputs.segment == inputs.features;
+  for (int p = 0; p < inputs.weight_planes; ++p)
+    for (int q = 0; q < inputs.input_planes; ++q) {
+      const uint8_t *w_plane = w + p * inputs.features / 8, *x_plane = x + q * inputs.features / 8;
+      if (inputs.segment == 128 && is_whole)
+        AddDifferences<uint64_t, 2>(inputs, w_plane, x_plane, first, last, p + q, counts);
+      else if (inputs.segment % 64 == 0 && inputs.features % 64 == 0)
+        AddDifferences<uint64_t, 0>(inputs, w_plane, x_plane, first, last, p + q, counts);
+      else
+        AddDifferences<uint32_t, 0>(inputs, w_plane, x_plane, first, last, p + q, counts);
+    }
 }
 
 HWY_INLINE float SignProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
@@ -51,17 +66,14 @@ HWY_INLINE float SignProduct(const PackedRow& row, const PackedInputs& inputs, i
   const auto* w = static_cast<const uint8_t*>(row.numbers);
   const auto* x = static_cast<const uint8_t*>(inputs.arranged) + c * inputs.input_planes * inputs.features / 8;
   const int32_t largest = ((1 << inputs.weight_planes) - 1) * ((1 << inputs.input_planes) - 1);
-  const int64_t segments = inputs.segments();
+  const int64_t segments = inputs.segments;
   const float* HWY_RESTRICT scales = inputs.scales + c * inputs.input_stride;
+  const auto all = static_cast<int32_t>(inputs.segment) * largest;
   float sum = SumOfBases(row, inputs, c);
   int32_t counts[kAtOnce];
   for (int64_t first = 0; first < segments; first += kAtOnce) {
     const int64_t last = std::min(segments, first + kAtOnce);
-    if (inputs.segment % 64 == 0 && inputs.features % 64 == 0)
-      CountDifferences<uint64_t>(inputs, w, x, first, last, counts);
-    else
-      CountDifferences<uint32_t>(inputs, w, x, first, last, counts);
-    const auto all = static_cast<int32_t>(inputs.segment) * largest;
+    CountDifferences(inputs, w, x, first, last, counts);
     // The row's last segment may be shorter.
     const auto missing = static_cast<int32_t>(segments * inputs.segment - inputs.features) * largest;
     if (last == segments) sum -= row.scales[last - 1] * scales[last - 1] * static_cast<float>(missing);
@@ -84,7 +96,7 @@ HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, i
   const auto* codes = static_cast<const uint8_t*>(row.numbers);
   const int16_t* x = inputs.wholes + c * inputs.wholes_stride;
   float sum = SumOfBases(row, inputs, c);
-  for (int64_t s = 0; s < inputs.segments(); ++s) {
+  for (int64_t s = 0; s < inputs.segments; ++s) {
     const int64_t begin = s * inputs.segment, end = std::min(begin + inputs.segment, inputs.features);
     int32_t product = 0;
     for (int64_t i = begin; i < end; ++i) {
@@ -102,6 +114,9 @@ using DWhole = hn::FixedTag<int16_t, 16>;
 using DSum = hn::FixedTag<int32_t, 8>;
 using DNumber = hn::FixedTag<float, 8>;
 using Sum = hn::Vec<DSum>;
+
+// Bytes: what is read is asked for so much before, across pages.
+constexpr int64_t kAhead = 2048;
 
 // Products of 32 codes of a phase with inputs, added up over the phases of a vector: `kBytes` of each input, the lower
 // one first.
@@ -149,6 +164,7 @@ HWY_INLINE Sum VectorProducts(const uint8_t* codes, const int8_t* x, int64_t str
   const hn::Repartition<uint16_t, DByte> d16;  // Which has a shift.
   const DByte d;
   const auto mask = hn::Set(d, static_cast<uint8_t>((1 << kBits) - 1));
+  hwy::Prefetch(codes + kAhead);
   auto rest = hn::BitCast(d16, hn::LoadU(d, codes));
   PhaseSums<kBytes> sums;
   for (int phase = 0; phase < kPhases; ++phase) {
@@ -164,7 +180,7 @@ HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, i
   constexpr int64_t kInputs = 32 * 8 / kBits;  // Of a vector of codes, each of a byte.
   const auto* codes = static_cast<const uint8_t*>(row.numbers);
   const int64_t row_bytes = (inputs.features * kBits + 7) / 8, vectors = (row_bytes + 31) / 32;
-  const int64_t stride = vectors * kInputs, segment_bytes = inputs.segment * kBits / 8, segments = inputs.segments();
+  const int64_t stride = vectors * kInputs, segment_bytes = inputs.segment * kBits / 8, segments = inputs.segments;
   const auto* x = static_cast<const int8_t*>(inputs.arranged) + c * kBytes * stride;
   const float *HWY_RESTRICT scales = row.scales, *HWY_RESTRICT input_scales = inputs.scales + c * inputs.input_stride;
   const DNumber d;
@@ -178,8 +194,9 @@ HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, i
     }
   } else {
     const hn::Half<DNumber> half;
+    const bool is_half = segment_bytes == 16;
     const auto scale = [&](int64_t at) HWY_ATTR {
-      const int64_t s = std::min(at / segment_bytes, segments - 1);
+      const int64_t s = std::min(is_half ? at / 16 : at / segment_bytes, segments - 1);
       return hn::Set(half, scales[s] * input_scales[s]);
     };
     for (int64_t v = 0; v < vectors; ++v) {
@@ -199,10 +216,11 @@ HWY_INLINE float ByteCodeProduct(const PackedRow& row, const PackedInputs& input
   const auto* codes = static_cast<const Code*>(row.numbers);
   const int16_t* x = inputs.wholes + c * inputs.wholes_stride;
   auto total = hn::Zero(d);
-  for (int64_t s = 0; s < inputs.segments(); ++s) {
+  for (int64_t s = 0; s < inputs.segments; ++s) {
     const int64_t begin = s * inputs.segment, end = std::min(begin + inputs.segment, inputs.features);
     Sum even = hn::Zero(DSum()), odd = even, others = even;  // Pairs are added at once: `others` stays 0.
     for (int64_t i = begin; i < end; i += 32) {
+      hwy::Prefetch(codes + i + kAhead);
       const auto a = hn::PromoteTo(d16, hn::LoadU(d8, codes + i)), b = hn::PromoteTo(d16, hn::LoadU(d8, codes + i + 16));
       even = hn::ReorderWidenMulAccumulate(DSum(), a, hn::LoadU(d16, x + i), even, others);
       odd = hn::ReorderWidenMulAccumulate(DSum(), b, hn::LoadU(d16, x + i + 16), odd, others);

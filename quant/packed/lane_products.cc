@@ -89,6 +89,28 @@ struct ByteProducts {
 };
 #endif
 
+// Products of two numbers of 16 bits.
+struct PairProducts {
+  using Sum = Word;
+
+  HWY_INLINE Sum Zero() const { return hn::Zero(DWord()); }
+  HWY_INLINE Sum Add(Sum sum, Word w, Word x) const {
+#if HWY_TARGET == HWY_AVX2
+    return hn::Add(sum, Word{_mm256_madd_epi16(w.raw, x.raw)});
+#elif HWY_TARGET == HWY_AVX3
+    return hn::Add(sum, Word{_mm512_madd_epi16(w.raw, x.raw)});
+#elif HWY_TARGET == HWY_AVX3_DL
+    return Word{_mm512_dpwssd_epi32(sum.raw, w.raw, x.raw)};
+#else
+    const auto low = [](Word v) HWY_ATTR { return hn::ShiftRight<16>(hn::ShiftLeft<16>(v)); };
+    const auto high = [](Word v) HWY_ATTR { return hn::ShiftRight<16>(v); };
+    return hn::Add(sum, hn::Add(hn::Mul(low(w), low(x)), hn::Mul(high(w), high(x))));
+#endif
+  }
+  HWY_INLINE Word Total(Sum sum) const { return sum; }
+  HWY_INLINE int64_t most_words(const PackedInputs& inputs) const { return inputs.features; }
+};
+
 // Bits that differ: for machines that count those of vectors, and those without bytes in tables (NibbleProducts).
 struct CountedBits {
   using Sum = Word;
@@ -183,7 +205,7 @@ HWY_INLINE void Tile(const Operation& operation, const PackedRow* rows, const Pa
     w[r] = static_cast<const uint8_t*>(rows[r].numbers);
     for (int v = 0; v < kVectors; ++v) totals[r][v] = hn::Zero(d);
   }
-  const int64_t segments = inputs.segments(), segment_words = inputs.segment / layout.numbers;
+  const int64_t segments = inputs.segments, segment_words = inputs.segment / layout.numbers;
   const int32_t largest = ((1 << layout.weight_planes) - 1) * ((1 << layout.input_planes) - 1);
   const bool has_bases = rows->bases != nullptr, inputs_have_bases = inputs.bases != nullptr;
   for (int64_t s = 0; s < segments; ++s) {
@@ -252,6 +274,8 @@ void LaneProductsOfTarget(std::span<const PackedRow> rows, const PackedInputs& i
     const WordLayout layout{inputs.features / 32, 32, inputs.weight_planes, inputs.input_planes};
     return Tiles<CountedBits>(rows, inputs, layout, y, stride);
   }
+  if (inputs.form == Form::kPairs)
+    return Tiles<PairProducts>(rows, inputs, {(inputs.features + 1) / 2, 2, 1, 1}, y, stride);
   Tiles<ByteProducts>(rows, inputs, {(inputs.features + 3) / 4, 4, 1, 1}, y, stride);
 }
 

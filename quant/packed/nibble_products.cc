@@ -130,7 +130,7 @@ void NibbleProductsOfTarget(std::span<const PackedRow> rows, const PackedInputs&
   for (int64_t first = 0; first < inputs.count; first += kNibbleLanes) {
     Totals totals;
     std::fill_n(totals.of[0], rows.size() * kNibbleLanes, 0.0f);
-    for (int64_t s = 0; s < inputs.segments(); ++s) {
+    for (int64_t s = 0; s < inputs.segments; ++s) {
       for (size_t r = 0; r < whole_tiles; r += kRows) AddSegment<kRows>(&rows[r], inputs, first, s, &totals.of[r]);
       for (size_t r = whole_tiles; r < rows.size(); ++r) AddSegment<1>(&rows[r], inputs, first, s, &totals.of[r]);
     }

@@ -188,6 +188,26 @@ std::vector<QuantizerSpec> LinearAndAffine(Format format, int64_t block) {
   return {spec, affine};
 }
 
+TEST(PackedMatrixTest, InputsThatAreNotQuantizedMayBeOfAnySize) {
+  const QuantizerSpec spec{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kAffine, .block = 64};
+  const PackedMatrix matrix = PackedMatrix::Create(PackedOf(spec), {}).value();
+  for (const int64_t count : {1, 5}) {
+    Numbers x = RandomNumbers(count * kFeatures, 2), y(static_cast<size_t>(count * kRows));
+    const auto multiply = [&] { matrix.Multiply(matrix.Prepare(x, count), 0, kRows, y.data(), kRows); };
+    for (const float odd : {NAN, INFINITY, -INFINITY}) {
+      x[5] = odd;
+      multiply();
+      for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i < kRows) << odd << ", " << i;
+    }
+    std::fill(x.begin(), x.begin() + kFeatures, 1e-42f);  // Whose step would be no number.
+    multiply();
+    for (size_t i = 0; i < kRows; ++i) EXPECT_EQ(y[i], 0);
+    std::fill(x.begin(), x.begin() + kFeatures, 1e35f);
+    multiply();
+    for (size_t i = 0; i < kRows; ++i) EXPECT_TRUE(std::isfinite(y[i])) << y[i];
+  }
+}
+
 // With all scales 1 and without offsets, so that sums of floats are exact, too.
 void ExpectExactlyTheProductOfWholes(const QuantizerSpec& weights, const QuantizerSpec& inputs, int64_t features,
                                      int64_t count, Form form) {
@@ -204,7 +224,7 @@ void ExpectExactlyTheProductOfWholes(const QuantizerSpec& weights, const Quantiz
   std::fill(prepared.scales.begin(), prepared.scales.end(), 1.0f);
   view.bases = nullptr;
   for (int64_t c = 0; c < count; ++c)
-    for (int64_t s = 0; s < view.segments(); ++s) {
+    for (int64_t s = 0; s < view.segments; ++s) {
       int64_t sum = 0;
       for (int64_t i = s * view.segment; i < std::min((s + 1) * view.segment, features); ++i)
         sum += prepared.wholes[static_cast<size_t>(c * view.wholes_stride + i)];
@@ -268,12 +288,24 @@ TEST(PackedMatrixTest, CodesAsTheyLieGiveExactlyTheProductsOfWholeNumbers) {
   }
 }
 
+TEST(PackedMatrixTest, PairsAreExactlyTheProductsOfWholeNumbers) {
+  for (const int64_t block : {32, 62, 128})
+    for (const int64_t count : {4, 21}) {
+      QuantizerSpec weights{.estimator = "torchao", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = block};
+      const QuantizerSpec inputs{
+          .estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = block};
+      ExpectExactlyTheProductOfWholes(weights, inputs, 385, count, Form::kPairs);
+      ExpectExactlyTheProductOfWholes(weights, {}, 385, count, Form::kPairs);
+      if (HasFatalFailure()) return;
+    }
+}
+
 TEST(PackedMatrixTest, BytesWhosePairsWouldOverflowAreMultipliedWider) {
   QuantizerSpec weights{.estimator = "torchao", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64};
   const QuantizerSpec inputs{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 64};
   const PackedMatrix matrix = PackedMatrix::Create(PackedOf(weights), inputs).value();
   EXPECT_TRUE(matrix.quantizes_inputs());
-  EXPECT_EQ(matrix.Prepare(RandomNumbers(8 * kFeatures, 2), 8).view.form, Form::kWholes);
+  EXPECT_EQ(matrix.Prepare(RandomNumbers(8 * kFeatures, 2), 8).view.form, Form::kPairs);
 }
 
 TEST(PatternRowsTest, GivesTheNumbersOfEveryGroupThatJointCodesHave) {

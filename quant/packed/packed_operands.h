@@ -8,19 +8,21 @@ namespace ridgeline {
 
 // What numbers are multiplied as.
 //   kWholes  whole numbers of 8 bits by ones of 16
-//   kRaised  whole numbers without a sign by ones with one, both bytes; inputs lie in lanes
+//   kRaised  whole numbers without a sign by ones with one, both bytes, four to a word; inputs lie in lanes
+//   kPairs   whole numbers of 16 bits, two to a word; inputs lie in lanes
 //   kSigns   sums of 2^p (2 bit_p - 1), odd numbers of few bits: where bits differ is counted, 32 of a word at a time;
 //            inputs lie in lanes where they are many
 //   kNibbles the same, four signs at a time, for many inputs
 //   kCodes   codes as a file has them by bytes or pairs of them, for few inputs
-enum class Form { kWholes, kRaised, kSigns, kNibbles, kCodes };
+enum class Form { kWholes, kRaised, kPairs, kSigns, kNibbles, kCodes };
 
 // Inputs lie side by side in lanes, so many at a time: word after word of the first ones, then of the next.
 inline constexpr int64_t kLanes = 16, kNibbleLanes = 32;
 
 // Of one row, cut into segments whose weights and whose inputs have one scale each: w = scale[s] whole + base[s].
 struct PackedRow {
-  // kWholes: int8 (features). kRaised: bytes (features, filled up with any to a multiple of 4). kSigns: bits (planes,
+  // kWholes: int8 (features). kRaised: bytes (features, filled up with any to a multiple of 4). kPairs: int16
+  // (features, likewise to one of 2). kSigns: bits (planes,
   // features), the lowest plane first. kNibbles: of those four in the higher half of a byte. kCodes: codes, readable to CodeBytesRead.
   const void* numbers = nullptr;
   const float* scales = nullptr;  // (segments)
@@ -40,6 +42,7 @@ struct PackedInputs {
   int64_t count = 0;
   int64_t features = 0;
   int64_t segment = 0;  // Numbers of one; the last of a row may be shorter.
+  int64_t segments = 0;
   // scales[s * segment_stride + c * input_stride]; likewise bases and sums. Many have numbers for all lanes.
   int64_t segment_stride = 0, input_stride = 0;
   const float* scales = nullptr;  // Of wholes.
@@ -47,7 +50,8 @@ struct PackedInputs {
   const float* sums = nullptr;    // Of x.
   const int16_t* wholes = nullptr;  // (count, wholes_stride), with zeros behind the features. Always there.
   int64_t wholes_stride = 0;
-  // kRaised: bytes (lanes of inputs, features / 4, kLanes, 4). kSigns: words of 32 bits (lanes of inputs, input_planes,
+  // kRaised: bytes (lanes of inputs, features / 4, kLanes, 4). kPairs: int16 (lanes of inputs, features / 2, kLanes,
+  // 2). kSigns: words of 32 bits (lanes of inputs, input_planes,
   // features / 32, kLanes), or of few inputs (count, input_planes, features / 32). kNibbles: bytes of four signs (lanes of inputs,
   // input_planes, features / 4, kNibbleLanes). kCodes of less than 8 bits: bytes in
   // the order that codes leave theirs in (code_products.h).
@@ -58,7 +62,6 @@ struct PackedInputs {
   CodeKind codes;                           // kCodes
   int input_bytes = 1;                      // kCodes of less than 8 bits: of a whole.
 
-  int64_t segments() const { return (features + segment - 1) / segment; }
   float scale(int64_t s, int64_t c) const { return scales[s * segment_stride + c * input_stride]; }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -36,8 +37,8 @@ IntegerLevels UnshiftedOf(const IntegerLevels& levels) {
 void LayOutStatistics(bool is_few, PreparedInputs* prepared) {
   PackedInputs& view = prepared->view;
   view.segment_stride = is_few ? 1 : RoundUp(view.count, std::max(kLanes, kNibbleLanes));
-  view.input_stride = is_few ? view.segments() : 1;
-  const auto size = static_cast<size_t>(is_few ? view.count * view.segments() : view.segments() * view.segment_stride);
+  view.input_stride = is_few ? view.segments : 1;
+  const auto size = static_cast<size_t>(is_few ? view.count * view.segments : view.segments * view.segment_stride);
   for (std::vector<float>* numbers : {&prepared->scales, &prepared->bases, &prepared->sums}) numbers->assign(size, 0);
   constexpr int64_t kVector = 32;
   view.wholes_stride = RoundUp(view.features, kVector);
@@ -63,15 +64,21 @@ void SetNotFinite(int64_t s, int64_t c, PreparedInputs* prepared) {
   prepared->scales[at] = prepared->sums[at] = std::numeric_limits<float>::quiet_NaN();
 }
 
+// Words of 32 bits, of as many numbers as fit.
+template <typename Number>
 void ArrangeInLanes(PreparedInputs* prepared) {
+  constexpr int64_t kNumbers = 4 / sizeof(Number);
   PackedInputs& view = prepared->view;
-  const int64_t words = RoundUp(view.features, 4) / 4;
+  const int64_t words = RoundUp(view.features, kNumbers) / kNumbers;
   prepared->arranged.assign(static_cast<size_t>(RoundUp(view.count, kLanes) * words * 4), 0);
   for (int64_t c = 0; c < view.count; ++c) {
     const int16_t* wholes = prepared->wholes.data() + c * view.wholes_stride;
     uint8_t* lane = prepared->arranged.data() + (c / kLanes * words * kLanes + c % kLanes) * 4;
-    for (int64_t k = 0; k < words; ++k)
-      for (int64_t b = 0; b < 4; ++b) lane[k * kLanes * 4 + b] = static_cast<uint8_t>(wholes[4 * k + b]);
+    for (int64_t k = 0; k < words; ++k, lane += kLanes * 4) {
+      Number numbers[kNumbers];
+      for (int64_t i = 0; i < kNumbers; ++i) numbers[i] = static_cast<Number>(wholes[kNumbers * k + i]);
+      std::memcpy(lane, numbers, sizeof(numbers));
+    }
   }
 }
 
@@ -160,7 +167,7 @@ void PackedMatrix::EncodeInputs(std::span<const float> x, PreparedInputs* prepar
   const IntegerLevels integers = has_shift ? *input_levels_ : UnshiftedOf(*input_levels_);
   const bool is_one = inputs_.granularity == Granularity::kTensor;
   const int64_t block = InputBlock();
-  for (int64_t s = 0; s < view.segments(); ++s)
+  for (int64_t s = 0; s < view.segments; ++s)
     for (int64_t c = 0; c < view.count; ++c) {
       const BlockStatistics& of = statistics[static_cast<size_t>(is_one ? 0 : c * blocks + s * segment_ / block)];
       const float* from = levels.data() + c * features() + s * segment_;
@@ -171,7 +178,7 @@ void PackedMatrix::EncodeInputs(std::span<const float> x, PreparedInputs* prepar
 // A segment that is not finite has a scale that is not, and whole numbers that are 0.
 void PackedMatrix::RoundInputs(const std::vector<float>& x, PreparedInputs* prepared) const {
   const PackedInputs& view = prepared->view;
-  for (int64_t s = 0; s < view.segments(); ++s)
+  for (int64_t s = 0; s < view.segments; ++s)
     for (int64_t c = 0; c < view.count; ++c) {
       const int64_t begin = s * segment_, n = std::min(segment_, features() - begin);
       const float* from = x.data() + c * features() + begin;
@@ -195,7 +202,10 @@ void PackedMatrix::RoundInputs(const std::vector<float>& x, PreparedInputs* prep
 Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
   const PackedInputs& view = prepared.view;
   if (input_planes_ > 0) return !IsFew(view.count) && UsesNibbles() ? Form::kNibbles : Form::kSigns;
-  if (!IsFew(view.count)) return additions_ > 0 ? Form::kRaised : Form::kWholes;
+  if (!IsFew(view.count)) {
+    if (additions_ > 0) return Form::kRaised;
+    return segment_ % 2 == 0 ? Form::kPairs : Form::kWholes;
+  }
   if (!linear_ || view.bases != nullptr) return Form::kWholes;
   const auto [low, high] = std::minmax_element(prepared.wholes.begin(), prepared.wholes.end());
   return std::max<int>(-*low, *high) <= kLargestOfTwoBytes ? Form::kCodes : Form::kWholes;
@@ -207,8 +217,10 @@ void PackedMatrix::Arrange(PreparedInputs* prepared) const {
   if (input_planes_ > 0) view.weight_planes = weight_planes_, view.input_planes = input_planes_;
   view.additions = additions_;
   view.codes = codes_;
-  view.are_in_lanes = view.form == Form::kRaised || (view.form == Form::kSigns && !IsFew(view.count));
-  if (view.form == Form::kRaised) ArrangeInLanes(prepared);
+  view.are_in_lanes = view.form == Form::kRaised || view.form == Form::kPairs ||
+                      (view.form == Form::kSigns && !IsFew(view.count));
+  if (view.form == Form::kRaised) ArrangeInLanes<int8_t>(prepared);
+  if (view.form == Form::kPairs) ArrangeInLanes<int16_t>(prepared);
   if (view.form == Form::kSigns) ArrangeSigns(prepared);
   if (view.form == Form::kNibbles) ArrangeNibbles(prepared);
   if (view.form == Form::kCodes && view.codes.bits < 8) ArrangeForCodes(prepared);
@@ -217,7 +229,10 @@ void PackedMatrix::Arrange(PreparedInputs* prepared) const {
 
 PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) const {
   PreparedInputs prepared;
-  prepared.view = {.count = count, .features = features(), .segment = segment_};
+  prepared.view = {.count = count,
+                   .features = features(),
+                   .segment = segment_,
+                   .segments = (features() + segment_ - 1) / segment_};
   const bool is_few = IsFew(count);
   LayOutStatistics(is_few, &prepared);
   if (quantizes_inputs())

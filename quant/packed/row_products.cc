@@ -73,7 +73,7 @@ template <int kInputs>
 HWY_INLINE void ProductsOf(const PackedRow& row, const PackedInputs& inputs, int64_t first, float* y, int64_t stride) {
   RowSums<kInputs> sums;
   const auto* wholes = static_cast<const int8_t*>(row.numbers);
-  const int64_t segments = inputs.segments();
+  const int64_t segments = inputs.segments;
   float scales[kInputs];
   for (int64_t s = 0; s < segments; ++s) {
     const int64_t begin = s * inputs.segment, n = std::min(inputs.segment, inputs.features - begin);

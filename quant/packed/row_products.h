@@ -15,7 +15,7 @@ namespace ridgeline {
 void RowProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 void RowProducts_ref(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
-// REQUIRES: inputs in lanes, Form::kRaised or kSigns.
+// REQUIRES: inputs in lanes, Form::kRaised, kPairs or kSigns.
 void LaneProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
 // REQUIRES: Form::kNibbles, and UsesNibbles: it is not so where the machine counts the bits of vectors.

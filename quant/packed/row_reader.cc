@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/packed/row_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "quant/codes/statistics_bytes.h"
@@ -23,7 +24,7 @@ RowReader::RowReader(const PackedMatrix& matrix, const PackedInputs& inputs, For
       view_(matrix.packed_.view()),
       form_(form),
       adjustment_(AdjustmentOf(form)),
-      segments_(static_cast<size_t>(inputs.segments())),
+      segments_(static_cast<size_t>(inputs.segments)),
       has_sums_(inputs.bases != nullptr),
       has_halves_(HasHalves(view_.layout)),
       has_bases_(!has_halves_ || view_.layout.has_offsets || adjustment_.shift != 0) {
@@ -37,6 +38,9 @@ RowReader::RowReader(const PackedMatrix& matrix, const PackedInputs& inputs, For
   const bool makes_signs = (form == Form::kSigns || form == Form::kNibbles) && matrix.weight_planes_ > 1;
   for (size_t i = 0; makes_signs && i < count; ++i)
     signs_[i].resize(static_cast<size_t>(matrix.weight_planes_ * layout.features / 8));
+  wide_.resize(count);
+  const bool widens = form == Form::kPairs || makes_signs;
+  for (size_t i = 0; widens && i < count; ++i) wide_[i].resize(static_cast<size_t>(layout.features + 1));
   block_scales_.resize(count * blocks);
   block_bases_.resize(count * blocks);
   if (matrix.segment_ != layout.block) scales_.resize(count * segments_), bases_.resize(count * segments_);
@@ -118,6 +122,10 @@ const void* RowReader::ReadNumbers(int64_t row, size_t i) {
   const int8_t* wholes = ReadWholes(row, buffer);
   if (has_sums_) SegmentSums(wholes, features, matrix_.segment_, SumsOf(i));
   if (form_ == Form::kWholes) return wholes;
+  if (form_ == Form::kPairs) {
+    std::copy(wholes, wholes + features, wide_[i].begin());
+    return wide_[i].data();
+  }
   Raise(wholes, NumbersOf(i));
   for (size_t s = 0; has_sums_ && s < segments_; ++s) {
     const int64_t begin = static_cast<int64_t>(s) * matrix_.segment_;
@@ -145,8 +153,8 @@ const uint8_t* RowReader::ReadSigns(int64_t row, size_t i) {
   auto* wholes = reinterpret_cast<int8_t*>(NumbersOf(i));
   ReadWholes(row, wholes);
   if (has_sums_) SegmentSums(wholes, layout.features, matrix_.segment_, SumsOf(i));
-  wide_.assign(wholes, wholes + layout.features);
-  SplitSigns(wide_.data(), layout.features, matrix_.weight_planes_, signs_[i].data());
+  std::copy(wholes, wholes + layout.features, wide_[i].begin());
+  SplitSigns(wide_[i].data(), layout.features, matrix_.weight_planes_, signs_[i].data());
   return signs_[i].data();
 }
 

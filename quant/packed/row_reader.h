@@ -54,7 +54,7 @@ class RowReader {
   size_t numbers_stride_ = 0;
   std::vector<uint8_t> numbers_;                 // (rows, numbers_stride_)
   std::vector<std::vector<uint8_t>> signs_;      // (rows); where they are made of wholes, or spread.
-  std::vector<int16_t> wide_;
+  std::vector<std::vector<int16_t>> wide_;       // (rows)
   std::vector<float> block_scales_, block_bases_;  // (rows, blocks), and where segments are shorter
   std::vector<float> scales_, bases_;              // (rows, segments).
   std::vector<float> sums_;                        // (rows, segments)

@@ -18,7 +18,7 @@ namespace HWY_NAMESPACE {
 // What offsets of weights and of inputs add to the product with input c, `stride` apart from segment to segment.
 template <typename Stride>
 HWY_INLINE float SumOfBases(const PackedRow& row, const PackedInputs& inputs, int64_t c, Stride stride) {
-  const int64_t segments = inputs.segments();
+  const int64_t segments = inputs.segments;
   float sum = 0;
   if (row.bases != nullptr) {
     const float* HWY_RESTRICT sums = inputs.sums + c * inputs.input_stride;
