@@ -118,17 +118,29 @@ absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const s
   return writer->Finish();
 }
 
-at::Tensor Product(const at::Tensor& x, const PackedMatrix& weight) {
+namespace {
+
+at::Tensor ProductWith(const PreparedInputs& inputs, const PackedMatrix& weight) {
   constexpr int64_t kProductsPerThread = 16 * 1024;
-  const at::Tensor numbers = x.to(at::kFloat).contiguous();
-  const int64_t count = numbers.size(0), rows = weight.rows();
-  at::Tensor y = at::empty({count, rows}, at::kFloat);
+  const int64_t rows = weight.rows();
+  at::Tensor y = at::empty({inputs.view.count, rows}, at::kFloat);
   float* products = y.mutable_data_ptr<float>();
-  const PreparedInputs inputs = weight.Prepare(NumbersOf(numbers), count);
   const int64_t grain = std::max<int64_t>(1, kProductsPerThread / std::max<int64_t>(1, weight.features()));
   at::parallel_for(0, rows, grain,
                    [&](int64_t begin, int64_t end) { weight.Multiply(inputs, begin, end, products, rows); });
-  return y.to(x.scalar_type());
+  return y;
+}
+
+}  // namespace
+
+at::Tensor Product(const at::Tensor& x, const PackedMatrix& weight) {
+  const at::Tensor numbers = x.to(at::kFloat).contiguous();
+  const int64_t count = numbers.size(0);
+  if (x.scalar_type() == at::kFloat && !weight.quantizes_inputs()) {
+    const auto [rounded, rest] = weight.PrepareFloats(NumbersOf(numbers), count);
+    return ProductWith(rounded, weight).add_(ProductWith(rest, weight));
+  }
+  return ProductWith(weight.Prepare(NumbersOf(numbers), count), weight).to(x.scalar_type());
 }
 
 void DecodeInto(const PackedView& packed, at::Tensor& master) {

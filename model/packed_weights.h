@@ -25,7 +25,8 @@ absl::StatusOr<PackedWeights> EncodeWeights(const LanguageModel& model);
 // the disk is full.
 absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path);
 
-// x: (n, in), float32 or bfloat16 -> (n, out) of its dtype. Shares LibTorch's threads.
+// x: (n, in), float32 or bfloat16 -> (n, out) of its dtype. Inputs that the matrix does not quantize are rounded to 16
+// bits; of a float32 the rest is multiplied, too. Shares LibTorch's threads.
 at::Tensor Product(const at::Tensor& x, const PackedMatrix& weight);
 
 // master = x_hat, not rotated. master: (rows, features), float32, contiguous. Shares LibTorch's threads.

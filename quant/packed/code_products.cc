@@ -221,7 +221,8 @@ HWY_INLINE float ByteCodeProduct(const PackedRow& row, const PackedInputs& input
     Sum even = hn::Zero(DSum()), odd = even, others = even;  // Pairs are added at once: `others` stays 0.
     for (int64_t i = begin; i < end; i += 32) {
       hwy::Prefetch(codes + i + kAhead);
-      const auto a = hn::PromoteTo(d16, hn::LoadU(d8, codes + i)), b = hn::PromoteTo(d16, hn::LoadU(d8, codes + i + 16));
+      const auto a = hn::PromoteTo(d16, hn::LoadU(d8, codes + i)),
+                 b = hn::PromoteTo(d16, hn::LoadU(d8, codes + i + 16));
       even = hn::ReorderWidenMulAccumulate(DSum(), a, hn::LoadU(d16, x + i), even, others);
       odd = hn::ReorderWidenMulAccumulate(DSum(), b, hn::LoadU(d16, x + i + 16), odd, others);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signs four at a time: a row's four choose a table of 16, and one lookup in it tells for 32 inputs in how many of theirs
-// they differ. For machines that count bits no other way.
+// Signs four at a time: a row's four choose a table of 16, and one lookup in it tells for 32 inputs in how many of
+// theirs they differ. For machines that count bits no other way.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -45,7 +45,7 @@ constexpr bool kUsesNibbles = true;
 using DByte = hn::FixedTag<uint8_t, kNibbleLanes>;
 using DNumber = hn::FixedTag<float, 8>;
 constexpr int64_t kMostNibbles = 56;  // Of sums that fit in a byte with its sign, 63 would.
-constexpr size_t kRows = 8;  // Which share a read of inputs.
+constexpr size_t kRows = 8;           // Which share a read of inputs.
 constexpr size_t kMostRows = kRowsAtOnce;
 
 // Sums of products of rows with 32 inputs.
@@ -115,8 +115,7 @@ HWY_INLINE void AddSegment(const PackedRow* rows, const PackedInputs& inputs, in
         hn::Vec<DByte> sums[kCount];
         CountNibbles<kCount>(w, x + (q * nibbles + k) * kNibbleLanes, std::min(end - k, kMostNibbles), sums);
         const float factor = -2.0f * static_cast<float>(1 << (p + q));
-        for (int r = 0; r < kCount; ++r)
-          AddScaled(sums[r], inputs.scales + at, factor * rows[r].scales[s], totals[r]);
+        for (int r = 0; r < kCount; ++r) AddScaled(sums[r], inputs.scales + at, factor * rows[r].scales[s], totals[r]);
       }
   if (rows->bases != nullptr)
     for (int r = 0; r < kCount; ++r) AddScaled(inputs.sums + at, rows[r].bases[s], totals[r]);

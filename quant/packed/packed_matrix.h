@@ -33,16 +33,22 @@ class PackedMatrix {
   static absl::StatusOr<PackedMatrix> Create(PackedTensor packed, const QuantizerSpec& inputs);
 
   // Whether Prepare quantizes. It does not where `inputs` learn a scale, have other blocks or another rotation than the
-  // weights, or levels without a step: then x_hat is to be given. What is not quantized is rounded to whole numbers of
-  // 16 bits, steps of 2^-15 of the largest in each segment of at most 256: a bfloat16 has 8 bits.
+  // weights, or levels without a step: then x_hat is to be given.
   bool quantizes_inputs() const { return input_levels_.has_value(); }
   PackedView view() const { return packed_.view(); }  // Lives as long as this.
   int64_t rows() const { return packed_.layout.rows; }
   int64_t features() const { return packed_.layout.features; }
   int64_t bytes() const { return packed_.layout.total_bytes(); }  // Of codes and all that belongs to them.
 
-  // x: (count, features), not rotated.
+  // x: (count, features), not rotated. What is not quantized is rounded to whole numbers of 16 bits, steps of 2^-15 of
+  // the largest in each segment of at most 256: a bfloat16 has 8 bits.
   PreparedInputs Prepare(std::span<const float> x, int64_t count) const;
+  // What rounding takes away from a float, rounded likewise: the sum of both products is that of floats to rounding.
+  // REQUIRES: !quantizes_inputs().
+  struct RoundedAndRest {
+    PreparedInputs rounded, rest;
+  };
+  RoundedAndRest PrepareFloats(std::span<const float> x, int64_t count) const;
 
   // y[c stride + r] = <x_c, w_r> for r = begin .. end - 1. Equal to the product of x_hat and w_hat but for rounding.
   void Multiply(const PreparedInputs& inputs, int64_t begin, int64_t end, float* y, int64_t stride) const;
@@ -65,12 +71,14 @@ class PackedMatrix {
   int8_t WholeOf(float level) const;
 
   bool IsFew(int64_t count) const;  // Inputs, which then are multiplied one by one.
-  int64_t InputBlock() const;  // Numbers of a row of inputs that share a scale.
+  int64_t InputBlock() const;       // Numbers of a row of inputs that share a scale.
   std::vector<float> Rotate(std::span<const float> x) const;
+  PreparedInputs Empty(int64_t count) const;
+  PreparedInputs PrepareRotated(const std::vector<float>& x, int64_t count) const;
   void EncodeInputs(std::span<const float> x, PreparedInputs* prepared) const;
   void RoundInputs(const std::vector<float>& x, PreparedInputs* prepared) const;
   Form FormFor(const PreparedInputs& prepared) const;
-  void Arrange(PreparedInputs* prepared) const;
+  void Finish(PreparedInputs* prepared) const;
 
   PackedTensor packed_;
   QuantizerSpec inputs_;
@@ -78,13 +86,13 @@ class PackedMatrix {
   std::optional<IntegerLevels> input_levels_;
   int64_t segment_;
   Way way_ = Way::kAny;
-  std::array<int8_t, 16> table_{};         // kTable
-  std::optional<PatternRows> patterns_;    // kPatterns
-  int least_ = 128;                        // No whole number is below -least_.
-  int64_t additions_ = 0;                  // Of Form::kRaised; 0: inputs are no bytes, or pairs do not fit.
+  std::array<int8_t, 16> table_{};            // kTable
+  std::optional<PatternRows> patterns_;       // kPatterns
+  int least_ = 128;                           // No whole number is below -least_.
+  int64_t additions_ = 0;                     // Of Form::kRaised; 0: inputs are no bytes, or pairs do not fit.
   int weight_planes_ = 0, input_planes_ = 0;  // Of Form::kSigns; 0: numbers are no signs, or of too many planes.
-  std::optional<LinearCodes> linear_;      // Codes that Form::kCodes multiplies as they lie,
-  CodeKind codes_;                         // and what those are.
+  std::optional<LinearCodes> linear_;         // Codes that Form::kCodes multiplies as they lie,
+  CodeKind codes_;                            // and what those are.
 };
 
 }  // namespace ridgeline

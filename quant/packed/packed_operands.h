@@ -23,7 +23,8 @@ inline constexpr int64_t kLanes = 16, kNibbleLanes = 32;
 struct PackedRow {
   // kWholes: int8 (features). kRaised: bytes (features, filled up with any to a multiple of 4). kPairs: int16
   // (features, likewise to one of 2). kSigns: bits (planes,
-  // features), the lowest plane first. kNibbles: of those four in the higher half of a byte. kCodes: codes, readable to CodeBytesRead.
+  // features), the lowest plane first. kNibbles: of those four in the higher half of a byte. kCodes: codes, readable to
+  // CodeBytesRead.
   const void* numbers = nullptr;
   const float* scales = nullptr;  // (segments)
   const float* bases = nullptr;   // (segments); null: all 0.
@@ -45,16 +46,16 @@ struct PackedInputs {
   int64_t segments = 0;
   // scales[s * segment_stride + c * input_stride]; likewise bases and sums. Many have numbers for all lanes.
   int64_t segment_stride = 0, input_stride = 0;
-  const float* scales = nullptr;  // Of wholes.
-  const float* bases = nullptr;   // Of wholes; null: all 0.
-  const float* sums = nullptr;    // Of x.
+  const float* scales = nullptr;    // Of wholes.
+  const float* bases = nullptr;     // Of wholes; null: all 0.
+  const float* sums = nullptr;      // Of x.
   const int16_t* wholes = nullptr;  // (count, wholes_stride), with zeros behind the features. Always there.
   int64_t wholes_stride = 0;
   // kRaised: bytes (lanes of inputs, features / 4, kLanes, 4). kPairs: int16 (lanes of inputs, features / 2, kLanes,
   // 2). kSigns: words of 32 bits (lanes of inputs, input_planes,
-  // features / 32, kLanes), or of few inputs (count, input_planes, features / 32). kNibbles: bytes of four signs (lanes of inputs,
-  // input_planes, features / 4, kNibbleLanes). kCodes of less than 8 bits: bytes in
-  // the order that codes leave theirs in (code_products.h).
+  // features / 32, kLanes), or of few inputs (count, input_planes, features / 32). kNibbles: bytes of four signs (lanes
+  // of inputs, input_planes, features / 4, kNibbleLanes). kCodes of less than 8 bits: bytes in the order that codes
+  // leave theirs in (code_products.h).
   const void* arranged = nullptr;
   int weight_planes = 1, input_planes = 1;  // kSigns, kNibbles
   bool are_in_lanes = false;                // kSigns

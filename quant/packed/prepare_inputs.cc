@@ -92,8 +92,7 @@ void ArrangeSigns(PreparedInputs* prepared) {
   for (int64_t c = 0; c < view.count; ++c) {
     SplitSigns(prepared->wholes.data() + c * view.wholes_stride, view.features, view.input_planes, bits.data());
     uint8_t* lane = prepared->arranged.data() + (c / lanes * planes * words * lanes + c % lanes) * kWord;
-    for (int64_t k = 0; k < planes * words; ++k)
-      std::copy_n(bits.data() + k * kWord, kWord, lane + k * lanes * kWord);
+    for (int64_t k = 0; k < planes * words; ++k) std::copy_n(bits.data() + k * kWord, kWord, lane + k * lanes * kWord);
   }
 }
 
@@ -211,14 +210,21 @@ Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
   return std::max<int>(-*low, *high) <= kLargestOfTwoBytes ? Form::kCodes : Form::kWholes;
 }
 
-void PackedMatrix::Arrange(PreparedInputs* prepared) const {
+// The view of what is there, and inputs in its form's order.
+void PackedMatrix::Finish(PreparedInputs* prepared) const {
   PackedInputs& view = prepared->view;
+  view.wholes = prepared->wholes.data();
+  view.scales = prepared->scales.data();
+  view.sums = prepared->sums.data();
+  const bool has_bases =
+      std::any_of(prepared->bases.begin(), prepared->bases.end(), [](float base) { return base != 0; });
+  if (has_bases) view.bases = prepared->bases.data();
   view.form = FormFor(*prepared);
   if (input_planes_ > 0) view.weight_planes = weight_planes_, view.input_planes = input_planes_;
   view.additions = additions_;
   view.codes = codes_;
-  view.are_in_lanes = view.form == Form::kRaised || view.form == Form::kPairs ||
-                      (view.form == Form::kSigns && !IsFew(view.count));
+  view.are_in_lanes =
+      view.form == Form::kRaised || view.form == Form::kPairs || (view.form == Form::kSigns && !IsFew(view.count));
   if (view.form == Form::kRaised) ArrangeInLanes<int8_t>(prepared);
   if (view.form == Form::kPairs) ArrangeInLanes<int16_t>(prepared);
   if (view.form == Form::kSigns) ArrangeSigns(prepared);
@@ -227,27 +233,40 @@ void PackedMatrix::Arrange(PreparedInputs* prepared) const {
   view.arranged = prepared->arranged.data();
 }
 
-PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) const {
+PreparedInputs PackedMatrix::Empty(int64_t count) const {
   PreparedInputs prepared;
-  prepared.view = {.count = count,
-                   .features = features(),
-                   .segment = segment_,
-                   .segments = (features() + segment_ - 1) / segment_};
-  const bool is_few = IsFew(count);
-  LayOutStatistics(is_few, &prepared);
-  if (quantizes_inputs())
-    EncodeInputs(x, &prepared);
-  else
-    RoundInputs(Rotate(x), &prepared);
-  PackedInputs& view = prepared.view;
-  view.wholes = prepared.wholes.data();
-  view.scales = prepared.scales.data();
-  view.sums = prepared.sums.data();
-  const bool has_bases =
-      std::any_of(prepared.bases.begin(), prepared.bases.end(), [](float base) { return base != 0; });
-  if (has_bases) view.bases = prepared.bases.data();
-  Arrange(&prepared);
+  prepared.view = {
+      .count = count, .features = features(), .segment = segment_, .segments = (features() + segment_ - 1) / segment_};
+  LayOutStatistics(IsFew(count), &prepared);
   return prepared;
+}
+
+PreparedInputs PackedMatrix::PrepareRotated(const std::vector<float>& x, int64_t count) const {
+  PreparedInputs prepared = Empty(count);
+  RoundInputs(x, &prepared);
+  Finish(&prepared);
+  return prepared;
+}
+
+PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) const {
+  if (!quantizes_inputs()) return PrepareRotated(Rotate(x), count);
+  PreparedInputs prepared = Empty(count);
+  EncodeInputs(x, &prepared);
+  Finish(&prepared);
+  return prepared;
+}
+
+PackedMatrix::RoundedAndRest PackedMatrix::PrepareFloats(std::span<const float> x, int64_t count) const {
+  std::vector<float> rest = Rotate(x);
+  PreparedInputs rounded = PrepareRotated(rest, count);
+  const PackedInputs& view = rounded.view;
+  for (int64_t c = 0; c < count; ++c)
+    for (int64_t s = 0; s < view.segments; ++s) {
+      const float scale = view.scale(s, c);
+      for (int64_t i = s * segment_; i < std::min((s + 1) * segment_, features()); ++i)
+        rest[static_cast<size_t>(c * features() + i)] -= scale * view.wholes[c * view.wholes_stride + i];
+    }
+  return {std::move(rounded), PrepareRotated(rest, count)};
 }
 
 }  // namespace ridgeline

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kRoom = 32;  // That kernels may read behind a row's numbers.
 
-// A whole number of cache lines that is not even: rows whose distance is a power of two would share the same few places of the cache.
+// A whole number of cache lines that is not even: rows whose distance is a power of two would share the same few places
+// of the cache.
 size_t StrideOf(int64_t bytes) { return (static_cast<size_t>(bytes + 63) / 64 | 1) * 64; }
 
 bool HasHalves(const PackedLayout& layout) { return layout.scale_bytes == 2 && layout.selector_row_bytes == 0; }
@@ -59,7 +60,8 @@ RowReader::Adjustment RowReader::AdjustmentOf(Form form) const {
 std::span<const PackedRow> RowReader::Read(int64_t begin, int64_t end) {
   ReadStatistics(begin, end);
   const bool has_segments = !scales_.empty();
-  const std::vector<float>&scales = has_segments ? scales_ : block_scales_, &bases = has_segments ? bases_ : block_bases_;
+  const std::vector<float>&scales = has_segments ? scales_ : block_scales_,
+        &bases = has_segments ? bases_ : block_bases_;
   for (int64_t row = begin; row < end; ++row) {
     const auto i = static_cast<size_t>(row - begin);
     const void* numbers = ReadNumbers(row, i);

@@ -49,12 +49,12 @@ class RowReader {
   const bool has_sums_;    // Those of weights are made where inputs have bases.
   const bool has_halves_;  // Scales are float16, and nothing is selected.
   const bool has_bases_;
-  std::optional<RowLevels<int8_t>> levels_;      // Way::kAny
-  std::vector<BlockStatistics> statistics_;      // Of the row that was read last.
+  std::optional<RowLevels<int8_t>> levels_;  // Way::kAny
+  std::vector<BlockStatistics> statistics_;  // Of the row that was read last.
   size_t numbers_stride_ = 0;
-  std::vector<uint8_t> numbers_;                 // (rows, numbers_stride_)
-  std::vector<std::vector<uint8_t>> signs_;      // (rows); where they are made of wholes, or spread.
-  std::vector<std::vector<int16_t>> wide_;       // (rows)
+  std::vector<uint8_t> numbers_;                   // (rows, numbers_stride_)
+  std::vector<std::vector<uint8_t>> signs_;        // (rows); where they are made of wholes, or spread.
+  std::vector<std::vector<int16_t>> wide_;         // (rows)
   std::vector<float> block_scales_, block_bases_;  // (rows, blocks), and where segments are shorter
   std::vector<float> scales_, bases_;              // (rows, segments).
   std::vector<float> sums_;                        // (rows, segments)

@@ -102,8 +102,7 @@ int32_t RoundToWholesOfTarget(const float* HWY_RESTRICT x, int64_t n, float fact
   auto sums = hn::Zero(d32);
   int64_t i = 0;
   for (; i + step <= n; i += step) {
-    const auto rounded =
-        hn::NearestInt(hn::Sub(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, shift)));
+    const auto rounded = hn::NearestInt(hn::Sub(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), hn::Set(d, shift)));
     sums = hn::Add(sums, rounded);
     hn::StoreU(hn::DemoteTo(d16, rounded), d16, wholes + i);
   }

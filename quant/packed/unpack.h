@@ -15,8 +15,8 @@ void SignSums(const uint8_t* bits, int64_t n, int64_t segment, float* sums);
 // wholes[i] = x[i] factor - shift to nearest; returns their sum. REQUIRES: they are of 16 bits, and n < 2^16.
 int32_t RoundToWholes(const float* x, int64_t n, float factor, float shift, int16_t* wholes);
 
-// Bit p of (wholes[i] + 2^planes - 1) / 2 to bit i of plane p; bits: (planes, n / 8). REQUIRES: n is a multiple of 8, and
-// wholes are odd and of no larger size than 2^planes - 1.
+// Bit p of (wholes[i] + 2^planes - 1) / 2 to bit i of plane p; bits: (planes, n / 8). REQUIRES: n is a multiple of 8,
+// and wholes are odd and of no larger size than 2^planes - 1.
 void SplitSigns(const int16_t* wholes, int64_t n, int planes, uint8_t* bits);
 
 // Two nibbles of each of n bytes, the lower one first, in the higher halves of bytes: (2 n).
