@@ -10,14 +10,14 @@ namespace ridgeline {
 //   kWholes  whole numbers of 8 bits by ones of 16
 //   kRaised  whole numbers without a sign by ones with one, both bytes, four to a word; inputs lie in lanes
 //   kPairs   whole numbers of 16 bits, two to a word; inputs lie in lanes
-//   kSigns   sums of 2^p (2 bit_p - 1), odd numbers of few bits: where bits differ is counted, 32 of a word at a time;
+//   kSigns   sums of 2^p (2 bit_p - 1), odd numbers of few bits: where bits differ is counted, words at a time;
 //            inputs lie in lanes where they are many
 //   kNibbles the same, four signs at a time, for many inputs
 //   kCodes   codes as a file has them by bytes or pairs of them, for few inputs
 enum class Form { kWholes, kRaised, kPairs, kSigns, kNibbles, kCodes };
 
 // Inputs lie side by side in lanes, so many at a time: word after word of the first ones, then of the next.
-inline constexpr int64_t kLanes = 16, kNibbleLanes = 32;
+inline constexpr int64_t kLanes = 16, kNibbleLanes = 64;
 
 // Of one row, cut into segments whose weights and whose inputs have one scale each: w = scale[s] whole + base[s].
 struct PackedRow {

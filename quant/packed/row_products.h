@@ -26,6 +26,6 @@ bool UsesNibbles();
 void CodeProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
 // How many rows are best multiplied at once, and no more may be: inputs are read once for them all.
-inline constexpr int64_t kRowsAtOnce = 64;
+inline constexpr int64_t kRowsAtOnce = 32;
 
 }  // namespace ridgeline
