@@ -129,17 +129,6 @@ class PhaseSums {
   HWY_INLINE void Add(hn::Vec<DByte> codes, const int8_t* x, int64_t stride) {
     for (int b = 0; b < kBytes; ++b) AddTo(sums_[b], codes, x + b * stride);
   }
-#if HWY_TARGET == HWY_AVX3_DL
-  using D = DSum;
-  HWY_INLINE Sum Total() const {
-    return kBytes == 1 ? sums_[0] : hn::Add(sums_[0], hn::ShiftLeft<8>(sums_[kBytes - 1]));
-  }
-
- private:
-  static HWY_INLINE void AddTo(Sum& sum, hn::Vec<DByte> codes, const int8_t* x) {
-    sum.raw = _mm256_dpbusd_epi32(sum.raw, codes.raw, hn::LoadU(hn::FixedTag<int8_t, 32>(), x).raw);
-  }
-#else
   using D = DWhole;
   HWY_INLINE Sum Total() const {
     const Sum low{_mm256_madd_epi16(sums_[0].raw, _mm256_set1_epi16(1))};
@@ -152,7 +141,6 @@ class PhaseSums {
     const auto pairs = _mm256_maddubs_epi16(codes.raw, hn::LoadU(hn::FixedTag<int8_t, 32>(), x).raw);
     sum = hn::Add(sum, hn::Vec<DWhole>{pairs});
   }
-#endif
 
   hn::Vec<D> sums_[kBytes];
 };

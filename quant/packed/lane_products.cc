@@ -38,7 +38,7 @@ HWY_INLINE Word Spread(const uint8_t* word) {
   return hn::Set(DWord(), bits);
 }
 
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
 #if HWY_TARGET == HWY_AVX2
 HWY_INLINE Word SumsOfPairs(hn::Vec256<int16_t> pairs) {
   return Word{_mm256_madd_epi16(pairs.raw, _mm256_set1_epi16(1))};
@@ -69,9 +69,6 @@ struct ByteProducts {
   using Sum = Word;
 
   HWY_INLINE Sum Zero() const { return hn::Zero(DWord()); }
-#if HWY_TARGET == HWY_AVX3_DL
-  HWY_INLINE Sum Add(Sum sum, Word w, Word x) const { return Word{_mm512_dpbusd_epi32(sum.raw, w.raw, x.raw)}; }
-#else
   HWY_INLINE Sum Add(Sum sum, Word w, Word x) const {
     const hn::RebindToUnsigned<DWord> du;
     for (int byte = 0; byte < 4; ++byte) {  // Which the shifts bring up to the top, and then down.
@@ -83,7 +80,6 @@ struct ByteProducts {
     }
     return sum;
   }
-#endif
   HWY_INLINE Word Total(Sum sum) const { return sum; }
   int64_t most_words(const PackedInputs& inputs) const { return inputs.features; }
 };
@@ -97,10 +93,8 @@ struct PairProducts {
   HWY_INLINE Sum Add(Sum sum, Word w, Word x) const {
 #if HWY_TARGET == HWY_AVX2
     return hn::Add(sum, Word{_mm256_madd_epi16(w.raw, x.raw)});
-#elif HWY_TARGET == HWY_AVX3
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
     return hn::Add(sum, Word{_mm512_madd_epi16(w.raw, x.raw)});
-#elif HWY_TARGET == HWY_AVX3_DL
-    return Word{_mm512_dpwssd_epi32(sum.raw, w.raw, x.raw)};
 #else
     const auto low = [](Word v) HWY_ATTR { return hn::ShiftRight<16>(hn::ShiftLeft<16>(v)); };
     const auto high = [](Word v) HWY_ATTR { return hn::ShiftRight<16>(v); };
