@@ -63,7 +63,7 @@ std::vector<Case> Cases() {
     return spec;
   };
   return {{"W8A8", Spec("ste", Format::kInt8, Scheme::kLinear), a8, "int16_pairs"},
-          {"W4", Spec("ste", Format::kInt4, Scheme::kAffine), {}, "floats"},
+          {"W4", Spec("ste", Format::kInt4, Scheme::kAffine), {}, "int16_pairs"},
           {"A8W4", Spec("ste", Format::kInt4, Scheme::kAffine), a8, "byte_pairs"},
           {"A4W4", trust(Format::kInt4), trust(Format::kInt4), "byte_pairs"},
           {"A8 ternary", trust(Format::kTernary), a8, "byte_pairs"},
@@ -129,7 +129,9 @@ Contender Ours(const Case& of, const at::Tensor& w, const at::Tensor& x) {
   const int64_t bytes = packed.layout.total_bytes(), copies = CopiesOf(bytes, x.size(0));
   const auto matrices = std::make_shared<std::vector<PackedMatrix>>();
   for (int64_t i = 0; i < copies; ++i) matrices->push_back(PackedMatrix::Create(packed, of.input).value());
-  return {of.name, bytes, copies, [matrices, x](size_t i) { Product(x, (*matrices)[i]); }};
+  // Inputs that are not quantized come as layers of bfloat16 have them.
+  const at::Tensor inputs = of.input.quantizes() ? x : x.to(at::kBFloat16);
+  return {of.name, bytes, copies, [matrices, inputs](size_t i) { Product(inputs, (*matrices)[i]); }};
 }
 
 Contender Peer(const char* name, const at::Tensor& w, const at::Tensor& x, at::ScalarType type) {
