@@ -162,30 +162,51 @@ HWY_INLINE Sum VectorProducts(const uint8_t* codes, const int8_t* x, int64_t str
   return sums.Total();
 }
 
+// The sum over segments of their products, of 8 lanes each, times what weights and inputs are scaled by.
+template <typename SegmentProducts>
+HWY_INLINE hn::Vec<DNumber> SumOfSegments(const PackedRow& row, const PackedInputs& inputs, int64_t c,
+                                          const SegmentProducts& products_of) {
+  constexpr int64_t kAtOnce = 128;
+  const float* HWY_RESTRICT input_scales = inputs.scales + c * inputs.input_stride;
+  const DNumber d;
+  auto total = hn::Zero(d);
+  float scales[kAtOnce];
+  for (int64_t first = 0; first < inputs.segments; first += kAtOnce) {
+    const int64_t count = std::min(kAtOnce, inputs.segments - first);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) scales[i] = row.scales[first + i] * input_scales[first + i];
+    for (int64_t i = 0; i < count; ++i)
+      total = hn::MulAdd(hn::ConvertTo(d, products_of(first + i)), hn::Set(d, scales[i]), total);
+  }
+  return total;
+}
+
 // Codes of less than 8 bits. Segments have a multiple of 16 bytes of codes.
 template <int kBits, int kBytes>
 HWY_INLINE float CodeProduct(const PackedRow& row, const PackedInputs& inputs, int64_t c) {
   constexpr int64_t kInputs = 32 * 8 / kBits;  // Of a vector of codes, each of a byte.
   const auto* codes = static_cast<const uint8_t*>(row.numbers);
   const int64_t row_bytes = (inputs.features * kBits + 7) / 8, vectors = (row_bytes + 31) / 32;
-  const int64_t stride = vectors * kInputs, segment_bytes = inputs.segment * kBits / 8, segments = inputs.segments;
+  const int64_t stride = vectors * kInputs, segment_bytes = inputs.segment * kBits / 8;
   const auto* x = static_cast<const int8_t*>(inputs.arranged) + c * kBytes * stride;
-  const float *HWY_RESTRICT scales = row.scales, *HWY_RESTRICT input_scales = inputs.scales + c * inputs.input_stride;
   const DNumber d;
   auto total = hn::Zero(d);
   if (segment_bytes % 32 == 0) {
-    for (int64_t s = 0, v = 0; s < segments; ++s) {
+    const int64_t segment_vectors = segment_bytes / 32;
+    total = SumOfSegments(row, inputs, c, [&](int64_t s) HWY_ATTR {
       Sum sum = hn::Zero(DSum());
-      for (const int64_t end = std::min(vectors, (s + 1) * segment_bytes / 32); v < end; ++v)
+      const int64_t end = std::min(vectors, (s + 1) * segment_vectors);
+      for (int64_t v = s * segment_vectors; v < end; ++v)
         sum = hn::Add(sum, VectorProducts<kBits, kBytes>(codes + 32 * v, x + kInputs * v, stride));
-      total = hn::MulAdd(hn::ConvertTo(d, sum), hn::Set(d, scales[s] * input_scales[s]), total);
-    }
+      return sum;
+    });
   } else {
     const hn::Half<DNumber> half;
+    const float* input_scales = inputs.scales + c * inputs.input_stride;
     const bool is_half = segment_bytes == 16;
     const auto scale = [&](int64_t at) HWY_ATTR {
-      const int64_t s = std::min(is_half ? at / 16 : at / segment_bytes, segments - 1);
-      return hn::Set(half, scales[s] * input_scales[s]);
+      const int64_t s = std::min(is_half ? at / 16 : at / segment_bytes, inputs.segments - 1);
+      return hn::Set(half, row.scales[s] * input_scales[s]);
     };
     for (int64_t v = 0; v < vectors; ++v) {
       const Sum sum = VectorProducts<kBits, kBytes>(codes + 32 * v, x + kInputs * v, stride);
@@ -203,8 +224,7 @@ HWY_INLINE float ByteCodeProduct(const PackedRow& row, const PackedInputs& input
   const DNumber d;
   const auto* codes = static_cast<const Code*>(row.numbers);
   const int16_t* x = inputs.wholes + c * inputs.wholes_stride;
-  auto total = hn::Zero(d);
-  for (int64_t s = 0; s < inputs.segments; ++s) {
+  const auto total = SumOfSegments(row, inputs, c, [&](int64_t s) HWY_ATTR {
     const int64_t begin = s * inputs.segment, end = std::min(begin + inputs.segment, inputs.features);
     Sum even = hn::Zero(DSum()), odd = even, others = even;  // Pairs are added at once: `others` stays 0.
     for (int64_t i = begin; i < end; i += 32) {
@@ -214,9 +234,8 @@ HWY_INLINE float ByteCodeProduct(const PackedRow& row, const PackedInputs& input
       even = hn::ReorderWidenMulAccumulate(DSum(), a, hn::LoadU(d16, x + i), even, others);
       odd = hn::ReorderWidenMulAccumulate(DSum(), b, hn::LoadU(d16, x + i + 16), odd, others);
     }
-    const auto scale = hn::Set(d, row.scales[s] * inputs.scale(s, c));
-    total = hn::MulAdd(hn::ConvertTo(d, hn::Add(hn::Add(even, odd), others)), scale, total);
-  }
+    return hn::Add(hn::Add(even, odd), others);
+  });
   return hn::GetLane(hn::SumOfLanes(d, total)) + SumOfBases(row, inputs, c);
 }
 #endif
