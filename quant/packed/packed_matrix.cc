@@ -131,15 +131,20 @@ void PackedMatrix::ChooseBytes(const std::vector<int8_t>& whole_of_code) {
 
 void PackedMatrix::ChooseCodes(const std::vector<int8_t>& whole_of_code) {
   const PackedLayout& layout = packed_.layout;
-  if (layout.storage != CodeStorage::kBits || layout.selector_row_bytes > 0) return;
-  if (way_ == Way::kBytes || way_ == Way::kFlippedBytes) {
-    constexpr int64_t kVector = 32;
-    if (segment_ % kVector != 0) return;
+  constexpr int64_t kByteVector = 32, kCodeBits = 8 * 16;  // Of which segments have a multiple.
+  if (way_ == Way::kPatterns) {
+    constexpr int kMostBits = 8;  // Of tables that lie in the innermost caches.
+    const int64_t at_once = kPairsAtOnce * patterns_->pair();
+    const bool has_fields = patterns_->pair_bits() > 0 && patterns_->pair_bits() <= kMostBits;
+    if (has_fields && segment_ % at_once == 0 && layout.features % at_once == 0)
+      codes_ = {patterns_->pair_bits(), false, patterns_->pair()};
+  } else if (way_ == Way::kBytes || way_ == Way::kFlippedBytes) {
+    if (segment_ % kByteVector != 0) return;
     linear_ = way_ == Way::kBytes ? LinearCodes{1, 0} : LinearCodes{1, -128};
     codes_ = {8, way_ == Way::kBytes};
-  } else if (way_ == Way::kTable && segment_ * layout.code_bits % (8 * 16) == 0) {  // 16 bytes of codes.
+  } else if (way_ == Way::kTable && segment_ * layout.code_bits % kCodeBits == 0) {
     linear_ = LinearCodesOf(whole_of_code);
-    codes_ = {layout.code_bits, false};
+    if (linear_) codes_ = {layout.code_bits, false};
   }
 }
 
@@ -167,6 +172,7 @@ using Products = void (*)(std::span<const PackedRow> rows, const PackedInputs& i
 Products ProductsOf(const PackedInputs& inputs) {
   if (inputs.are_in_lanes) return &LaneProducts;
   if (inputs.form == Form::kNibbles) return &NibbleProducts;
+  if (inputs.form == Form::kGroups) return &GroupProducts;
   return inputs.form == Form::kWholes ? &RowProducts : &CodeProducts;
 }
 

@@ -91,8 +91,8 @@ class PackedMatrix {
   int least_ = 128;                           // No whole number is below -least_.
   int64_t additions_ = 0;                     // Of Form::kRaised; 0: inputs are no bytes, or pairs do not fit.
   int weight_planes_ = 0, input_planes_ = 0;  // Of Form::kSigns; 0: numbers are no signs, or of too many planes.
-  std::optional<LinearCodes> linear_;         // Codes that Form::kCodes multiplies as they lie,
-  CodeKind codes_;                            // and what those are.
+  std::optional<LinearCodes> linear_;         // Of codes that Form::kCodes multiplies.
+  CodeKind codes_;                            // What kCodes or kGroups multiplies as it lies; 0 bits: nothing.
 };
 
 }  // namespace ridgeline

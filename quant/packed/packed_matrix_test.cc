@@ -316,6 +316,18 @@ TEST_P(EveryInstructionSetTest, CodesAsTheyLieGiveExactlyTheProductsOfWholeNumbe
   }
 }
 
+TEST(PackedMatrixTest, JointCodesLookedUpGiveExactlyTheProductsOfWholeNumbers) {
+  const QuantizerSpec bytes{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kLinear, .block = 128};
+  for (const SparsityPattern sparsity : {SparsityPattern{1, 2}, {1, 4}, {1, 8}})
+    for (const int64_t count : {1, 3})
+      for (const QuantizerSpec& inputs : {bytes, QuantizerSpec{}}) {
+        const QuantizerSpec weights{
+            .estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 128, .sparsity = sparsity};
+        ExpectExactlyTheProductOfWholes(weights, inputs, 1152, count, Form::kGroups);
+        if (HasFatalFailure()) return;
+      }
+}
+
 TEST_P(EveryInstructionSetTest, PairsAreExactlyTheProductsOfWholeNumbers) {
   for (const int64_t block : {32, 62, 128})
     for (const int64_t count : {4, 21}) {

@@ -95,6 +95,15 @@ void PatternRows::ReadWords(const uint8_t* bytes, int64_t readable, int8_t* whol
   if (last_digits_ > 0) SetGroups<kIsPowerOfTwo>(ReadBits(bytes, readable, at, last_bits_), last_digits_, wholes);
 }
 
+void PatternRows::PairProducts(const int16_t* x, int64_t pairs, int32_t* products) const {
+  for (int64_t p = 0; p < pairs; ++p, x += pair())
+    for (uint64_t code = 0; code < pair_radix_; ++code) {
+      int32_t sum = 0;
+      for (int i = 0; i < pair(); ++i) sum += pairs_[code * kPairBytes + static_cast<size_t>(i)] * x[i];
+      *products++ = sum;
+    }
+}
+
 void PatternRows::Read(const uint8_t* bytes, int64_t readable, int8_t* wholes) const {
   pair_bits_ > 0 ? ReadWords<true>(bytes, readable, wholes) : ReadWords<false>(bytes, readable, wholes);
 }

@@ -22,6 +22,12 @@ class PatternRows {
   // the row's first one on, which may go beyond the row's own.
   void Read(const uint8_t* bytes, int64_t readable, int8_t* wholes) const;
 
+  // The bits of a pair of groups; 0 where those are no field of their own.
+  int pair_bits() const { return pair_bits_; }
+  int pair() const { return 2 * group_; }  // Numbers of one.
+  // Of each of `pairs` pairs of x the product with each code that a pair can have: (pairs, 2^pair_bits).
+  void PairProducts(const int16_t* x, int64_t pairs, int32_t* products) const;
+
  private:
   static constexpr int kPairBytes = 16;  // Of an entry: two groups of at most 8.
 

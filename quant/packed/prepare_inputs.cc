@@ -131,6 +131,26 @@ void ArrangeForCodes(PreparedInputs* prepared) {
   }
 }
 
+template <typename Entry>
+void NarrowTo(const std::vector<int32_t>& products, std::vector<uint8_t>* to) {
+  std::vector<Entry> narrow(products.begin(), products.end());
+  to->resize(narrow.size() * sizeof(Entry));
+  std::memcpy(to->data(), narrow.data(), to->size());
+}
+
+void ArrangeForGroups(const PatternRows& patterns, PreparedInputs* prepared) {
+  PackedInputs& view = prepared->view;
+  const int64_t pairs = view.features / patterns.pair(), all = pairs << patterns.pair_bits();
+  std::vector<int32_t> products(static_cast<size_t>(view.count * all));
+  for (int64_t c = 0; c < view.count; ++c)
+    patterns.PairProducts(prepared->wholes.data() + c * view.wholes_stride, pairs, products.data() + c * all);
+  const auto [low, high] = std::minmax_element(products.begin(), products.end());
+  using Narrow = std::numeric_limits<int16_t>;
+  view.input_bytes = *low >= Narrow::min() && *high <= Narrow::max() ? 2 : 4;
+  view.input_bytes == 2 ? NarrowTo<int16_t>(products, &prepared->arranged)
+                        : NarrowTo<int32_t>(products, &prepared->arranged);
+}
+
 }  // namespace
 
 bool PackedMatrix::IsFew(int64_t count) const { return count < (input_planes_ > 0 ? kManySigns : kManyInputs); }
@@ -205,7 +225,8 @@ Form PackedMatrix::FormFor(const PreparedInputs& prepared) const {
     if (additions_ > 0) return Form::kRaised;
     return segment_ % 2 == 0 ? Form::kPairs : Form::kWholes;
   }
-  if (!linear_ || view.bases != nullptr) return Form::kWholes;
+  if (view.bases != nullptr || codes_.bits == 0) return Form::kWholes;
+  if (!linear_) return Form::kGroups;
   const auto [low, high] = std::minmax_element(prepared.wholes.begin(), prepared.wholes.end());
   return std::max<int>(-*low, *high) <= kLargestOfTwoBytes ? Form::kCodes : Form::kWholes;
 }
@@ -230,6 +251,7 @@ void PackedMatrix::Finish(PreparedInputs* prepared) const {
   if (view.form == Form::kSigns) ArrangeSigns(prepared);
   if (view.form == Form::kNibbles) ArrangeNibbles(prepared);
   if (view.form == Form::kCodes && view.codes.bits < 8) ArrangeForCodes(prepared);
+  if (view.form == Form::kGroups) ArrangeForGroups(*patterns_, prepared);
   view.arranged = prepared->arranged.data();
 }
 

@@ -25,6 +25,11 @@ bool UsesNibbles();
 // REQUIRES: Form::kCodes, or kSigns not in lanes.
 void CodeProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
 
+// REQUIRES: Form::kGroups; segments have a multiple of kPairsAtOnce pairs, whose codes have as many bytes as one has
+// bits.
+void GroupProducts(std::span<const PackedRow> rows, const PackedInputs& inputs, float* y, int64_t stride);
+inline constexpr int64_t kPairsAtOnce = 8;
+
 // How many rows are best multiplied at once, and no more may be: inputs are read once for them all.
 inline constexpr int64_t kRowsAtOnce = 32;
 

@@ -116,7 +116,7 @@ void RowReader::SpreadOverSegments(const std::vector<float>& of_blocks, int64_t 
 }
 
 const void* RowReader::ReadNumbers(int64_t row, size_t i) {
-  if (form_ == Form::kCodes) return ReadCodes(row, i);
+  if (form_ == Form::kCodes || form_ == Form::kGroups) return ReadCodes(row, i);
   if (form_ == Form::kSigns) return ReadSigns(row, i);
   if (form_ == Form::kNibbles) return ReadNibbles(row, i);
   const int64_t features = view_.layout.features;
