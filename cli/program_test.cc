@@ -39,6 +39,21 @@ TEST_F(ProgramTest, ValidateAcceptsAGoodRecipeAlsoFromStandardInput) {
   EXPECT_EQ(Run("validate -f - < " + file).out, "-: ok, 2 jobs\n");
 }
 
+TEST_F(ProgramTest, AReportSaysWhereItIsThoughItsFoldersAreNew) {
+  const std::string csv =
+      Write("points.csv",
+            "point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
+            "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
+            "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto\n"
+            "point-0,job-1,m,d,none,none,,,none,,,false,dense,5,60,7,2.5,0.25,1000,16,1e6,,,true\n");
+  const std::string relative = std::filesystem::relative(dir_ + "/new/folder/page.html").string();
+  ASSERT_THAT(relative, Not(StartsWith("/")));
+  const ProgramResult result = Run("frontier report --csv " + csv + " --out " + relative);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, dir_ + "/new/folder/page.html\n");
+  EXPECT_THAT(Read(dir_ + "/new/folder/page.html"), HasSubstr("<html"));
+}
+
 TEST_F(ProgramTest, DoctorSaysWhereJoulesComeFrom) {
   const std::string line = "energy                 " + DescribeEnergySource(FindCounter());
   EXPECT_THAT(line, testing::ContainsRegex("rapl: |modelled: "));
