@@ -39,6 +39,33 @@ TEST_F(ProgramTest, ValidateAcceptsAGoodRecipeAlsoFromStandardInput) {
   EXPECT_EQ(Run("validate -f - < " + file).out, "-: ok, 2 jobs\n");
 }
 
+// Also where the model is not: what formats say holds for rows of any length.
+TEST_F(ProgramTest, AGgufThatCodesHaveNoPlaceInIsAProblemOfTheRecipeForEveryVerb) {
+  const std::string start =
+      "dataset: {path: x}\nmodel: {path: nowhere}\nexport: {weights: gguf}\nquant:\n"
+      "  estimator: ste\n  hadamard: false\n";
+  const std::string bad = Write("bad.yaml", start + "  weight: {format: fp8_e4m3}\n");
+  for (const char* verb : {"validate", "plan", "submit"}) {
+    const ProgramResult result = Run(std::string(verb) + " -f " + bad);
+    EXPECT_EQ(result.exit_code, 2) << verb;
+    EXPECT_THAT(result.out, IsEmpty()) << verb;
+    EXPECT_THAT(result.err, StartsWith(bad + ":7:3: quant.weight: export.weights gguf: each layer: fp8_e4m3 linear of "
+                                             "ste has no exact image in GGUF: "))
+        << verb;
+  }
+  const std::string good = Write("good.yaml", start + "  weight: {format: int4}\n  embedding: {format: int6}\n");
+  EXPECT_EQ(Run("validate -f " + good).out, good + ": ok, 1 job\n");
+  EXPECT_THAT(Run("validate -f " + good + " --set quant.embedding.block=16").err,
+              HasSubstr(good + ":8:3: quant.embedding: export.weights gguf: the embedding: "));
+  EXPECT_THAT(Run("validate -f " + good + " --set quant.weight.block=48").err,
+              HasSubstr(good + ":7:3: quant.weight: export.weights gguf: each layer: "));
+  const std::string sweep = "sweep: {method: grid, parameters: {quant.weight.format: [int4, fp8_e4m3, fp8_e5m2]}}\n";
+  const ProgramResult swept = Run("validate -f " + Write("sweep.yaml", start + sweep));
+  EXPECT_EQ(swept.exit_code, 2);
+  EXPECT_THAT(swept.err, HasSubstr("quant.weight: in child '"));
+  EXPECT_THAT(swept.err, HasSubstr("ridgeline: 2 problems"));
+}
+
 TEST_F(ProgramTest, AReportSaysWhereItIsThoughItsFoldersAreNew) {
   const std::string csv =
       Write("points.csv",
