@@ -117,7 +117,7 @@ absl::Status ExportPacked(const ExportOptions& options, const std::string& path,
   ASSIGN_OR_RETURN(quantized.embedding, EmbeddingOfOptions(options));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, quantized));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   ASSIGN_OR_RETURN(const TextFiles text, TextFilesOf(options, path));
   status->Show("writing");
   return SavePacked(*model, dtype, text.bounds, text.files, options.out);
@@ -181,7 +181,7 @@ absl::Status ExportGgufCodes(const ExportOptions& options, const std::string& pa
   RETURN_IF_ERROR(CheckGgufImages(ParametersOf(files.config), files.quantizers));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   ASSIGN_OR_RETURN(const PackedWeights codes, LoadCodes(path));
   status->Show("writing");
   ASSIGN_OR_RETURN(const GgufCodes written, SaveGgufWithCodes(*model, Dtype::kBF16, codes, *source, options.out));
@@ -256,7 +256,7 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   }
   status.Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   status.Show("writing");
   const SaveOptions saving{.dtype = dtype};
   RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model)
