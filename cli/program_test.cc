@@ -39,6 +39,48 @@ TEST_F(ProgramTest, ValidateAcceptsAGoodRecipeAlsoFromStandardInput) {
   EXPECT_EQ(Run("validate -f - < " + file).out, "-: ok, 2 jobs\n");
 }
 
+// Also where the model is not: what formats say holds for rows of any length.
+TEST_F(ProgramTest, AGgufThatCodesHaveNoPlaceInIsAProblemOfTheRecipeForEveryVerb) {
+  const std::string start =
+      "dataset: {path: x}\nmodel: {path: nowhere}\nexport: {weights: gguf}\nquant:\n"
+      "  estimator: ste\n  hadamard: false\n";
+  const std::string bad = Write("bad.yaml", start + "  weight: {format: fp8_e4m3}\n");
+  for (const char* verb : {"validate", "plan", "submit"}) {
+    const ProgramResult result = Run(std::string(verb) + " -f " + bad);
+    EXPECT_EQ(result.exit_code, 2) << verb;
+    EXPECT_THAT(result.out, IsEmpty()) << verb;
+    EXPECT_THAT(result.err, StartsWith(bad + ":7:3: quant.weight: export.weights gguf: each layer: fp8_e4m3 linear of "
+                                             "ste has no exact image in GGUF: "))
+        << verb;
+  }
+  const std::string good = Write("good.yaml", start + "  weight: {format: int4}\n  embedding: {format: int6}\n");
+  EXPECT_EQ(Run("validate -f " + good).out, good + ": ok, 1 job\n");
+  EXPECT_THAT(Run("validate -f " + good + " --set quant.embedding.block=16").err,
+              HasSubstr(good + ":8:3: quant.embedding: export.weights gguf: the embedding: "));
+  EXPECT_THAT(Run("validate -f " + good + " --set quant.weight.block=48").err,
+              HasSubstr(good + ":7:3: quant.weight: export.weights gguf: each layer: "));
+  const std::string sweep = "sweep: {method: grid, parameters: {quant.weight.format: [int4, fp8_e4m3, fp8_e5m2]}}\n";
+  const ProgramResult swept = Run("validate -f " + Write("sweep.yaml", start + sweep));
+  EXPECT_EQ(swept.exit_code, 2);
+  EXPECT_THAT(swept.err, HasSubstr("quant.weight: in child '"));
+  EXPECT_THAT(swept.err, HasSubstr("ridgeline: 2 problems"));
+}
+
+TEST_F(ProgramTest, AReportSaysWhereItIsThoughItsFoldersAreNew) {
+  const std::string csv =
+      Write("points.csv",
+            "point_id,job_id,model,dataset,estimator,weight_format,weight_scheme,weight_block,activation_format,"
+            "activation_scheme,activation_block,hadamard,sparsity,steps,tokens,seed,loss,accuracy,storage_bytes,"
+            "bits_per_element,energy_proxy,energy_joules_per_token,decode_tokens_per_second,pareto\n"
+            "point-0,job-1,m,d,none,none,,,none,,,false,dense,5,60,7,2.5,0.25,1000,16,1e6,,,true\n");
+  const std::string relative = std::filesystem::relative(dir_ + "/new/folder/page.html").string();
+  ASSERT_THAT(relative, Not(StartsWith("/")));
+  const ProgramResult result = Run("frontier report --csv " + csv + " --out " + relative);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, dir_ + "/new/folder/page.html\n");
+  EXPECT_THAT(Read(dir_ + "/new/folder/page.html"), HasSubstr("<html"));
+}
+
 TEST_F(ProgramTest, DoctorSaysWhereJoulesComeFrom) {
   const std::string line = "energy                 " + DescribeEnergySource(FindCounter());
   EXPECT_THAT(line, testing::ContainsRegex("rapl: |modelled: "));

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "common/status_macros.h"
 #include "common/utf8.h"
@@ -211,6 +212,30 @@ v1::FrontierPoint WithSourcedEnergy(const v1::FrontierPoint& point) {
   return sourced;
 }
 
+std::string LineOf(const v1::FrontierPoint& point, const std::vector<const Field*>& columns) {
+  const v1::FrontierPoint sourced = WithSourcedEnergy(point);
+  std::vector<std::string> values;
+  for (const Field* column : columns) values.push_back(ValueOf(sourced, column));
+  return fmt::format("{}", fmt::join(values, ","));
+}
+
+// Finds a point that is in a file twice. Coordinators count their points each for itself, so that files of several,
+// joined, may have an id twice: only what is alike in all that is measured is the same point.
+class Repeats {
+ public:
+  absl::Status Add(v1::FrontierPoint point, int line) {
+    if (point.point_id().empty()) return absl::OkStatus();
+    point.clear_pareto();  // Depends on the others.
+    const auto [first, is_new] = lines_.emplace(LineOf(point, Columns()), line);
+    if (is_new) return absl::OkStatus();
+    return absl::InvalidArgumentError(fmt::format("line {}: '{}' is the same point as in line {}; keep one of them",
+                                                  line, point.point_id(), first->second));
+  }
+
+ private:
+  std::map<std::string, int> lines_;
+};
+
 absl::StatusOr<v1::FrontierPoint> PointOf(const std::vector<std::string>& fields,
                                           const std::vector<const Field*>& columns, int line) {
   if (fields.size() != columns.size()) {
@@ -236,26 +261,25 @@ absl::StatusOr<v1::FrontierPoint> PointOf(const std::vector<std::string>& fields
 std::string FrontierToCsv(const std::vector<v1::FrontierPoint>& points) {
   const std::vector<const Field*> columns = Columns();
   std::string csv = fmt::format("{}\n", kFrontierColumns);
-  for (const v1::FrontierPoint& point : points) {
-    const v1::FrontierPoint sourced = WithSourcedEnergy(point);
-    std::vector<std::string> values;
-    for (const Field* column : columns) values.push_back(ValueOf(sourced, column));
-    csv += fmt::format("{}\n", fmt::join(values, ","));
-  }
+  for (const v1::FrontierPoint& point : points) csv += LineOf(point, columns) + "\n";
   return csv;
 }
 
 absl::StatusOr<std::vector<v1::FrontierPoint>> FrontierFromCsv(std::string_view csv) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // Spreadsheets write it.
+  if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
   CsvReader reader(csv);
   ASSIGN_OR_RETURN(std::vector<std::string> header, reader.Next());
   std::vector<const Field*> columns = Columns();
   RETURN_IF_ERROR(CheckHeader(header, columns));
   columns.resize(header.size());
   std::vector<v1::FrontierPoint> points;
+  Repeats repeats;
   while (!reader.AtEnd()) {
     int line = reader.line();
     ASSIGN_OR_RETURN(std::vector<std::string> fields, reader.Next());
     ASSIGN_OR_RETURN(v1::FrontierPoint point, PointOf(fields, columns, line));
+    RETURN_IF_ERROR(repeats.Add(point, line));
     points.push_back(std::move(point));
   }
   return points;

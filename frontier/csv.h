@@ -23,8 +23,9 @@ inline constexpr std::string_view kFrontierColumns =
 // known source (frontier/energy.h) can be compared with nothing and are not written.
 std::string FrontierToCsv(const std::vector<v1::FrontierPoint>& points);
 
-// Also files of earlier versions, whose header ends sooner: their joules have no source. INVALID_ARGUMENT with line and
-// column name for anything else that FrontierToCsv would not write.
+// Also files of earlier versions, whose header ends sooner: their joules have no source; and behind a UTF-8 byte order
+// mark. INVALID_ARGUMENT with line and column name for anything else that FrontierToCsv would not write, and with both
+// lines for a point that is there twice.
 absl::StatusOr<std::vector<v1::FrontierPoint>> FrontierFromCsv(std::string_view csv);
 
 }  // namespace ridgeline

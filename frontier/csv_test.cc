@@ -101,10 +101,33 @@ TEST(FrontierCsvTest, HostileTextsAndRandomNumbersRoundTrip) {
 }
 
 TEST(FrontierCsvTest, SpreadsheetLineEndsAreRead) {
-  std::string csv = FrontierToCsv({FullPoint(), FullPoint()});
+  v1::FrontierPoint other = FullPoint();
+  other.set_point_id("point-2");
+  std::string csv = FrontierToCsv({FullPoint(), other});
   std::string crlf;
   for (char c : csv) crlf += c == '\n' ? std::string("\r\n") : std::string(1, c);
   EXPECT_EQ(FrontierToCsv(FrontierFromCsv(crlf).value()), csv);
+}
+
+TEST(FrontierCsvTest, AByteOrderMarkIsReadPast) {
+  const std::string csv = FrontierToCsv({FullPoint()});
+  EXPECT_EQ(FrontierToCsv(FrontierFromCsv("\xEF\xBB\xBF" + csv).value()), csv);
+  EXPECT_THAT(MessageOf("\xEF\xBB\xBF\xEF\xBB\xBF" + csv), HasSubstr("not the header"));
+}
+
+TEST(FrontierCsvTest, APointThatIsThereTwiceIsRefusedWithBothLines) {
+  const v1::FrontierPoint point = FullPoint();
+  v1::FrontierPoint other = point;
+  other.set_point_id("point-2");
+  other.set_name("two\nlines");
+  v1::FrontierPoint again = point;
+  again.set_pareto(false);
+  EXPECT_THAT(MessageOf(FrontierToCsv({point, other, again})),
+              HasSubstr("line 5: 'point-1' is the same point as in line 2; keep one of them"));
+  again.set_loss(2.5);  // Another coordinator's.
+  EXPECT_EQ(FrontierFromCsv(FrontierToCsv({point, other, again}))->size(), 3u);
+  again.clear_point_id();
+  EXPECT_EQ(FrontierFromCsv(FrontierToCsv({again, again}))->size(), 2u) << "nothing says that these are one";
 }
 
 // The file as a version wrote it whose header ended with this column. REQUIRES: no commas inside the point's texts.

@@ -91,10 +91,7 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
   if (options.block > 0) spec.block = options.block;
   spec.scale_precision = ScalePrecision::kFloat16;
   if (!options.scales.empty()) {
-    const absl::StatusOr<ScalePrecision> scales = ParseStoredScales(options.scales);
-    if (!scales.ok())
-      return absl::InvalidArgumentError(fmt::format("--scales {}: use float16 or int8", options.scales));
-    spec.scale_precision = *scales;
+    ASSIGN_OR_RETURN(spec.scale_precision, ParseStoredScales(options.scales));
   }
   const absl::Status valid = ValidateQuantizerSpec(spec, Side::kWeight);
   if (valid.ok()) return spec;
@@ -106,11 +103,8 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
 absl::StatusOr<EmbeddingFormat> EmbeddingOfOptions(const ExportOptions& options) {
   EmbeddingFormat embedding;
   if (options.embedding_format.empty()) return embedding;
-  const absl::StatusOr<Format> format = ParseFormat(options.embedding_format);
-  embedding.format = format.value_or(Format::kNone);
-  if (format.ok() && ValidateQuantizerSpec(QuantizerOf(embedding), Side::kWeight).ok()) return embedding;
-  return absl::InvalidArgumentError(
-      fmt::format("--embedding-format {}: use none or int2 to int8", options.embedding_format));
+  ASSIGN_OR_RETURN(embedding.format, ParseFormat(options.embedding_format));
+  return embedding;
 }
 
 absl::Status ExportPacked(const ExportOptions& options, const std::string& path, Dtype dtype, StatusLine* status) {
@@ -123,7 +117,7 @@ absl::Status ExportPacked(const ExportOptions& options, const std::string& path,
   ASSIGN_OR_RETURN(quantized.embedding, EmbeddingOfOptions(options));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, quantized));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   ASSIGN_OR_RETURN(const TextFiles text, TextFilesOf(options, path));
   status->Show("writing");
   return SavePacked(*model, dtype, text.bounds, text.files, options.out);
@@ -187,7 +181,7 @@ absl::Status ExportGgufCodes(const ExportOptions& options, const std::string& pa
   RETURN_IF_ERROR(CheckGgufImages(ParametersOf(files.config), files.quantizers));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   ASSIGN_OR_RETURN(const PackedWeights codes, LoadCodes(path));
   status->Show("writing");
   ASSIGN_OR_RETURN(const GgufCodes written, SaveGgufWithCodes(*model, Dtype::kBF16, codes, *source, options.out));
@@ -262,7 +256,7 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   }
   status.Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, {}));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   status.Show("writing");
   const SaveOptions saving{.dtype = dtype};
   RETURN_IF_ERROR(options.format == "gguf" ? ExportGguf(options, path, saving, *model)

@@ -16,7 +16,7 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::strin
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(name_or_path));
   ASSIGN_OR_RETURN(std::unique_ptr<LanguageModel> model,
                    LoadModelInUse(path, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat));
-  RETURN_IF_ERROR(CheckFiniteWeights(*model, path));
+  RETURN_IF_ERROR(CheckFiniteFiles(*model, path));
   for (Parameter& parameter : model->parameters())
     if (!parameter.computes_with_master()) parameter.master.reset();  // Nothing computes with it.
   return model;

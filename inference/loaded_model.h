@@ -12,7 +12,7 @@
 namespace ridgeline {
 
 // `name_or_path` as of ResolveModelPath. `dtype`: "float32" or "bfloat16". Weights are held once, in that dtype: the
-// model cannot be trained. Errors of LoadModel and CheckFiniteWeights.
+// model cannot be trained. Errors of LoadModel and CheckFiniteFiles.
 absl::StatusOr<std::unique_ptr<LanguageModel>> LoadForInference(const std::string& name_or_path,
                                                                 const std::string& dtype);
 

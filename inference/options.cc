@@ -97,7 +97,9 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
   verb->add_option("--weight-format", options->weight_format, "For packed: int1 to int8, ternary, fp4, mxfp4, ...")
       ->type_name("FORMAT");
   verb->add_option("--embedding-format", options->embedding_format,
-                   "For packed: int2 to int8 for the embedding, which is the head (default none: as --dtype)");
+                   "For packed: of the embedding, which is the head (default none: as --dtype)")
+      ->check(CLI::IsMember({"none", "int2", "int3", "int4", "int5", "int6", "int7", "int8"}))
+      ->type_name("FORMAT");
   verb->add_option("--estimator", options->estimator, "For packed: how weights are rounded (default ste)")
       ->type_name("NAME");
   verb->add_option("--scheme", options->scheme,
@@ -105,7 +107,9 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
       ->check(CLI::IsMember({"linear", "affine"}))
       ->type_name("SCHEME");
   verb->add_option("--scales", options->scales,
-                   "For packed: float16 (default), or int8 in steps of a row, which is half as large");
+                   "For packed: float16 (default), or int8 in steps of a row, which is half as large")
+      ->check(CLI::IsMember({"float16", "int8"}))
+      ->type_name("SCALES");
   verb->add_option("--block", options->block, "For packed: numbers that share a scale (default 128)")
       ->check(IntegerFrom(2, int64_t{1} << 20))
       ->type_name("N");

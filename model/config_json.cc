@@ -90,8 +90,7 @@ absl::StatusOr<std::string> HuggingFaceConfigOf(const LanguageModel& model, Dtyp
 
 absl::StatusOr<std::string> PackedConfigOf(const LanguageModel& model, Dtype dtype, const TextBounds& bounds) {
   ASSIGN_OR_RETURN(Json json, ConfigOf(model, dtype, bounds));
-  const ModelOptions& options = model.options();
-  json[kQuantizationKey] = DescribeQuantizers({options.weight, options.activation, options.embedding, options.skip});
+  json[kQuantizationKey] = DescribeQuantizers(QuantizersOf(model.options()));
   if (const auto* gpt = dynamic_cast<const Gpt*>(&model)) json[kLinearBiasKey] = gpt->config().has_biases;
   return json.dump(2) + "\n";
 }

@@ -7,10 +7,15 @@
 #include <bit>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "common/status_macros.h"
 #include "fmt/format.h"
+#include "model/model_files.h"
+#include "model/stored_weights.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/codes/statistics_bytes.h"
 #include "quant/packed/packed_matrix.h"
 
 namespace ridgeline {
@@ -46,19 +51,62 @@ int64_t CountNonfinite(const PackedView& packed) {
   return count;
 }
 
-}  // namespace
+struct Nonfinite {
+  const Parameter* parameter = nullptr;  // Null: all numbers are finite.
+  int64_t count = 0;
+};
 
-absl::Status CheckFiniteWeights(const LanguageModel& model, const std::string& where) {
+Nonfinite FirstNonfinite(const LanguageModel& model) {
   for (const Parameter& parameter : model.parameters()) {
     const bool is_packed = parameter.packed != nullptr;
     const int64_t count = is_packed ? CountNonfinite(parameter.packed->view()) : CountNonfinite(parameter.master);
-    if (count == 0) continue;
-    return absl::DataLossError(fmt::format(
-        "NONFINITE: {}: {} of the {} numbers of tensor '{}' are NaN or infinite: the run that left these weights "
-        "diverged, or the file is damaged; take an earlier checkpoint, or get the file again",
-        where, count, parameter.shape->elements(), parameter.name));
+    if (count > 0) return {&parameter, count};
   }
-  return absl::OkStatus();
+  return {};
+}
+
+absl::Status NonfiniteError(const Nonfinite& found, const std::string& where, const std::string& tensor) {
+  return absl::DataLossError(fmt::format(
+      "NONFINITE: {}: {} of the {} numbers of tensor '{}' are NaN or infinite: the run that left these weights "
+      "diverged, or the file is damaged; take an earlier checkpoint, or get the file again",
+      where, found.count, found.parameter->shape->elements(), tensor));
+}
+
+// The part of a packed weight that makes numbers of it not finite.
+std::string_view PartAtFault(const PackedView& packed) {
+  if (!IsFinite(packed.tensor_scale)) return "tensor_scale";
+  for (int64_t block = 0; block < packed.layout.blocks(); ++block) {
+    const BlockStatistics statistics = LoadStatistics(packed, block);
+    if (!IsFinite(statistics.scale)) return "scales";
+    if (!IsFinite(statistics.offset)) return "offsets";
+  }
+  return "codes";
+}
+
+// What the file calls it.
+absl::StatusOr<std::string> TensorNameOf(const ParameterShape& parameter, const ModelFiles& files) {
+  ASSIGN_OR_RETURN(const StoredWeights weights, StoredWeights::Create(*files.weights, files.naming));
+  if (const QuantizerSpec quantizer = WeightQuantizerOf(parameter, files.quantizers); quantizer.quantizes()) {
+    ASSIGN_OR_RETURN(const PackedView packed, weights.FindPacked(parameter, quantizer));
+    return fmt::format("{}.{}", StoredNameOf(parameter, files.naming).name, PartAtFault(packed));
+  }
+  const TensorView* view = parameter.of_quantizer() ? weights.FindLearned(parameter) : weights.Find(parameter);
+  return view == nullptr ? parameter.name : view->name;
+}
+
+}  // namespace
+
+absl::Status CheckFiniteWeights(const LanguageModel& model, const std::string& where) {
+  const Nonfinite found = FirstNonfinite(model);
+  return found.parameter == nullptr ? absl::OkStatus() : NonfiniteError(found, where, found.parameter->name);
+}
+
+absl::Status CheckFiniteFiles(const LanguageModel& model, const std::string& path) {
+  const Nonfinite found = FirstNonfinite(model);
+  if (found.parameter == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
+  ASSIGN_OR_RETURN(const std::string tensor, TensorNameOf(*found.parameter->shape, files));
+  return NonfiniteError(found, files.path, tensor);
 }
 
 }  // namespace ridgeline

@@ -14,4 +14,8 @@ namespace ridgeline {
 // master once.
 absl::Status CheckFiniteWeights(const LanguageModel& model, const std::string& where);
 
+// The same of a model as it was loaded from `path`, which is opened again where something is wrong: it names the file
+// and its own name of the tensor, of a packed weight that of the part at fault.
+absl::Status CheckFiniteFiles(const LanguageModel& model, const std::string& path);
+
 }  // namespace ridgeline

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <utility>
+
 #include "method/every_spec.h"
 #include "model/blueprint/gemma3.h"
 
@@ -58,6 +61,20 @@ TEST(GgufImageTest, OfTheTypesThatHoldTheLevelsTheOneWithFewestBitsIsTaken) {
 TEST(GgufImageTest, CodesInTwosComplementNeedNoHalves) {
   EXPECT_EQ(GgufImageOf(Spec("torchao", Format::kInt4, Scheme::kLinear, 32), 512)->dtype, Dtype::kQ4_0);
   EXPECT_EQ(GgufImageOf(Spec("torchao", Format::kInt8, Scheme::kLinear, 32), 512)->dtype, Dtype::kQ8_0);
+}
+
+TEST(GgufImageTest, AnEmbeddingOfAnyFormatHasAnImage) {
+  const std::pair<Format, Dtype> cases[] = {{Format::kInt2, Dtype::kQ4_0}, {Format::kInt3, Dtype::kQ4_0},
+                                            {Format::kInt4, Dtype::kQ4_0}, {Format::kInt5, Dtype::kQ5_0},
+                                            {Format::kInt6, Dtype::kQ8_0}, {Format::kInt7, Dtype::kQ8_0},
+                                            {Format::kInt8, Dtype::kQ8_0}};
+  for (const auto& [format, dtype] : cases) {
+    const auto image = GgufImageOf(QuantizerOf(EmbeddingFormat{format, 32}), 640);
+    ASSERT_TRUE(image.ok()) << image.status();
+    EXPECT_EQ(DtypeName(image->dtype), DtypeName(dtype)) << FormatName(format);
+    EXPECT_EQ(std::abs(image->step), 1) << FormatName(format);
+  }
+  EXPECT_EQ(GgufImageOf(QuantizerOf(EmbeddingFormat{Format::kInt2, 64}), 640)->dtype, Dtype::kQ2_0);
 }
 
 TEST(GgufImageTest, PrunedOnesNeedATypeWithAZero) {

@@ -31,6 +31,11 @@ struct ModelOptions {
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
 };
 
+// What is quantized by what.
+inline Quantizers QuantizersOf(const ModelOptions& options) {
+  return {options.weight, options.activation, options.embedding, options.skip};
+}
+
 // The numbers that a parameter begins with. Null generator: of random ones only those with a seed of their own are set.
 at::Tensor FirstMaster(const ParameterShape& shape, at::Generator* generator);
 

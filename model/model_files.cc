@@ -50,6 +50,8 @@ absl::StatusOr<ModelFiles> FromHuggingFace(const std::string& folder) {
     ASSIGN_OR_RETURN(files.config, Gemma3ConfigFromJson(json, config_path));
   }
   ASSIGN_OR_RETURN(files.weights, OpenSafetensors(folder));
+  if (const fs::path file = fs::path(folder) / "model.safetensors"; fs::exists(file)) files.path = file.string();
+  if (files.is_packed) RETURN_IF_ERROR(CheckWrittenWith(files.quantizers, config_path, *files.weights, files.path));
   return Checked(std::move(files));
 }
 

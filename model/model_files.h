@@ -15,7 +15,7 @@
 namespace ridgeline {
 
 struct ModelFiles {
-  std::string path;  // What errors about the weights name.
+  std::string path;  // What errors about the weights name: the file, or the folder where they are in shards.
   ModelConfig config;
   WeightNaming naming = WeightNaming::kHuggingFace;
   std::unique_ptr<WeightFile> weights;

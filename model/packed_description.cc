@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -12,6 +13,7 @@
 #include "fmt/format.h"
 #include "method/estimator_traits.h"
 #include "method/problems.h"
+#include "weights/json.h"
 
 namespace ridgeline {
 namespace {
@@ -156,6 +158,22 @@ absl::StatusOr<EmbeddingFormat> EmbeddingFrom(const Json& json, const std::strin
   return embedding;
 }
 
+// The first key whose value is another one, dotted, with both values.
+struct Difference {
+  std::string key, ours, theirs;
+};
+std::optional<Difference> FirstDifference(const Json& ours, const Json& theirs, const std::string& key) {
+  if (ours == theirs) return std::nullopt;
+  if (!ours.is_object() || !theirs.is_object()) return Difference{key, ours.dump(), theirs.dump()};
+  for (const auto& [name, value] : ours.items())
+    if (!theirs.contains(name)) return Difference{key + "." + name, value.dump(), "nothing"};
+  for (const auto& [name, value] : theirs.items()) {
+    if (!ours.contains(name)) return Difference{key + "." + name, "nothing", value.dump()};
+    if (auto difference = FirstDifference(ours[name], value, key + "." + name)) return difference;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool IsPackedConfig(const Json& config) {
@@ -173,6 +191,8 @@ Json DescribeQuantizers(const Quantizers& quantizers) {
           {kEmbeddingKey, DescribeEmbedding(quantizers.embedding)},
           {"skip", quantizers.skip}};
 }
+
+std::string QuantizersText(const Quantizers& quantizers) { return DescribeQuantizers(quantizers).dump(); }
 
 absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::string& path) {
   const Json& json = config[kQuantizationKey];
@@ -199,6 +219,23 @@ absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::s
     quantizers.skip.push_back(pattern.get<std::string>());
   }
   return quantizers;
+}
+
+absl::Status CheckWrittenWith(const Quantizers& quantizers, const std::string& config_path, const WeightFile& weights,
+                              const std::string& weights_path) {
+  const auto text = weights.metadata().find(kQuantizationKey);
+  if (text == weights.metadata().end()) return absl::OkStatus();
+  const std::string where = weights_path + ": metadata";
+  const absl::StatusOr<Json> json = ParseJsonObject(text->second);
+  if (!json.ok())
+    return absl::DataLossError(fmt::format("{} {}: {}", where, kQuantizationKey, std::string(json.status().message())));
+  ASSIGN_OR_RETURN(const Quantizers written, QuantizersFromConfig({{kQuantizationKey, *json}}, where));
+  const auto difference =
+      FirstDifference(DescribeQuantizers(quantizers), DescribeQuantizers(written), kQuantizationKey);
+  if (!difference) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{}: {}: is {}, and {} was written with {}: take both from one export",
+                                                config_path, difference->key, difference->ours, weights_path,
+                                                difference->theirs));
 }
 
 }  // namespace ridgeline

@@ -97,12 +97,16 @@ absl::StatusOr<PackedView> PackedViewOf(const std::string& name, const PackedLay
       return absl::InvalidArgumentError(fmt::format(
           "tensor '{}': is {} [{}], and {} [{}] is needed for {} of {} rows of {}; it and quantization_config in "
           "config.json disagree: take both from one export",
-          part_name, DtypeName(tensor->dtype), fmt::join(tensor->shape, ", "), DtypeName(part.dtype),
+          tensor->name, DtypeName(tensor->dtype), fmt::join(tensor->shape, ", "), DtypeName(part.dtype),
           fmt::join(part.shape, ", "), FormatName(layout.spec.format), layout.rows, layout.features));
-    if (absl::Status set = SetPart(part.suffix, tensor->bytes, &view); !set.ok()) return in_tensor(part_name, set);
+    if (absl::Status set = SetPart(part.suffix, tensor->bytes, &view); !set.ok()) return in_tensor(tensor->name, set);
   }
-  if (absl::Status checked = CheckPacked(view); !checked.ok()) return in_tensor(name, checked);
-  return view;
+  const absl::Status checked = CheckPacked(view);
+  if (checked.ok()) return view;
+  for (const PartShape& part : PartShapes(layout))  // Which it names first.
+    if (checked.message().substr(0, checked.message().find(' ')) == part.suffix)
+      return in_tensor(find(NameOf(name, part.suffix))->name, checked);
+  return in_tensor(name, checked);
 }
 
 }  // namespace ridgeline

@@ -10,6 +10,7 @@
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "model/packed_description.h"
 #include "model/packed_parts.h"
 #include "model/weight_names.h"
 #include "quant/autograd/torch_pch.h"
@@ -111,7 +112,9 @@ absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const s
   OrderByWidth(&tensors);
   std::vector<TensorDeclaration> declarations;
   for (const FileTensor& tensor : tensors) declarations.push_back(tensor.declaration);
-  ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::Create(path, declarations, {}));
+  const SafetensorsWriter::Options writing{
+      .metadata = {{kQuantizationKey, QuantizersText(QuantizersOf(model.options()))}}};
+  ASSIGN_OR_RETURN(const auto writer, SafetensorsWriter::Create(path, declarations, writing));
   for (const FileTensor& tensor : tensors)
     RETURN_IF_ERROR(tensor.values.defined() ? AppendValues(tensor, writer.get())
                                             : writer->Append(tensor.declaration.name, tensor.bytes));

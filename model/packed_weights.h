@@ -21,8 +21,8 @@ using PackedWeights = std::map<std::string, PackedTensor>;
 absl::StatusOr<PackedWeights> EncodeWeights(const LanguageModel& model);
 
 // One safetensors file: the parts of each matrix that the model quantizes, what quantizers learned of inputs in
-// float32, and all else in `dtype`. Encodes on LibTorch's threads and holds all codes at once. RESOURCE_EXHAUSTED when
-// the disk is full.
+// float32, and all else in `dtype`; its metadata says what the quantizers are. Encodes on LibTorch's threads and holds
+// all codes at once. RESOURCE_EXHAUSTED when the disk is full.
 absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const std::string& path);
 
 // x: (n, in), float32 or bfloat16 -> (n, out) of its dtype. Inputs that the matrix does not quantize are rounded to 16

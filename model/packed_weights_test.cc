@@ -7,9 +7,13 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "common/file.h"
 #include "method/every_spec.h"
+#include "model/finite_weights.h"
 #include "model/gpt.h"
 #include "model/load_model.h"
 #include "model/make_model.h"
@@ -260,6 +264,20 @@ TEST_F(PackedWeightsTest, LogitsOfNamedShapesAreThoseOfTheFakeQuantizedModelToRo
   }
 }
 
+// As earlier versions wrote it: nothing in the file says what its codes are.
+void RemoveMetadata(const std::string& folder) {
+  const std::string path = folder + "/model.safetensors";
+  const std::string bytes = ReadFile(path).value();
+  uint64_t size = 0;
+  std::memcpy(&size, bytes.data(), sizeof(size));
+  nlohmann::json header = nlohmann::json::parse(bytes.substr(sizeof(size), size));
+  ASSERT_EQ(header.erase("__metadata__"), 1u);
+  const std::string text = header.dump();
+  const uint64_t new_size = text.size();
+  const std::string head(reinterpret_cast<const char*>(&new_size), sizeof(new_size));
+  ASSERT_EQ(WriteFileAtomically(path, head + text + bytes.substr(sizeof(size) + size)), absl::OkStatus());
+}
+
 class BrokenPackedTest : public PackedWeightsTest {
  protected:
   void SetUp() override {
@@ -278,12 +296,74 @@ class BrokenPackedTest : public PackedWeightsTest {
   std::string path_;
 };
 
+// Both fit the shapes of all tensors: only the file itself can tell.
+TEST_F(BrokenPackedTest, AConfigOtherThanTheFileWasWrittenWithIsRefusedByItsKey) {
+  const nlohmann::json whole = nlohmann::json::parse(ReadFile(path_ + "/config.json").value());
+  for (const auto& [path, value, what] : std::vector<std::tuple<std::string, nlohmann::json, std::string>>{
+           {"/weight/hadamard", true, "quantization_config.weight.hadamard: is true, and "},
+           {"/weight/estimator", "ridge", R"(weight.estimator: is "ridge", and )"},
+           {"/weight/block", 31, "quantization_config.weight.block: is 31, and "},
+           {"/embedding", {{"format", "int8"}, {"block", 32}}, R"(embedding: is {"block":32,"format":"int8"}, and )"},
+           {"/skip", {"*.0.*"}, R"(skip: is ["*.0.*"], and )"}}) {
+    ChangeConfig(path_, [&, &where = path, &changed = value](nlohmann::json* config) {
+      *config = whole;
+      (*config)[kQuantizationKey][nlohmann::json::json_pointer(where)] = changed;
+    });
+    ExpectRefusal(what);
+    ExpectRefusal("model/model.safetensors was written with ");
+  }
+  ChangeConfig(path_, [&](nlohmann::json* config) { *config = whole; });
+  EXPECT_TRUE(OpenModelFiles(path_).ok());
+}
+
+TEST_F(BrokenPackedTest, FilesThatDoNotSayWhatTheyWereWrittenWithAreStillRead) {
+  const at::Tensor logits = SomeLogits(LoadModelInUse(path_, at::kFloat)->get());
+  RemoveMetadata(path_);
+  auto loaded = LoadModelInUse(path_, at::kFloat);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(at::equal(SomeLogits(loaded->get()), logits));
+}
+
+TEST_F(BrokenPackedTest, MetadataThatDescribesNothingIsDamage) {
+  const std::string file = path_ + "/model.safetensors";
+  std::string bytes = ReadFile(file).value();
+  const size_t at = bytes.find("ternary");
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_EQ(WriteFileAtomically(file, std::string(bytes).replace(at, 7, "quinary")), absl::OkStatus());
+  ExpectRefusal("model.safetensors: metadata: quantization_config.weight.format: unknown format 'quinary'");
+}
+
+TEST_F(BrokenPackedTest, NumbersThatAreNoneAreRefusedByTheFileAndItsTensor) {
+  const std::string file = path_ + "/model.safetensors";
+  std::string bytes = ReadFile(file).value();
+  const std::string whole = bytes;
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const nlohmann::json tensors = nlohmann::json::parse(bytes.substr(sizeof(header), header));
+  for (const std::string name : {"h.1.mlp.c_fc.weight.scales", "ln_f.weight"}) {
+    bytes = whole;
+    const size_t begin = sizeof(header) + header + tensors.at(name)["data_offsets"][0].get<size_t>();
+    for (size_t i : {0, 1, 2, 3}) bytes[begin + i] = '\xFF';  // NaN as float16 and as float32.
+    ASSERT_EQ(WriteFileAtomically(file, bytes), absl::OkStatus());
+    for (const bool in_use : {false, true}) {
+      auto loaded = in_use ? LoadModelInUse(path_, at::kFloat) : LoadModel(path_, {});
+      ASSERT_TRUE(loaded.ok()) << loaded.status();
+      const absl::Status status = CheckFiniteFiles(**loaded, path_);
+      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+      EXPECT_THAT(std::string(status.message()), testing::StartsWith("NONFINITE: " + file + ": ")) << status;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("of tensor '" + name + "' are NaN")) << status;
+    }
+  }
+}
+
 TEST_F(BrokenPackedTest, AQuantizerOtherThanThatOfTheCodesIsRefused) {
+  RemoveMetadata(path_);
   ChangeConfig(path_, [](nlohmann::json* config) { (*config)[kQuantizationKey]["weight"]["format"] = "int2"; });
   ExpectRefusal("codes");
 }
 
 TEST_F(BrokenPackedTest, ABlockThatTheScalesDoNotFitIsRefused) {
+  RemoveMetadata(path_);
   ChangeConfig(path_, [](nlohmann::json* config) { (*config)[kQuantizationKey]["weight"]["block"] = 64; });
   ExpectRefusal("scales");
 }
@@ -310,6 +390,7 @@ TEST_F(BrokenPackedTest, EveryKeyOfTheDescriptionIsNeededAndNoOtherIsPassedOver)
 }
 
 TEST_F(BrokenPackedTest, AnEmbeddingThatIsNotUnderstoodIsRefused) {
+  RemoveMetadata(path_);
   const nlohmann::json whole = nlohmann::json::parse(ReadFile(path_ + "/config.json").value());
   for (const auto& [embedding, what] : std::vector<std::pair<std::string, std::string>>{
            {R"({"format": "int4"})", "embedding.block: is missing"},
@@ -338,13 +419,16 @@ TEST_F(BrokenPackedTest, CodesOutOfRangeAreRefusedByTheirTensor) {
   uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof(header));
   const nlohmann::json tensors = nlohmann::json::parse(bytes.substr(sizeof(header), header));
+  std::string damaged;
   for (const auto& [name, tensor] : tensors.items())
     if (name.ends_with(".codes")) {
+      damaged = name;
       bytes[sizeof(header) + header + tensor["data_offsets"][0].get<size_t>()] = '\xFF';
       break;
     }
   ASSERT_EQ(WriteFileAtomically(file, bytes), absl::OkStatus());
-  ExpectRefusal("a byte is 255, and five ternary numbers are at most 242");
+  ExpectRefusal(file + ": tensor '" + damaged +
+                "': codes of row 0: a byte is 255, and five ternary numbers are at most 242");
 }
 
 TEST_F(BrokenPackedTest, AFileThatWasCutOffIsRefused) {

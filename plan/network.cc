@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "fmt/format.h"
@@ -22,6 +23,26 @@ absl::StatusOr<QuantizerSpec> SpecFromRecipe(const v1::Quant& quant, Side side) 
   if (!spec.enabled()) return QuantizerSpec{};
   RETURN_IF_ERROR(ValidateQuantizerSpec(spec, side));
   return spec;
+}
+
+// Stands for a network that nobody has seen: rows that blocks and groups of every size divide.
+ParameterList AnyRows(const Quantizers& quantizers) {
+  const int64_t group = std::max(1, quantizers.weight.sparsity.m);
+  const int64_t block = std::max<int64_t>(1, quantizers.weight.block);
+  const int64_t embedding_block = std::max<int64_t>(1, quantizers.embedding.block);
+  return {{.name = "each layer", .kind = ParameterKind::kLinear, .sizes = {1, 1024 * group * block}},
+          {.name = "the embedding", .kind = ParameterKind::kEmbedding, .sizes = {1, 1024 * embedding_block}}};
+}
+
+// The first matrix without an exact image, by the section of the recipe that quantizes it.
+std::optional<ExportIssue> ImageIssue(const ParameterList& network, const Quantizers& quantizers) {
+  Quantizers of_layers = quantizers, of_embedding = quantizers;
+  of_layers.embedding = {};
+  of_embedding.weight = {};
+  for (const auto& [key, part] : {std::pair{"quant.weight", of_layers}, {"quant.embedding", of_embedding}})
+    if (const absl::Status has_images = CheckGgufImages(network, part); !has_images.ok())
+      return ExportIssue{key, fmt::format("export.weights gguf: {}", std::string(has_images.message()))};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -74,19 +95,27 @@ absl::Status CheckModelHere(const std::string& name_or_path) {
   return OpenModelFiles(*path).status();
 }
 
+absl::StatusOr<std::optional<ExportIssue>> FindExportIssue(const v1::Recipe& recipe) {
+  if (recipe.export_().weights() != "gguf") return std::nullopt;
+  ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
+  const absl::StatusOr<std::string> path = ResolveModelPath(recipe.model().path());
+  if (!path.ok()) return ImageIssue(AnyRows(quantizers), quantizers);
+  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(*path));
+  if (files.naming != WeightNaming::kGguf)
+    return ExportIssue{
+        "export.weights",
+        fmt::format("gguf takes metadata and tokenizer from a GGUF, and model.path {} is none: set it to packed, and "
+                    "export that with --format gguf --metadata-from",
+                    recipe.model().path())};
+  return ImageIssue(ParametersOf(files.config), quantizers);
+}
+
 absl::Status CheckExport(const v1::Recipe& recipe) {
   if (recipe.export_().weights() != "gguf") return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(recipe.model().path()));
-  ASSIGN_OR_RETURN(const ModelFiles files, OpenModelFiles(path));
-  if (files.naming != WeightNaming::kGguf)
-    return absl::InvalidArgumentError(
-        fmt::format("export.weights: gguf takes metadata and tokenizer from a GGUF, and model.path {} is none: set "
-                    "export.weights: packed, and export that with --format gguf --metadata-from",
-                    recipe.model().path()));
-  ASSIGN_OR_RETURN(const Quantizers quantizers, QuantizersFromRecipe(recipe));
-  const absl::Status has_images = CheckGgufImages(ParametersOf(files.config), quantizers);
-  if (has_images.ok()) return has_images;
-  return absl::Status(has_images.code(), fmt::format("export.weights: gguf: {}", std::string(has_images.message())));
+  RETURN_IF_ERROR(ResolveModelPath(recipe.model().path()).status());
+  ASSIGN_OR_RETURN(const std::optional<ExportIssue> issue, FindExportIssue(recipe));
+  if (!issue) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{}: {}", issue->key, issue->message));
 }
 
 absl::Status CheckFits(const v1::Recipe& recipe, int64_t dataset_vocab_size, int64_t vocab_size, int64_t max_length) {

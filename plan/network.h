@@ -3,6 +3,7 @@
 // LibTorch. REQUIRES, everywhere: the recipe's defaults are filled in.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,18 @@ absl::StatusOr<ModelConfig> ConfigFromRecipe(const v1::Recipe& recipe, int64_t v
 // workers may see what is not here.
 absl::Status CheckModelHere(const std::string& name_or_path);
 
-// Whether a finished job can leave what export.weights asks for: a GGUF needs a Gemma 3 whose files are one, and an
-// exact image of each matrix (model/gguf_image.h). INVALID_ARGUMENT names the key, or the layer; NOT_FOUND and
-// DATA_LOSS a file of model.path.
+// Why a finished job cannot leave what export.weights asks for, and the key to change: a GGUF needs a Gemma 3 whose
+// files are one, and an exact image of each matrix (model/gguf_image.h), which is named.
+struct ExportIssue {
+  std::string key;
+  std::string message;
+};
+
+// Nothing if it can. Where model.path is not on this machine, formats alone are looked at, for rows of any length.
+// DATA_LOSS and INVALID_ARGUMENT name a file of model.path.
+absl::StatusOr<std::optional<ExportIssue>> FindExportIssue(const v1::Recipe& recipe);
+
+// That as an error, INVALID_ARGUMENT; and NOT_FOUND where model.path is not here.
 absl::Status CheckExport(const v1::Recipe& recipe);
 
 // INVALID_ARGUMENT if the dataset's vocabulary or training.seq_len is larger than the network's.

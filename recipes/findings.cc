@@ -22,7 +22,6 @@ std::string RecipeProblem::ToString() const {
   return text;
 }
 
-namespace recipe_internal {
 namespace {
 
 // "sweep.cases[1].set.optimizer.lr" -> "sweep.cases[1].set.optimizer" -> ... -> "sweep.cases" -> "sweep" -> "".
@@ -33,14 +32,16 @@ std::string ParentKey(const std::string& key) {
 
 }  // namespace
 
-Findings::Source Findings::Find(std::string key) const {
+RecipePlace PlaceOf(const RecipePlaces& places, std::string key) {
   while (true) {
-    auto found = places_.find(key);
-    if (found != places_.end()) return found->second;
-    if (key.empty()) return {file_, {}};
+    auto found = places.find(key);
+    if (found != places.end()) return found->second;
+    if (key.empty()) return {};
     key = ParentKey(key);
   }
 }
+
+namespace recipe_internal {
 
 bool Findings::IsBroken(const std::string& key) const {
   for (std::string at = key; !at.empty(); at = ParentKey(at)) {
@@ -49,27 +50,27 @@ bool Findings::IsBroken(const std::string& key) const {
   return false;
 }
 
-void Findings::Push(const Source& source, const std::string& key, std::string message, std::string remedy) {
+void Findings::Push(const RecipePlace& place, const std::string& key, std::string message, std::string remedy) {
   if (Full()) {
     ++left_out_;
     return;
   }
   // Keys of maps are anybody's text.
-  problems_.push_back({source.file, source.place.line, source.place.column, CheckText(key) ? Shown(key) : key,
-                       std::move(message), std::move(remedy)});
+  problems_.push_back(
+      {place.file, place.line, place.column, CheckText(key) ? Shown(key) : key, std::move(message), std::move(remedy)});
 }
 
 void Findings::Add(const std::string& key, std::string message, std::string remedy) {
   if (!key.empty()) MarkBroken(key);
-  Push(Find(key), key, std::move(message), std::move(remedy));
+  Push(PlaceOf(places_, key), key, std::move(message), std::move(remedy));
 }
 
 void Findings::AddAt(Place place, const std::string& key, std::string message, std::string remedy) {
-  Push({file_, place}, key, std::move(message), std::move(remedy));
+  Push({file_, place.line, place.column}, key, std::move(message), std::move(remedy));
 }
 
 void Findings::AddFromOverride(const std::string& key, std::string message, std::string remedy) {
-  Push({"--set", {}}, key, std::move(message), std::move(remedy));
+  Push({"--set"}, key, std::move(message), std::move(remedy));
 }
 
 std::vector<RecipeProblem> Findings::Take() {

@@ -3,7 +3,6 @@
 // ValidateRecipe call; not thread-safe.
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,7 +11,7 @@
 
 namespace ridgeline::recipe_internal {
 
-// Counts from 1; 0: no place.
+// In the recipe's file. Counts from 1; 0: no place.
 struct Place {
   int line = 0;
   int column = 0;
@@ -23,11 +22,12 @@ class Findings {
   // Beyond this many, further problems are only counted.
   static constexpr size_t kMaxProblems = 100;
 
-  explicit Findings(std::string file) : file_(std::move(file)) {}
+  explicit Findings(const std::string& file) : file_(file) { places_[""] = {file}; }
 
-  void SetPlace(const std::string& key, Place place) { places_[key] = {file_, place}; }
+  void SetPlace(const std::string& key, Place place) { places_[key] = {file_, place.line, place.column}; }
   // The key's value came from --set: it has no place in the file.
-  void SetFromOverride(const std::string& key) { places_[key] = {"--set", {}}; }
+  void SetFromOverride(const std::string& key) { places_[key] = {"--set"}; }
+  const RecipePlaces& places() const { return places_; }
 
   // At the key's place, or that of the nearest section around it. The key is broken from then on.
   void Add(const std::string& key, std::string message, std::string remedy);
@@ -47,15 +47,10 @@ class Findings {
   std::vector<RecipeProblem> Take();
 
  private:
-  struct Source {
-    std::string file;
-    Place place;
-  };
-  Source Find(std::string key) const;
-  void Push(const Source& source, const std::string& key, std::string message, std::string remedy);
+  void Push(const RecipePlace& place, const std::string& key, std::string message, std::string remedy);
 
   std::string file_;
-  std::map<std::string, Source> places_;
+  RecipePlaces places_;
   std::set<std::string> broken_;
   std::vector<RecipeProblem> problems_;
   size_t left_out_ = 0;

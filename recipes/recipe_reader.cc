@@ -31,6 +31,7 @@ RecipeReadResult ReadRecipe(std::string_view yaml, const std::string& file,
     recipe_internal::Validate(result.recipe, &findings);
   }
   result.problems = findings.Take();
+  result.places = findings.places();
   return result;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,10 +30,24 @@ struct RecipeProblem {
   std::string ToString() const;
 };
 
+// Where a key stands: line and column as above.
+struct RecipePlace {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+// By dotted key; the whole recipe is "".
+using RecipePlaces = std::map<std::string, RecipePlace>;
+
 struct RecipeReadResult {
   v1::Recipe recipe;                    // As written plus overrides; defaults are not filled in.
   std::vector<RecipeProblem> problems;  // All of them, in order of place; empty: the recipe is good.
+  RecipePlaces places;                  // Of each key that is written, for problems that others find.
 };
+
+// The key's place, or that of the nearest section around it.
+RecipePlace PlaceOf(const RecipePlaces& places, std::string key);
 
 // A --set key=value.
 using RecipeOverride = std::pair<std::string, std::string>;

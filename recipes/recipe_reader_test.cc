@@ -270,6 +270,19 @@ TEST(ReadRecipeFileTest, AMissingFileIsAProblem) {
   EXPECT_THAT(result.problems[0].ToString(), ::testing::HasSubstr("/nonexistent/r.yaml"));
 }
 
+TEST(RecipePlacesTest, AKeyThatIsNotWrittenStandsAtTheSectionAroundIt) {
+  const RecipeReadResult read = ReadRecipe(With("quant:\n  weight: {format: int4}\n"), "r", {{"training.steps", "5"}});
+  const auto at = [&](const std::string& key) {
+    const RecipePlace place = PlaceOf(read.places, key);
+    return RecipeProblem{place.file, place.line, place.column, key, "x", ""}.ToString();
+  };
+  EXPECT_EQ(at("quant.weight.format"), "r:3:20: quant.weight.format: x");
+  EXPECT_EQ(at("quant.weight.block"), "r:3:3: quant.weight.block: x");
+  EXPECT_EQ(at("quant.embedding"), "r:2:1: quant.embedding: x");
+  EXPECT_EQ(at("training.steps"), "--set: training.steps: x");
+  EXPECT_EQ(at("export.weights"), "r:1:1: export.weights: x");
+}
+
 TEST(ValidateRecipeTest, FindsInAMessageWhatItFindsInYaml) {
   v1::Recipe recipe;
   recipe.mutable_training()->set_steps(-3);

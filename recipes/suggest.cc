@@ -3,6 +3,12 @@
 #include "recipes/suggest.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
@@ -42,6 +48,40 @@ std::vector<std::string> KeysEndingNear(std::string_view name) {
   return near.empty() ? near : KeysEndingIn(near.front());
 }
 
+// "int16" is of the stem "int" and has the number 16, and so has "fp8_e4m3" 8; nothing for what has no number there.
+struct Numbered {
+  std::string_view stem, rest;
+  int64_t number = 0;
+};
+std::optional<Numbered> NumberedFrom(std::string_view text) {
+  const size_t digits = text.find_first_of("0123456789");
+  if (digits == 0 || digits == std::string_view::npos) return std::nullopt;
+  Numbered result{.stem = text.substr(0, digits)};
+  const auto [end, error] = std::from_chars(text.data() + digits, text.data() + text.size(), result.number);
+  if (error != std::errc()) return std::nullopt;
+  result.rest = text.substr(static_cast<size_t>(end - text.data()));
+  return result;
+}
+
+// Where values differ in a number, those with the nearest one: what int9 means is int8, though int1 is as many edits
+// away. Nothing where fewer than two numbers are to choose from.
+std::vector<std::string> NearestByNumber(std::string_view text, const std::vector<std::string>& values) {
+  const std::optional<Numbered> wanted = NumberedFrom(text);
+  if (!wanted || !wanted->rest.empty()) return {};
+  std::map<int64_t, std::vector<std::string>> by_distance;
+  std::set<int64_t> numbers;
+  for (const std::string& value : values) {
+    const std::optional<Numbered> numbered = NumberedFrom(value);
+    if (!numbered || numbered->stem != wanted->stem) continue;
+    numbers.insert(numbered->number);
+    by_distance[std::abs(numbered->number - wanted->number)].push_back(value);
+  }
+  if (numbers.size() < 2) return {};
+  std::vector<std::string> nearest = by_distance.begin()->second;
+  nearest.resize(std::min(nearest.size(), kMaxGuesses));
+  return nearest;
+}
+
 }  // namespace
 
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -78,6 +118,7 @@ std::vector<std::string> Nearest(std::string_view text, const std::vector<std::s
 }
 
 std::vector<std::string> NearestValues(std::string_view text, const std::vector<std::string>& values) {
+  if (std::vector<std::string> family = NearestByNumber(text, values); !family.empty()) return family;
   std::string meant;  // The longest that `text` goes on from.
   for (const std::string& value : values) {
     if (value.size() > meant.size() && text.starts_with(value + "_")) meant = value;

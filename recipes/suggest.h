@@ -16,7 +16,8 @@ size_t EditDistance(std::string_view a, std::string_view b);
 // The candidates nearest to `text`, at most three; none if all are too far away to be meant.
 std::vector<std::string> Nearest(std::string_view text, const std::vector<std::string>& candidates);
 
-// The same of a key's values, where a name that says more than one of them means that one: fp4_e2m1 means fp4.
+// The same of a key's values, where a name that says more than one of them means that one (fp4_e2m1 means fp4), and
+// another number the nearest number (int9 means int8).
 std::vector<std::string> NearestValues(std::string_view text, const std::vector<std::string>& values);
 
 // Dotted keys that an unknown `name` in the section `prefix` (message `at`) may stand for.

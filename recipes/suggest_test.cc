@@ -35,6 +35,18 @@ TEST(NearestValuesTest, ANameThatSaysMoreThanOursMeansOurs) {
   EXPECT_THAT(NearestValues("fp6_e2m4", {"fp4", "fp6_e2m3"}), ElementsAre("fp6_e2m3"));
 }
 
+TEST(NearestValuesTest, ANumberThatIsNotThereMeansTheNearest) {
+  const std::vector<std::string> formats = {"int1", "int2", "int4", "int8", "mxint8", "fp4", "fp8_e4m3", "fp8_e5m2"};
+  EXPECT_THAT(NearestValues("int9", formats), ElementsAre("int8"));
+  EXPECT_THAT(NearestValues("int16", formats), ElementsAre("int8"));
+  EXPECT_THAT(NearestValues("int0", formats), ElementsAre("int1"));
+  EXPECT_THAT(NearestValues("int6", formats), ElementsAre("int4", "int8"));
+  EXPECT_THAT(NearestValues("fp9", formats), ElementsAre("fp8_e4m3", "fp8_e5m2"));
+  EXPECT_THAT(NearestValues("int99999999999999999999", formats), IsEmpty());
+  EXPECT_THAT(NearestValues("imt8", formats), ElementsAre("int8"));
+  EXPECT_THAT(NearestValues("float16", {"float32", "bfloat16"}), ElementsAre("bfloat16"));
+}
+
 TEST(SuggestKeysTest, ARightKeyElsewhereComesBeforeASimilarOneHere) {
   EXPECT_THAT(SuggestKeys(v1::Training::descriptor(), "training", "lr"), ElementsAre("optimizer.lr"));
   EXPECT_THAT(SuggestKeys(v1::Training::descriptor(), "training", "step"), ElementsAre("training.steps"));

@@ -35,7 +35,8 @@ part() {
   "$@" || { echo "== $name: FAILED"; status=1; }
 }
 
-part fuzz asan fuzz $((1 + 9 * fuzz_seconds / 60)) tools/fuzz.sh "$jobs" "$fuzz_seconds"
+targets=$(grep -h "^ridgeline_fuzz(" ./*/CMakeLists.txt | wc -l)
+part fuzz asan fuzz $((1 + targets * fuzz_seconds / 60)) tools/fuzz.sh "$jobs" "$fuzz_seconds"
 part tsan tsan all 4 tools/sanitize.sh "$jobs" tsan
 part asan asan all 6 tools/sanitize.sh "$jobs" asan
 exit "$status"

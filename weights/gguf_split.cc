@@ -87,15 +87,15 @@ absl::StatusOr<std::vector<std::string>> PartPaths(const GgufFile& file, const s
 }
 
 // Moves another part's tensors into `whole`.
-absl::Status AddPart(const std::string& path, const GgufFile& first, uint64_t number, GgufContents part,
-                     WeightFile::Contents* whole) {
-  const GgufFile values({}, part.values);
+absl::Status AddPart(const GgufFile& first, uint64_t number, GgufPart part, WeightFile::Contents* whole) {
+  auto& [path, contents] = part;
+  const GgufFile values({}, contents.values);
   const uint64_t count = UintIn(first, kPartCount, 1), said = UintIn(values, kPartNumber, 0) + 1;
   if (said != number || UintIn(values, kPartCount, 1) != count)
     return absl::DataLossError(fmt::format("{}: it says that it is part {} of {}, not {} of {}; fetch all parts again",
                                            path, said, UintIn(values, kPartCount, 1), number, count));
-  std::move(part.file.tensors.begin(), part.file.tensors.end(), std::back_inserter(whole->tensors));
-  whole->mappings.push_back(std::move(part.file.mappings.front()));
+  std::move(contents.file.tensors.begin(), contents.file.tensors.end(), std::back_inserter(whole->tensors));
+  std::move(contents.file.mappings.begin(), contents.file.mappings.end(), std::back_inserter(whole->mappings));
   return absl::OkStatus();
 }
 
@@ -112,21 +112,27 @@ absl::Status CheckWhole(const std::string& path, const GgufFile& first, const We
 }
 
 absl::StatusOr<std::unique_ptr<GgufFile>> OpenParts(const std::vector<std::string>& paths) {
-  ASSIGN_OR_RETURN(GgufContents whole, OpenOne(paths[0]));
+  std::vector<GgufPart> parts;
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(GgufContents contents, OpenOne(path));
+    parts.push_back({path, std::move(contents)});
+  }
+  return JoinGgufParts(std::move(parts));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GgufFile>> JoinGgufParts(std::vector<GgufPart> parts) {
+  auto& [path, whole] = parts.front();
   const GgufFile first({}, whole.values);
   if (UintIn(first, kPartNumber, 0) != 0)
-    return absl::DataLossError(fmt::format("{}: it says that it is another part; fetch all parts again", paths[0]));
-  for (size_t i = 1; i < paths.size(); ++i) {
-    ASSIGN_OR_RETURN(GgufContents part, OpenOne(paths[i]));
-    RETURN_IF_ERROR(AddPart(paths[i], first, i + 1, std::move(part), &whole.file));
-  }
-  RETURN_IF_ERROR(CheckWhole(paths[0], first, whole.file));
+    return absl::DataLossError(fmt::format("{}: it says that it is another part; fetch all parts again", path));
+  for (size_t i = 1; i < parts.size(); ++i) RETURN_IF_ERROR(AddPart(first, i + 1, std::move(parts[i]), &whole.file));
+  RETURN_IF_ERROR(CheckWhole(path, first, whole.file));
   // Joined, it is no part any more: who copies its metadata writes a whole file.
   std::erase_if(whole.values, [](const auto& value) { return value.first.starts_with("split."); });
   return ToFile(std::move(whole));
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<std::string>> GgufPartsOf(const std::string& path) {
   ASSIGN_OR_RETURN(GgufContents contents, OpenOne(path));

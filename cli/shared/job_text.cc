@@ -216,10 +216,14 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
 
 std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style& style) {
   const auto some = [&](auto has) { return std::any_of(points.begin(), points.end(), has); };
+  const bool has_embedding =
+      some([](const auto& p) { return !p.embedding_format().empty() && p.embedding_format() != "none"; });
   const bool has_second = some([](const auto& p) { return p.has_second_loss(); });
   const bool has_joules = some([](const auto& p) { return JoulesOf(p).has_value(); });
   const bool has_speed = some([](const auto& p) { return p.has_decode_tokens_per_second(); });
-  std::vector<Table::Column> columns = {{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}, {"LOSS", true}};
+  std::vector<Table::Column> columns = {{"NAME"}, {"ESTIMATOR"}, {"WEIGHTS"}, {"ACTIVATIONS"}};
+  if (has_embedding) columns.push_back({"EMBEDDING"});
+  columns.push_back({"LOSS", true});
   if (has_second) columns.push_back({"SECOND", true});
   for (const char* title : {"ACC %", "KiB", "BPE", "ENERGY"}) columns.push_back({title, true});
   if (has_joules) columns.push_back({"J/TOKEN", true});
@@ -233,8 +237,9 @@ std::string PointTable(const std::vector<v1::FrontierPoint>& points, const Style
     std::vector<std::string> row = {
         p.name().empty() ? p.job_id() : p.name(), p.estimator(),
         FormatText(p.weight_format(), p.weight_scheme(), p.has_weight_block(), p.weight_block()),
-        FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(), p.activation_block()),
-        number(p.has_loss(), p.loss(), 4)};
+        FormatText(p.activation_format(), p.activation_scheme(), p.has_activation_block(), p.activation_block())};
+    if (has_embedding) row.push_back(p.embedding_format());
+    row.push_back(number(p.has_loss(), p.loss(), 4));
     if (has_second) row.push_back(number(p.has_second_loss(), p.second_loss(), 4));
     row.push_back(number(p.has_accuracy(), p.accuracy() * 100, 2));
     row.push_back(number(p.has_storage_bytes(), p.storage_bytes() / 1024, 1));

@@ -140,6 +140,19 @@ TEST(PointTable, ShowsUnitsAndMarksThePareto) {
       HasSubstr("ridge-a1w1  ridge      int1 affine/128  none         2.3812  34.56  200.0  1.250   12.3M  *\n"));
 }
 
+TEST(PointTable, HasAColumnForTheEmbeddingOnceOneIsQuantized) {
+  v1::FrontierPoint plain, point;
+  plain.set_activation_format("none");
+  plain.set_embedding_format("none");
+  point = plain;
+  point.set_embedding_format("int6");
+  EXPECT_THAT(PointTable({plain}, kPlain), Not(HasSubstr("EMBEDDING")));
+  const std::string table = PointTable({plain, point}, kPlain);
+  EXPECT_THAT(table, HasSubstr("ACTIVATIONS  EMBEDDING  LOSS"));
+  EXPECT_THAT(table, HasSubstr("none         none  "));
+  EXPECT_THAT(table, HasSubstr("none         int6  "));
+}
+
 TEST(PointTable, HasAColumnForTheSecondTextOnceAPointHasOne) {
   v1::FrontierPoint plain, point;
   plain.set_name("plain");

@@ -6,11 +6,14 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <set>
 
 #include "cli/shared/parse.h"
 #include "common/home.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "plan/network.h"
 #include "recipes/recipe_paths.h"
 
 namespace ridgeline {
@@ -50,6 +53,20 @@ absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const 
       path == "-" ? ReadRecipe(ReadStandardInput(), "<stdin>", overrides) : ReadRecipeFile(path, overrides);
   if (read.problems.empty()) ResolvePaths(&read.recipe);
   return read;
+}
+
+absl::StatusOr<std::vector<RecipeProblem>> ExportProblems(const RecipeReadResult& read) {
+  ASSIGN_OR_RETURN(const std::vector<v1::Recipe> jobs, ExpandSweep(read.recipe));
+  std::vector<RecipeProblem> problems;
+  std::set<std::string> said;
+  for (const v1::Recipe& job : jobs) {
+    ASSIGN_OR_RETURN(const std::optional<ExportIssue> issue, FindExportIssue(job));
+    if (!issue || !said.insert(issue->key + issue->message).second) continue;
+    const RecipePlace place = PlaceOf(read.places, issue->key);
+    const std::string child = jobs.size() > 1 ? fmt::format("in child '{}': ", job.name()) : "";
+    problems.push_back({place.file, place.line, place.column, issue->key, child + issue->message, ""});
+  }
+  return problems;
 }
 
 void PrintProblems(const std::vector<RecipeProblem>& problems) {

@@ -14,6 +14,11 @@ namespace ridgeline {
 // for a --set without '='.
 absl::StatusOr<RecipeReadResult> ReadRecipeInput(const std::string& path, const std::vector<std::string>& set);
 
+// Jobs that cannot leave what export.weights asks for (plan/network.h), with the place of the key to change; what
+// several children of a sweep have in common is said once. REQUIRES: read.problems is empty. Errors of FindExportIssue
+// about files of model.path.
+absl::StatusOr<std::vector<RecipeProblem>> ExportProblems(const RecipeReadResult& read);
+
 // Every problem on standard error, one a line.
 void PrintProblems(const std::vector<RecipeProblem>& problems);
 

@@ -40,6 +40,13 @@ struct FrontierOptions {
   std::string csv;                        // Of report: points from this file instead.
 };
 
+// Of a file that was written: its folders may be new, and the name typed from anywhere.
+void PrintWritten(const std::string& typed) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(typed, error);
+  PrintOut("{}\n", error ? typed : path.lexically_normal().string());
+}
+
 absl::StatusOr<std::vector<v1::FrontierPoint>> ReadPoints(const Session& session, const FrontierOptions& options) {
   v1::ListPointsRequest request;
   request.set_job(options.job);
@@ -116,7 +123,7 @@ absl::StatusOr<int> RunExport(const Session& session, const FrontierOptions& opt
     return kExitOk;
   }
   RETURN_IF_ERROR(WriteOutputFile(options.out.front(), text));
-  PrintOut("{}\n", options.out.front());
+  PrintWritten(options.out.front());
   return kExitOk;
 }
 
@@ -130,7 +137,7 @@ absl::StatusOr<int> RunPlot(const Session& session, const FrontierOptions& optio
     if (absl::IsFailedPrecondition(notes.status())) return absl::UnknownError(notes.status().message());
     RETURN_IF_ERROR(notes.status());
     if (const std::string warning = notes->Warning(); !warning.empty()) PrintErr("ridgeline: warning: {}\n", warning);
-    PrintOut("{}\n", path);
+    PrintWritten(path);
   }
   return kExitOk;
 }
@@ -183,7 +190,7 @@ absl::StatusOr<int> RunReport(const Session& session, const FrontierOptions& opt
   if (absl::IsFailedPrecondition(html.status())) return absl::UnknownError(html.status().message());
   RETURN_IF_ERROR(html.status());
   RETURN_IF_ERROR(WriteOutputFile(options.out.front(), *html));
-  PrintOut("{}\n", options.out.front());
+  PrintWritten(options.out.front());
   return kExitOk;
 }
 

@@ -18,6 +18,7 @@
 #include "data/load_tokenizer_from.h"
 #include "import/import_model.h"
 #include "import/stored_models.h"
+#include "plan/network.h"
 #include "weights/model_store.h"
 
 namespace ridgeline {
@@ -176,9 +177,16 @@ void PrintModel(const std::string& path, const StoredModel& model, const Tokeniz
   PrintOut("\n{}", table.ToString(style));
 }
 
+// A packed model is all of its folder.
+std::string FolderOf(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored) ? path : std::filesystem::path(path).parent_path().string();
+}
+
 absl::StatusOr<int> RunModelInspect(const Session&, const ModelInspectOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(options.model));
   ASSIGN_OR_RETURN(const StoredModel model, OpenStoredModel(path));
+  if (!model.packed.empty()) RETURN_IF_ERROR(CheckModelHere(FolderOf(path)));
   if (options.format == OutputFormat::kName) {
     for (const TensorView& tensor : model.weights->tensors()) PrintOut("{}\n", tensor.name);
     return kExitOk;

@@ -67,7 +67,10 @@ void Print(const PlanReport& report, OutputFormat format) {
 }
 
 absl::StatusOr<int> RunPlan(const Session&, const PlanOptions& options) {
-  ASSIGN_OR_RETURN(const RecipeReadResult read, ReadRecipeInput(options.file, options.set));
+  ASSIGN_OR_RETURN(RecipeReadResult read, ReadRecipeInput(options.file, options.set));
+  if (read.problems.empty()) {
+    ASSIGN_OR_RETURN(read.problems, ExportProblems(read));
+  }
   if (!read.problems.empty()) {
     PrintProblems(read.problems);
     return kExitUsage;

@@ -82,7 +82,6 @@ absl::Status CheckModels(const v1::Recipe& recipe) {
   for (const v1::Recipe& job : jobs) {
     if (!job.model().has_path()) continue;
     if (paths.insert(job.model().path()).second) RETURN_IF_ERROR(CheckModelHere(job.model().path()));
-    if (const absl::Status can_export = CheckExport(job); !absl::IsNotFound(can_export)) RETURN_IF_ERROR(can_export);
     WarnAboutInputs(job);
   }
   return absl::OkStatus();
@@ -107,7 +106,10 @@ absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat 
 }
 
 absl::StatusOr<int> RunSubmit(const Session& session, const SubmitOptions& options) {
-  ASSIGN_OR_RETURN(const RecipeReadResult read, ReadRecipeInput(options.file, AllOverrides(options)));
+  ASSIGN_OR_RETURN(RecipeReadResult read, ReadRecipeInput(options.file, AllOverrides(options)));
+  if (read.problems.empty()) {
+    ASSIGN_OR_RETURN(read.problems, ExportProblems(read));
+  }
   if (!read.problems.empty()) {
     PrintProblems(read.problems);
     return kExitUsage;

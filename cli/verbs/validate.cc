@@ -18,7 +18,10 @@ struct ValidateOptions {
 };
 
 absl::StatusOr<int> RunValidate(const Session&, const ValidateOptions& options) {
-  ASSIGN_OR_RETURN(const RecipeReadResult result, ReadRecipeInput(options.file, options.set));
+  ASSIGN_OR_RETURN(RecipeReadResult result, ReadRecipeInput(options.file, options.set));
+  if (result.problems.empty()) {
+    ASSIGN_OR_RETURN(result.problems, ExportProblems(result));
+  }
   if (!result.problems.empty()) {
     PrintProblems(result.problems);
     return kExitUsage;

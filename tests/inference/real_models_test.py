@@ -68,8 +68,27 @@ class SmallModel(ModelTest):
                          ["export", "--out", out]):
                 done = self.run_program(verb[0], "--model", self.model, *verb[1:], code=1)
                 self.assertEqual(done.stdout, "")
-                self.assertRegex(done.stderr, r"NONFINITE: .*hf: 1 of the \d+ numbers of tensor '[a-z0-9_.]+'")
+                self.assertRegex(done.stderr, r"NONFINITE: .*hf/model.safetensors: 1 of the \d+ numbers of tensor "
+                                 "'[a-z0-9_.]+'")
                 self.assertFalse(out.exists())
+
+    def test_ADamagedPackedModelIsAnErrorOfInspectThatNamesFileAndTensor(self):
+        packed = self.folder / "packed"
+        self.run_program("export", "--model", self.model, "--format", "packed", "--weight-format", "ternary", "--out",
+                         packed)
+        self.assertEqual(self.json_of("model", "inspect", packed)["packed"],
+                         "weights ternary, inputs as it is, embedding as it is")
+        weights = packed / "model.safetensors"
+        data = bytearray(weights.read_bytes())
+        header = struct.unpack("<Q", data[:8])[0]
+        tensors = json.loads(data[8:8 + header])
+        name = next(name for name in tensors if name.endswith(".codes"))
+        data[8 + header + tensors[name]["data_offsets"][0]] = 255
+        weights.write_bytes(data)
+        for path in (packed, weights):
+            done = self.run_program("model", "inspect", path, code=1)
+            self.assertEqual(done.stdout, "")
+            self.assertIn(f"{weights}: tensor '{name}': codes of row 0: ", done.stderr)
 
     def test_AnImportedFolderIsListedAndInspected(self):
         self.import_small()

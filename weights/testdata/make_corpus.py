@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeds for the fuzz targets of both formats: small whole files, and the lies that a reader has to find.
 
-Usage: python make_corpus.py FOLDER   (writes FOLDER/gguf and FOLDER/safetensors; needs nothing but Python)
+Usage: python make_corpus.py FOLDER   (writes folders of it: gguf, gguf_parts, safetensors and file_kind; needs nothing
+but Python)
 """
 import json
 import pathlib
@@ -90,6 +91,35 @@ GGUF = {
     "count_lie": gguf(counts=(2**63, 2**63)),
 }
 
+
+
+def part(number, count, name, tensors, pairs=()):
+    whole = gguf([pair("split.no", U16, number), pair("split.count", U16, count),
+                  pair("split.tensors.count", I32, tensors), *pairs], [tensor(name, [2], 0, 0)], bytes(8))
+    return struct.pack("<H", len(whole)) + whole
+
+
+# As gguf_parts_fuzz reads them: each file behind its length.
+GGUF_PARTS = {
+    "one": part(0, 1, "a", 1),
+    "two": part(0, 2, "a", 2, [pair("general.architecture", STRING, "gemma3")]) + part(1, 2, "b", 2),
+    "same_tensor": part(0, 2, "a", 2) + part(1, 2, "a", 2),
+    "other_count": part(0, 2, "a", 2) + part(1, 3, "b", 2),
+    "second_first": part(1, 2, "b", 2) + part(0, 2, "a", 2),
+    "tensor_lie": part(0, 2, "a", 5) + part(1, 2, "b", 5),
+}
+
+FILE_KIND = {
+    "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+    "html": b"\xef\xbb\xbf \n<!DOCTYPE html><html>",
+    "answer": b'{"error":"not found"}',
+    "tar": bytes([97] * 257) + b"ustar\x0000",
+    "zeros": bytes(20),
+    "safetensors": safetensors({}),
+    "gguf": gguf(),
+    "text": b"In the beginning " * 40,
+}
+
 SAFETENSORS = {
     "all_dtypes": safetensors({"__metadata__": {"format": "pt"}, "d": entry("F64", [1], 0, 8),
                                "l": entry("I64", [], 8, 16), "f": entry("F32", [1, 1], 16, 20),
@@ -110,7 +140,8 @@ SAFETENSORS = {
 }
 
 if __name__ == "__main__":
-    for folder, files in (("gguf", GGUF), ("safetensors", SAFETENSORS)):
+    for folder, files in (("gguf", GGUF), ("gguf_parts", GGUF_PARTS), ("safetensors", SAFETENSORS),
+                          ("file_kind", FILE_KIND)):
         target = pathlib.Path(sys.argv[1], folder)
         target.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

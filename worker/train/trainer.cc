@@ -90,6 +90,7 @@ class Attempt {
   absl::Status Agree(const absl::Status& mine, const char* what);
   absl::Status SetUpThisRank(const std::string& checkpoint_folder);
   absl::Status CheckStart();
+  absl::Status CheckFirstWeights();
   absl::Status OpenDatasets();
   absl::Status BuildModels();
   void LogSetUp();
@@ -184,9 +185,16 @@ absl::Status Attempt::SetUp() {
   return absl::OkStatus();
 }
 
+absl::Status Attempt::CheckFirstWeights() {
+  if (step_ > 0) return CheckFiniteWeights(*model_, "the checkpoint");
+  if (!recipe_.model().has_path()) return CheckFiniteWeights(*model_, ModelLabel(recipe_));
+  ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(recipe_.model().path()));
+  return CheckFiniteFiles(*model_, path);
+}
+
 // Every rank looks at its own copy: its message is the job's reason, and begins as such.
 absl::Status Attempt::CheckStart() {
-  const absl::Status mine = CheckFiniteWeights(*model_, step_ == 0 ? ModelLabel(recipe_) : "the checkpoint");
+  const absl::Status mine = CheckFirstWeights();
   const absl::Status all = Agree(mine, "look at the first weights");
   return mine.ok() ? all : mine;
 }
