@@ -23,8 +23,7 @@
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"
 #include "worker/comm/agreement.h"
-#include "worker/parallel/gradients.h"
-#include "worker/parallel/optimizer.h"
+#include "worker/parallel/strategy.h"
 #include "worker/train/artifact.h"
 #include "worker/train/artifact_in_use.h"
 #include "worker/train/checkpoint.h"
@@ -37,6 +36,7 @@
 #include "worker/train/nonfinite.h"
 #include "worker/train/reporter.h"
 #include "worker/train/schedule.h"
+#include "worker/train/strategy_from_recipe.h"
 
 namespace ridgeline {
 namespace {
@@ -102,7 +102,6 @@ class Attempt {
   void ForwardBackward();
   void AddMicroBatch(Share share);
   std::pair<at::Tensor, at::Tensor> BatchOf(Share share) const;
-  void UpdateSparsity();
   double ClippingFactor(double norm) const;
   absl::Status CountStep(const StepReport& report);
   absl::Status ValidateIfDue();
@@ -110,7 +109,7 @@ class Attempt {
   void Report(const Validation& validation);
   absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset);
   absl::Status CheckpointIfDue(bool force);
-  absl::Status WriteCheckpointOnRoot();
+  absl::Status WriteCheckpointOnRoot(std::map<std::string, at::Tensor> tensors);
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
   absl::Status LeaveResults(RunResult* result);
@@ -138,12 +137,10 @@ class Attempt {
   std::unique_ptr<Dataset> second_dataset_;  // Null without validation.second_path.
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<LanguageModel> model_in_use_;  // The packed artifact, from when it is there.
-  std::unique_ptr<Gradients> gradients_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Strategy> strategy_;
   WindowOptions window_;
-  SparsityPattern pattern_;   // The recipe's, which a schedule reaches in the end.
-  SparsityPattern sparsity_;  // What the weights have now.
-  int64_t step_ = 0;          // Optimizer steps that are done.
+  SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
+  int64_t step_ = 0;         // Optimizer steps that are done.
   int64_t last_checkpoint_step_ = -1;
   SkippedSteps skipped_;
   StopRequest stop_ = StopRequest::kNone;
@@ -230,11 +227,7 @@ absl::Status Attempt::BuildModels() {
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  const bool accumulates = SplitBatch(recipe_.training(), communicator_.size()).accumulates();
-  gradients_ = std::make_unique<Gradients>(model_.get(), accumulates, kExtraCount);
-  const v1::Sparsity& sparsity = recipe_.sparsity();
-  optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer(),
-                                       sparsity.mask_decay_kind() == "decoupled" ? sparsity.mask_decay() : 0);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), kExtraCount, communicator_);
   return absl::OkStatus();
 }
 
@@ -282,21 +275,10 @@ absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
 absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
   if (checkpoint_folder.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(CheckpointState state, ReadCheckpoint(checkpoint_folder));
-  RETURN_IF_ERROR(optimizer_->LoadState(state.tensors.tensors));
-  for (Parameter& parameter : model_->parameters()) {
-    auto found = state.tensors.tensors.find(parameter.name);
-    if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.master.sizes())
-      return absl::DataLossError(
-          fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
-    parameter.master.copy_(found->second);
-  }
+  RETURN_IF_ERROR(strategy_->Restore(state.tensors.tensors, state.step, SparsityAt(recipe_, pattern_, state.step)));
   step_ = last_checkpoint_step_ = state.step;
-  if (is_root()) RETURN_IF_ERROR(TellResumed(checkpoint_folder));
   skipped_ = state.skipped;
-  sparsity_ = SparsityAt(recipe_, pattern_, step_);
-  model_->SetSparsity(sparsity_);
-  model_->RefreshCompute();
-  return absl::OkStatus();
+  return is_root() ? TellResumed(checkpoint_folder) : absl::OkStatus();
 }
 
 // The coordinator may have heard of another one: of a newer one that is damaged, or of none.
@@ -315,7 +297,7 @@ std::string Attempt::PathFromWorkFolder(const std::string& path) const {
 
 // Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
 void Attempt::ForwardBackward() {
-  gradients_->Clear();
+  strategy_->ClearGradients();
   const v1::Training& training = recipe_.training();
   const Share share = ShareOfRank(training.global_batch_size(), communicator_.rank(), communicator_.size());
   const int64_t local = training.local_batch_size() > 0 ? training.local_batch_size() : share.end - share.begin;
@@ -341,18 +323,18 @@ void Attempt::AddMicroBatch(Share share) {
                         .weight = training.distill().weight(),
                         .temperature = training.distill().temperature()};
   const PassResult result = AccumulateGradients(model_.get(), inputs, targets, scale, teacher);
-  gradients_->extras()[kLossSum] += static_cast<float>(result.score.loss * scale);
-  gradients_->extras()[kDivergenceSum] += static_cast<float>(result.divergence * scale);
+  strategy_->extras()[kLossSum] += static_cast<float>(result.score.loss * scale);
+  strategy_->extras()[kDivergenceSum] += static_cast<float>(result.divergence * scale);
 }
 
 absl::Status Attempt::TrainStep() {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status computed = ConvertExceptions([this] {
-    UpdateSparsity();
+    strategy_->SetSparsity(SparsityAt(recipe_, pattern_, step_));
     ForwardBackward();
     return absl::OkStatus();
   });
-  std::span<float> extras = gradients_->extras();
+  std::span<float> extras = strategy_->extras();
   if (!computed.ok()) extras[kFailedRanks] = 1;
   StepReport report;
   report.forward_backward_seconds = SecondsSince(start);
@@ -360,7 +342,7 @@ absl::Status Attempt::TrainStep() {
     extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
   else
     extras[kOthersMebibytes] = static_cast<float>(ResidentBytes()) / kMebibyte;
-  RETURN_IF_ERROR(gradients_->Sum(communicator_));
+  RETURN_IF_ERROR(strategy_->ReduceGradients());
   if (extras[kFailedRanks] > 0) return Agree(computed, "training step");
   report.collective_seconds = SecondsSince(start) - report.forward_backward_seconds;
   if (options_.observer != nullptr)
@@ -368,10 +350,10 @@ absl::Status Attempt::TrainStep() {
   stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
   report.loss = extras[kLossSum];
   if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
-  report.grad_norm = gradients_->PassThroughQuantizers();
+  report.grad_norm = strategy_->PassThroughQuantizers();
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
   report.lr = LearningRateAt(recipe_, step_);
-  if (report.finite) optimizer_->Step(report.lr, ClippingFactor(report.grad_norm));
+  if (report.finite) strategy_->Step(report.lr, ClippingFactor(report.grad_norm));
   ++step_;
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
@@ -383,14 +365,6 @@ absl::Status Attempt::TrainStep() {
 double Attempt::ClippingFactor(double norm) const {
   const double max_norm = recipe_.training().max_norm();
   return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
-}
-
-void Attempt::UpdateSparsity() {
-  const SparsityPattern now = SparsityAt(recipe_, pattern_, step_);
-  if (now.n == sparsity_.n && now.m == sparsity_.m) return;
-  sparsity_ = now;
-  model_->SetSparsity(now);
-  model_->RefreshCompute();
 }
 
 absl::Status Attempt::CountStep(const StepReport& report) {
@@ -457,23 +431,23 @@ absl::Status Attempt::CheckpointIfDue(bool force) {
   const int64_t interval = recipe_.checkpoint().interval();
   const bool due = interval > 0 && step_ % interval == 0;
   if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
-  const absl::Status written =
-      ConvertExceptions([this] { return is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(); });
+  reporter_.Phase(step_, "checkpointing");
+  const absl::Status written = ConvertExceptions([this] {
+    std::map<std::string, at::Tensor> tensors = strategy_->State();
+    return is_root() ? WriteCheckpointOnRoot(std::move(tensors)) : absl::OkStatus();
+  });
   RETURN_IF_ERROR(Agree(written, "checkpoint"));
   last_checkpoint_step_ = step_;
   return absl::OkStatus();
 }
 
-// Data parallelism: every rank holds the same state, so one writes it.
-absl::Status Attempt::WriteCheckpointOnRoot() {
-  reporter_.Phase(step_, "checkpointing");
+absl::Status Attempt::WriteCheckpointOnRoot(std::map<std::string, at::Tensor> tensors) {
   CheckpointState state{.step = step_,
                         .epoch = assignment_.epoch(),
                         .job_id = assignment_.job_id(),
                         .recipe_sha256 = recipe_hash_,
                         .skipped = skipped_};
-  state.tensors.tensors = optimizer_->State();
-  for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
+  state.tensors.tensors = std::move(tensors);
   ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state));
   checkpoint.set_path(PathFromWorkFolder(checkpoint.path()));
   options_.observer->OnCheckpoint(checkpoint);
@@ -517,8 +491,7 @@ absl::Status Attempt::LeaveResults(RunResult* result) {
 }
 
 absl::Status Attempt::OpenArtifactOnAllRanks() {
-  gradients_.reset();
-  optimizer_.reset();
+  strategy_.reset();
   const std::string folder = ModelArtifactFolder(options_.work_dir, assignment_.job_id());
   const absl::Status opened = ConvertExceptions([&]() -> absl::Status {
     ASSIGN_OR_RETURN(model_in_use_, OpenArtifact(folder, recipe_.training().dtype()));
