@@ -16,14 +16,11 @@
 #include "fmt/format.h"
 #include "model/finite_weights.h"
 #include "model/matrix_product.h"
-#include "model/speed.h"
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
-#include "weights/model_store.h"
 #include "worker/parallel/strategy.h"
 #include "worker/train/artifact.h"
-#include "worker/train/artifact_in_use.h"
 #include "worker/train/attempt_context.h"
 #include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
@@ -32,6 +29,7 @@
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/nonfinite.h"
 #include "worker/train/reporter.h"
+#include "worker/train/results.h"
 #include "worker/train/schedule.h"
 #include "worker/train/strategy_from_recipe.h"
 #include "worker/train/training_data.h"
@@ -90,15 +88,6 @@ class Attempt {
   absl::Status WriteCheckpointOnRoot(std::map<std::string, at::Tensor> tensors);
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
-  absl::Status LeaveResults(RunResult* result);
-  absl::Status OpenArtifactOnAllRanks();
-  absl::Status MeasureOnRoot(RunResult* result);
-  absl::Status ExportIfWanted(RunResult* result);
-  absl::Status ExportOnRoot(RunResult* result);
-  v1::FrontierPoint MakePoint(const Validation& validation) const;
-
-  bool leaves_packed() const { return recipe_.export_().weights() == "packed"; }
-  bool leaves_gguf() const { return recipe_.export_().weights() == "gguf"; }
 
   AttemptContext context_;
   const v1::Recipe& recipe_;
@@ -106,7 +95,6 @@ class Attempt {
   std::string recipe_hash_;
   TrainingData data_;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
-  std::unique_ptr<LanguageModel> model_in_use_;  // The packed artifact, from when it is there.
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
   int64_t step_ = 0;         // Optimizer steps that are done.
@@ -359,93 +347,11 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
   if (skipped_.total > 0)
     result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", skipped_.total);
-  const absl::Status left = LeaveResults(&result);
-  if (!left.ok() && context_.is_root()) RemoveArtifacts(context_.work_dir, context_.assignment.job_id());
-  RETURN_IF_ERROR(left);
+  strategy_.reset();  // Its memory is what a packed artifact is opened in.
+  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, step_, &context_));
+  result.point = std::move(left.point);
+  result.artifacts = std::move(left.artifacts);
   return result;
-}
-
-// What is said of a packed artifact is measured on the file.
-absl::Status Attempt::LeaveResults(RunResult* result) {
-  // llama.cpp is not run here: what is scored of a GGUF is the model with all that the file rounds.
-  if (leaves_gguf()) RoundToBfloat16(model_.get());
-  RETURN_IF_ERROR(ExportIfWanted(result));
-  if (leaves_packed()) RETURN_IF_ERROR(OpenArtifactOnAllRanks());
-  LanguageModel* scored = model_in_use_ ? model_in_use_.get() : model_.get();
-  ASSIGN_OR_RETURN(const Validation validation, Validate(scored, *model_, data_, step_, &context_));
-  RETURN_IF_ERROR(CheckFinite(validation, step_));
-  if (!recipe_.export_().frontier()) return absl::OkStatus();
-  result->point = MakePoint(validation);
-  if (context_.is_root() && KeepsCodes(recipe_.export_().weights()))
-    SetFile(result->artifacts.front(), &*result->point);
-  if (!leaves_packed()) return absl::OkStatus();
-  return context_.Agree(
-      ConvertExceptions([&] { return context_.is_root() ? MeasureOnRoot(result) : absl::OkStatus(); }),
-      "measurement of speed");
-}
-
-absl::Status Attempt::OpenArtifactOnAllRanks() {
-  strategy_.reset();
-  const std::string folder = ModelArtifactFolder(context_.work_dir, context_.assignment.job_id());
-  const absl::Status opened = ConvertExceptions([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(model_in_use_, OpenArtifact(folder, recipe_.training().dtype()));
-    return absl::OkStatus();
-  });
-  return context_.Agree(opened, "opening the artifact");
-}
-
-absl::Status Attempt::MeasureOnRoot(RunResult* result) {
-  context_.reporter.Phase(step_, "measuring");
-  v1::FrontierPoint* point = &*result->point;
-  const Speed speed = MeasureSpeed(model_in_use_.get(), {.prompt_tokens = recipe_.training().seq_len()});
-  SetSpeed(speed, point);
-  context_.reporter.Log(
-      "info", fmt::format("the artifact on {}, threads: {}; {:.0f} tokens/s of a prompt of {}, {:.0f} new "
-                          "tokens/s",
-                          point->cpu(), point->threads(), speed.prefill_tokens_per_second, speed.prompt_tokens,
-                          speed.decode_tokens_per_second));
-  const auto cancelled = [this] { return context_.observer->PollStop() == StopRequest::kCancel; };
-  ASSIGN_OR_RETURN(const std::string source, SetEnergy(model_in_use_.get(), speed, cancelled, point));
-  context_.reporter.Log("info",
-                        fmt::format("energy: {:.3g} J a new token, {}", point->energy_joules_per_token(), source));
-  return absl::OkStatus();
-}
-
-v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
-  v1::FrontierPoint point = PointFromRecipe(recipe_, model_->Cost());
-  point.set_job_id(context_.assignment.job_id());
-  point.set_dataset(data_.dataset->info().name);
-  point.set_steps(step_);
-  point.set_tokens(step_ * context_.tokens_per_step());
-  point.set_loss(validation.first.loss);
-  point.set_accuracy(validation.first.accuracy);
-  if (validation.second) point.set_second_loss(validation.second->loss);
-  point.set_version(RIDGELINE_VERSION);
-  return point;
-}
-
-absl::Status Attempt::ExportIfWanted(RunResult* result) {
-  const std::string& weights = recipe_.export_().weights();
-  if (weights != "safetensors" && !KeepsCodes(weights)) return absl::OkStatus();
-  const absl::Status written =
-      ConvertExceptions([&] { return context_.is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
-  return context_.Agree(written, "export");
-}
-
-absl::Status Attempt::ExportOnRoot(RunResult* result) {
-  context_.reporter.Phase(step_, "exporting");
-  std::string model_path;
-  if (recipe_.model().has_path()) {
-    ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
-  }
-  ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), recipe_.export_().weights(), model_path, *data_.dataset,
-                                      recipe_.dataset().path(), context_.work_dir, context_.assignment.job_id()));
-  context_.reporter.Log(
-      "info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(), artifact.files_size(),
-                          artifact.bytes(), artifact.work_dir(), artifact.path()));
-  result->artifacts.push_back(std::move(artifact));
-  return absl::OkStatus();
 }
 
 }  // namespace
