@@ -6,12 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <optional>
 
 #include "common/host.h"
 #include "common/memory.h"
-#include "common/sha256.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/finite_weights.h"
@@ -20,9 +18,8 @@
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/parallel/strategy.h"
-#include "worker/train/artifact.h"
+#include "worker/train/attempt_checkpoints.h"
 #include "worker/train/attempt_context.h"
-#include "worker/train/checkpoint.h"
 #include "worker/train/data_order.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/input_scales.h"
@@ -47,23 +44,12 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::string RecipeHash(const v1::Recipe& recipe) {
-  v1::Recipe decisive = recipe;  // What does not change the numbers may differ between attempts.
-  decisive.clear_priority();
-  decisive.clear_labels();
-  decisive.clear_resources();
-  decisive.clear_recovery();
-  decisive.clear_export_();
-  return Sha256Hex(decisive.SerializeAsString());
-}
-
 class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
       : context_(assignment, communicator, options.work_dir, options.observer),
         recipe_(assignment.recipe()),
-        checkpoint_root_(
-            (std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()) {}
+        checkpoints_(&context_) {}
 
   absl::StatusOr<RunResult> Run();
 
@@ -73,68 +59,57 @@ class Attempt {
   absl::Status CheckStart();
   absl::Status BuildModels();
   void LogSetUp();
-  absl::StatusOr<std::string> AgreeOnCheckpoint();
-  absl::StatusOr<std::string> ChooseCheckpoint();
-  absl::Status Resume(const std::string& checkpoint_folder);
-  absl::Status TellResumed(const std::string& checkpoint_folder);
-  std::string PathFromWorkFolder(const std::string& path) const;
   absl::Status TrainStep();
   void ForwardBackward();
   void AddMicroBatch(Share share);
   double ClippingFactor(double norm) const;
   absl::Status CountStep(const StepReport& report);
   absl::Status ValidateIfDue();
-  absl::Status CheckpointIfDue(bool force);
-  absl::Status WriteCheckpointOnRoot(std::map<std::string, at::Tensor> tensors);
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
 
   AttemptContext context_;
   const v1::Recipe& recipe_;
-  const std::string checkpoint_root_;
-  std::string recipe_hash_;
+  AttemptCheckpoints checkpoints_;
   TrainingData data_;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
-  int64_t step_ = 0;         // Optimizer steps that are done.
-  int64_t last_checkpoint_step_ = -1;
-  SkippedSteps skipped_;
+  Progress progress_;
   StopRequest stop_ = StopRequest::kNone;
 };
 
 absl::StatusOr<RunResult> Attempt::Run() {
   RETURN_IF_ERROR(SetUp());
-  context_.reporter.RestartRate(step_);
-  while (step_ < recipe_.training().steps()) {
+  context_.reporter.RestartRate(progress_.step);
+  while (progress_.step < recipe_.training().steps()) {
     RETURN_IF_ERROR(TrainStep());
     if (stop_ == StopRequest::kCancel) return Stopped(stop_);
     if (stop_ == StopRequest::kNone) RETURN_IF_ERROR(ValidateIfDue());
-    RETURN_IF_ERROR(CheckpointIfDue(stop_ == StopRequest::kPreempt));
+    RETURN_IF_ERROR(checkpoints_.WriteIfDue(progress_, stop_ == StopRequest::kPreempt, *strategy_));
     if (stop_ == StopRequest::kPreempt) return Stopped(stop_);
   }
   return Finish();
 }
 
 absl::Status Attempt::SetUp() {
-  context_.reporter.Phase(step_, "starting");
-  recipe_hash_ = RecipeHash(recipe_);
-  ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
+  context_.reporter.Phase(progress_.step, "starting");
+  ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
   LogSetUp();
-  if (step_ == 0)
+  if (progress_.step == 0)
     RETURN_IF_ERROR(
         SetInputScales(model_.get(), BatchOf(data_, recipe_.training(), 0, {0, 1}).first, context_.communicator));
   // Where a pretrained model begins once it is quantized is what training has to make good.
-  if (step_ == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
-    return Validate(model_.get(), *model_, data_, step_, &context_).status();
+  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
+    return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
   return absl::OkStatus();
 }
 
 // Every rank looks at its own copy: its message is the job's reason, and begins as such.
 absl::Status Attempt::CheckStart() {
-  const absl::Status mine = CheckFiniteWeights(*model_, step_ == 0 ? ModelLabel(recipe_) : "the checkpoint");
+  const absl::Status mine = CheckFiniteWeights(*model_, progress_.step == 0 ? ModelLabel(recipe_) : "the checkpoint");
   const absl::Status all = context_.Agree(mine, "look at the first weights");
   return mine.ok() ? all : mine;
 }
@@ -150,7 +125,8 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
         "warn",
         "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
         "training.dtype: float32 is faster here");
-  return Resume(checkpoint_folder);
+  ASSIGN_OR_RETURN(progress_, checkpoints_.Resume(checkpoint_folder, pattern_, strategy_.get()));
+  return absl::OkStatus();
 }
 
 absl::Status Attempt::BuildModels() {
@@ -167,7 +143,7 @@ void Attempt::LogSetUp() {
   const std::string size = fmt::format("{} on {} ranks: {}, vocabulary {}", ModelLabel(recipe_),
                                        context_.communicator.size(), model_->Summary(), model_->vocab_size());
   context_.reporter.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size,
-                                            data_.dataset->train().size(), step_, recipe_.training().steps()));
+                                            data_.dataset->train().size(), progress_.step, recipe_.training().steps()));
   context_.reporter.Log(
       "info", fmt::format("{} of {} linear layers are quantized or pruned; the embedding, which is the head, {}; "
                           "norms and biases are not",
@@ -175,57 +151,6 @@ void Attempt::LogSetUp() {
                           model_->head().quantizer.quantizes()
                               ? fmt::format("is {}", FormatName(model_->head().quantizer.format))
                               : "is not"));
-}
-
-// One rank looks and tells the others: on shared storage two may see different folders at the same moment.
-absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
-  absl::StatusOr<std::string> folder = context_.is_root() ? ChooseCheckpoint() : "";
-  RETURN_IF_ERROR(context_.Agree(folder.status(), "choice of a checkpoint"));
-  RETURN_IF_ERROR(context_.communicator.BroadcastFromRoot(&*folder, "choice of a checkpoint"));
-  return folder;
-}
-
-// The folder to resume from; empty starts from step 0.
-absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
-  if (!context_.assignment.has_resume_from() && context_.assignment.epoch() <= 1) {
-    // What a first attempt finds can only be of another life, whose jobs had the same numbers.
-    std::error_code error;
-    std::filesystem::remove_all(checkpoint_root_, error);
-    RemoveArtifacts(context_.work_dir, context_.assignment.job_id());
-    return "";
-  }
-  const FoundCheckpoint found = FindNewestCheckpoint(checkpoint_root_, context_.assignment.job_id(), recipe_hash_);
-  for (const std::string& why : found.passed_over)
-    context_.reporter.Log("warn", fmt::format("a checkpoint is passed over: {}", why));
-  // Without one to resume from, an earlier attempt may have written one while the coordinator was away, or none.
-  if (found.folder.empty() && context_.assignment.has_resume_from())
-    return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}{}", checkpoint_root_,
-                                           found.passed_over.empty() ? "" : "; ", fmt::join(found.passed_over, "; ")));
-  return found.folder;
-}
-
-absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
-  if (checkpoint_folder.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(CheckpointState state, ReadCheckpoint(checkpoint_folder));
-  RETURN_IF_ERROR(strategy_->Restore(state.tensors.tensors, state.step, SparsityAt(recipe_, pattern_, state.step)));
-  step_ = last_checkpoint_step_ = state.step;
-  skipped_ = state.skipped;
-  return context_.is_root() ? TellResumed(checkpoint_folder) : absl::OkStatus();
-}
-
-// The coordinator may have heard of another one: of a newer one that is damaged, or of none.
-absl::Status Attempt::TellResumed(const std::string& checkpoint_folder) {
-  if (context_.assignment.has_resume_from() && context_.assignment.resume_from().step() == step_)
-    return absl::OkStatus();
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, DescribeCheckpoint(checkpoint_folder, step_));
-  checkpoint.set_path(PathFromWorkFolder(checkpoint_folder));
-  context_.observer->OnResumed(checkpoint);
-  return absl::OkStatus();
-}
-
-// Another group may see the same storage at another place.
-std::string Attempt::PathFromWorkFolder(const std::string& path) const {
-  return std::filesystem::path(path).lexically_relative(context_.work_dir).string();
 }
 
 // Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
@@ -241,7 +166,7 @@ void Attempt::ForwardBackward() {
 
 void Attempt::AddMicroBatch(Share share) {
   const v1::Training& training = recipe_.training();
-  const auto [inputs, targets] = BatchOf(data_, training, step_, share);
+  const auto [inputs, targets] = BatchOf(data_, training, progress_.step, share);
   const double scale = 1 / static_cast<double>(context_.tokens_per_step());
   const Teacher teacher{.model = teacher_model_.get(),
                         .weight = training.distill().weight(),
@@ -254,7 +179,7 @@ void Attempt::AddMicroBatch(Share share) {
 absl::Status Attempt::TrainStep() {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status computed = ConvertExceptions([this] {
-    strategy_->SetSparsity(SparsityAt(recipe_, pattern_, step_));
+    strategy_->SetSparsity(SparsityAt(recipe_, pattern_, progress_.step));
     ForwardBackward();
     return absl::OkStatus();
   });
@@ -276,12 +201,12 @@ absl::Status Attempt::TrainStep() {
   if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
   report.grad_norm = strategy_->PassThroughQuantizers();
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
-  report.lr = LearningRateAt(recipe_, step_);
+  report.lr = LearningRateAt(recipe_, progress_.step);
   if (report.finite) strategy_->Step(report.lr, ClippingFactor(report.grad_norm));
-  ++step_;
+  ++progress_.step;
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
-  context_.reporter.Step(step_, report);
+  context_.reporter.Step(progress_.step, report);
   return CountStep(report);
 }
 
@@ -292,63 +217,33 @@ double Attempt::ClippingFactor(double norm) const {
 }
 
 absl::Status Attempt::CountStep(const StepReport& report) {
-  skipped_.Count(report.finite);
+  progress_.skipped.Count(report.finite);
   if (!report.finite)
-    context_.reporter.Log(
-        "warn", fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
-  return CheckGoesOn(skipped_, step_);
+    context_.reporter.Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", progress_.step, report.loss,
+                                              report.grad_norm));
+  return CheckGoesOn(progress_.skipped, progress_.step);
 }
 
 absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
-  if (interval == 0 || step_ % interval != 0 || step_ == recipe_.training().steps()) return absl::OkStatus();
-  return Validate(model_.get(), *model_, data_, step_, &context_).status();
-}
-
-absl::Status Attempt::CheckpointIfDue(bool force) {
-  const int64_t interval = recipe_.checkpoint().interval();
-  const bool due = interval > 0 && step_ % interval == 0;
-  if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
-  context_.reporter.Phase(step_, "checkpointing");
-  const absl::Status written = ConvertExceptions([this] {
-    std::map<std::string, at::Tensor> tensors = strategy_->State();
-    return context_.is_root() ? WriteCheckpointOnRoot(std::move(tensors)) : absl::OkStatus();
-  });
-  RETURN_IF_ERROR(context_.Agree(written, "checkpoint"));
-  last_checkpoint_step_ = step_;
-  return absl::OkStatus();
-}
-
-absl::Status Attempt::WriteCheckpointOnRoot(std::map<std::string, at::Tensor> tensors) {
-  CheckpointState state{.step = step_,
-                        .epoch = context_.assignment.epoch(),
-                        .job_id = context_.assignment.job_id(),
-                        .recipe_sha256 = recipe_hash_,
-                        .skipped = skipped_};
-  state.tensors.tensors = std::move(tensors);
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state));
-  checkpoint.set_path(PathFromWorkFolder(checkpoint.path()));
-  context_.observer->OnCheckpoint(checkpoint);
-  const absl::Status removed =
-      RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), context_.assignment.epoch());
-  if (!removed.ok())
-    context_.reporter.Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
-  return absl::OkStatus();
+  if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
+    return absl::OkStatus();
+  return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
   const bool cancel = request == StopRequest::kCancel;
   return {.outcome = cancel ? v1::STOPPED : v1::PREEMPTED,
-          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", step_)};
+          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", progress_.step)};
 }
 
 absl::StatusOr<RunResult> Attempt::Finish() {
-  RETURN_IF_ERROR(CheckEnded(skipped_, step_));
-  RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
-  if (skipped_.total > 0)
-    result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", skipped_.total);
+  RETURN_IF_ERROR(CheckEnded(progress_.skipped, progress_.step));
+  RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", progress_.step)};
+  if (progress_.skipped.total > 0)
+    result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", progress_.skipped.total);
   strategy_.reset();  // Its memory is what a packed artifact is opened in.
-  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, step_, &context_));
+  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, progress_.step, &context_));
   result.point = std::move(left.point);
   result.artifacts = std::move(left.artifacts);
   return result;
