@@ -64,7 +64,8 @@ absl::StatusOr<std::string> AttemptCheckpoints::ChooseOnRoot() {
 absl::StatusOr<Progress> AttemptCheckpoints::Resume(const std::string& folder, const SparsityPattern& pattern,
                                                     Strategy* strategy) {
   if (folder.empty()) return Progress{};
-  ASSIGN_OR_RETURN(const CheckpointState state, ReadCheckpoint(folder));
+  // Rank 0 has hashed it to choose it.
+  ASSIGN_OR_RETURN(const CheckpointState state, ReadCheckpoint(folder, /*verified=*/context_.is_root()));
   RETURN_IF_ERROR(
       strategy->Restore(state.tensors.tensors, state.step, SparsityAt(context_.recipe(), pattern, state.step)));
   last_step_ = state.step;
