@@ -18,9 +18,9 @@
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/comm/communicator.h"
+#include "worker/parallel/gradients.h"
+#include "worker/parallel/optimizer.h"
 #include "worker/train/freed_memory.h"
-#include "worker/train/gradients.h"
-#include "worker/train/optimizer.h"
 #include "worker/train/threads.h"
 
 namespace ridgeline {

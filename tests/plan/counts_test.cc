@@ -10,8 +10,8 @@
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
 #include "recipes/recipe_reader.h"
-#include "worker/train/gradients.h"
-#include "worker/train/optimizer.h"
+#include "worker/parallel/gradients.h"
+#include "worker/parallel/optimizer.h"
 
 namespace ridgeline {
 namespace {

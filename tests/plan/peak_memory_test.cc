@@ -14,8 +14,8 @@
 #include "quant/autograd/torch_pch.h"
 #include "recipes/recipe_reader.h"
 #include "worker/comm/communicator.h"
-#include "worker/train/gradients.h"
-#include "worker/train/optimizer.h"
+#include "worker/parallel/gradients.h"
+#include "worker/parallel/optimizer.h"
 
 namespace ridgeline {
 namespace {

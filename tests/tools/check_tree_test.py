@@ -97,6 +97,7 @@ class CheckTreeTest(unittest.TestCase):
             ("coordinator/scheduler/planted.cc", "coordinator/rpc/x.h",
              "coordinator/scheduler may not include from coordinator/rpc"),
             ("worker/comm/planted.cc", "worker/train/x.h", "worker/comm may not include from worker/train"),
+            ("worker/parallel/planted.h", "worker/train/x.h", "worker/parallel may not include from worker/train"),
             ("quant/kernels/planted.h", "quant/autograd/x.h", "quant/kernels may not include from quant/autograd"),
             ("model/kernels/planted.cc", "model/layers.h", "model/kernels may not include from model"),
         ]:

@@ -78,6 +78,21 @@ absl::Status Damaged(const std::string& folder, const std::string& what) {
   return absl::DataLossError(fmt::format("checkpoint {}: {}", folder, what));
 }
 
+absl::Status VerifyState(const std::string& folder, const CheckpointManifest& manifest) {
+  ASSIGN_OR_RETURN(const std::string sha256, Sha256HexOfFile((fs::path(folder) / kStateFile).string()));
+  if (sha256 != manifest.state_sha256)
+    return Damaged(folder, "state.safetensors does not match the hash in manifest.json");
+  return absl::OkStatus();
+}
+
+// Whether a run of that job and recipe can resume from it.
+absl::Status CheckUsable(const std::string& folder, const std::string& job_id, const std::string& recipe_sha256) {
+  ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
+  if (manifest.job_id != job_id || manifest.recipe_sha256 != recipe_sha256)
+    return absl::FailedPreconditionError(fmt::format("{} is of job {} or of another recipe", folder, manifest.job_id));
+  return VerifyState(folder, manifest);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state) {
@@ -115,27 +130,33 @@ absl::StatusOr<v1::Checkpoint> DescribeCheckpoint(const std::string& folder, int
   return checkpoint;
 }
 
-absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder) {
+absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
   ASSIGN_OR_RETURN(std::string text, ReadFile((fs::path(folder) / kManifestFile).string(), kMaxManifestBytes));
-  Json manifest = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  CheckpointState state;
-  std::string sha256;
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  CheckpointManifest manifest;
   try {
-    if (manifest.at("format").get<int>() != kManifestFormat)
+    if (json.at("format").get<int>() != kManifestFormat)
       return Damaged(folder, "manifest.json has a format that this version does not know");
-    state.step = manifest.at("step").get<int64_t>();
-    state.job_id = manifest.at("job_id").get<std::string>();
-    state.recipe_sha256 = manifest.at("recipe_sha256").get<std::string>();
-    state.skipped.total = manifest.value("skipped_steps", int64_t{0});  // Older versions wrote neither.
-    state.skipped.in_a_row = manifest.value("skipped_in_a_row", int64_t{0});
-    sha256 = manifest.at("files").at(0).at("sha256").get<std::string>();
+    manifest.step = json.at("step").get<int64_t>();
+    manifest.job_id = json.at("job_id").get<std::string>();
+    manifest.recipe_sha256 = json.at("recipe_sha256").get<std::string>();
+    manifest.skipped.total = json.value("skipped_steps", int64_t{0});  // Older versions wrote neither.
+    manifest.skipped.in_a_row = json.value("skipped_in_a_row", int64_t{0});
+    manifest.state_sha256 = json.at("files").at(0).at("sha256").get<std::string>();
   } catch (const Json::exception& error) {
     return Damaged(folder, fmt::format("manifest.json is damaged: {}", error.what()));
   }
-  const std::string file = (fs::path(folder) / kStateFile).string();
-  ASSIGN_OR_RETURN(const std::string found_sha256, Sha256HexOfFile(file));
-  if (found_sha256 != sha256) return Damaged(folder, "state.safetensors does not match the hash in manifest.json");
-  ASSIGN_OR_RETURN(state.tensors, ReadSafetensors(file));
+  return manifest;
+}
+
+absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder, bool verified) {
+  ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
+  if (!verified) RETURN_IF_ERROR(VerifyState(folder, manifest));
+  CheckpointState state{.step = manifest.step,
+                        .job_id = manifest.job_id,
+                        .recipe_sha256 = manifest.recipe_sha256,
+                        .skipped = manifest.skipped};
+  ASSIGN_OR_RETURN(state.tensors, ReadSafetensors((fs::path(folder) / kStateFile).string()));
   return state;
 }
 
@@ -143,14 +164,12 @@ FoundCheckpoint FindNewestCheckpoint(const std::string& root, const std::string&
                                      const std::string& recipe_sha256) {
   FoundCheckpoint found;
   for (const fs::path& folder : CheckpointFolders(root)) {
-    absl::StatusOr<CheckpointState> state = ReadCheckpoint(folder.string());
-    if (state.ok() && state->job_id == job_id && state->recipe_sha256 == recipe_sha256) {
+    const absl::Status usable = CheckUsable(folder.string(), job_id, recipe_sha256);
+    if (usable.ok()) {
       found.folder = folder.string();
       return found;
     }
-    found.passed_over.push_back(
-        state.ok() ? fmt::format("{} is of job {} or of another recipe", folder.string(), state->job_id)
-                   : std::string(state.status().message()));
+    found.passed_over.emplace_back(usable.message());
   }
   return found;
 }

@@ -28,10 +28,24 @@ struct CheckpointState {
 // RESOURCE_EXHAUSTED when the disk is full: nothing is listed that was not there before.
 absl::StatusOr<v1::Checkpoint> WriteCheckpoint(const std::string& root, const CheckpointState& state);
 
-// Reads one folder; DATA_LOSS for anything that does not match its manifest.
-absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder);
+// What manifest.json says of a checkpoint.
+struct CheckpointManifest {
+  int64_t step = 0;
+  std::string job_id;
+  std::string recipe_sha256;
+  SkippedSteps skipped;
+  std::string state_sha256;  // Of state.safetensors.
+};
 
-// The newest checkpoint under a folder that is whole and belongs to a job and recipe.
+// Does not look at the state. DATA_LOSS for a manifest that is damaged or has an unknown format.
+absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder);
+
+// Reads one folder; DATA_LOSS for anything that does not match its manifest. With `verified`, FindNewestCheckpoint has
+// just found it whole in this process: the state is not hashed once more.
+absl::StatusOr<CheckpointState> ReadCheckpoint(const std::string& folder, bool verified = false);
+
+// The newest checkpoint under a folder that is whole and belongs to a job and recipe. Tells by manifests whose they
+// are, and hashes the state of the newest one that fits, of older ones only where that is damaged.
 struct FoundCheckpoint {
   std::string folder;                    // Empty if there is none.
   std::vector<std::string> passed_over;  // Newer ones: each with its folder and what is wrong with it.

@@ -92,6 +92,37 @@ TEST_F(CheckpointTest, AnotherJobsOrRecipesCheckpointIsRefusedWithTheReason) {
   EXPECT_NE(found.passed_over[0].find("job-2"), std::string::npos);
 }
 
+TEST_F(CheckpointTest, AManifestIsReadWithoutTheState) {
+  CheckpointState other = StateAt(3);
+  other.job_id = "job-2";
+  other.skipped = {.total = 5, .in_a_row = 3};
+  ASSERT_TRUE(WriteCheckpoint(root_, other).ok());
+  fs::remove(FileAt(3, "state.safetensors"));
+  const CheckpointManifest manifest = ReadManifest(FileAt(3, "")).value();
+  EXPECT_EQ(manifest.step, 3);
+  EXPECT_EQ(manifest.job_id, "job-2");
+  EXPECT_EQ(manifest.recipe_sha256, "abc");
+  EXPECT_EQ(manifest.skipped.in_a_row, 3);
+  // Whose it is, is told before its state is looked at.
+  const FoundCheckpoint found = FindNewestCheckpoint(root_, "job-1", "abc");
+  ASSERT_EQ(found.passed_over.size(), 1u);
+  EXPECT_NE(found.passed_over[0].find("job-2"), std::string::npos) << found.passed_over[0];
+}
+
+TEST_F(CheckpointTest, AStateThatWasFoundWholeIsNotHashedAgain) {
+  ASSERT_TRUE(WriteCheckpoint(root_, StateAt(1)).ok());
+  const std::string folder = FindNewestCheckpoint(root_, "job-1", "abc").folder;
+  ASSERT_FALSE(folder.empty());
+  {
+    std::fstream file(FileAt(1, "state.safetensors"), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);  // Of the last number: its header reads as before.
+    file.put('\x41');
+  }
+  EXPECT_EQ(ReadCheckpoint(folder).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(ReadCheckpoint(folder, /*verified=*/true).ok());
+  EXPECT_EQ(FindNewestCheckpoint(root_, "job-1", "abc").folder, "");
+}
+
 TEST_F(CheckpointTest, OnlyTheNewestAreKept) {
   for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(WriteCheckpoint(root_, StateAt(step)).ok());
   ASSERT_TRUE(RemoveOldCheckpoints(root_, 2, /*epoch=*/1).ok());

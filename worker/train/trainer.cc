@@ -3,190 +3,90 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <filesystem>
-#include <optional>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "common/host.h"
-#include "common/memory.h"
-#include "common/sha256.h"
 #include "common/status_macros.h"
-#include "data/dataset.h"
 #include "fmt/format.h"
 #include "model/finite_weights.h"
 #include "model/matrix_product.h"
-#include "model/speed.h"
-#include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
-#include "weights/model_store.h"
-#include "worker/comm/agreement.h"
-#include "worker/train/artifact.h"
-#include "worker/train/artifact_in_use.h"
-#include "worker/train/checkpoint.h"
-#include "worker/train/data_order.h"
-#include "worker/train/dataset_tokenizer.h"
-#include "worker/train/evaluate.h"
+#include "worker/parallel/strategy.h"
+#include "worker/train/attempt_checkpoints.h"
+#include "worker/train/attempt_context.h"
 #include "worker/train/exceptions.h"
-#include "worker/train/gradients.h"
 #include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/nonfinite.h"
-#include "worker/train/optimizer.h"
-#include "worker/train/reporter.h"
-#include "worker/train/schedule.h"
+#include "worker/train/results.h"
+#include "worker/train/strategy_from_recipe.h"
+#include "worker/train/training_data.h"
+#include "worker/train/training_step.h"
+#include "worker/train/validation.h"
 
 namespace ridgeline {
 namespace {
 
-// Scalars that travel behind the gradients in the step's one all-reduce.
-enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kOthersMebibytes, kExtraCount };
-
-constexpr float kMebibyte = 1 << 20;
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string RecipeHash(const v1::Recipe& recipe) {
-  v1::Recipe decisive = recipe;  // What does not change the numbers may differ between attempts.
-  decisive.clear_priority();
-  decisive.clear_labels();
-  decisive.clear_resources();
-  decisive.clear_recovery();
-  decisive.clear_export_();
-  return Sha256Hex(decisive.SerializeAsString());
-}
-
-// Held-out text of the training kind, and of a second kind where the recipe names one.
-struct Validation {
-  Evaluation first;
-  std::optional<Evaluation> second;
-};
-
-absl::Status CheckFinite(const Validation& validation, int64_t step) {
-  RETURN_IF_ERROR(CheckFinite(validation.first, "the held-out text", step));
-  return validation.second ? CheckFinite(*validation.second, "the second text", step) : absl::OkStatus();
-}
-
 class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
-      : recipe_(assignment.recipe()),
-        assignment_(assignment),
-        communicator_(communicator),
-        options_(options),
-        checkpoint_root_(
-            (std::filesystem::path(options.work_dir) / "jobs" / assignment.job_id() / "checkpoints").string()),
-        reporter_(recipe_, options.observer, communicator.rank()) {}
+      : context_(assignment, communicator, options.work_dir, options.observer),
+        recipe_(assignment.recipe()),
+        checkpoints_(&context_) {}
 
   absl::StatusOr<RunResult> Run();
 
  private:
   absl::Status SetUp();
-  // AgreeThatAllSucceeded, with what each rank has to say about its own failure.
-  absl::Status Agree(const absl::Status& mine, const char* what);
   absl::Status SetUpThisRank(const std::string& checkpoint_folder);
   absl::Status CheckStart();
   absl::Status CheckFirstWeights();
-  absl::Status OpenDatasets();
   absl::Status BuildModels();
   void LogSetUp();
-  absl::StatusOr<std::string> AgreeOnCheckpoint();
-  absl::StatusOr<std::string> ChooseCheckpoint();
-  absl::Status Resume(const std::string& checkpoint_folder);
-  absl::Status TellResumed(const std::string& checkpoint_folder);
-  std::string PathFromWorkFolder(const std::string& path) const;
-  absl::Status TrainStep();
-  void ForwardBackward();
-  void AddMicroBatch(Share share);
-  std::pair<at::Tensor, at::Tensor> BatchOf(Share share) const;
-  void UpdateSparsity();
-  double ClippingFactor(double norm) const;
+  absl::StatusOr<StopRequest> Train();
   absl::Status CountStep(const StepReport& report);
   absl::Status ValidateIfDue();
-  absl::StatusOr<Validation> Validate();
-  void Report(const Validation& validation);
-  absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset);
-  absl::Status CheckpointIfDue(bool force);
-  absl::Status WriteCheckpointOnRoot();
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
-  absl::Status LeaveResults(RunResult* result);
-  absl::Status OpenArtifactOnAllRanks();
-  absl::Status MeasureOnRoot(RunResult* result);
-  absl::Status ExportIfWanted(RunResult* result);
-  absl::Status ExportOnRoot(RunResult* result);
-  v1::FrontierPoint MakePoint(const Validation& validation) const;
 
-  int64_t tokens_per_step() const {
-    return int64_t{recipe_.training().global_batch_size()} * recipe_.training().seq_len();
-  }
-  bool leaves_packed() const { return recipe_.export_().weights() == "packed"; }
-  bool leaves_gguf() const { return recipe_.export_().weights() == "gguf"; }
-  bool is_root() const { return communicator_.rank() == 0; }
-
-  const v1::Recipe recipe_;
-  const v1::Assign& assignment_;
-  Communicator& communicator_;
-  const RunOptions& options_;
-  const std::string checkpoint_root_;
-  Reporter reporter_;
-  std::string recipe_hash_;
-  std::unique_ptr<Dataset> dataset_;
-  std::unique_ptr<Dataset> second_dataset_;  // Null without validation.second_path.
+  AttemptContext context_;
+  const v1::Recipe& recipe_;
+  AttemptCheckpoints checkpoints_;
+  TrainingData data_;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
-  std::unique_ptr<LanguageModel> model_in_use_;  // The packed artifact, from when it is there.
-  std::unique_ptr<Gradients> gradients_;
-  std::unique_ptr<AdamW> optimizer_;
-  WindowOptions window_;
-  SparsityPattern pattern_;   // The recipe's, which a schedule reaches in the end.
-  SparsityPattern sparsity_;  // What the weights have now.
-  int64_t step_ = 0;          // Optimizer steps that are done.
-  int64_t last_checkpoint_step_ = -1;
-  SkippedSteps skipped_;
-  StopRequest stop_ = StopRequest::kNone;
+  std::unique_ptr<Strategy> strategy_;
+  SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
+  Progress progress_;
 };
 
 absl::StatusOr<RunResult> Attempt::Run() {
   RETURN_IF_ERROR(SetUp());
-  reporter_.RestartRate(step_);
-  while (step_ < recipe_.training().steps()) {
-    RETURN_IF_ERROR(TrainStep());
-    if (stop_ == StopRequest::kCancel) return Stopped(stop_);
-    if (stop_ == StopRequest::kNone) RETURN_IF_ERROR(ValidateIfDue());
-    RETURN_IF_ERROR(CheckpointIfDue(stop_ == StopRequest::kPreempt));
-    if (stop_ == StopRequest::kPreempt) return Stopped(stop_);
-  }
+  ASSIGN_OR_RETURN(const StopRequest stop, Train());
+  if (stop != StopRequest::kNone) return Stopped(stop);
   return Finish();
 }
 
-absl::Status Attempt::Agree(const absl::Status& mine, const char* what) {
-  // Rank 0's own reason is the attempt's, which is told at its end.
-  if (!mine.ok() && !is_root()) reporter_.LogOfRank("error", fmt::format("{}: {}", what, std::string(mine.message())));
-  const absl::Status all = AgreeThatAllSucceeded(mine, what, communicator_);
-  if (absl::IsDeadlineExceeded(all)) return all;
-  RETURN_IF_ERROR(reporter_.PassLinesOn(communicator_));
-  return all;
-}
-
 absl::Status Attempt::SetUp() {
-  reporter_.Phase(step_, "starting");
-  recipe_hash_ = RecipeHash(recipe_);
-  ASSIGN_OR_RETURN(std::string folder, AgreeOnCheckpoint());
-  RETURN_IF_ERROR(Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
+  context_.reporter.Phase(progress_.step, "starting");
+  ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
+  RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
   LogSetUp();
-  if (step_ == 0) RETURN_IF_ERROR(SetInputScales(model_.get(), BatchOf({0, 1}).first, communicator_));
+  if (progress_.step == 0) {
+    const at::Tensor inputs = BatchOf(data_, recipe_.training(), 0, {0, 1}).first;
+    RETURN_IF_ERROR(SetInputScales(model_.get(), inputs, context_.communicator));
+  }
   // Where a pretrained model begins once it is quantized is what training has to make good.
-  if (step_ == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0) return Validate().status();
+  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
+    return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
   return absl::OkStatus();
 }
 
 absl::Status Attempt::CheckFirstWeights() {
-  if (step_ > 0) return CheckFiniteWeights(*model_, "the checkpoint");
+  if (progress_.step > 0) return CheckFiniteWeights(*model_, "the checkpoint");
   if (!recipe_.model().has_path()) return CheckFiniteWeights(*model_, ModelLabel(recipe_));
   ASSIGN_OR_RETURN(const std::string path, ResolveModelPath(recipe_.model().path()));
   return CheckFiniteFiles(*model_, path);
@@ -195,394 +95,102 @@ absl::Status Attempt::CheckFirstWeights() {
 // Every rank looks at its own copy: its message is the job's reason, and begins as such.
 absl::Status Attempt::CheckStart() {
   const absl::Status mine = CheckFirstWeights();
-  const absl::Status all = Agree(mine, "look at the first weights");
+  const absl::Status all = context_.Agree(mine, "look at the first weights");
   return mine.ok() ? all : mine;
 }
 
 absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
-  reporter_.LogOfRank("info", fmt::format("rank {} of {}: process {} on {}, {} threads", communicator_.rank(),
-                                          communicator_.size(), getpid(), HostName(), at::get_num_threads()));
-  RETURN_IF_ERROR(OpenDatasets());
+  context_.reporter.LogOfRank("info",
+                              fmt::format("rank {} of {}: process {} on {}, {} threads", context_.communicator.rank(),
+                                          context_.communicator.size(), getpid(), HostName(), at::get_num_threads()));
+  ASSIGN_OR_RETURN(data_, OpenTrainingData(recipe_, context_.is_root(), &context_.reporter));
   RETURN_IF_ERROR(BuildModels());
   if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
-    reporter_.LogOfRank("warn",
-                        "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
-                        "training.dtype: float32 is faster here");
-  return Resume(checkpoint_folder);
-}
-
-absl::Status Attempt::OpenDatasets() {
-  ASSIGN_OR_RETURN(dataset_, Dataset::Open(recipe_.dataset().path()));
-  if (communicator_.rank() == 0) {
-    std::string untold;
-    RETURN_IF_ERROR(CheckDatasetTokenizer(recipe_, *dataset_, &untold));
-    if (!untold.empty()) reporter_.Log("warn", untold);
-  }
-  window_.seq_len = recipe_.training().seq_len();
-  const SpecialTokens special = dataset_->tokenizer().special_tokens();
-  if (special.prompt_begins_with_bos) window_.bos = special.bos_id;
-  if (static_cast<int64_t>(dataset_->train().size()) <= window_.seq_len)
-    return absl::InvalidArgumentError(fmt::format("{} has {} training tokens, training.seq_len {} needs more",
-                                                  recipe_.dataset().path(), dataset_->train().size(), window_.seq_len));
-  if (!recipe_.validation().has_second_path()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(second_dataset_, Dataset::Open(recipe_.validation().second_path()));
-  if (second_dataset_->tokenizer().ToJson() != dataset_->tokenizer().ToJson())
-    return absl::InvalidArgumentError(fmt::format("{} was prepared with another tokenizer than {}",
-                                                  recipe_.validation().second_path(), recipe_.dataset().path()));
+    context_.reporter.LogOfRank(
+        "warn",
+        "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
+        "training.dtype: float32 is faster here");
+  ASSIGN_OR_RETURN(progress_, checkpoints_.Resume(checkpoint_folder, pattern_, strategy_.get()));
   return absl::OkStatus();
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, dataset_->info().vocab_size));
+  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  const bool accumulates = SplitBatch(recipe_.training(), communicator_.size()).accumulates();
-  gradients_ = std::make_unique<Gradients>(model_.get(), accumulates, kExtraCount);
-  const v1::Sparsity& sparsity = recipe_.sparsity();
-  optimizer_ = std::make_unique<AdamW>(model_.get(), recipe_.optimizer(),
-                                       sparsity.mask_decay_kind() == "decoupled" ? sparsity.mask_decay() : 0);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, context_.communicator);
   return absl::OkStatus();
 }
 
 void Attempt::LogSetUp() {
-  const std::string size = fmt::format("{} on {} ranks: {}, vocabulary {}", ModelLabel(recipe_), communicator_.size(),
-                                       model_->Summary(), model_->vocab_size());
-  reporter_.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size, dataset_->train().size(),
-                                    step_, recipe_.training().steps()));
-  reporter_.Log("info",
-                fmt::format("{} of {} linear layers are quantized or pruned; the embedding, which is the head, {}; "
-                            "norms and biases are not",
-                            model_->QuantizedNames().size(), model_->LinearNames().size(),
-                            model_->head().quantizer.quantizes()
-                                ? fmt::format("is {}", FormatName(model_->head().quantizer.format))
-                                : "is not"));
+  const std::string size = fmt::format("{} on {} ranks: {}, vocabulary {}", ModelLabel(recipe_),
+                                       context_.communicator.size(), model_->Summary(), model_->vocab_size());
+  context_.reporter.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size,
+                                            data_.dataset->train().size(), progress_.step, recipe_.training().steps()));
+  context_.reporter.Log(
+      "info", fmt::format("{} of {} linear layers are quantized or pruned; the embedding, which is the head, {}; "
+                          "norms and biases are not",
+                          model_->QuantizedNames().size(), model_->LinearNames().size(),
+                          model_->head().quantizer.quantizes()
+                              ? fmt::format("is {}", FormatName(model_->head().quantizer.format))
+                              : "is not"));
 }
 
-// One rank looks and tells the others: on shared storage two may see different folders at the same moment.
-absl::StatusOr<std::string> Attempt::AgreeOnCheckpoint() {
-  absl::StatusOr<std::string> folder = is_root() ? ChooseCheckpoint() : "";
-  RETURN_IF_ERROR(Agree(folder.status(), "choice of a checkpoint"));
-  RETURN_IF_ERROR(communicator_.BroadcastFromRoot(&*folder, "choice of a checkpoint"));
-  return folder;
-}
-
-// The folder to resume from; empty starts from step 0.
-absl::StatusOr<std::string> Attempt::ChooseCheckpoint() {
-  if (!assignment_.has_resume_from() && assignment_.epoch() <= 1) {
-    // What a first attempt finds can only be of another life, whose jobs had the same numbers.
-    std::error_code error;
-    std::filesystem::remove_all(checkpoint_root_, error);
-    RemoveArtifacts(options_.work_dir, assignment_.job_id());
-    return "";
+// To the last step, or to the one after which the run was asked to end.
+absl::StatusOr<StopRequest> Attempt::Train() {
+  TrainingStep step({.model = model_.get(),
+                     .teacher = teacher_model_.get(),
+                     .strategy = strategy_.get(),
+                     .data = &data_,
+                     .pattern = pattern_},
+                    &context_);
+  context_.reporter.RestartRate(progress_.step);
+  while (progress_.step < recipe_.training().steps()) {
+    ASSIGN_OR_RETURN(const TakenStep taken, step.Take(progress_.step));
+    RETURN_IF_ERROR(CountStep(taken.report));
+    if (taken.stop == StopRequest::kCancel) return taken.stop;
+    const bool ends = taken.stop == StopRequest::kPreempt;
+    if (!ends) RETURN_IF_ERROR(ValidateIfDue());
+    RETURN_IF_ERROR(checkpoints_.WriteIfDue(progress_, /*force=*/ends, *strategy_));
+    if (ends) return taken.stop;
   }
-  const FoundCheckpoint found = FindNewestCheckpoint(checkpoint_root_, assignment_.job_id(), recipe_hash_);
-  for (const std::string& why : found.passed_over)
-    reporter_.Log("warn", fmt::format("a checkpoint is passed over: {}", why));
-  // Without one to resume from, an earlier attempt may have written one while the coordinator was away, or none.
-  if (found.folder.empty() && assignment_.has_resume_from())
-    return absl::NotFoundError(fmt::format("no usable checkpoint under {}{}{}", checkpoint_root_,
-                                           found.passed_over.empty() ? "" : "; ", fmt::join(found.passed_over, "; ")));
-  return found.folder;
-}
-
-absl::Status Attempt::Resume(const std::string& checkpoint_folder) {
-  if (checkpoint_folder.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(CheckpointState state, ReadCheckpoint(checkpoint_folder));
-  RETURN_IF_ERROR(optimizer_->LoadState(state.tensors.tensors));
-  for (Parameter& parameter : model_->parameters()) {
-    auto found = state.tensors.tensors.find(parameter.name);
-    if (found == state.tensors.tensors.end() || found->second.sizes() != parameter.master.sizes())
-      return absl::DataLossError(
-          fmt::format("the checkpoint of step {} does not fit parameter '{}'", state.step, parameter.name));
-    parameter.master.copy_(found->second);
-  }
-  step_ = last_checkpoint_step_ = state.step;
-  if (is_root()) RETURN_IF_ERROR(TellResumed(checkpoint_folder));
-  skipped_ = state.skipped;
-  sparsity_ = SparsityAt(recipe_, pattern_, step_);
-  model_->SetSparsity(sparsity_);
-  model_->RefreshCompute();
-  return absl::OkStatus();
-}
-
-// The coordinator may have heard of another one: of a newer one that is damaged, or of none.
-absl::Status Attempt::TellResumed(const std::string& checkpoint_folder) {
-  if (assignment_.has_resume_from() && assignment_.resume_from().step() == step_) return absl::OkStatus();
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, DescribeCheckpoint(checkpoint_folder, step_));
-  checkpoint.set_path(PathFromWorkFolder(checkpoint_folder));
-  options_.observer->OnResumed(checkpoint);
-  return absl::OkStatus();
-}
-
-// Another group may see the same storage at another place.
-std::string Attempt::PathFromWorkFolder(const std::string& path) const {
-  return std::filesystem::path(path).lexically_relative(options_.work_dir).string();
-}
-
-// Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
-void Attempt::ForwardBackward() {
-  gradients_->Clear();
-  const v1::Training& training = recipe_.training();
-  const Share share = ShareOfRank(training.global_batch_size(), communicator_.rank(), communicator_.size());
-  const int64_t local = training.local_batch_size() > 0 ? training.local_batch_size() : share.end - share.begin;
-  for (int64_t begin = share.begin; begin < share.end; begin += local)
-    AddMicroBatch({begin, std::min(begin + local, share.end)});
-}
-
-// Inputs and targets of the samples [share.begin, share.end) of the step's batch, (B, T) each.
-std::pair<at::Tensor, at::Tensor> Attempt::BatchOf(Share share) const {
-  const v1::Training& training = recipe_.training();
-  std::vector<int64_t> offsets;
-  for (int64_t i = share.begin; i < share.end; ++i)
-    offsets.push_back(SampleOffset(training.seed(), step_ * training.global_batch_size() + i,
-                                   static_cast<int64_t>(dataset_->train().size()), training.seq_len()));
-  return GatherBatch(dataset_->train(), offsets, window_);
-}
-
-void Attempt::AddMicroBatch(Share share) {
-  const v1::Training& training = recipe_.training();
-  const auto [inputs, targets] = BatchOf(share);
-  const double scale = 1 / static_cast<double>(tokens_per_step());
-  const Teacher teacher{.model = teacher_model_.get(),
-                        .weight = training.distill().weight(),
-                        .temperature = training.distill().temperature()};
-  const PassResult result = AccumulateGradients(model_.get(), inputs, targets, scale, teacher);
-  gradients_->extras()[kLossSum] += static_cast<float>(result.score.loss * scale);
-  gradients_->extras()[kDivergenceSum] += static_cast<float>(result.divergence * scale);
-}
-
-absl::Status Attempt::TrainStep() {
-  const auto start = std::chrono::steady_clock::now();
-  const absl::Status computed = ConvertExceptions([this] {
-    UpdateSparsity();
-    ForwardBackward();
-    return absl::OkStatus();
-  });
-  std::span<float> extras = gradients_->extras();
-  if (!computed.ok()) extras[kFailedRanks] = 1;
-  StepReport report;
-  report.forward_backward_seconds = SecondsSince(start);
-  if (options_.observer != nullptr)
-    extras[kStopRequest] = static_cast<float>(options_.observer->PollStop());
-  else
-    extras[kOthersMebibytes] = static_cast<float>(ResidentBytes()) / kMebibyte;
-  RETURN_IF_ERROR(gradients_->Sum(communicator_));
-  if (extras[kFailedRanks] > 0) return Agree(computed, "training step");
-  report.collective_seconds = SecondsSince(start) - report.forward_backward_seconds;
-  if (options_.observer != nullptr)
-    options_.observer->OnOthersMemory(static_cast<int64_t>(extras[kOthersMebibytes] * kMebibyte));
-  stop_ = static_cast<StopRequest>(static_cast<int>(extras[kStopRequest]));
-  report.loss = extras[kLossSum];
-  if (teacher_model_ != nullptr) report.distill_divergence = extras[kDivergenceSum];
-  report.grad_norm = gradients_->PassThroughQuantizers();
-  report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
-  report.lr = LearningRateAt(recipe_, step_);
-  if (report.finite) optimizer_->Step(report.lr, ClippingFactor(report.grad_norm));
-  ++step_;
-  report.step_seconds = SecondsSince(start);
-  report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
-  reporter_.Step(step_, report);
-  return CountStep(report);
-}
-
-// What gradients are multiplied with so that their norm is at most training.max_norm.
-double Attempt::ClippingFactor(double norm) const {
-  const double max_norm = recipe_.training().max_norm();
-  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
-}
-
-void Attempt::UpdateSparsity() {
-  const SparsityPattern now = SparsityAt(recipe_, pattern_, step_);
-  if (now.n == sparsity_.n && now.m == sparsity_.m) return;
-  sparsity_ = now;
-  model_->SetSparsity(now);
-  model_->RefreshCompute();
+  return StopRequest::kNone;
 }
 
 absl::Status Attempt::CountStep(const StepReport& report) {
-  skipped_.Count(report.finite);
+  context_.reporter.Step(++progress_.step, report);
+  progress_.skipped.Count(report.finite);
   if (!report.finite)
-    reporter_.Log("warn",
-                  fmt::format("step {} skipped: loss {}, gradient norm {}", step_, report.loss, report.grad_norm));
-  return CheckGoesOn(skipped_, step_);
+    context_.reporter.Log("warn", fmt::format("step {} skipped: loss {}, gradient norm {}", progress_.step, report.loss,
+                                              report.grad_norm));
+  return CheckGoesOn(progress_.skipped, progress_.step);
 }
 
 absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
-  if (interval == 0 || step_ % interval != 0 || step_ == recipe_.training().steps()) return absl::OkStatus();
-  return Validate().status();
-}
-
-absl::StatusOr<Validation> Attempt::Validate() {
-  reporter_.Phase(step_, "evaluating");
-  Validation result;
-  ASSIGN_OR_RETURN(result.first, EvaluateOn(*dataset_));
-  if (second_dataset_ != nullptr) {
-    ASSIGN_OR_RETURN(result.second, EvaluateOn(*second_dataset_));
-  }
-  Report(result);
-  reporter_.RestartRate(step_);
-  return result;
-}
-
-// A number that is not finite is no measurement: the log has it alone.
-void Attempt::Report(const Validation& validation) {
-  v1::MetricPoint point;
-  point.set_phase("training");
-  std::string text = fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens", step_,
-                                 validation.first.loss, 100 * validation.first.accuracy, validation.first.tokens);
-  if (std::isfinite(validation.first.loss)) {
-    point.set_validation_loss(validation.first.loss);
-    point.set_validation_accuracy(validation.first.accuracy);
-  }
-  if (validation.second) {
-    text += fmt::format("; second text: loss {:.4f}, accuracy {:.2f}%", validation.second->loss,
-                        100 * validation.second->accuracy);
-    if (std::isfinite(validation.second->loss)) {
-      point.set_second_loss(validation.second->loss);
-      point.set_second_accuracy(validation.second->accuracy);
-    }
-  }
-  if (is_root()) {
-    const double error_ratio = model_->WeightErrorRatio();
-    if (std::isfinite(error_ratio)) point.set_quant_error_ratio(error_ratio);
-  }
-  reporter_.Metrics(step_, std::move(point));
-  reporter_.Log(CheckFinite(validation, step_).ok() ? "info" : "warn", text);
-}
-
-absl::StatusOr<Evaluation> Attempt::EvaluateOn(const Dataset& dataset) {
-  const absl::StatusOr<ScoredShare> share =
-      ScoreShare(model_in_use_ ? model_in_use_.get() : model_.get(), dataset.validation(), window_,
-                 recipe_.validation().sequences(), communicator_);
-  RETURN_IF_ERROR(Agree(share.status(), "evaluation"));
-  return SumOfShares(*share, communicator_);
-}
-
-absl::Status Attempt::CheckpointIfDue(bool force) {
-  const int64_t interval = recipe_.checkpoint().interval();
-  const bool due = interval > 0 && step_ % interval == 0;
-  if ((!due && !force) || step_ == last_checkpoint_step_) return absl::OkStatus();
-  const absl::Status written =
-      ConvertExceptions([this] { return is_root() ? WriteCheckpointOnRoot() : absl::OkStatus(); });
-  RETURN_IF_ERROR(Agree(written, "checkpoint"));
-  last_checkpoint_step_ = step_;
-  return absl::OkStatus();
-}
-
-// Data parallelism: every rank holds the same state, so one writes it.
-absl::Status Attempt::WriteCheckpointOnRoot() {
-  reporter_.Phase(step_, "checkpointing");
-  CheckpointState state{.step = step_,
-                        .epoch = assignment_.epoch(),
-                        .job_id = assignment_.job_id(),
-                        .recipe_sha256 = recipe_hash_,
-                        .skipped = skipped_};
-  state.tensors.tensors = optimizer_->State();
-  for (const Parameter& parameter : model_->parameters()) state.tensors.tensors[parameter.name] = parameter.master;
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(checkpoint_root_, state));
-  checkpoint.set_path(PathFromWorkFolder(checkpoint.path()));
-  options_.observer->OnCheckpoint(checkpoint);
-  const absl::Status removed =
-      RemoveOldCheckpoints(checkpoint_root_, recipe_.checkpoint().keep_latest(), assignment_.epoch());
-  if (!removed.ok()) reporter_.Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
-  return absl::OkStatus();
+  if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
+    return absl::OkStatus();
+  return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
   const bool cancel = request == StopRequest::kCancel;
   return {.outcome = cancel ? v1::STOPPED : v1::PREEMPTED,
-          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", step_)};
+          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", progress_.step)};
 }
 
 absl::StatusOr<RunResult> Attempt::Finish() {
-  RETURN_IF_ERROR(CheckEnded(skipped_, step_));
-  RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", step_)};
-  if (skipped_.total > 0)
-    result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", skipped_.total);
-  const absl::Status left = LeaveResults(&result);
-  if (!left.ok() && is_root()) RemoveArtifacts(options_.work_dir, assignment_.job_id());
-  RETURN_IF_ERROR(left);
+  RETURN_IF_ERROR(CheckEnded(progress_.skipped, progress_.step));
+  RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", progress_.step)};
+  if (progress_.skipped.total > 0)
+    result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", progress_.skipped.total);
+  strategy_.reset();  // Its memory is what a packed artifact is opened in.
+  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, progress_.step, &context_));
+  result.point = std::move(left.point);
+  result.artifacts = std::move(left.artifacts);
   return result;
-}
-
-// What is said of a packed artifact is measured on the file.
-absl::Status Attempt::LeaveResults(RunResult* result) {
-  // llama.cpp is not run here: what is scored of a GGUF is the model with all that the file rounds.
-  if (leaves_gguf()) RoundToBfloat16(model_.get());
-  RETURN_IF_ERROR(ExportIfWanted(result));
-  if (leaves_packed()) RETURN_IF_ERROR(OpenArtifactOnAllRanks());
-  ASSIGN_OR_RETURN(const Validation validation, Validate());
-  RETURN_IF_ERROR(CheckFinite(validation, step_));
-  if (!recipe_.export_().frontier()) return absl::OkStatus();
-  result->point = MakePoint(validation);
-  if (is_root() && KeepsCodes(recipe_.export_().weights())) SetFile(result->artifacts.front(), &*result->point);
-  if (!leaves_packed()) return absl::OkStatus();
-  return Agree(ConvertExceptions([&] { return is_root() ? MeasureOnRoot(result) : absl::OkStatus(); }),
-               "measurement of speed");
-}
-
-absl::Status Attempt::OpenArtifactOnAllRanks() {
-  gradients_.reset();
-  optimizer_.reset();
-  const std::string folder = ModelArtifactFolder(options_.work_dir, assignment_.job_id());
-  const absl::Status opened = ConvertExceptions([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(model_in_use_, OpenArtifact(folder, recipe_.training().dtype()));
-    return absl::OkStatus();
-  });
-  return Agree(opened, "opening the artifact");
-}
-
-absl::Status Attempt::MeasureOnRoot(RunResult* result) {
-  reporter_.Phase(step_, "measuring");
-  v1::FrontierPoint* point = &*result->point;
-  const Speed speed = MeasureSpeed(model_in_use_.get(), {.prompt_tokens = recipe_.training().seq_len()});
-  SetSpeed(speed, point);
-  reporter_.Log("info", fmt::format("the artifact on {}, threads: {}; {:.0f} tokens/s of a prompt of {}, {:.0f} new "
-                                    "tokens/s",
-                                    point->cpu(), point->threads(), speed.prefill_tokens_per_second,
-                                    speed.prompt_tokens, speed.decode_tokens_per_second));
-  const auto cancelled = [this] { return options_.observer->PollStop() == StopRequest::kCancel; };
-  ASSIGN_OR_RETURN(const std::string source, SetEnergy(model_in_use_.get(), speed, cancelled, point));
-  reporter_.Log("info", fmt::format("energy: {:.3g} J a new token, {}", point->energy_joules_per_token(), source));
-  return absl::OkStatus();
-}
-
-v1::FrontierPoint Attempt::MakePoint(const Validation& validation) const {
-  v1::FrontierPoint point = PointFromRecipe(recipe_, model_->Cost());
-  point.set_job_id(assignment_.job_id());
-  point.set_dataset(dataset_->info().name);
-  point.set_steps(step_);
-  point.set_tokens(step_ * tokens_per_step());
-  point.set_loss(validation.first.loss);
-  point.set_accuracy(validation.first.accuracy);
-  if (validation.second) point.set_second_loss(validation.second->loss);
-  point.set_version(RIDGELINE_VERSION);
-  return point;
-}
-
-absl::Status Attempt::ExportIfWanted(RunResult* result) {
-  const std::string& weights = recipe_.export_().weights();
-  if (weights != "safetensors" && !KeepsCodes(weights)) return absl::OkStatus();
-  const absl::Status written = ConvertExceptions([&] { return is_root() ? ExportOnRoot(result) : absl::OkStatus(); });
-  return Agree(written, "export");
-}
-
-absl::Status Attempt::ExportOnRoot(RunResult* result) {
-  reporter_.Phase(step_, "exporting");
-  std::string model_path;
-  if (recipe_.model().has_path()) {
-    ASSIGN_OR_RETURN(model_path, ResolveModelPath(recipe_.model().path()));
-  }
-  ASSIGN_OR_RETURN(v1::Artifact artifact,
-                   WriteModelArtifact(model_.get(), recipe_.export_().weights(), model_path, *dataset_,
-                                      recipe_.dataset().path(), options_.work_dir, assignment_.job_id()));
-  reporter_.Log("info", fmt::format("artifact '{}': {} files, {} bytes in {}/{}", artifact.name(),
-                                    artifact.files_size(), artifact.bytes(), artifact.work_dir(), artifact.path()));
-  result->artifacts.push_back(std::move(artifact));
-  return absl::OkStatus();
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "model/language_model.h"
 #include "worker/comm/communicator.h"
-#include "worker/train/runs_of_rows.h"
+#include "worker/parallel/runs_of_rows.h"
 
 namespace ridgeline {
 

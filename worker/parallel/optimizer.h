@@ -13,7 +13,7 @@
 #include "model/kernels/rows.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
-#include "worker/train/runs_of_rows.h"
+#include "worker/parallel/runs_of_rows.h"
 
 namespace ridgeline {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/train/gradients.h"
+#include "worker/parallel/gradients.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/train/optimizer.h"
+#include "worker/parallel/optimizer.h"
 
 #include <cmath>
 

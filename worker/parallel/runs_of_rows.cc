@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/train/runs_of_rows.h"
+#include "worker/parallel/runs_of_rows.h"
 
 #include <algorithm>
 

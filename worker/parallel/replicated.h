@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data parallelism: every rank holds weights, gradients and optimizer whole, and one all-reduce a step sums the
+// gradients of the ranks' shares of the batch.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "model/language_model.h"
+#include "ridgeline/v1/recipe.pb.h"
+#include "worker/comm/communicator.h"
+#include "worker/parallel/strategy.h"
+
+namespace ridgeline {
+
+struct ReplicatedOptions {
+  bool accumulates = false;  // A step's gradient comes of several passes.
+  size_t extras = 0;
+  double mask_decay = 0;  // As AdamW takes it.
+};
+
+// `model` and `communicator` must outlive it; the model's weights are those of its masters and of its own pattern.
+std::unique_ptr<Strategy> MakeReplicated(LanguageModel* model, const v1::Optimizer& optimizer,
+                                         const ReplicatedOptions& options, Communicator& communicator);
+
+}  // namespace ridgeline

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/parallel/replicated.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "model/gpt.h"
+#include "model/training_pass.h"
+#include "quant/autograd/torch_pch.h"
+
+namespace ridgeline {
+namespace {
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+const QuantizerSpec kWeight{.estimator = "ridge", .format = Format::kTernary, .scheme = Scheme::kLinear};
+
+std::unique_ptr<Gpt> SmallGpt(int64_t seed) {
+  ModelOptions options;
+  options.weight = kWeight;
+  return Gpt::Create({.n_layers = 1, .dim = 128, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, seed).value();
+}
+
+v1::Optimizer Options() {
+  v1::Optimizer options;
+  options.set_beta1(0.9);
+  options.set_beta2(0.99);
+  options.set_eps(1e-8);
+  return options;
+}
+
+// A rank with a strategy of its own; its model begins with the weights of `seed`.
+struct Rank {
+  explicit Rank(int64_t seed, std::unique_ptr<Communicator> others = MakeSingleCommunicator())
+      : communicator(std::move(others)),
+        model(SmallGpt(seed)),
+        strategy(MakeReplicated(model.get(), Options(), {.extras = 2}, *communicator)) {}
+
+  // A step on the samples begin .. end - 1 of a batch that `step` decides. Returns the norm.
+  double Step(int64_t step, int64_t begin, int64_t end) {
+    strategy->ClearGradients();
+    const at::Tensor tokens = (at::arange(4 * 8).view({4, 8}) * (step + 3) % 11).narrow(0, begin, end - begin);
+    AccumulateGradients(model.get(), tokens, tokens.roll(1, 1), 1.0 / 32);
+    strategy->extras()[1] = static_cast<float>(end - begin);
+    EXPECT_TRUE(strategy->ReduceGradients().ok());
+    EXPECT_EQ(strategy->extras()[1], 4);
+    const double norm = strategy->PassThroughQuantizers();
+    strategy->Step(/*learning_rate=*/0.01, /*gradient_scale=*/1);
+    return norm;
+  }
+
+  std::unique_ptr<Communicator> communicator;
+  std::unique_ptr<Gpt> model;
+  std::unique_ptr<Strategy> strategy;
+};
+
+Tensors Copied(const Tensors& state) {
+  Tensors copies;
+  for (const auto& [name, tensor] : state) copies[name] = tensor.clone();
+  return copies;
+}
+
+void ExpectSameWeights(const LanguageModel& a, const LanguageModel& b) {
+  for (size_t i = 0; i < a.parameters().size(); ++i) {
+    EXPECT_TRUE(at::equal(a.parameters()[i].master, b.parameters()[i].master)) << a.parameters()[i].name;
+    EXPECT_TRUE(at::equal(a.parameters()[i].compute, b.parameters()[i].compute)) << a.parameters()[i].name;
+  }
+}
+
+TEST(ReplicatedTest, RanksWithSharesOfABatchStayAlike) {
+  auto communicators = MakeFakeCommunicators(2);
+  Rank first(1, std::move(communicators[0])), second(1, std::move(communicators[1])), before(1);
+  double norms[2];
+  std::thread other([&] { norms[1] = second.Step(0, 3, 4); });
+  norms[0] = first.Step(0, 0, 3);
+  other.join();
+  EXPECT_EQ(norms[0], norms[1]);
+  ExpectSameWeights(*first.model, *second.model);
+  EXPECT_FALSE(at::equal(first.model->head().master, before.model->head().master)) << "no step: this tests nothing";
+}
+
+TEST(ReplicatedTest, ARestoredOneGoesOnAsTheOneWhoseStateItHas) {
+  Rank whole(1), resumed(2);
+  whole.strategy->SetSparsity({3, 4});
+  for (int64_t step : {0, 1}) whole.Step(step, 0, 4);
+  const Tensors state = Copied(whole.strategy->State());
+  ASSERT_TRUE(resumed.strategy->Restore(state, 2, {3, 4}).ok());
+  ExpectSameWeights(*whole.model, *resumed.model);
+  EXPECT_EQ(whole.Step(2, 0, 4), resumed.Step(2, 0, 4));
+  ExpectSameWeights(*whole.model, *resumed.model);
+}
+
+TEST(ReplicatedTest, AStateThatDoesNotFitSaysWhatAndOfWhichStep) {
+  Rank rank(1);
+  const Tensors whole = Copied(rank.strategy->State());
+  const std::string head = rank.model->head().name;
+  for (const auto& [name, said] : {std::pair{head, "the checkpoint of step 7 does not fit parameter '" + head + "'"},
+                                   {"optimizer.m." + head, "'optimizer.m." + head + "'"},
+                                   {std::string("optimizer.steps"), "'optimizer.steps'"}}) {
+    Tensors lacks = whole, other_shape = whole;
+    lacks.erase(name);
+    other_shape[name] = at::zeros({3, 5});
+    for (const Tensors& damaged : {lacks, other_shape}) {
+      const absl::Status status = rank.strategy->Restore(damaged, 7, {});
+      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+      EXPECT_NE(std::string(status.message()).find(said), std::string::npos) << status;
+    }
+  }
+}
+
+// Share of zeros among what layers multiply with, of matrices that can be pruned.
+double ShareOfZeros(const LanguageModel& model) {
+  double zeros = 0, all = 0;
+  for (const Parameter& parameter : model.parameters())
+    if (parameter.quantizer.quantizes() && parameter.name.starts_with("h.")) {
+      zeros += (parameter.compute == 0).sum().item<double>();
+      all += static_cast<double>(parameter.compute.numel());
+    }
+  return zeros / all;
+}
+
+TEST(ReplicatedTest, WeightsHaveANewPatternAtOnce) {
+  Rank rank(1);
+  const double dense = ShareOfZeros(*rank.model);
+  rank.strategy->SetSparsity({1, 4});
+  EXPECT_GE(ShareOfZeros(*rank.model), 0.75);
+  EXPECT_LT(dense, 0.7);
+}
+
+}  // namespace
+}  // namespace ridgeline

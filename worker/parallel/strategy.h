@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a model's training is spread over the ranks of a group. A strategy owns what training keeps beside the model,
+// gradients and the optimizer's state, decides when weights are quantized anew, and says what a checkpoint holds. The
+// step loop does not know which one it has.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "method/quantizer_spec.h"
+
+namespace ridgeline {
+
+// Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
+// collectives; only SetSparsity, ClearGradients and Restore are not: a rank that has failed before may leave them out.
+// LibTorch's exceptions pass through.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+
+  // A step begins with these two. Weights have the pattern from now on; they are quantized anew if it is another one.
+  virtual void SetSparsity(const SparsityPattern& pattern) = 0;
+  // Gradients are empty and extras zero: backward passes may add to the gradients of the model's parameters.
+  virtual void ClearGradients() = 0;
+  // Numbers of the caller's, as many as it asked for, that are summed with the gradients.
+  virtual std::span<float> extras() = 0;
+  // After the last backward pass of the step: sums over the ranks. Errors are the communicator's.
+  virtual absl::Status ReduceGradients() = 0;
+  // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all, on every rank.
+  virtual double PassThroughQuantizers() = 0;
+  // Then steps the masters by their gradients times `gradient_scale`, and quantizes them. A step may do without.
+  virtual void Step(double learning_rate, double gradient_scale) = 0;
+
+  // What a checkpoint holds: masters under their parameters' names and "optimizer.*", views for saving. Whole on rank
+  // 0, which writes it.
+  virtual std::map<std::string, at::Tensor> State() const = 0;
+  // Goes on from the state of a checkpoint at `step`, whole on every rank, with the pattern that the weights had then,
+  // and quantizes them. DATA_LOSS names what the checkpoint lacks or has in another shape.
+  virtual absl::Status Restore(const std::map<std::string, at::Tensor>& state, int64_t step,
+                               const SparsityPattern& pattern) = 0;
+};
+
+}  // namespace ridgeline

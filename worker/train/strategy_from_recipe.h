@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a recipe to the way in which the ranks train its network together.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "model/language_model.h"
+#include "ridgeline/v1/recipe.pb.h"
+#include "worker/comm/communicator.h"
+#include "worker/parallel/strategy.h"
+
+namespace ridgeline {
+
+// `model`, which ModelFromRecipe made, and `communicator` must outlive it. `extras` numbers travel with its gradients.
+// REQUIRES: the recipe's defaults are filled in.
+std::unique_ptr<Strategy> StrategyFromRecipe(const v1::Recipe& recipe, LanguageModel* model, size_t extras,
+                                             Communicator& communicator);
+
+}  // namespace ridgeline
