@@ -14,6 +14,7 @@
 #include "model/matrix_product.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
+#include "weights/model_store.h"
 #include "worker/parallel/strategy.h"
 #include "worker/train/attempt_checkpoints.h"
 #include "worker/train/attempt_context.h"
