@@ -302,12 +302,24 @@ def inference(root):
 
 
 def packed(root):
-    """What is lost comes first."""
-    points = sorted(Points.read("packed", root).rows, key=lambda row: float(row["ratio"]))
-    rows = [[f"{row['case']} {row['shape']}, {row['rows']}", row["ours"], f"{row['peer']} ({row['peer_name']})",
-             f"{row['ratio']} ({row['ratio_low']}-{row['ratio_high']})", row["share_of_limit"], row["bound"]]
-            for row in points]
-    return markdown(["G products a second", "ours", "peer", "ratio, its spread", "of the limit, %", "bound by"], rows)
+    """What is lost, or won by the least, comes first."""
+    points = Points.read("packed", root)
+    cells = [points.where(case=case, rows=rows) for case in points.values("case") for rows in points.values("rows")]
+    cells.sort(key=lambda cell: min(float(row["ratio"]) for row in cell.rows))
+    shapes, rows = points.values("shape"), []
+    for cell in cells:
+        of_shape = [cell.where(shape=shape).only() for shape in shapes]
+        shares = sorted(int(row["share_of_limit"]) for row in of_shape)
+        rows.append([f"{of_shape[0]['case']}, {of_shape[0]['rows']}",
+                     *(f"{row['ours']}, {bold(row['ratio'], float(row['ratio']) < 1)}" for row in of_shape),
+                     f"{shares[0]}-{shares[-1]}", of_shape[0]["bound"]])
+    return markdown(["inputs", *shapes, "of the limit, %", "bound by"], rows)
+
+
+def packed_one_bit(root):
+    rows = [[row["work"], row["ours"], row["peer"], f"{row['ratio']} ({row['ratio_low']}-{row['ratio_high']})",
+             row["goal"]] for row in Points.read("packed-one-bit", root).rows]
+    return markdown(["G products a second", "ours", "NumKong", "ratio, its spread", "goal"], rows)
 
 
 def packed_models(root):
@@ -398,6 +410,7 @@ TABLES = {
     "gemma-float32": gemma_float32, "gemma-end": gemma_end, "demo": demo,
     "grid-gradient": grid_gradient, "train-step": train_step,
     "inference": inference, "packed": packed, "packed-models": packed_models,
+    "packed-one-bit": packed_one_bit,
     "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
     "kernel-cache": kernel_cache, "tax-summary": tax_summary,
     "tax-xeon-amx": lambda root: tax(root, "xeon-amx", "tax"),
