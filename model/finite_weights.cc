@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -42,10 +43,12 @@ int64_t CountNonfinite(const at::Tensor& tensor) {
 int64_t CountNonfinite(const PackedView& packed) {
   std::atomic<int64_t> count = 0;
   at::parallel_for(0, packed.layout.rows, 64, [&](int64_t begin, int64_t end) {
-    std::vector<float> row(static_cast<size_t>(packed.layout.features));
-    for (int64_t i = begin; i < end; ++i) {
-      DecodeRows(packed, i, i + 1, Rotated::kStays, row.data());
-      count += CountNonfinite(row);
+    constexpr int64_t kAtOnce = 64;
+    std::vector<float> rows(static_cast<size_t>(kAtOnce * packed.layout.features));
+    for (int64_t first = begin; first < end; first += kAtOnce) {
+      const int64_t last = std::min(first + kAtOnce, end);
+      DecodeRows(packed, first, last, Rotated::kStays, rows.data());
+      count += CountNonfinite(std::span(rows).first(static_cast<size_t>((last - first) * packed.layout.features)));
     }
   });
   return count;

@@ -47,15 +47,15 @@ void RotateBack(const PackedLayout& layout, float* y) {
     if (HadamardSign(i) < 0) y[i] = -y[i];
 }
 
-// Calls emit(row, x_hat) for each.
-template <typename Emit>
-void ForEachRow(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, const Emit& emit) {
+// Calls emit(i, x_hat of row_of(i)) for each i of 0 .. count - 1.
+template <typename RowOf, typename Emit>
+void ForEachRow(const PackedView& packed, int64_t count, const RowOf& row_of, Rotated rotated, const Emit& emit) {
   RowReader reader(packed);
   std::vector<float> numbers(static_cast<size_t>(packed.layout.features));
-  for (int64_t row = begin; row < end; ++row) {
-    reader.Read(row, numbers.data());
+  for (int64_t i = 0; i < count; ++i) {
+    reader.Read(row_of(i), numbers.data());
     if (packed.layout.spec.hadamard && rotated == Rotated::kBack) RotateBack(packed.layout, numbers.data());
-    emit(row - begin, numbers.data());
+    emit(i, numbers.data());
   }
 }
 
@@ -69,15 +69,24 @@ PackedTensor CopyOf(const PackedView& view) {
 
 void DecodeRows(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, float* x_hat) {
   const int64_t features = packed.layout.features;
-  ForEachRow(packed, begin, end, rotated,
-             [&](int64_t row, const float* numbers) { std::copy_n(numbers, features, x_hat + row * features); });
+  ForEachRow(
+      packed, end - begin, [&](int64_t i) { return begin + i; }, rotated,
+      [&](int64_t i, const float* numbers) { std::copy_n(numbers, features, x_hat + i * features); });
+}
+
+void DecodeRows(const PackedView& packed, std::span<const int64_t> rows, Rotated rotated, float* x_hat) {
+  const int64_t features = packed.layout.features;
+  ForEachRow(
+      packed, static_cast<int64_t>(rows.size()), [&](int64_t i) { return rows[static_cast<size_t>(i)]; }, rotated,
+      [&](int64_t i, const float* numbers) { std::copy_n(numbers, features, x_hat + i * features); });
 }
 
 void DecodeRows(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, BFloat16* x_hat) {
   const int64_t features = packed.layout.features;
   const NarrowFunction narrow = NarrowFunctions().front();
-  ForEachRow(packed, begin, end, rotated,
-             [&](int64_t row, const float* numbers) { narrow(numbers, features, x_hat + row * features); });
+  ForEachRow(
+      packed, end - begin, [&](int64_t i) { return begin + i; }, rotated,
+      [&](int64_t i, const float* numbers) { narrow(numbers, features, x_hat + i * features); });
 }
 
 }  // namespace ridgeline

@@ -55,6 +55,8 @@ enum class Rotated { kBack, kStays };
 // different threads.
 void DecodeRows(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, float* x_hat);
 void DecodeRows(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, BFloat16* x_hat);
+// The same of the rows that are named, in their order. A call prepares tables: many rows are best decoded in one.
+void DecodeRows(const PackedView& packed, std::span<const int64_t> rows, Rotated rotated, float* x_hat);
 
 // The plain twin: number by number, from the layout's definition.
 void DecodeRows_ref(const PackedView& packed, int64_t begin, int64_t end, Rotated rotated, float* x_hat);

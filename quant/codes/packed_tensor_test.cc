@@ -163,6 +163,20 @@ TEST(PackedTensorTableTest, DecodingIsThatOfThePlainTwin) {
   }
 }
 
+TEST(PackedTensorTableTest, NamedRowsAreDecodedInTheirOrder) {
+  for (const QuantizerSpec& spec : EveryCode()) {
+    SCOPED_TRACE(DescribeSpec(spec));
+    const PackedTensor packed = *Encode(spec, Rows(kFeatures, false), kRows, kFeatures, LearnedScales(spec));
+    const Numbers all = Decoded<float>(packed);
+    const std::vector<int64_t> rows = {kRows - 1, 0, kRows - 1};
+    Numbers expected, named(rows.size() * static_cast<size_t>(kFeatures));
+    for (const int64_t row : rows)
+      expected.insert(expected.end(), all.begin() + row * kFeatures, all.begin() + (row + 1) * kFeatures);
+    DecodeRows(packed.view(), rows, Rotated::kBack, named.data());
+    ASSERT_TRUE(SameBits(named, expected));
+  }
+}
+
 TEST(PackedTensorTableTest, AShortTailIsABlockOfItsOwn) {
   constexpr int64_t kOdd = 151;
   for (const QuantizerSpec& table : EveryCode()) {
