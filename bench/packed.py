@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,13 +27,11 @@ ONE_BIT_PRODUCTS = ((4096, 4096, 4096, "4096 cubed", 1.6), (512, 1152, 6912, "1B
                     (512, 6912, 1152, "1B gate", 2.5))
 INSTRUCTIONS = {"floats": "float32 multiply-add", "int16_pairs": "pairs of 16-bit products (pmaddwd)",
                 "byte_pairs": "pairs of byte products (pmaddubsw)", "one_bit": "xor and counted bits"}
-INT8_INPUTS = {"estimator": "ste", "format": "int8", "scheme": "linear", "grid": "minmax", "granularity": "block",
-               "block": 128, "hadamard": False, "hadamard_signs": False, "lambda": 0.0001}
 
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """A model of ours: its weights' format, and whether the config says that inputs are int8."""
+    """A model of ours: its weights' format, and whether inputs of layers are rounded to int8."""
     weights: str
     has_int8_inputs: bool
 
@@ -219,20 +216,13 @@ def export(options: argparse.Namespace, out: pathlib.Path, *arguments: str) -> p
 
 
 def packed_model(options: argparse.Namespace, packed: Packed) -> pathlib.Path:
-    folder = export(options, options.models / packed.weights, "--format", "packed", "--weight-format", packed.weights,
-                    "--embedding-format", "int8")
+    inputs = ("--activation-format", "int8") if packed.has_int8_inputs else ()
+    name = f"{packed.weights}-a8" if packed.has_int8_inputs else packed.weights
+    folder = export(options, options.models / name, "--format", "packed", "--weight-format", packed.weights,
+                    "--embedding-format", "int8", *inputs)
     if folder is None:
         sys.exit(f"{sys.argv[0]}: could not export {options.model}; bring it in with `ridgeline model import`")
-    if not packed.has_int8_inputs:
-        return folder
-    with_inputs = options.models / f"{packed.weights}-a8"
-    if not with_inputs.exists():
-        shutil.copytree(folder, with_inputs, copy_function=os.link)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config["quantization_config"]["activation"] = INT8_INPUTS
-        (with_inputs / "config.json").unlink()  # A link to the other's.
-        (with_inputs / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    return with_inputs
+    return folder
 
 
 def peer_file(options: argparse.Namespace, gguf: Gguf) -> pathlib.Path | None:

@@ -100,6 +100,18 @@ absl::StatusOr<QuantizerSpec> SpecOfOptions(const ExportOptions& options) {
                                                 spec.block, std::string(valid.message())));
 }
 
+// Inputs in blocks of the weights'.
+absl::StatusOr<QuantizerSpec> ActivationOfOptions(const ExportOptions& options, const QuantizerSpec& weight) {
+  if (options.activation_format.empty() || options.activation_format == "none") return QuantizerSpec{};
+  QuantizerSpec spec{.estimator = "ste", .scheme = Scheme::kLinear};
+  ASSIGN_OR_RETURN(spec.format, ParseFormat(options.activation_format));
+  spec.block = OwnBlock(spec.format) > 0 ? OwnBlock(spec.format) : weight.block;
+  const absl::Status valid = ValidateQuantizerSpec(spec, Side::kActivation);
+  if (valid.ok()) return spec;
+  return absl::InvalidArgumentError(
+      fmt::format("--activation-format {}: {}", options.activation_format, std::string(valid.message())));
+}
+
 absl::StatusOr<EmbeddingFormat> EmbeddingOfOptions(const ExportOptions& options) {
   EmbeddingFormat embedding;
   if (options.embedding_format.empty()) return embedding;
@@ -114,6 +126,7 @@ absl::Status ExportPacked(const ExportOptions& options, const std::string& path,
         fmt::format("{} is packed already, and rounding it again would lose more: copy it", options.model));
   ModelOptions quantized;
   ASSIGN_OR_RETURN(quantized.weight, SpecOfOptions(options));
+  ASSIGN_OR_RETURN(quantized.activation, ActivationOfOptions(options, quantized.weight));
   ASSIGN_OR_RETURN(quantized.embedding, EmbeddingOfOptions(options));
   status->Show("loading the model");
   ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model, LoadModel(path, quantized));
@@ -219,6 +232,7 @@ absl::StatusOr<std::string> FreePlace(const ExportOptions& options) {
 absl::Status CheckOptionsOfFormat(const ExportOptions& options) {
   const bool is_packed = options.format == "packed";
   const std::pair<const char*, bool> of_packed[] = {{"--weight-format", !options.weight_format.empty()},
+                                                    {"--activation-format", !options.activation_format.empty()},
                                                     {"--embedding-format", !options.embedding_format.empty()},
                                                     {"--estimator", !options.estimator.empty()},
                                                     {"--scheme", !options.scheme.empty()},
@@ -244,9 +258,12 @@ absl::StatusOr<int> RunExport(const ExportOptions& typed) {
   if (options.format == "packed") {
     RETURN_IF_ERROR(ExportPacked(options, path, dtype, &status));
     status.Clear();
-    const bool has_embedding = !options.embedding_format.empty() && options.embedding_format != "none";
-    PrintOut("{}: {}{}, all else in {}\n", options.out, options.weight_format,
-             has_embedding ? fmt::format(", embedding {}", options.embedding_format) : "", DtypeName(dtype));
+    const auto named = [](std::string_view what, const std::string& format) {
+      return format.empty() || format == "none" ? "" : fmt::format(", {} {}", what, format);
+    };
+    PrintOut("{}: {}{}{}, all else in {}\n", options.out, options.weight_format,
+             named("inputs", options.activation_format), named("embedding", options.embedding_format),
+             DtypeName(dtype));
     return kExitOk;
   }
   ASSIGN_OR_RETURN(const bool keeps_codes, KeepsCodes(options, path));

@@ -96,6 +96,11 @@ void DeclareExport(CLI::App* verb, ExportOptions* options) {
   verb->add_option("--out", options->out, "Folder to write, or file.gguf")->required()->type_name("DIR|FILE");
   verb->add_option("--weight-format", options->weight_format, "For packed: int1 to int8, ternary, fp4, mxfp4, ...")
       ->type_name("FORMAT");
+  verb->add_option(
+          "--activation-format", options->activation_format,
+          "For packed: what inputs of layers are rounded to at work, such as int8, linear and in blocks of the "
+          "weights' (default none)")
+      ->type_name("FORMAT");
   verb->add_option("--embedding-format", options->embedding_format,
                    "For packed: of the embedding, which is the head (default none: as --dtype)")
       ->check(CLI::IsMember({"none", "int2", "int3", "int4", "int5", "int6", "int7", "int8"}))

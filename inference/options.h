@@ -41,7 +41,7 @@ struct ExportOptions {
   std::string dtype;                   // Empty: bf16; of a packed model in gguf, its codes, and bf16 of all else
   std::string out;                     // Folder, or file.gguf
   // For packed: how matrices are rounded. Empty and 0: ste, and what the estimator or the format has.
-  std::string weight_format, embedding_format, estimator, scheme, scales;
+  std::string weight_format, activation_format, embedding_format, estimator, scheme, scales;
   int64_t block = 0;
   std::string metadata_from;  // GGUF of the same shape, whose metadata and tokenizer a GGUF takes over
 };

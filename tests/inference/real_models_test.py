@@ -90,6 +90,25 @@ class SmallModel(ModelTest):
             self.assertEqual(done.stdout, "")
             self.assertIn(f"{weights}: tensor '{name}': codes of row 0: ", done.stderr)
 
+    def test_AnExportMayRoundInputsAndSaysSo(self):
+        export = ["export", "--model", self.model, "--format", "packed", "--weight-format", "int4", "--block", "16"]
+        losses = {}
+        for inputs in ("none", "int8", "int2"):
+            out = self.folder / inputs
+            told = self.run_program(*export, "--activation-format", inputs, "--out", out).stdout
+            self.assertEqual("inputs" in told, inputs != "none")
+            self.assertIn("inputs as it is" if inputs == "none" else f"inputs {inputs}",
+                          self.json_of("model", "inspect", out)["packed"])
+            losses[inputs] = self.json_of("eval", "--model", out, "--text", self.text, "--tokenizer",
+                                          self.folder / "letters")["loss"]
+        self.assertEqual(len(set(losses.values())), 3, losses)
+        self.assertLess(abs(losses["int8"] - losses["none"]), abs(losses["int2"] - losses["none"]))
+        refused = self.run_program(*export, "--activation-format", "int9", "--out", self.folder / "no", code=2)
+        self.assertIn("int8", refused.stderr)
+        unpacked = self.run_program("export", "--model", self.model, "--activation-format", "int8", "--out",
+                                    self.folder / "no", code=2)
+        self.assertIn("--activation-format is for --format packed", unpacked.stderr)
+
     def test_AnImportedFolderIsListedAndInspected(self):
         self.import_small()
         self.assertEqual(self.run_program("model", "list", "-o", "name").stdout, "small\n")
