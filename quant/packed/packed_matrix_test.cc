@@ -328,6 +328,25 @@ TEST(PackedMatrixTest, JointCodesLookedUpGiveExactlyTheProductsOfWholeNumbers) {
       }
 }
 
+TEST(PackedMatrixTest, NoInputsHaveNoProducts) {
+  const QuantizerSpec codes{.estimator = "ste", .format = Format::kInt4, .scheme = Scheme::kLinear, .block = 64};
+  const QuantizerSpec signs{.estimator = "ste", .format = Format::kInt1, .scheme = Scheme::kLinear, .block = 64};
+  QuantizerSpec groups = signs, of_tensor = codes;
+  groups.sparsity = {1, 4};
+  of_tensor.granularity = Granularity::kTensor;
+  for (const QuantizerSpec& weights : {codes, signs, groups})
+    for (const QuantizerSpec& inputs : {QuantizerSpec{}, codes, signs, of_tensor}) {
+      const PackedMatrix matrix = PackedMatrix::Create(PackedOf(weights), inputs).value();
+      const PreparedInputs prepared = matrix.Prepare({}, 0);
+      EXPECT_EQ(prepared.view.count, 0);
+      matrix.Multiply(prepared, 0, kRows, nullptr, kRows);
+      if (matrix.quantizes_inputs()) continue;
+      const auto [rounded, rest] = matrix.PrepareFloats({}, 0);
+      matrix.Multiply(rounded, 0, kRows, nullptr, kRows);
+      matrix.Multiply(rest, 0, kRows, nullptr, kRows);
+    }
+}
+
 TEST_P(EveryInstructionSetTest, PairsAreExactlyTheProductsOfWholeNumbers) {
   for (const int64_t block : {32, 62, 128})
     for (const int64_t count : {4, 21}) {

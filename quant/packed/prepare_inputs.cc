@@ -265,6 +265,7 @@ PreparedInputs PackedMatrix::Empty(int64_t count) const {
 
 PreparedInputs PackedMatrix::PrepareRotated(const std::vector<float>& x, int64_t count) const {
   PreparedInputs prepared = Empty(count);
+  if (count == 0) return prepared;
   RoundInputs(x, &prepared);
   Finish(&prepared);
   return prepared;
@@ -273,6 +274,7 @@ PreparedInputs PackedMatrix::PrepareRotated(const std::vector<float>& x, int64_t
 PreparedInputs PackedMatrix::Prepare(std::span<const float> x, int64_t count) const {
   if (!quantizes_inputs()) return PrepareRotated(Rotate(x), count);
   PreparedInputs prepared = Empty(count);
+  if (count == 0) return prepared;
   EncodeInputs(x, &prepared);
   Finish(&prepared);
   return prepared;
