@@ -31,8 +31,10 @@ std::optional<IntegerLevels> LevelsOfInputs(const QuantizerSpec& spec) {
 int64_t LargestWhole(const QuantizerSpec& spec, const IntegerLevels& levels) {
   const CodeBook book = *CodeBookOf(spec);
   int64_t largest = 1;
+  const auto add = [&](float level) { largest = std::max<int64_t>(largest, std::abs(levels.WholeOf(level))); };
   for (float level : book.levels())
-    if (!std::isnan(level)) largest = std::max<int64_t>(largest, std::abs(levels.WholeOf(level)));
+    if (!std::isnan(level)) add(level);
+  for (size_t i = 0; IsBitMod(spec.format) && i < 4; ++i) add(BitModExtras(spec.format)[i]);
   return largest;
 }
 

@@ -347,6 +347,38 @@ TEST(PackedMatrixTest, NoInputsHaveNoProducts) {
     }
 }
 
+// Of a row whose codes are the largest but for one with `x`, whose levels are those of `inputs`.
+void ExpectTheProductsOfTheLargestCodes(const QuantizerSpec& weights, const QuantizerSpec& inputs, const Numbers& x,
+                                        int64_t features) {
+  const auto count = static_cast<int64_t>(x.size()) / features;
+  SCOPED_TRACE(DescribeSpec(weights) + " with " + DescribeSpec(inputs) + ", " + std::to_string(count));
+  Numbers w(static_cast<size_t>(features), 1), y(static_cast<size_t>(count));
+  w[0] = -1;  // Else there is no grid.
+  const PackedTensor packed = Encode(weights, w, 1, features).value();
+  const PackedMatrix matrix = PackedMatrix::Create(packed, inputs).value();
+  matrix.Multiply(matrix.Prepare(x, count), 0, 1, y.data(), 1);
+  DecodeRows(packed.view(), 0, 1, Rotated::kBack, w.data());
+  std::vector<double> expected(y.size(), 0);
+  for (size_t i = 0; i < x.size(); ++i)
+    expected[i / w.size()] += static_cast<double>(x[i]) * static_cast<double>(w[i % w.size()]);
+  ASSERT_TRUE(AllClose(y, expected, kRoundingToSixteenBits));
+}
+
+// They are beyond those of the element.
+TEST_P(EveryInstructionSetTest, SumsOfLevelsThatBitModAddsDoNotOverflow) {
+  for (const auto& [format, largest] : {std::pair(Format::kBitModFp3, 4.0f), {Format::kBitModFp4, 6.0f}})
+    for (const Format of_weights : {Format::kInt4, Format::kInt5, Format::kInt6})
+      for (const int64_t block : {128, 1024}) {
+        Numbers x(8 * 1024, static_cast<float>(BitModLevelsOf(format).farther));
+        for (size_t i = 0; i < x.size(); i += 16) x[i] = -largest;
+        const QuantizerSpec weights{
+            .estimator = "ste", .format = of_weights, .scheme = Scheme::kAffine, .block = block};
+        const QuantizerSpec inputs{.estimator = "ste", .format = format, .scheme = Scheme::kLinear, .block = block};
+        ExpectTheProductsOfTheLargestCodes(weights, inputs, x, 1024);
+        if (HasFatalFailure()) return;
+      }
+}
+
 TEST_P(EveryInstructionSetTest, PairsAreExactlyTheProductsOfWholeNumbers) {
   for (const int64_t block : {32, 62, 128})
     for (const int64_t count : {4, 21}) {
