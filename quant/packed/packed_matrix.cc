@@ -17,6 +17,7 @@ namespace {
 
 // Without a shift; with one there is a -128, too.
 constexpr int kLargestWeight = 127, kLargestByte = 127, kLargestInput = std::numeric_limits<int16_t>::max();
+constexpr int kLargestWithoutSign = 255;  // Weights that are raised, and codes as they lie.
 
 // None for inputs without codes, such as those whose estimator is for inputs alone.
 std::optional<IntegerLevels> LevelsOfInputs(const QuantizerSpec& spec) {
@@ -87,7 +88,7 @@ void PackedMatrix::ChooseInputs() {
   const int64_t smaller = std::min(block, packed_.layout.block), larger = std::max(block, packed_.layout.block);
   const std::optional<IntegerLevels> levels = LevelsOfInputs(inputs_);
   if (inputs_.learns_scale() || !rotates_alike || larger % smaller != 0 || !levels) return;
-  constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / (kLargestWeight + 1);
+  constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / kLargestWithoutSign;
   if (smaller > kMostProducts / LargestWhole(inputs_, *levels)) return;
   segment_ = smaller;
   input_levels_ = levels;

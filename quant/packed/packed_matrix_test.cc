@@ -379,6 +379,20 @@ TEST_P(EveryInstructionSetTest, SumsOfLevelsThatBitModAddsDoNotOverflow) {
       }
 }
 
+TEST_P(EveryInstructionSetTest, SumsOfLongRowsDoNotOverflow) {
+  QuantizerSpec weights{.estimator = "ste", .format = Format::kInt8, .scheme = Scheme::kAffine};
+  weights.granularity = Granularity::kRow;
+  for (const Format format : {Format::kInt6, Format::kInt8})
+    for (const int64_t features : {1 << 16, 1 << 17, 1 << 18})
+      for (const int64_t count : {1, 4}) {
+        QuantizerSpec inputs{.estimator = "ste", .format = format, .scheme = Scheme::kLinear};
+        inputs.granularity = Granularity::kRow;
+        ExpectTheProductsOfTheLargestCodes(weights, inputs, Numbers(static_cast<size_t>(count * features), 1),
+                                           features);
+        if (HasFatalFailure()) return;
+      }
+}
+
 TEST_P(EveryInstructionSetTest, PairsAreExactlyTheProductsOfWholeNumbers) {
   for (const int64_t block : {32, 62, 128})
     for (const int64_t count : {4, 21}) {
