@@ -2,7 +2,7 @@
 // Rows of a packed matrix times inputs, by the machine's best instructions: y[c * stride + r] = for row r the sum over
 // segments of scale_w (scale_x W.X + base_x W) + base_w sum x, where W.X are products of whole numbers and W the sum of
 // a segment's weights (Theorem 1 of arXiv 2409.09245, for blocks). Thread-safe, no allocation. REQUIRES: a segment's
-// products fit in 31 bits.
+// products fit in 31 bits, also those of weights that have no sign (kRaised, kCodes).
 #pragma once
 
 #include <span>

@@ -12,7 +12,7 @@ void SegmentSums(const int8_t* wholes, int64_t n, int64_t segment, float* sums);
 // The same of n signs: -1 where a bit is 0, +1 where it is 1. REQUIRES: segments and n are multiples of 8.
 void SignSums(const uint8_t* bits, int64_t n, int64_t segment, float* sums);
 
-// wholes[i] = x[i] factor - shift to nearest; returns their sum. REQUIRES: they are of 16 bits, and n < 2^16.
+// wholes[i] = x[i] factor - shift to nearest; returns their sum. REQUIRES: they are of 16 bits, their sum of 32.
 int32_t RoundToWholes(const float* x, int64_t n, float factor, float shift, int16_t* wholes);
 
 // Bit p of (wholes[i] + 2^planes - 1) / 2 to bit i of plane p; bits: (planes, n / 8). REQUIRES: n is a multiple of 8,
