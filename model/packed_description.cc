@@ -192,7 +192,12 @@ Json DescribeQuantizers(const Quantizers& quantizers) {
           {"skip", quantizers.skip}};
 }
 
-std::string QuantizersText(const Quantizers& quantizers) { return DescribeQuantizers(quantizers).dump(); }
+std::string QuantizersText(const Quantizers& quantizers) {
+  constexpr size_t kMultiple = 1024;
+  std::string text = DescribeQuantizers(quantizers).dump();
+  text.append((kMultiple - text.size() % kMultiple) % kMultiple, ' ');
+  return text;
+}
 
 absl::StatusOr<Quantizers> QuantizersFromConfig(const Json& config, const std::string& path) {
   const Json& json = config[kQuantizationKey];

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -146,6 +147,18 @@ TEST_F(PackedWeightsTest, TheFileHasTheBytesOfItsPartsAndAHeader) {
   uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof(header));
   EXPECT_EQ(static_cast<double>(bytes.size() - sizeof(header) - header), model->Cost().storage_bytes);
+}
+
+// Else the length of a name would decide between points that are alike in all else.
+TEST_F(PackedWeightsTest, FilesOfEstimatorsWithTheSameCodesAreOfOneSize) {
+  std::set<uintmax_t> sizes;
+  for (const char* estimator : {"ste", "ridge"}) {
+    const auto model = TinyModel(
+        {.weight = {.estimator = estimator, .format = Format::kInt4, .scheme = Scheme::kAffine, .block = 32}});
+    ASSERT_EQ(SavePacked(*model, Dtype::kBF16, {}, {}, Path(estimator)), absl::OkStatus());
+    sizes.insert(std::filesystem::file_size(Path(estimator) + "/model.safetensors"));
+  }
+  EXPECT_EQ(sizes.size(), 1u);
 }
 
 TEST_F(PackedWeightsTest, AnEmbeddingOfFewBitsLooksUpAndMultipliesByItsCodes) {
