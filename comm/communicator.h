@@ -2,9 +2,6 @@
 // What a rank can do with the others of its group. Injected everywhere, never global.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,16 +33,5 @@ class Communicator {
   // Every rank's bytes, by rank, on rank 0; empty on the others.
   virtual absl::Status GatherToRoot(const std::string& bytes, std::vector<std::string>* by_rank, const char* what) = 0;
 };
-
-// The ranks of this MPI job. REQUIRES: MPI is initialized; calls come from the thread that initialized it.
-// While `hurry` says true, collectives end within half a minute: the group is asked to end, and the others may be gone
-// already, or its attempt is cancelled. It is asked often and must not block.
-std::unique_ptr<Communicator> MakeMpiCommunicator(int64_t timeout_ms, std::function<bool()> hurry);
-
-// `size` ranks inside one process, each to be used by its own thread: the plain twin for tests.
-std::vector<std::unique_ptr<Communicator>> MakeFakeCommunicators(int size);
-
-// A group of one.
-std::unique_ptr<Communicator> MakeSingleCommunicator();
 
 }  // namespace ridgeline

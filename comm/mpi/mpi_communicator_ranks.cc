@@ -15,7 +15,7 @@
 #include <numeric>
 #include <string>
 
-#include "worker/comm/communicator.h"
+#include "comm/mpi/mpi_communicator.h"
 
 namespace ridgeline {
 namespace {

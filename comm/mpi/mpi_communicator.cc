@@ -3,6 +3,8 @@
 //
 // Who hangs: a rank whose collective has timed out asks all others where they are, on a communicator of its own.
 // Whoever waits in a collective answers with its name; whoever is stopped, dead or computing does not.
+#include "comm/mpi/mpi_communicator.h"
+
 #include <mpi.h>
 
 #include <algorithm>
@@ -14,7 +16,6 @@
 #include "common/clock.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
-#include "worker/comm/communicator.h"
 
 namespace ridgeline {
 namespace {

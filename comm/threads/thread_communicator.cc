@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranks as threads of one process: sums run in rank order, so that the result is plain to see.
+#include "comm/threads/thread_communicator.h"
+
 #include <barrier>
 #include <cstring>
-
-#include "worker/comm/communicator.h"
 
 namespace ridgeline {
 namespace {
@@ -15,9 +15,9 @@ struct Meeting {
   std::vector<std::vector<char>> published;
 };
 
-class FakeCommunicator : public Communicator {
+class ThreadCommunicator : public Communicator {
  public:
-  FakeCommunicator(std::shared_ptr<Meeting> meeting, int rank, int size)
+  ThreadCommunicator(std::shared_ptr<Meeting> meeting, int rank, int size)
       : meeting_(std::move(meeting)), rank_(rank), size_(size) {}
 
   int rank() const override { return rank_; }
@@ -72,13 +72,13 @@ class FakeCommunicator : public Communicator {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Communicator>> MakeFakeCommunicators(int size) {
+std::vector<std::unique_ptr<Communicator>> MakeThreadCommunicators(int size) {
   auto meeting = std::make_shared<Meeting>(size);
   std::vector<std::unique_ptr<Communicator>> ranks;
-  for (int rank = 0; rank < size; ++rank) ranks.push_back(std::make_unique<FakeCommunicator>(meeting, rank, size));
+  for (int rank = 0; rank < size; ++rank) ranks.push_back(std::make_unique<ThreadCommunicator>(meeting, rank, size));
   return ranks;
 }
 
-std::unique_ptr<Communicator> MakeSingleCommunicator() { return std::move(MakeFakeCommunicators(1)[0]); }
+std::unique_ptr<Communicator> MakeSingleCommunicator() { return std::move(MakeThreadCommunicators(1)[0]); }
 
 }  // namespace ridgeline

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "comm/threads/thread_communicator.h"
+
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "worker/comm/communicator.h"
-
 namespace ridgeline {
 namespace {
 
-TEST(FakeCommunicatorTest, EveryRankGetsTheSumAndTheRootsBytes) {
-  auto ranks = MakeFakeCommunicators(3);
+TEST(ThreadCommunicatorTest, EveryRankGetsTheSumAndTheRootsBytes) {
+  auto ranks = MakeThreadCommunicators(3);
   std::vector<std::vector<float>> values = {{1, 2}, {10, 20}, {100, 200}};
   std::vector<std::string> bytes = {"root", "", "other"};
   std::vector<std::vector<std::string>> gathered(3);
