@@ -14,10 +14,10 @@
 #include "bench/copy_limit.h"
 #include "bench/random_model.h"
 #include "bench/report.h"
+#include "comm/threads/thread_communicator.h"
 #include "method/estimator_traits.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
-#include "worker/comm/communicator.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
 #include "worker/train/freed_memory.h"
@@ -122,7 +122,7 @@ class Training {
   }
 
   std::unique_ptr<LanguageModel> model_;
-  std::unique_ptr<Communicator> communicator_ = std::move(MakeFakeCommunicators(1)[0]);
+  std::unique_ptr<Communicator> communicator_ = std::move(MakeThreadCommunicators(1)[0]);
   Gradients gradients_;
   AdamW optimizer_;
   at::Tensor inputs_, targets_;  // (batch, seq_len)

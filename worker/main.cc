@@ -15,6 +15,7 @@
 #include <random>
 #include <string>
 
+#include "comm/mpi/mpi_communicator.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/host.h"
@@ -23,8 +24,7 @@
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
-#include "worker/comm/communicator.h"
-#include "worker/comm/hand_over.h"
+#include "worker/hand_over.h"
 #include "worker/rpc/coordinator_link.h"
 #include "worker/train/freed_memory.h"
 #include "worker/train/threads.h"

@@ -7,13 +7,13 @@
 #include <fstream>
 #include <string>
 
+#include "comm/threads/thread_communicator.h"
 #include "model/make_model.h"
 #include "model/matrix_product.h"
 #include "model/training_pass.h"
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
 #include "recipes/recipe_reader.h"
-#include "worker/comm/communicator.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
 
@@ -75,7 +75,7 @@ void Train(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers
           .value();
   Gradients gradients(model.get(), split.accumulates(), 1);
   AdamW optimizer(model.get(), recipe.optimizer());
-  const std::unique_ptr<Communicator> communicator = std::move(MakeFakeCommunicators(1)[0]);
+  const std::unique_ptr<Communicator> communicator = std::move(MakeThreadCommunicators(1)[0]);
   const at::Tensor tokens = at::randint(model->vocab_size(), {split.sequences_per_pass, training.seq_len()}, at::kLong);
   for (int step = 0; step < 2; ++step) {
     gradients.Clear();

@@ -54,8 +54,7 @@ absl::Status Gradients::Sum(Communicator& communicator) {
   for (Parameter& parameter : model_->parameters()) parameter.ZeroedGradient();  // An idle rank has none.
   if (communicator.size() == 1) return absl::OkStatus();
   if (own_extras_.empty())
-    return communicator.AllReduceSum({flat_.mutable_data_ptr<float>(), static_cast<size_t>(flat_.numel())},
-                                     "gradients");
+    return communicator.AllReduceSum({flat_.mutable_data_ptr<float>(), flat_.numel()}, "gradients");
   RETURN_IF_ERROR(communicator.AllReduceSum(extras_, "gradients"));
   return SumParts(communicator);
 }
@@ -64,8 +63,7 @@ absl::Status Gradients::SumParts(Communicator& communicator) {
   for (int64_t begin = 0; begin < elements_; begin += kElementsPerPart) {
     at::Tensor part = flat_.narrow(0, begin, std::min(kElementsPerPart, elements_ - begin));
     at::Tensor wide = part.to(at::kFloat);
-    RETURN_IF_ERROR(
-        communicator.AllReduceSum({wide.mutable_data_ptr<float>(), static_cast<size_t>(wide.numel())}, "gradients"));
+    RETURN_IF_ERROR(communicator.AllReduceSum({wide.mutable_data_ptr<float>(), wide.numel()}, "gradients"));
     part.copy_(wide);
   }
   return absl::OkStatus();

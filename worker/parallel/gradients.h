@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "comm/communicator.h"
 #include "model/language_model.h"
-#include "worker/comm/communicator.h"
 #include "worker/parallel/runs_of_rows.h"
 
 namespace ridgeline {

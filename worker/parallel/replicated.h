@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <memory>
 
+#include "comm/communicator.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
-#include "worker/comm/communicator.h"
 #include "worker/parallel/strategy.h"
 
 namespace ridgeline {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "comm/threads/thread_communicator.h"
 #include "model/gpt.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
@@ -71,7 +72,7 @@ void ExpectSameWeights(const LanguageModel& a, const LanguageModel& b) {
 }
 
 TEST(ReplicatedTest, RanksWithSharesOfABatchStayAlike) {
-  auto communicators = MakeFakeCommunicators(2);
+  auto communicators = MakeThreadCommunicators(2);
   Rank first(1, std::move(communicators[0])), second(1, std::move(communicators[1])), before(1);
   double norms[2];
   std::thread other([&] { norms[1] = second.Step(0, 3, 4); });

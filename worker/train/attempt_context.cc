@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/attempt_context.h"
 
+#include "comm/agreement.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
-#include "worker/comm/agreement.h"
 
 namespace ridgeline {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "comm/communicator.h"
 #include "ridgeline/v1/worker.pb.h"
-#include "worker/comm/communicator.h"
 #include "worker/train/reporter.h"
 #include "worker/train/run_observer.h"
 

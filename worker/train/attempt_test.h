@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "comm/threads/thread_communicator.h"
 #include "data/dataset.h"
 #include "recipes/recipe_reader.h"
 #include "worker/train/trainer.h"
@@ -107,7 +108,7 @@ class AttemptTest : public ::testing::Test {
 
   // Runs every rank on a thread of its own; the result is rank 0's.
   absl::StatusOr<RunResult> Run(const v1::Assign& assignment, int ranks, Recorder& recorder) const {
-    auto communicators = MakeFakeCommunicators(ranks);
+    auto communicators = MakeThreadCommunicators(ranks);
     std::vector<absl::StatusOr<RunResult>> results(static_cast<size_t>(ranks), absl::UnknownError("did not run"));
     std::vector<std::thread> threads;
     for (int rank = 0; rank < ranks; ++rank)

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "comm/communicator.h"
 #include "model/language_model.h"
-#include "worker/comm/communicator.h"
 
 namespace ridgeline {
 

@@ -5,8 +5,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
+#include "comm/communicator.h"
 #include "model/language_model.h"
-#include "worker/comm/communicator.h"
 
 namespace ridgeline {
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "comm/communicator.h"
 #include "ridgeline/v1/recipe.pb.h"
-#include "worker/comm/communicator.h"
 #include "worker/train/run_observer.h"
 
 namespace ridgeline {

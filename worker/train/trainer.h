@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "comm/communicator.h"
 #include "ridgeline/v1/job.pb.h"
 #include "ridgeline/v1/worker.pb.h"
-#include "worker/comm/communicator.h"
 #include "worker/train/run_observer.h"
 
 namespace ridgeline {

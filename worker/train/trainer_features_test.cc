@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "comm/threads/thread_communicator.h"
 #include "common/artifact_files.h"
 #include "common/file.h"
 #include "common/host.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/comm/agreement.h"
+#include "comm/agreement.h"
 
 #include <algorithm>
 #include <span>

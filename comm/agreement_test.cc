@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/comm/agreement.h"
+#include "comm/agreement.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "comm/threads/thread_communicator.h"
 #include "common/file.h"
 
 namespace ridgeline {
@@ -16,7 +17,7 @@ namespace {
 
 // What every rank is told when these are what became of their parts.
 std::vector<absl::Status> Told(const std::vector<absl::Status>& parts) {
-  auto ranks = MakeFakeCommunicators(static_cast<int>(parts.size()));
+  auto ranks = MakeThreadCommunicators(static_cast<int>(parts.size()));
   std::vector<absl::Status> told(parts.size());
   std::vector<std::thread> threads;
   for (size_t i = 0; i < parts.size(); ++i)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/comm/hand_over.h"
+#include "worker/hand_over.h"
 
 #include <array>
 #include <span>

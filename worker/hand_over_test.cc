@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/comm/hand_over.h"
+#include "worker/hand_over.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 #include <vector>
+
+#include "comm/threads/thread_communicator.h"
 
 namespace ridgeline {
 namespace {
@@ -12,7 +14,7 @@ namespace {
 TEST(HandOverTest, EveryRankIsToldAndRankZeroLearnsWhatTheOthersHold) {
   for (const HandOver& order : {HandOver{Order::kAttempt, std::string("job\0 1", 6)}, HandOver{Order::kRollCall, ""},
                                 HandOver{Order::kEnd, ""}}) {
-    auto ranks = MakeFakeCommunicators(3);
+    auto ranks = MakeThreadCommunicators(3);
     std::vector<HandOver> told(3);
     std::vector<std::thread> threads;
     for (size_t i = 0; i < 3; ++i)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "worker/comm/communicator.h"
+#include "comm/communicator.h"
 
 namespace ridgeline {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "worker/comm/communicator.h"
+#include "comm/communicator.h"
 
 namespace ridgeline {
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What contract_test.cc asks of the program that it is linked into: a backend's ranks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "comm/communicator.h"
+
+namespace ridgeline {
+
+// The first is for promises about time-outs, the second must not run out on a machine with much else to do.
+inline constexpr int64_t kShortTimeoutMs = 2'000, kLongTimeoutMs = 240'000;
+
+// Runs `body` as every rank of a new group with that time-out, for each number of ranks that the program tries. Ranks
+// meet at its end, and a group that a body leaves unusable harms no other.
+void OnEveryRank(const std::function<void(Communicator&)>& body, int64_t timeout_ms = kLongTimeoutMs);
+
+}  // namespace ridgeline

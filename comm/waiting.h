@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The time-out of collectives, and what is said of the ranks that do not come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "comm/transport.h"
+
+namespace ridgeline {
+
+inline constexpr int64_t kNoTimeout = -1;
+
+struct Patience {
+  int64_t timeout_ms = kNoTimeout;
+  bool polite = false;  // Sleeps between looks, for waits that may take hours; else looks all the time, to be quick.
+  const char* what = "";
+};
+
+// A rank's waits for messages. `transport` must outlive it.
+class Waiting {
+ public:
+  // While `hurry` says true, waits end within half a minute. It is asked often and must not block.
+  Waiting(Transport& transport, std::function<bool()> hurry) : transport_(transport), hurry_(std::move(hurry)) {}
+
+  // `members` are the ranks that should come.
+  absl::Status Until(Transfer& transfer, const Patience& patience, std::span<const int> members);
+
+ private:
+  bool IsLate(const Patience& patience, int64_t start_ms);
+  absl::Status TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members,
+                        const std::vector<std::string>& places) const;
+  std::string Describe(const char* what, std::span<const int> members, const std::vector<std::string>& places) const;
+
+  Transport& transport_;
+  const std::function<bool()> hurry_;
+  int64_t hurry_since_ms_ = 0;  // 0: there is no hurry
+};
+
+}  // namespace ridgeline
