@@ -24,7 +24,7 @@ def run(ranks, *scene, program=PROGRAM):
 
 class Communicator(unittest.TestCase):
     def assert_kept(self, ranks, suite):
-        done = run(ranks, f"--gtest_filter={suite}.*", program=CONTRACT)
+        done = run(ranks, f"--gtest_filter={suite}.*", "--gtest_color=no", program=CONTRACT)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(len(re.findall(r"^\[  PASSED  \] [1-9]", done.stdout, re.MULTILINE)), ranks, done.stdout)
 
