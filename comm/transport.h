@@ -47,8 +47,8 @@ class Transport {
   virtual std::unique_ptr<Transfer> Start(std::span<const OutgoingMessage> outgoing,
                                           std::span<const IncomingMessage> incoming, int channel) = 0;
 
-  // Between the `looks`th look at a transfer and the next. Whether it slept; `polite` waits may take hours.
-  virtual bool Rest(int64_t looks, bool polite) = 0;
+  // Between the `looks`th look at a transfer and the next; `polite` waits may take hours.
+  virtual void Rest(int64_t looks, bool polite) = 0;
 
   // Who hangs. Called again and again while this rank waits in `what`: whoever asks is told.
   virtual void SayWhere(const char* what) = 0;

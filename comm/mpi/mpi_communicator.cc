@@ -103,10 +103,8 @@ class MpiTransport : public Transport {
     return std::make_unique<MpiTransfer>(outgoing, incoming, channel, messages_, max_bytes_per_call_);
   }
 
-  bool Rest(int64_t looks, bool polite) override {
-    const bool sleeps = polite && looks > 64;
-    if (sleeps) std::this_thread::sleep_for(kIdlePoll);
-    return sleeps;
+  void Rest(int64_t looks, bool polite) override {
+    if (polite && looks > 64) std::this_thread::sleep_for(kIdlePoll);
   }
 
   void SayWhere(const char* what) override {

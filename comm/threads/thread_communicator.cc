@@ -136,10 +136,7 @@ class ThreadTransport : public Transport {
     return std::make_unique<ThreadTransfer>(*mailboxes_, std::move(awaited), &delivered_);
   }
 
-  bool Rest(int64_t, bool) override {
-    mailboxes_->Rest(delivered_);
-    return true;
-  }
+  void Rest(int64_t, bool) override { mailboxes_->Rest(delivered_); }
 
   void SayWhere(const char* what) override { mailboxes_->SetPlace(rank_, what); }
   void StopSaying() override { mailboxes_->SetPlace(rank_, ""); }
