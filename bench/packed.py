@@ -187,7 +187,7 @@ class ModelContest(contest.Contest):
                        unit="tokens/s", limit="most_new_tokens_per_second")
         new["goal"] = min(new["goal"], 0.9 * new["limit"] / new["peer"])
         new["share_of_limit"] = new["ours"] / new["limit"]
-        new["bound"] = (f"{result['bytes'] * 1e-6:.0f} MB read for each token, of which the embedding is bfloat16; the "
+        new["bound"] = (f"{result['bytes'] * 1e-6:.0f} MB read for each token, the embedding in int8; the "
                         f"peer's file has {peer['bytes'] * 1e-6:.0f} MB")
         return [row | {"threads": result["threads"]} for row in (prompt, new)]
 

@@ -124,12 +124,11 @@ template <int kBytes>
 class PhaseSums {
  public:
   HWY_INLINE PhaseSums() {
-    for (int b = 0; b < kBytes; ++b) sums_[b] = hn::Zero(D());
+    for (int b = 0; b < kBytes; ++b) sums_[b] = hn::Zero(DWhole());
   }
   HWY_INLINE void Add(hn::Vec<DByte> codes, const int8_t* x, int64_t stride) {
     for (int b = 0; b < kBytes; ++b) AddTo(sums_[b], codes, x + b * stride);
   }
-  using D = DWhole;
   HWY_INLINE Sum Total() const {
     const Sum low{_mm256_madd_epi16(sums_[0].raw, _mm256_set1_epi16(1))};
     if constexpr (kBytes == 1) return low;
@@ -142,7 +141,7 @@ class PhaseSums {
     sum = hn::Add(sum, hn::Vec<DWhole>{pairs});
   }
 
-  hn::Vec<D> sums_[kBytes];
+  hn::Vec<DWhole> sums_[kBytes];
 };
 
 // Products of a vector of codes with its inputs. Sums of 16 bits do not overflow: (2^bits - 1) 2^7 times 2 8 / bits.

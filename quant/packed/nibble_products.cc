@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signs four at a time: a row's four choose a table of 16, and one lookup in it tells for 32 inputs in how many of
-// theirs they differ. For machines that count bits no other way.
+// Signs four at a time: a row's four choose a table of 16, and one lookup in it tells for each of 64 inputs in how
+// many of its own they differ. For machines that count bits no other way.
 #include <algorithm>
 #include <array>
 #include <bit>

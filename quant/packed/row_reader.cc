@@ -193,7 +193,7 @@ const int8_t* RowReader::ReadWholes(int64_t row, int8_t* wholes) {
   return wholes;
 }
 
-// Up to the next multiple of 4 numbers, which meet zeros there.
+// What lies behind the features, up to a multiple of 4, meets zeros of inputs.
 void RowReader::Raise(const int8_t* wholes, uint8_t* raised) const {
   const int64_t features = view_.layout.features;
   const int least = matrix_.least_;
