@@ -42,8 +42,8 @@ struct Parameter {
   bool is_shared = false;
   UnitKeeper* keeper = nullptr;  // The model's, of a shared parameter.
   bool is_stale = true;          // Shared: the keeper has not quantized the master as it is now.
-  bool decays = false;                    // Matrices decay; norms, biases and scales do not.
-  bool of_quantizer = false;              // A learned scale, or what computes one: no weight of the network's own.
+  bool decays = false;           // Matrices decay; norms, biases and scales do not.
+  bool of_quantizer = false;     // A learned scale, or what computes one: no weight of the network's own.
   double smallest = -std::numeric_limits<double>::infinity();  // The optimizer steps no element below it.
 
   // dL/dcompute, summed over micro-batches; float32 or the compute dtype. Undefined outside of training.

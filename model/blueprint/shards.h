@@ -23,7 +23,8 @@ struct RowRange {
 
 // Of one parameter. Blocks of numbers that share a scale never cross ranks, since rows do not.
 struct ParameterShards {
-  std::vector<RowRange> by_rank;  // In order, together all rows; some may be empty. No ranges: every rank holds it whole.
+  std::vector<RowRange>
+      by_rank;  // In order, together all rows; some may be empty. No ranges: every rank holds it whole.
 
   bool is_shared() const { return !by_rank.empty(); }
 };

@@ -20,8 +20,7 @@ Quantizers Int4(Granularity granularity = Granularity::kBlock) {
 }
 
 ParameterList Gpt(const Quantizers& quantizers) {
-  return WithLearned(ParametersOf(GptConfig{.n_layers = 3, .dim = 64, .vocab_size = 65, .seq_len = 32}),
-                     quantizers);
+  return WithLearned(ParametersOf(GptConfig{.n_layers = 3, .dim = 64, .vocab_size = 65, .seq_len = 32}), quantizers);
 }
 
 TEST(Shards, RowsOfEveryMatrixAreOnExactlyOneRankInOrder) {
