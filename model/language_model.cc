@@ -49,7 +49,7 @@ LanguageModel::LanguageModel(const ModelOptions& options, const ParameterList& n
     : options_(options), shapes_(WithLearned(network, quantizers())) {
   options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
-  const std::vector<ParameterShards> shards = ShardsOf(shapes_, quantizers(), options.shard_ranks);
+  const std::vector<ParameterShards> shards = Shards();
   for (size_t i = 0; i < shapes_.size(); ++i) Add(shapes_[i], shards[i], seed ? &generator : nullptr);
   for (Parameter* weight : linears_)
     if (!IsSkipped(weight->name)) ConnectQuantizers(weight);
@@ -64,22 +64,44 @@ void LanguageModel::Add(const ParameterShape& shape, const ParameterShards& shar
     own = shards.by_rank[static_cast<size_t>(options_.shard_rank)];
     master = master.narrow(0, own.begin, own.count()).clone();
   }
-  const QuantizerSpec quantizer = WeightQuantizerOf(shape, quantizers());
-  // Vectors are always computed in float32, and so is what quantizers learn.
-  const at::ScalarType dtype = shape.is_weight_matrix() ? options_.compute_dtype : at::kFloat;
-  const bool own_memory = quantizer.enabled() || dtype != at::kFloat;
-  at::Tensor compute = own_memory ? at::empty_like(master, master.options().dtype(dtype)) : master;
-  if (shards.is_shared() && !shape.of_quantizer()) compute.reset();
   parameters_.push_back({.name = shape.name,
                          .master = master,
-                         .compute = compute,
-                         .quantizer = quantizer,
+                         .quantizer = WeightQuantizerOf(shape, quantizers()),
                          .shape = &shape,
                          .own_rows = own,
                          .is_shared = shards.is_shared(),
                          .decays = shape.is_weight_matrix(),
                          .of_quantizer = shape.of_quantizer()});
+  parameters_.back().compute = ComputeOf(parameters_.back());
   if (shape.kind == ParameterKind::kLinear) linears_.push_back(&parameters_.back());
+}
+
+// Vectors are always computed in float32, and so is what quantizers learn.
+at::Tensor LanguageModel::ComputeOf(const Parameter& parameter) const {
+  const bool is_matrix = parameter.shape->is_weight_matrix();
+  if (parameter.is_shared && is_matrix) return {};
+  const at::ScalarType dtype = is_matrix ? options_.compute_dtype : at::kFloat;
+  const bool own_memory = parameter.quantizer.enabled() || dtype != at::kFloat;
+  return own_memory ? at::empty_like(parameter.master, parameter.master.options().dtype(dtype)) : parameter.master;
+}
+
+std::vector<ParameterShards> LanguageModel::Shards() const {
+  return ShardsOf(shapes_, quantizers(), options_.shard_ranks);
+}
+
+void LanguageModel::BecomeWhole() {
+  options_.shard_rank = 0;
+  options_.shard_ranks = 1;
+  keeper_ = nullptr;
+  for (Parameter& parameter : parameters_) {
+    if (!parameter.is_shared) continue;
+    parameter.is_shared = false;
+    parameter.keeper = nullptr;
+    parameter.own_rows = {0, parameter.shape->rows()};
+    parameter.compute = ComputeOf(parameter);
+    parameter.saved.reset();
+  }
+  RefreshCompute();
 }
 
 void LanguageModel::ConnectQuantizers(Parameter* weight) {

@@ -77,6 +77,10 @@ class LanguageModel {
 
   // Who makes the weights of shared parameters be there; null for none. Must outlive the passes.
   void set_keeper(UnitKeeper* keeper);
+  // Who has which rows: ShardsOf its parameters, in their order.
+  std::vector<ParameterShards> Shards() const;
+  // Masters of shared parameters have been made whole: from now on they are as those of a model on one rank.
+  void BecomeWhole();
   UnitKeeper* keeper() const { return keeper_; }
 
   // (V, C): logits = hidden @ head^T
@@ -145,6 +149,7 @@ class LanguageModel {
   Quantizers quantizers() const { return {options_.weight, options_.activation, options_.embedding, options_.skip}; }
   bool IsSkipped(const std::string& name) const;
   void Add(const ParameterShape& shape, const ParameterShards& shards, at::Generator* generator);
+  at::Tensor ComputeOf(const Parameter& parameter) const;
   void ConnectQuantizers(Parameter* weight);
 
   ModelOptions options_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gradients of a model's parameters in one buffer, so that one all-reduce sums them all.
+// Gradients of parameters that every rank holds whole, in one buffer, so that one all-reduce sums them all.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,17 +9,16 @@
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
-#include "model/language_model.h"
-#include "worker/parallel/runs_of_rows.h"
+#include "model/parameter.h"
 
 namespace ridgeline {
 
-// Gives every parameter of `model`, which must outlive it, its part of the buffer. Owned and called by one thread.
+// Gives each of the parameters, which must outlive it, its part of the buffer. Owned and called by one thread.
 class Gradients {
  public:
-  // Kept in float32, or in bfloat16 where layers compute in it and nothing is accumulated over micro-batches: a single
-  // pass rounds its products to bfloat16 anyway. `extras` floats travel with them.
-  Gradients(LanguageModel* model, bool accumulates, size_t extras);
+  // Kept in float32 or, where a single pass makes them and rounds its products to it anyway, in bfloat16. `extras`
+  // floats travel with them.
+  Gradients(std::vector<Parameter*> parameters, bool in_bfloat16, size_t extras);
   ~Gradients();
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
@@ -31,14 +30,11 @@ class Gradients {
   // After the last backward pass of the step: sums over the ranks. float32 buffers travel as they are, bfloat16 ones as
   // float32 in parts.
   absl::Status Sum(Communicator& communicator);
-  // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all.
-  double PassThroughQuantizers();
 
  private:
   absl::Status SumParts(Communicator& communicator);
 
-  LanguageModel* model_;
-  std::vector<RunOfRows> runs_;
+  const std::vector<Parameter*> parameters_;
   at::Tensor flat_;  // (elements + extras) in float32, (elements) in bfloat16
   int64_t elements_ = 0;
   std::vector<float> own_extras_;  // Where flat_ cannot hold them.

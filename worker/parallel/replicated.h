@@ -14,7 +14,7 @@
 namespace ridgeline {
 
 struct ReplicatedOptions {
-  bool accumulates = false;  // A step's gradient comes of several passes.
+  bool gradients_in_bfloat16 = false;  // As Gradients takes it.
   size_t extras = 0;
   double mask_decay = 0;  // As AdamW takes it.
 };

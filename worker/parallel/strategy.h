@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "method/quantizer_spec.h"
 #include "worker/parallel/state_shards.h"
 
@@ -29,7 +30,7 @@ class Strategy {
   // After the last backward pass of the step: sums over the ranks. Errors are the communicator's.
   virtual absl::Status ReduceGradients() = 0;
   // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all, on every rank.
-  virtual double PassThroughQuantizers() = 0;
+  virtual absl::StatusOr<double> PassThroughQuantizers() = 0;
   // Then steps the masters by their gradients times `gradient_scale`, and quantizes them. A step may do without.
   virtual void Step(double learning_rate, double gradient_scale) = 0;
 
@@ -39,6 +40,12 @@ class Strategy {
   // Goes on from a checkpoint, with the pattern that the weights had then, and quantizes them. DATA_LOSS names what the
   // checkpoint lacks or has in another shape or dtype.
   virtual absl::Status Restore(StateSource& source, const SparsityPattern& pattern) = 0;
+
+  // LanguageModel::WeightErrorRatio of the whole model, on every rank.
+  virtual absl::StatusOr<double> WeightErrorRatio() = 0;
+  // Ends training: the model of rank 0 is whole from now on, as one that was made there alone. Those of other ranks can
+  // be used no more, where they were not whole before.
+  virtual absl::Status AssembleOnRoot() = 0;
 };
 
 }  // namespace ridgeline
