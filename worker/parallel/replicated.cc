@@ -43,7 +43,9 @@ class Replicated : public Strategy {
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;
   absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
-  absl::StatusOr<double> WeightErrorRatio() override { return model_->WeightErrorRatio(); }
+  absl::StatusOr<double> WeightErrorRatio() override {
+    return communicator_.rank() == 0 ? model_->WeightErrorRatio() : 0;
+  }
   absl::Status AssembleOnRoot() override { return absl::OkStatus(); }
 
  private:

@@ -41,7 +41,7 @@ class Strategy {
   // checkpoint lacks or has in another shape or dtype.
   virtual absl::Status Restore(StateSource& source, const SparsityPattern& pattern) = 0;
 
-  // LanguageModel::WeightErrorRatio of the whole model, on every rank.
+  // LanguageModel::WeightErrorRatio of the whole model, on rank 0; others may get any number.
   virtual absl::StatusOr<double> WeightErrorRatio() = 0;
   // Ends training: the model of rank 0 is whole from now on, as one that was made there alone. Those of other ranks can
   // be used no more, where they were not whole before.

@@ -46,7 +46,7 @@ void UnitGradients::Encode(uint64_t seed) {
       if (dtype_ == at::kFloat)
         EncodeGradient(wire_, std::span(static_cast<const float*>(rows.const_data_ptr()), count), seed++, bytes);
       else
-        EncodeGradient(wire_, std::span(static_cast<const BFloat16*>(rows.const_data_ptr()), count), seed++, bytes);
+        EncodeGradient(wire_, std::span(static_cast<const rows::Bfloat16*>(rows.const_data_ptr()), count), seed++, bytes);
       bytes += WireBytes(wire_, rows.numel());
     }
 }

@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/status_error.h"
 
 namespace ridgeline {
 namespace {
@@ -19,6 +20,8 @@ absl::Status OutOfMemory(const std::string& what) {
 absl::Status ConvertExceptions(const std::function<absl::Status()>& work) {
   try {
     return work();
+  } catch (const StatusError& error) {
+    return error.status();
   } catch (const c10::OutOfMemoryError& error) {
     return OutOfMemory(error.what_without_backtrace());
   } catch (const c10::Error& error) {

@@ -49,6 +49,7 @@ class Attempt {
   void LogSetUp();
   absl::StatusOr<StopRequest> Train();
   absl::Status CountStep(const StepReport& report);
+  absl::Status ValidateNow();
   absl::Status ValidateIfDue();
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
@@ -57,6 +58,7 @@ class Attempt {
   const v1::Recipe& recipe_;
   AttemptCheckpoints checkpoints_;
   TrainingData data_;
+  RankGroups groups_;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
@@ -72,6 +74,7 @@ absl::StatusOr<RunResult> Attempt::Run() {
 
 absl::Status Attempt::SetUp() {
   context_.reporter.Phase(progress_.step, "starting");
+  ASSIGN_OR_RETURN(groups_, GroupsFromRecipe(recipe_, context_.communicator));
   ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
@@ -82,7 +85,7 @@ absl::Status Attempt::SetUp() {
   }
   // Where a pretrained model begins once it is quantized is what training has to make good.
   if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
-    return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
+    return ValidateNow();
   return absl::OkStatus();
 }
 
@@ -116,12 +119,14 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size));
+  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_.shard_rank(),
+                                            groups_.shard_ranks()));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, context_.communicator);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, groups_,
+                                   context_.communicator);
   return absl::OkStatus();
 }
 
@@ -169,11 +174,16 @@ absl::Status Attempt::CountStep(const StepReport& report) {
   return CheckGoesOn(progress_.skipped, progress_.step);
 }
 
+absl::Status Attempt::ValidateNow() {
+  ASSIGN_OR_RETURN(const double error_ratio, strategy_->WeightErrorRatio());
+  return Validate(model_.get(), error_ratio, data_, progress_.step, &context_).status();
+}
+
 absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
   if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
     return absl::OkStatus();
-  return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
+  return ValidateNow();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
@@ -187,8 +197,8 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", progress_.step)};
   if (progress_.skipped.total > 0)
     result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", progress_.skipped.total);
-  strategy_.reset();  // Its memory is what a packed artifact is opened in.
-  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, progress_.step, &context_));
+  ASSIGN_OR_RETURN(Results left,
+                   LeaveResults(model_.get(), std::move(strategy_), data_, progress_.step, &context_));
   result.point = std::move(left.point);
   result.artifacts = std::move(left.artifacts);
   return result;
