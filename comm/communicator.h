@@ -48,9 +48,9 @@ class MemorySpan {
   Memory memory_ = Memory::kHost;
 };
 
-enum class Collective { kAllReduce, kReduceScatter, kAllGather, kBroadcast, kGather, kBarrier };
-inline constexpr std::array<const char*, 6> kCollectiveNames = {"all_reduce", "reduce_scatter", "all_gather",
-                                                                "broadcast",  "gather",         "barrier"};
+enum class Collective { kAllReduce, kReduceScatter, kAllGather, kAllToAll, kBroadcast, kGather, kBarrier };
+inline constexpr std::array<const char*, 7> kCollectiveNames = {
+    "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "gather", "barrier"};
 
 // What a rank has done since the start. AwaitRoot is no part of it: waiting for work is not communication.
 struct CollectiveCount {
@@ -103,6 +103,17 @@ class Communicator {
   virtual absl::StatusOr<std::unique_ptr<Pending>> StartAllGatherBytes(MemorySpan<const std::byte> mine,
                                                                        std::span<const int64_t> sizes,
                                                                        MemorySpan<std::byte> all, const char* what) = 0;
+
+  // Each rank's bytes for each rank: `outgoing` holds what this rank has for the others in order of ranks, part r
+  // `out_sizes[r]` long, `incoming` what they have for this one, part r `in_sizes[r]` long; sizes may be 0. A rank's
+  // own part is copied. The two share no memory.
+  absl::Status ExchangeBytes(MemorySpan<const std::byte> outgoing, std::span<const int64_t> out_sizes,
+                             MemorySpan<std::byte> incoming, std::span<const int64_t> in_sizes, const char* what);
+  virtual absl::StatusOr<std::unique_ptr<Pending>> StartExchangeBytes(MemorySpan<const std::byte> outgoing,
+                                                                      std::span<const int64_t> out_sizes,
+                                                                      MemorySpan<std::byte> incoming,
+                                                                      std::span<const int64_t> in_sizes,
+                                                                      const char* what) = 0;
 
   // No rank leaves before all have come.
   virtual absl::Status Barrier(const char* what) = 0;

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "fmt/format.h"
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -95,17 +94,6 @@ std::map<std::string, at::Tensor> AdamW::State() const {
     state["optimizer.v." + parameter.name] = moments_[i++].second;
   }
   return state;
-}
-
-absl::Status AdamW::LoadState(const std::map<std::string, at::Tensor>& state) {
-  for (auto& [name, tensor] : State()) {
-    auto found = state.find(name);
-    if (found == state.end()) return absl::DataLossError(fmt::format("the checkpoint lacks '{}'", name));
-    if (found->second.sizes() != tensor.sizes())
-      return absl::DataLossError(fmt::format("'{}' in the checkpoint has another shape than the model's", name));
-    tensor.copy_(found->second);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace ridgeline

@@ -4,21 +4,18 @@
 // step loop does not know which one it has.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
-#include <map>
 #include <span>
-#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "method/quantizer_spec.h"
+#include "worker/parallel/state_shards.h"
 
 namespace ridgeline {
 
 // Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
-// collectives; only SetSparsity, ClearGradients and Restore are not: a rank that has failed before may leave them out.
-// LibTorch's exceptions pass through.
+// collectives; only SetSparsity, ClearGradients, State and Restore are not: a rank that has failed before may leave
+// them out. LibTorch's exceptions pass through.
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -36,13 +33,12 @@ class Strategy {
   // Then steps the masters by their gradients times `gradient_scale`, and quantizes them. A step may do without.
   virtual void Step(double learning_rate, double gradient_scale) = 0;
 
-  // What a checkpoint holds: masters under their parameters' names and "optimizer.*", views for saving. Whole on rank
-  // 0, which writes it.
-  virtual std::map<std::string, at::Tensor> State() const = 0;
-  // Goes on from the state of a checkpoint at `step`, whole on every rank, with the pattern that the weights had then,
-  // and quantizes them. DATA_LOSS names what the checkpoint lacks or has in another shape.
-  virtual absl::Status Restore(const std::map<std::string, at::Tensor>& state, int64_t step,
-                               const SparsityPattern& pattern) = 0;
+  // This rank's part of what a checkpoint holds: masters under their parameters' names and "optimizer.*", views for
+  // saving. The ranks' parts together are each row of each tensor once. Not a collective.
+  virtual std::vector<StateShard> State() const = 0;
+  // Goes on from a checkpoint, with the pattern that the weights had then, and quantizes them. DATA_LOSS names what the
+  // checkpoint lacks or has in another shape or dtype.
+  virtual absl::Status Restore(StateSource& source, const SparsityPattern& pattern) = 0;
 };
 
 }  // namespace ridgeline
