@@ -141,6 +141,7 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckModel(full, issues);
   CheckSparsity(full, issues);
   CheckTraining(full, issues);
+  CheckParallelism(full, issues);
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
   CheckQuantizers(full.quant(), issues);
