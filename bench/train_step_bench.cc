@@ -108,7 +108,9 @@ class Training {
  private:
   Training(std::unique_ptr<LanguageModel> model, const Options& options)
       : model_(std::move(model)),
-        gradients_(Parameters(model_.get()), model_->options().compute_dtype == at::kBFloat16, 1),
+        gradients_(Parameters(model_.get()),
+                   model_->options().compute_dtype == at::kBFloat16 ? GradientSums::kBfloat16 : GradientSums::kFloat32,
+                   1),
         optimizer_(model_.get(), Adamw()) {
     const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.model.seq_len + 1}, at::kLong);
     inputs_ = tokens.narrow(1, 0, options.model.seq_len), targets_ = tokens.narrow(1, 1, options.model.seq_len);

@@ -15,10 +15,11 @@ constexpr int64_t kElementsPerPart = int64_t{1} << 24;
 
 }  // namespace
 
-Gradients::Gradients(std::vector<Parameter*> parameters, bool in_bfloat16, size_t extras)
+Gradients::Gradients(std::vector<Parameter*> parameters, GradientSums sums, size_t extras)
     : parameters_(std::move(parameters)) {
   for (const Parameter* parameter : parameters_) elements_ += parameter->master.numel();
-  if (in_bfloat16) {
+  if (sums == GradientSums::kFloat64) wide_ = at::empty({elements_}, at::kDouble);
+  if (sums == GradientSums::kBfloat16) {
     flat_ = at::empty({elements_}, at::kBFloat16);
     own_extras_.resize(extras);
     extras_ = own_extras_;
@@ -41,9 +42,28 @@ Gradients::~Gradients() {
 void Gradients::Clear() {
   for (Parameter* parameter : parameters_) parameter->gradient_is_empty = true;
   std::fill(extras_.begin(), extras_.end(), 0.0f);
+  if (wide_.defined()) wide_.zero_();
+}
+
+void Gradients::EndPass() {
+  if (!wide_.defined()) return;
+  for (Parameter* parameter : parameters_) {
+    parameter->ZeroedGradient();
+    parameter->gradient_is_empty = true;
+  }
+  wide_.add_(flat_.narrow(0, 0, elements_));
+}
+
+absl::Status Gradients::SumWide(Communicator& communicator) {
+  RETURN_IF_ERROR(communicator.AllReduceSum(extras_, "gradients"));
+  RETURN_IF_ERROR(communicator.AllReduceSum({wide_.mutable_data_ptr<double>(), elements_}, "gradients"));
+  flat_.narrow(0, 0, elements_).copy_(wide_);
+  for (Parameter* parameter : parameters_) parameter->gradient_is_empty = false;
+  return absl::OkStatus();
 }
 
 absl::Status Gradients::Sum(Communicator& communicator) {
+  if (wide_.defined()) return SumWide(communicator);
   for (Parameter* parameter : parameters_) parameter->ZeroedGradient();  // An idle rank has none.
   if (communicator.size() == 1) return absl::OkStatus();
   if (own_extras_.empty())

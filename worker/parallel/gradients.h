@@ -13,12 +13,16 @@
 
 namespace ridgeline {
 
+// What gradients are kept in. kBfloat16 where a single pass makes them and rounds its products to it anyway. kFloat64:
+// what each pass adds is float32, and the sum over passes and ranks is float64, whose rounding hardly ever shows in
+// the float32 that it becomes.
+enum class GradientSums { kBfloat16, kFloat32, kFloat64 };
+
 // Gives each of the parameters, which must outlive it, its part of the buffer. Owned and called by one thread.
 class Gradients {
  public:
-  // Kept in float32 or, where a single pass makes them and rounds its products to it anyway, in bfloat16. `extras`
-  // floats travel with them.
-  Gradients(std::vector<Parameter*> parameters, bool in_bfloat16, size_t extras);
+  // `extras` floats travel with them.
+  Gradients(std::vector<Parameter*> parameters, GradientSums sums, size_t extras);
   ~Gradients();
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
@@ -26,6 +30,8 @@ class Gradients {
   // Before a step. Does not touch the memory: the first gradient that arrives overwrites it.
   void Clear();
   std::span<float> extras() { return extras_; }
+  // After each pass: kFloat64 takes away what it has added.
+  void EndPass();
 
   // After the last backward pass of the step: sums over the ranks. float32 buffers travel as they are, bfloat16 ones as
   // float32 in parts.
@@ -33,9 +39,11 @@ class Gradients {
 
  private:
   absl::Status SumParts(Communicator& communicator);
+  absl::Status SumWide(Communicator& communicator);
 
   const std::vector<Parameter*> parameters_;
   at::Tensor flat_;  // (elements + extras) in float32, (elements) in bfloat16
+  at::Tensor wide_;  // (elements) in float64, of kFloat64.
   int64_t elements_ = 0;
   std::vector<float> own_extras_;  // Where flat_ cannot hold them.
   std::span<float> extras_;

@@ -26,7 +26,7 @@ std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads)
   at::set_num_threads(threads);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : model->parameters()) parameters.push_back(&parameter);
-  Gradients gradients(parameters, /*in_bfloat16=*/false, 1);
+  Gradients gradients(parameters, GradientSums::kFloat32, 1);
   std::vector<at::Tensor> flat;
   at::Generator generator = at::detail::createCPUGenerator(3);
   for (Parameter& parameter : model->parameters())

@@ -74,8 +74,7 @@ void WriteCodes(const Parameter& parameter, std::byte* bytes) {
   const float* master = parameter.master.const_data_ptr<float>();
   std::span<const float> scales;
   if (parameter.scale != nullptr)
-    scales = {parameter.scale->master.const_data_ptr<float>(),
-              static_cast<size_t>(parameter.scale->master.numel())};
+    scales = {parameter.scale->master.const_data_ptr<float>(), static_cast<size_t>(parameter.scale->master.numel())};
   auto pack = [&](int64_t begin, int64_t end) {
     const std::span<const float> numbers(master + begin * columns, static_cast<size_t>((end - begin) * columns));
     const bool has_scale_a_row = std::ssize(scales) == rows && layout.statistics_rows == rows;
@@ -95,8 +94,7 @@ void WriteOwnRows(Parameter* parameter, at::ScalarType dtype, std::byte* bytes) 
   if (parameter->own_rows.count() == 0) return;
   at::NoGradGuard no_grad;
   const QuantizerSpec& quantizer = parameter->quantizer;
-  const bool as_codes =
-      TravelsAsCodes(quantizer, parameter->own_rows.count(), parameter->shape->columns());
+  const bool as_codes = TravelsAsCodes(quantizer, parameter->own_rows.count(), parameter->shape->columns());
   at::Tensor values;
   if (!quantizer.enabled())
     values = parameter->master.to(dtype);

@@ -26,7 +26,7 @@ class Replicated : public Strategy {
       : model_(model),
         communicator_(communicator),
         runs_(RunsOfRows(*model)),
-        gradients_(PointersTo(model), options.gradients_in_bfloat16, options.extras),
+        gradients_(PointersTo(model), options.sums, options.extras),
         optimizer_(model, optimizer, options.mask_decay) {}
 
   void SetSparsity(const SparsityPattern& pattern) override {
@@ -34,6 +34,7 @@ class Replicated : public Strategy {
     Prune(pattern);
   }
   void ClearGradients() override { gradients_.Clear(); }
+  void EndPass() override { gradients_.EndPass(); }
   std::span<float> extras() override { return gradients_.extras(); }
   absl::Status ReduceGradients() override { return gradients_.Sum(communicator_); }
   absl::StatusOr<double> PassThroughQuantizers() override {

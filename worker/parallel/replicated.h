@@ -9,12 +9,13 @@
 #include "comm/communicator.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
+#include "worker/parallel/gradients.h"
 #include "worker/parallel/strategy.h"
 
 namespace ridgeline {
 
 struct ReplicatedOptions {
-  bool gradients_in_bfloat16 = false;  // As Gradients takes it.
+  GradientSums sums = GradientSums::kFloat32;
   size_t extras = 0;
   double mask_decay = 0;  // As AdamW takes it.
 };

@@ -44,6 +44,7 @@ class Sharded final : public Strategy, public UnitKeeper {
 
   void SetSparsity(const SparsityPattern& pattern) override;
   void ClearGradients() override;
+  void EndPass() override { whole_gradients_.EndPass(); }
   std::span<float> extras() override { return whole_gradients_.extras(); }
   absl::Status ReduceGradients() override;
   absl::StatusOr<double> PassThroughQuantizers() override;
@@ -70,6 +71,7 @@ class Sharded final : public Strategy, public UnitKeeper {
   absl::Status MakeWeightsBeThere(int64_t unit);
   absl::Status SendGradients(int64_t unit);
   absl::Status FinishGradients();
+  absl::Status SumOverCopies();
   void Prune(const SparsityPattern& pattern);
   void AddState(const std::string& name, const Parameter& parameter, const at::Tensor& rows,
                 std::vector<StateShard>* shards) const;
@@ -81,10 +83,10 @@ class Sharded final : public Strategy, public UnitKeeper {
   const std::vector<RunOfRows> runs_;
   Gradients whole_gradients_;
   AdamW optimizer_;
-  at::Tensor flat_sums_;           // The gradients of all shared matrices' rows that this rank has.
-  std::vector<at::Tensor> sums_;   // Views of it, by parameter; undefined for others.
-  std::deque<Unit> units_;         // The outer one, then the blocks.
-  SparsityPattern pattern_;        // That SetSparsity gave last.
+  at::Tensor flat_sums_;          // The gradients of all shared matrices' rows that this rank has.
+  std::vector<at::Tensor> sums_;  // Views of it, by parameter; undefined for others.
+  std::deque<Unit> units_;        // The outer one, then the blocks.
+  SparsityPattern pattern_;       // That SetSparsity gave last.
 
   Pass pass_ = Pass::kForward;
   std::vector<PassCall> script_;  // Of the pass that began last.
@@ -101,7 +103,7 @@ Sharded::Sharded(LanguageModel* model, const v1::Optimizer& optimizer, const Sha
       reshards_(options.reshard_after_forward),
       shards_(model->Shards()),
       runs_(RunsOfRows(*model)),
-      whole_gradients_(WholeParameters(model), /*in_bfloat16=*/false, options.extras),
+      whole_gradients_(WholeParameters(model), options.sums, options.extras),
       optimizer_(model, optimizer, options.mask_decay) {
   AddUnits(options);
   model->set_keeper(this);
@@ -118,7 +120,7 @@ void Sharded::AddUnits(const ShardedOptions& options) {
   int64_t numbers = 0;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (is_matrix(i)) numbers += parameters[i].master.numel();
-  flat_sums_ = at::zeros({numbers});
+  flat_sums_ = at::zeros({numbers}, options.sums == GradientSums::kFloat64 ? at::kDouble : at::kFloat);
   sums_.resize(parameters.size());
   int64_t offset = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -165,16 +167,21 @@ void Sharded::ClearGradients() {
 
 absl::Status Sharded::ReduceGradients() {
   RETURN_IF_ERROR(failed_);
-  if (ranks_.replicate != nullptr)
-    RETURN_IF_ERROR(ranks_.replicate->AllReduceSum({flat_sums_.mutable_data_ptr<float>(), flat_sums_.numel()},
-                                                   "gradients of the copies"));
+  if (ranks_.replicate != nullptr) RETURN_IF_ERROR(SumOverCopies());
   std::deque<Parameter>& parameters = model_->parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].is_shared) continue;
-    parameters[i].gradient = sums_[i];
+    parameters[i].gradient = sums_[i].to(at::kFloat);
     parameters[i].gradient_is_empty = parameters[i].of_quantizer;
   }
   return whole_gradients_.Sum(*ranks_.all);
+}
+
+absl::Status Sharded::SumOverCopies() {
+  constexpr char kWhat[] = "gradients of the copies";
+  if (flat_sums_.scalar_type() == at::kDouble)
+    return ranks_.replicate->AllReduceSum({flat_sums_.mutable_data_ptr<double>(), flat_sums_.numel()}, kWhat);
+  return ranks_.replicate->AllReduceSum({flat_sums_.mutable_data_ptr<float>(), flat_sums_.numel()}, kWhat);
 }
 
 absl::StatusOr<double> Sharded::PassThroughQuantizers() {
@@ -186,8 +193,8 @@ absl::StatusOr<double> Sharded::PassThroughQuantizers() {
 
 void Sharded::AddState(const std::string& name, const Parameter& parameter, const at::Tensor& rows,
                        std::vector<StateShard>* shards) const {
-  const bool is_mine = parameter.is_shared ? ranks_.all->rank() < ranks_.shard->size() && rows.size(0) > 0
-                                           : ranks_.all->rank() == 0;
+  const bool is_mine =
+      parameter.is_shared ? ranks_.all->rank() < ranks_.shard->size() && rows.size(0) > 0 : ranks_.all->rank() == 0;
   if (!is_mine) return;
   shards->push_back(
       {.name = name, .sizes = parameter.shape->sizes, .begin_row = parameter.own_rows.begin, .rows = rows});
@@ -302,7 +309,8 @@ absl::Status Sharded::MakeWeightsBeThere(int64_t unit) {
 
 // Those of the unit before are waited for meanwhile; at the end of the pass, all.
 absl::Status Sharded::SendGradients(int64_t unit) {
-  const uint64_t rank = static_cast<uint64_t>(ranks_.all->rank()), step = static_cast<uint64_t>(optimizer_.steps_taken());
+  const uint64_t rank = static_cast<uint64_t>(ranks_.all->rank()),
+                 step = static_cast<uint64_t>(optimizer_.steps_taken());
   RETURN_IF_ERROR(UnitOf(unit).gradients.Start(((step << 20 | sent_++) << 16 | rank) << 16));
   sending_.push_back(unit);
   while (sending_.size() > (unit == kOuterUnit ? 0 : 1)) RETURN_IF_ERROR(FinishGradients());

@@ -10,6 +10,7 @@
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
 #include "worker/parallel/gradient_wire.h"
+#include "worker/parallel/gradients.h"
 #include "worker/parallel/strategy.h"
 
 namespace ridgeline {
@@ -24,6 +25,7 @@ struct ShardedRanks {
 struct ShardedOptions {
   bool reshard_after_forward = true;
   GradientDtype gradient_dtype = GradientDtype::kFloat32;
+  GradientSums sums = GradientSums::kFloat32;  // Or kFloat64.
   size_t extras = 0;
   double mask_decay = 0;  // As AdamW takes it.
 };

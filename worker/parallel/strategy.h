@@ -15,8 +15,8 @@
 namespace ridgeline {
 
 // Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
-// collectives; only SetSparsity, ClearGradients, State and Restore are not: a rank that has failed before may leave
-// them out. LibTorch's exceptions pass through.
+// collectives; only SetSparsity, ClearGradients, EndPass, State and Restore are not: a rank that has failed before may
+// leave them out. LibTorch's exceptions pass through.
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -25,6 +25,9 @@ class Strategy {
   virtual void SetSparsity(const SparsityPattern& pattern) = 0;
   // Gradients are empty and extras zero: backward passes may add to the gradients of the model's parameters.
   virtual void ClearGradients() = 0;
+  // Between two backward passes of a step, and after the last: where sums are float64, what the pass has added goes
+  // there.
+  virtual void EndPass() = 0;
   // Numbers of the caller's, as many as it asked for, that are summed with the gradients.
   virtual std::span<float> extras() = 0;
   // After the last backward pass of the step: sums over the ranks. Errors are the communicator's.

@@ -46,7 +46,8 @@ void UnitGradients::Encode(uint64_t seed) {
       if (dtype_ == at::kFloat)
         EncodeGradient(wire_, std::span(static_cast<const float*>(rows.const_data_ptr()), count), seed++, bytes);
       else
-        EncodeGradient(wire_, std::span(static_cast<const rows::Bfloat16*>(rows.const_data_ptr()), count), seed++, bytes);
+        EncodeGradient(wire_, std::span(static_cast<const rows::Bfloat16*>(rows.const_data_ptr()), count), seed++,
+                       bytes);
       bytes += WireBytes(wire_, rows.numel());
     }
 }
@@ -64,6 +65,13 @@ absl::Status UnitGradients::Start(uint64_t seed) {
   return absl::OkStatus();
 }
 
+void UnitGradients::AddDecoded(const std::byte* bytes, at::Tensor sum) const {
+  if (sum.scalar_type() == at::kFloat) return DecodeAdd(wire_, bytes, sum.numel(), sum.mutable_data_ptr<float>());
+  at::Tensor decoded = at::empty(sum.sizes());
+  DecodeInto(wire_, bytes, sum.numel(), decoded.mutable_data_ptr<float>());
+  sum.add_(decoded);
+}
+
 absl::Status UnitGradients::Finish() {
   RETURN_IF_ERROR(std::exchange(pending_, nullptr)->Wait());
   outgoing_.reset();
@@ -72,8 +80,7 @@ absl::Status UnitGradients::Finish() {
   for (size_t rank = 0; rank < in_sizes_.size(); ++rank)
     for (size_t i = 0; i < matrices_.size(); ++i) {
       const int64_t count = NumbersOf(matrices_[i], self);
-      at::Tensor sum = sums_[i];
-      DecodeAdd(wire_, bytes, count, sum.mutable_data_ptr<float>());
+      AddDecoded(bytes, sums_[i]);
       bytes += WireBytes(wire_, count);
     }
   incoming_.reset();

@@ -20,7 +20,8 @@ namespace ridgeline {
 // Owned and called by one thread; parameters and group must outlive it. Start and Finish are collectives of the group.
 class UnitGradients {
  public:
-  // `sums`: of each matrix the sum of the gradients of this rank's rows, (rows, columns) float32, which it adds to.
+  // `sums`: of each matrix the sum of the gradients of this rank's rows, (rows, columns) float32 or float64, which it
+  // adds to.
   // `dtype`: what layers compute in, and so what a pass forms gradients in.
   UnitGradients(std::vector<SharedMatrix> matrices, std::vector<at::Tensor> sums, at::ScalarType dtype,
                 GradientDtype wire, Communicator& group);
@@ -38,6 +39,7 @@ class UnitGradients {
  private:
   int64_t NumbersOf(const SharedMatrix& matrix, size_t rank) const;
   void Encode(uint64_t seed);
+  void AddDecoded(const std::byte* bytes, at::Tensor sum) const;
 
   const std::vector<SharedMatrix> matrices_;
   const std::vector<at::Tensor> sums_;

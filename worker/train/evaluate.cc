@@ -55,7 +55,7 @@ absl::StatusOr<ScoredShare> ScoreShare(LanguageModel* model, std::span<const uin
   const Share share = ShareOfRank(static_cast<int64_t>(offsets.size()), communicator.rank(), communicator.size());
   // Every rank makes as many passes as the one with the largest share, whatever fails, as in training.
   const int64_t windows = std::ssize(offsets), largest = (windows + communicator.size() - 1) / communicator.size();
-  const int64_t batch = std::max<int64_t>(1, kTokensPerBatch / seq_len);
+  const int64_t batch = window.one_at_a_time ? 1 : std::max<int64_t>(1, kTokensPerBatch / seq_len);
   ScoredShare sums;
   absl::Status status = ConvertExceptions([&] {
     model->SetHardRounding(true);
@@ -68,8 +68,8 @@ absl::StatusOr<ScoredShare> ScoreShare(LanguageModel* model, std::span<const uin
       continue;
     }
     status = ConvertExceptions([&] {
-      ScoreWindows(model, tokens,
-                   std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), window, &sums);
+      ScoreWindows(model, tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+                   window, &sums);
       return absl::OkStatus();
     });
   }

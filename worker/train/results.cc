@@ -147,8 +147,8 @@ absl::Status LastPart::MeasureOnRoot() {
 
 }  // namespace
 
-absl::StatusOr<Results> LeaveResults(LanguageModel* model, std::unique_ptr<Strategy> strategy,
-                                     const TrainingData& data, int64_t steps, AttemptContext* context) {
+absl::StatusOr<Results> LeaveResults(LanguageModel* model, std::unique_ptr<Strategy> strategy, const TrainingData& data,
+                                     int64_t steps, AttemptContext* context) {
   absl::StatusOr<Results> results = LastPart(model, std::move(strategy), data, steps, context).Leave();
   if (!results.ok() && context->is_root()) RemoveArtifacts(context->work_dir, context->assignment.job_id());
   return results;

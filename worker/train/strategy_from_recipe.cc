@@ -14,6 +14,12 @@ double MaskDecayOfOptimizer(const v1::Sparsity& sparsity) {
   return sparsity.mask_decay_kind() == "decoupled" ? sparsity.mask_decay() : 0;
 }
 
+GradientSums SumsOfReplicated(const v1::Training& training, int64_t ranks) {
+  if (training.deterministic()) return GradientSums::kFloat64;
+  const bool one_pass_in_bfloat16 = training.dtype() == "bfloat16" && !SplitBatch(training, ranks).accumulates();
+  return one_pass_in_bfloat16 ? GradientSums::kBfloat16 : GradientSums::kFloat32;
+}
+
 }  // namespace
 
 absl::StatusOr<RankGroups> GroupsFromRecipe(const v1::Recipe& recipe, Communicator& communicator) {
@@ -30,19 +36,18 @@ absl::StatusOr<RankGroups> GroupsFromRecipe(const v1::Recipe& recipe, Communicat
 std::unique_ptr<Strategy> StrategyFromRecipe(const v1::Recipe& recipe, LanguageModel* model, size_t extras,
                                              const RankGroups& groups, Communicator& communicator) {
   const double mask_decay = MaskDecayOfOptimizer(recipe.sparsity());
+  const bool is_deterministic = recipe.training().deterministic();
   if (groups.shard != nullptr)
     return MakeSharded(model, recipe.optimizer(),
                        {.reshard_after_forward = ReshardsAfterForward(recipe.parallelism()),
                         .gradient_dtype = GradientDtypeNamed(recipe.parallelism().gradient_dtype()),
+                        .sums = is_deterministic ? GradientSums::kFloat64 : GradientSums::kFloat32,
                         .extras = extras,
                         .mask_decay = mask_decay},
                        {&communicator, groups.shard.get(), groups.replicate.get()});
-  const bool accumulates = SplitBatch(recipe.training(), communicator.size()).accumulates();
   return MakeReplicated(
       model, recipe.optimizer(),
-      {.gradients_in_bfloat16 = model->options().compute_dtype == at::kBFloat16 && !accumulates,
-       .extras = extras,
-       .mask_decay = mask_decay},
+      {.sums = SumsOfReplicated(recipe.training(), communicator.size()), .extras = extras, .mask_decay = mask_decay},
       communicator);
 }
 

@@ -84,8 +84,7 @@ absl::Status Attempt::SetUp() {
     RETURN_IF_ERROR(SetInputScales(model_.get(), inputs, context_.communicator));
   }
   // Where a pretrained model begins once it is quantized is what training has to make good.
-  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
-    return ValidateNow();
+  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0) return ValidateNow();
   return absl::OkStatus();
 }
 
@@ -119,14 +118,13 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_.shard_rank(),
-                                            groups_.shard_ranks()));
+  ASSIGN_OR_RETURN(
+      model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_.shard_rank(), groups_.shard_ranks()));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, groups_,
-                                   context_.communicator);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, groups_, context_.communicator);
   return absl::OkStatus();
 }
 
@@ -197,8 +195,7 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", progress_.step)};
   if (progress_.skipped.total > 0)
     result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", progress_.skipped.total);
-  ASSIGN_OR_RETURN(Results left,
-                   LeaveResults(model_.get(), std::move(strategy_), data_, progress_.step, &context_));
+  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), std::move(strategy_), data_, progress_.step, &context_));
   result.point = std::move(left.point);
   result.artifacts = std::move(left.artifacts);
   return result;

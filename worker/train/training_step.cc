@@ -70,6 +70,7 @@ absl::Status TrainingStep::ForwardBackward(int64_t step) {
     }
     status = ConvertExceptions([&] {
       AddMicroBatch(step, {begin, std::min(begin + split.sequences_per_pass, share.end)});
+      parts_.strategy->EndPass();
       return absl::OkStatus();
     });
   }
