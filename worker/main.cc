@@ -156,7 +156,7 @@ class Server {
     assignment.ParseFromString(bytes);
     std::optional<LinkObserver> observer;
     if (link_ != nullptr) observer.emplace(*link_, assignment.job_id());
-    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr};
+    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr, .groups = &groups_};
     const absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator_, options);
     if (absl::IsDeadlineExceeded(result.status())) AbandonGroup(result.status());
     if (link_ != nullptr) Report(result, *observer);
@@ -194,6 +194,7 @@ class Server {
 
   const Flags& flags_;
   Communicator& communicator_;
+  RankGroupsOfJobs groups_;
   CoordinatorLink* const link_;  // On rank 0 only.
 };
 

@@ -36,6 +36,7 @@ class Attempt {
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
       : context_(assignment, communicator, options.work_dir, options.observer),
         recipe_(assignment.recipe()),
+        groups_of_jobs_(options.groups != nullptr ? *options.groups : own_groups_),
         checkpoints_(&context_) {}
 
   absl::StatusOr<RunResult> Run();
@@ -56,9 +57,11 @@ class Attempt {
 
   AttemptContext context_;
   const v1::Recipe& recipe_;
+  RankGroupsOfJobs own_groups_;
+  RankGroupsOfJobs& groups_of_jobs_;
   AttemptCheckpoints checkpoints_;
   TrainingData data_;
-  RankGroups groups_;
+  const RankGroups* groups_ = nullptr;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
@@ -74,7 +77,7 @@ absl::StatusOr<RunResult> Attempt::Run() {
 
 absl::Status Attempt::SetUp() {
   context_.reporter.Phase(progress_.step, "starting");
-  ASSIGN_OR_RETURN(groups_, GroupsFromRecipe(recipe_, context_.communicator));
+  ASSIGN_OR_RETURN(groups_, groups_of_jobs_.Of(recipe_, context_.communicator));
   ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
@@ -118,13 +121,13 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(
-      model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_.shard_rank(), groups_.shard_ranks()));
+  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_->shard_rank(),
+                                           groups_->shard_ranks()));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, groups_, context_.communicator);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, *groups_, context_.communicator);
   return absl::OkStatus();
 }
 
