@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "worker/parallel/strategy.h"
 #include "worker/train/attempt_checkpoints.h"
 #include "worker/train/attempt_context.h"
+#include "worker/train/collective_counts.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
@@ -40,6 +42,8 @@ class Attempt {
         checkpoints_(&context_) {}
 
   absl::StatusOr<RunResult> Run();
+  // Optimizer steps that are done.
+  int64_t step() const { return progress_.step; }
 
  private:
   absl::Status SetUp();
@@ -155,7 +159,9 @@ absl::StatusOr<StopRequest> Attempt::Train() {
                     &context_);
   context_.reporter.RestartRate(progress_.step);
   while (progress_.step < recipe_.training().steps()) {
-    ASSIGN_OR_RETURN(const TakenStep taken, step.Take(progress_.step));
+    const CollectiveCounts before = context_.communicator.counts();
+    ASSIGN_OR_RETURN(TakenStep taken, step.Take(progress_.step));
+    taken.report.collectives = CountsSince(before, context_.communicator.counts());
     RETURN_IF_ERROR(CountStep(taken.report));
     if (taken.stop == StopRequest::kCancel) return taken.stop;
     const bool ends = taken.stop == StopRequest::kPreempt;
@@ -204,13 +210,39 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   return result;
 }
 
+// While a job runs, its collectives have the time-out that its recipe wants.
+class JobsTimeout {
+ public:
+  JobsTimeout(const v1::Recovery& recovery, Communicator& communicator)
+      : communicator_(communicator), group_timeout_ms_(communicator.timeout_ms()) {
+    const int64_t timeout_ms = std::llround(recovery.hang_timeout() * 1e3);
+    if (timeout_ms > 0) communicator_.SetTimeout(timeout_ms);
+  }
+  ~JobsTimeout() { communicator_.SetTimeout(group_timeout_ms_); }
+  JobsTimeout(const JobsTimeout&) = delete;
+  JobsTimeout& operator=(const JobsTimeout&) = delete;
+
+ private:
+  Communicator& communicator_;
+  const int64_t group_timeout_ms_;
+};
+
+// Which rank hangs, and in which collective, is in the message.
+absl::Status AfterStep(int64_t step, const absl::Status& status) {
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::DeadlineExceededError(fmt::format("after step {}: {}", step, std::string(status.message())));
+}
+
 }  // namespace
 
 absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
                                      const RunOptions& options) {
+  const JobsTimeout timeout(assignment.recipe().recovery(), communicator);
   absl::StatusOr<RunResult> result = absl::UnknownError("the run did not begin");
   absl::Status thrown = ConvertExceptions([&] {
-    result = Attempt(assignment, communicator, options).Run();
+    Attempt attempt(assignment, communicator, options);
+    result = attempt.Run();
+    if (!result.ok()) result = AfterStep(attempt.step(), result.status());
     return absl::OkStatus();
   });
   if (!thrown.ok()) return thrown;
