@@ -76,8 +76,8 @@ TEST(PackedRowsTest, MastersOfSharedModelsAreRowsOfTheWholeOne) {
     for (size_t i = 0; i < whole->parameters().size(); ++i) {
       const Parameter& own = model->parameters()[i];
       EXPECT_EQ(own.is_shared, own.shape->is_weight_matrix());
-      EXPECT_TRUE(at::equal(own.master, whole->parameters()[i].master.narrow(0, own.own_rows.begin,
-                                                                             own.own_rows.count())));
+      EXPECT_TRUE(
+          at::equal(own.master, whole->parameters()[i].master.narrow(0, own.own_rows.begin, own.own_rows.count())));
       EXPECT_EQ(own.compute.defined(), !own.is_shared) << "nothing is whole before it is gathered";
     }
   }

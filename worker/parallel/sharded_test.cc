@@ -18,7 +18,9 @@
 namespace ridgeline {
 namespace {
 
-const QuantizerSpec kWeight{.estimator = "ridge", .format = Format::kTernary, .scheme = Scheme::kLinear,
+const QuantizerSpec kWeight{.estimator = "ridge",
+                            .format = Format::kTernary,
+                            .scheme = Scheme::kLinear,
                             .scale_precision = ScalePrecision::kFloat16};
 
 std::unique_ptr<Gpt> SmallGpt(int64_t seed, int64_t rank, int64_t ranks) {
