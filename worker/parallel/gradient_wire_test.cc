@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 
 #include <random>
 #include <thread>
@@ -98,7 +99,23 @@ TEST(GradientWire, NamesAreThoseOfTheSchema) {
   EXPECT_EQ(GradientDtypeNamed("int8"), GradientDtype::kInt8);
 }
 
-TEST(GradientWire, BitsAreThoseOfThePlainTwins) {
+// With each instruction set that this machine has and the library was compiled for, the plainest included.
+class GradientWireWith : public testing::TestWithParam<int64_t> {
+ protected:
+  void SetUp() override { Use(GetParam()); }
+  void TearDown() override { Use(0); }
+
+ private:
+  static void Use(int64_t target) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, GradientWireWith, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+
+TEST_P(GradientWireWith, BitsAreThoseOfThePlainTwins) {
   for (GradientDtype dtype : kEvery)
     for (int64_t count : kCounts) {
       const std::vector<float> x = Gaussian(count), arrived = ThereAndBack(dtype, x);
@@ -227,7 +244,7 @@ TEST(GradientWire, DenormalsAndHugeNumbersArriveAsNumbers) {
   }
 }
 
-TEST(GradientWire, WhatIsNotFiniteArrivesSoAndLeavesOtherBlocksAlone) {
+TEST_P(GradientWireWith, WhatIsNotFiniteArrivesSoAndLeavesOtherBlocksAlone) {
   for (float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
                     std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
     for (size_t place : {0, 127, 130, 255, 256, 300})

@@ -27,7 +27,8 @@ absl::Status ConvertExceptions(const std::function<absl::Status()>& work) {
   } catch (const c10::Error& error) {
     // LibTorch's CPU allocator reports lack of memory as a plain error.
     const std::string what = error.what_without_backtrace();
-    if (what.find("not enough memory") != std::string::npos) return OutOfMemory(what);
+    for (const char* lack : {"not enough memory", "can't allocate memory"})
+      if (what.find(lack) != std::string::npos) return OutOfMemory(what);
     return absl::InternalError(fmt::format("LibTorch: {}", what));
   } catch (const std::bad_alloc& error) {
     return OutOfMemory(error.what());

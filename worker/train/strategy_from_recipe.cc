@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/strategy_from_recipe.h"
 
-#include "common/status_macros.h"
 #include "plan/degrees.h"
 #include "plan/network.h"
 #include "worker/parallel/replicated.h"
@@ -21,17 +20,6 @@ GradientSums SumsOfReplicated(const v1::Training& training, int64_t ranks) {
 }
 
 }  // namespace
-
-absl::StatusOr<RankGroups> GroupsFromRecipe(const v1::Recipe& recipe, Communicator& communicator) {
-  RankGroups groups;
-  ASSIGN_OR_RETURN(const Degrees degrees, DegreesOf(recipe.parallelism(), communicator.size()));
-  if (degrees.shard == 1) return groups;
-  ASSIGN_OR_RETURN(groups.shard, communicator.Group(communicator.rank() / degrees.shard, "ranks that share a model"));
-  if (degrees.replicate == 1) return groups;
-  ASSIGN_OR_RETURN(groups.replicate,
-                   communicator.Group(communicator.rank() % degrees.shard, "ranks that have the same rows"));
-  return groups;
-}
 
 std::unique_ptr<Strategy> StrategyFromRecipe(const v1::Recipe& recipe, LanguageModel* model, size_t extras,
                                              const RankGroups& groups, Communicator& communicator) {
