@@ -33,11 +33,22 @@ void CheckExchange(const v1::Parallelism& parallelism, std::vector<Issue>* issue
   if (!parallelism.reshard_after_forward()) refuse("parallelism.reshard_after_forward", "false", "true");
 }
 
+// Rounding at random is another one on each rank, which no sum makes good.
+void CheckRounding(const v1::Recipe& full, std::vector<Issue>* issues) {
+  if (!full.training().deterministic() || full.parallelism().gradient_dtype() != "int8") return;
+  issues->push_back({"parallelism.gradient_dtype",
+                     "int8 rounds at random, on each rank in its own way, and training.deterministic is the same on "
+                     "any number of ranks",
+                     "set it to float32 or bfloat16, or training.deterministic to false",
+                     {"parallelism.gradient_dtype", "training.deterministic"}});
+}
+
 }  // namespace
 
 void CheckParallelism(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckDegrees(full, issues);
   CheckExchange(full.parallelism(), issues);
+  CheckRounding(full, issues);
 }
 
 }  // namespace ridgeline::recipe_internal

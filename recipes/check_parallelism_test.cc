@@ -43,5 +43,14 @@ TEST(ParallelismRulesTest, KeysOfSharedBlocksNeedSharedBlocks) {
   EXPECT_THAT(Problems("parallelism: {shard_degree: 0, gradient_dtype: bfloat16}\n"), IsEmpty());
 }
 
+TEST(ParallelismRulesTest, RoundingAtRandomIsNotTheSameOnAnyNumberOfRanks) {
+  EXPECT_THAT(Problems("parallelism: {shard_degree: 0, gradient_dtype: int8}\ntraining: {deterministic: true}\n"),
+              ElementsAre("r:2:48: parallelism.gradient_dtype: int8 rounds at random, on each rank in its own way, and "
+                          "training.deterministic is the same on any number of ranks (set it to float32 or bfloat16, "
+                          "or training.deterministic to false)"));
+  EXPECT_THAT(Problems("parallelism: {shard_degree: 0, gradient_dtype: bfloat16}\ntraining: {deterministic: true}\n"),
+              IsEmpty());
+}
+
 }  // namespace
 }  // namespace ridgeline

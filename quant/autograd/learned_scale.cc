@@ -109,11 +109,11 @@ double GradientFactor(const LearnedLevels& levels, int64_t numbers) {
   return 1 / std::sqrt(static_cast<double>(numbers) * levels.gradient_q);
 }
 
-// The value of the scale, with that factor on its gradient.
+// The value of the scale, to the last bit, with that factor on its gradient: a scale that is off by a bit may become
+// another float16 than the one that codes are stored with.
 at::Tensor Balanced(const at::Tensor& scale, const LearnedLevels& levels, int64_t numbers) {
-  const double factor = GradientFactor(levels, numbers);
-  at::Tensor balanced = scale * factor + (scale * (1 - factor)).detach();
-  return balanced.clamp_min(kSmallestLearnedScale);
+  const at::Tensor scaled = scale * GradientFactor(levels, numbers);
+  return (scale.detach() + (scaled - scaled.detach())).clamp_min(kSmallestLearnedScale);
 }
 
 void CheckScale(const at::Tensor& x, const at::Tensor& scale, int64_t numbers) {

@@ -58,6 +58,22 @@ TEST(FakeQuantizeLearnedTest, TheHalfApartFromAutogradPassesTheSameGradients) {
   }
 }
 
+// Codes are stored with the scale as it is: what layers compute with must come of no other.
+TEST(FakeQuantizeLearnedTest, HowManyNumbersShareAScaleChangesNoBitOfItsValue) {
+  at::manual_seed(5);
+  for (QuantizerSpec spec : EveryLearned()) {
+    for (const ScalePrecision precision : {ScalePrecision::kComputed, ScalePrecision::kFloat16}) {
+      spec.scale_precision = precision;
+      SCOPED_TRACE(DescribeSpec(spec));
+      const at::Tensor x = at::randn({4096, 4});
+      const at::Tensor scale = InitialScale(x, spec) * (0.5 + at::rand({1}));
+      const at::Tensor expected = FakeQuantizeLearned(x, scale, spec, 1);
+      for (const int64_t numbers : {3, 50, 16384})
+        EXPECT_TRUE(at::equal(FakeQuantizeLearned(x, scale, spec, numbers), expected)) << numbers;
+    }
+  }
+}
+
 TEST(FakeQuantizeLearnedTest, BFloat16IsComputedInFloat) {
   at::manual_seed(4);
   for (const QuantizerSpec& spec : EveryLearned()) {

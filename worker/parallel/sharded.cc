@@ -133,6 +133,8 @@ void Sharded::AddUnits(const ShardedOptions& options) {
     }
   }
   const at::ScalarType dtype = model_->options().compute_dtype;
+  // As where each rank holds everything: float32 is what sums of float64 are made of.
+  const at::ScalarType gradient_dtype = options.sums == GradientSums::kFloat64 ? at::kFloat : dtype;
   for (int64_t unit = kOuterUnit; unit < model_->block_count(); ++unit) {
     std::vector<SharedMatrix> matrices;
     std::vector<at::Tensor> sums;
@@ -142,7 +144,7 @@ void Sharded::AddUnits(const ShardedOptions& options) {
       sums.push_back(sums_[i]);
     }
     units_.push_back({UnitWeights(matrices, dtype, *ranks_.shard),
-                      UnitGradients(matrices, sums, dtype, options.gradient_dtype, *ranks_.shard)});
+                      UnitGradients(matrices, sums, gradient_dtype, options.gradient_dtype, *ranks_.shard)});
   }
 }
 

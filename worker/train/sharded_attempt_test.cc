@@ -133,6 +133,13 @@ TEST_F(ShardedAttemptTest, HeldWholeItIsTheSameOnAnyNumberOfRanks) {
   for (const int ranks : {2, 3, 4}) ExpectClose(Losses(changes, ranks), alone, kAnyRanksTolerance);
 }
 
+TEST_F(ShardedAttemptTest, InBfloat16ItIsTheSameOnAnyNumberOfRanks) {
+  const Changes changes = {{"training.deterministic", "true"}, {"training.dtype", "bfloat16"}};
+  const std::vector<double> alone = Losses(changes, 1);
+  for (const int ranks : {2, 3}) ExpectClose(Losses(changes, ranks, kAllRanks), alone, kAnyRanksTolerance);
+  ExpectClose(Losses(changes, 4, {{"parallelism.shard_degree", "2"}}), alone, kAnyRanksTolerance);
+}
+
 TEST_F(ShardedAttemptTest, GradientsThatTravelInFewBitsTrainNearlyAsWell) {
   const double exact = Losses({}, 3, kAllRanks).back();
   for (const char* dtype : {"bfloat16", "int8"}) {
