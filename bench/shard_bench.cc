@@ -2,11 +2,13 @@
 // What ranks of an MPI job do for each other, measured: mpirun -n 2 build/bin/shard_bench [PART ...] [-o csv]
 //   collectives  those of comm/ beside MPI's own, best of many rounds
 //   gradients    gradients to and from what they travel in, beside a copy, and the digits that it costs
+//   training     steps of a model that ranks share, or hold whole: bytes, memory, seconds
 #include <mpi.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "bench/shard_parts.h"
 #include "comm/mpi/mpi_communicator.h"
@@ -20,13 +22,18 @@ constexpr int64_t kTimeoutMs = 600'000;
 
 struct Part {
   const char* name;
-  absl::StatusOr<BenchTable> (*measure)(Communicator&);
+  std::function<absl::StatusOr<BenchTable>(Communicator&)> measure;
 };
-constexpr Part kParts[] = {{"collectives", MeasureCollectives}, {"gradients", MeasureGradients}};
+
+std::vector<Part> Parts(const TrainingBench& training) {
+  return {{"collectives", MeasureCollectives},
+          {"gradients", MeasureGradients},
+          {"training", [&training](Communicator& ranks) { return MeasureTraining(training, ranks); }}};
+}
 
 std::vector<std::string> PartNames() {
   std::vector<std::string> names;
-  for (const Part& part : kParts) names.push_back(part.name);
+  for (const Part& part : Parts({})) names.push_back(part.name);
   return names;
 }
 
@@ -50,8 +57,8 @@ void PrintCsv(const BenchTable& table) {
 }
 
 // Returns the program's exit code.
-int Run(Communicator& ranks, const std::vector<std::string>& names, bool csv) {
-  for (const Part& part : kParts) {
+int Run(Communicator& ranks, const std::vector<Part>& parts, const std::vector<std::string>& names, bool csv) {
+  for (const Part& part : parts) {
     if (std::find(names.begin(), names.end(), part.name) == names.end()) continue;
     const absl::StatusOr<BenchTable> table = part.measure(ranks);
     if (!table.ok()) {
@@ -78,6 +85,13 @@ int main(int argc, char** argv) {
   std::string output = "table";
   app.add_option("PART", parts, "What to measure; all where none is named")
       ->check(CLI::IsMember(ridgeline::PartNames()));
+  ridgeline::TrainingBench training;
+  app.add_option("--model", training.model, "A shape, as recipes name it");
+  app.add_option("--layers", training.layers, "Of a GPT; 0: as the shape has");
+  app.add_option("--seq-len", training.seq_len, "Of the one sequence that a rank passes in a step");
+  app.add_option("--dtype", training.dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--steps", training.steps);
+  app.add_option("--only", training.only, "Variants of training whose name holds this");
   app.add_option("-o,--output", output)->check(CLI::IsMember({"table", "csv"}));
   try {
     app.parse(argc, argv);
@@ -92,7 +106,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto ranks = ridgeline::MakeMpiCommunicator(ridgeline::kTimeoutMs, [] { return false; });
-  const int code = ridgeline::Run(*ranks, parts, output == "csv");
+  const int code = ridgeline::Run(*ranks, ridgeline::Parts(training), parts, output == "csv");
   if (code != 0) MPI_Abort(MPI_COMM_WORLD, code);
   MPI_Finalize();
   return code;

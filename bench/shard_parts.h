@@ -3,6 +3,7 @@
 // ranks call it; the table is rank 0's.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -30,5 +31,18 @@ absl::StatusOr<BenchTable> MeasureCollectives(Communicator& ranks);
 
 // Gradients to and from what they travel in, on one thread of rank 0, beside a copy; and what that costs in digits.
 absl::StatusOr<BenchTable> MeasureGradients(Communicator& ranks);
+
+struct TrainingBench {
+  std::string model = "gpt-11m";  // A shape, as recipes name it.
+  int64_t layers = 0;             // 0: as the shape has.
+  int64_t seq_len = 64;           // Of the one sequence that a rank passes in a step.
+  std::string dtype = "bfloat16";
+  int64_t steps = 5;  // Measured, after one that is not.
+  std::string only;   // Of the variants those whose name holds this.
+};
+
+// Optimizer steps on random tokens, of a model that ranks hold whole or share in several ways: bytes that a rank sends,
+// over those planned and over what bfloat16 FSDP sends; memory of rank 0; seconds.
+absl::StatusOr<BenchTable> MeasureTraining(const TrainingBench& bench, Communicator& ranks);
 
 }  // namespace ridgeline

@@ -74,8 +74,9 @@ class Pending {
 // Every rank of the group calls the same collectives in the same order and with the same sizes, from one thread; what
 // was started may be waited for in any order. `what` names a collective to people, and lives until it has ended.
 // A collective that does not end within the time-out is DEADLINE_EXCEEDED with its name and, where they can be told,
-// the ranks that hang; the group is then unusable. Ranks with other sizes are INTERNAL where they are noticed, sizes
-// that do not belong together INVALID_ARGUMENT, memory that the backend cannot reach UNIMPLEMENTED.
+// the ranks that hang, on all ranks that wait for it or for another; the job's groups are then unusable. Ranks with
+// other sizes are INTERNAL where they are noticed, sizes that do not belong together INVALID_ARGUMENT, memory that the
+// backend cannot reach UNIMPLEMENTED.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -133,6 +134,11 @@ class Communicator {
 
   // Of this rank, in this group and in all others of its job.
   virtual const CollectiveCounts& counts() const = 0;
+
+  // Of all collectives of this rank that are waited for from now on, in this group and in all others of its job. As
+  // soon as one rank's time-out is over, every rank that waits ends, whatever its own is.
+  virtual int64_t timeout_ms() const = 0;
+  virtual void SetTimeout(int64_t timeout_ms) = 0;
 };
 
 }  // namespace ridgeline

@@ -543,6 +543,24 @@ TEST(CommunicatorContract, AnOperationUnderWayHasTheSameTimeOut) {
       kShortTimeoutMs);
 }
 
+TEST(CommunicatorContract, AllRanksThatWaitEndWithTheOneWhoseTimeOutIsOver) {
+  OnEveryRank(
+      [](Communicator& ranks) {
+        if (ranks.size() < 3 || ranks.rank() == ranks.size() - 1) return;
+        // Rank 1 alone has a short one; rank 0 comes late.
+        if (ranks.rank() != 1) ranks.SetTimeout(kLongTimeoutMs);
+        if (ranks.rank() == 0) std::this_thread::sleep_for(milliseconds(kShortTimeoutMs / 2));
+        std::vector<float> values(100'000);
+        const double start = Now();
+        const absl::Status status = ranks.AllReduceSum(values, "gradients");
+        ExpectItsName(status, "gradients", ranks);
+        EXPECT_LT(Now() - start, kLongTimeoutMs / 2e3);
+        for (int rank = 0; rank < ranks.size() - 1; ++rank)
+          EXPECT_THAT(std::string(status.message()).substr(10), Not(HasSubstr("rank " + std::to_string(rank) + " ")));
+      },
+      kShortTimeoutMs);
+}
+
 TEST(CommunicatorContract, ARankThatDoesNotComeToAnExchangeIsNamed) {
   OnEveryRank(
       [](Communicator& ranks) {
@@ -557,6 +575,19 @@ TEST(CommunicatorContract, ARankThatDoesNotComeToAnExchangeIsNamed) {
       kShortTimeoutMs);
 }
 
+TEST(CommunicatorContract, ANewTimeOutIsThatOfAllGroupsOfTheJob) {
+  OnEveryRank([](Communicator& ranks) {
+    EXPECT_EQ(ranks.timeout_ms(), kLongTimeoutMs);
+    const auto group = ranks.Group(0, "group");
+    ASSERT_EQ(group.status(), absl::OkStatus());
+    (*group)->SetTimeout(kShortTimeoutMs);
+    EXPECT_EQ(ranks.timeout_ms(), kShortTimeoutMs);
+    ASSERT_EQ(ranks.Barrier("all"), absl::OkStatus());
+    if (ranks.size() == 1 || ranks.rank() == ranks.size() - 1) return;
+    ExpectItsName(ranks.Barrier("without the last"), "without the last", ranks);
+  });
+}
+
 TEST(CommunicatorContract, ARankThatWaitsElsewhereIsNamedWithThePlace) {
   OnEveryRank(
       [](Communicator& ranks) {
@@ -565,10 +596,8 @@ TEST(CommunicatorContract, ARankThatWaitsElsewhereIsNamedWithThePlace) {
         ASSERT_EQ(group.status(), absl::OkStatus());
         const absl::Status status = ranks.rank() == 0 ? ranks.Barrier("training") : (*group)->Barrier("evaluation");
         EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-        // The last to ask may find the other one gone.
-        if (ranks.rank() == 0) {
-          EXPECT_THAT(std::string(status.message()), HasSubstr("rank 1 waits in 'evaluation'"));
-        }
+        EXPECT_THAT(std::string(status.message()),
+                    HasSubstr(ranks.rank() == 0 ? "rank 1 waits in 'evaluation'" : "rank 0 waits in 'training'"));
       },
       kShortTimeoutMs);
 }

@@ -24,7 +24,7 @@ struct Job {
   Job(std::unique_ptr<Transport> transport, int64_t timeout_ms, std::function<bool()> hurry)
       : transport(std::move(transport)), timeout_ms(timeout_ms), waiting(*this->transport, std::move(hurry)) {}
   const std::unique_ptr<Transport> transport;
-  const int64_t timeout_ms;
+  int64_t timeout_ms;
   Waiting waiting;
   int64_t next_channel = 1;  // Of the next group that this rank is in.
   CollectiveCounts counts{};
@@ -124,6 +124,8 @@ class ExchangeCommunicator : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_->ranks.size()); }
   const CollectiveCounts& counts() const override { return job_.counts; }
+  int64_t timeout_ms() const override { return job_.timeout_ms; }
+  void SetTimeout(int64_t timeout_ms) override { job_.timeout_ms = timeout_ms; }
 
   absl::Status AllReduceSum(MemorySpan<float> values, const char* what) override { return AllReduce(values, what); }
   absl::Status AllReduceSum(MemorySpan<double> values, const char* what) override { return AllReduce(values, what); }

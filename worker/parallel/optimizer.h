@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "model/kernels/rows.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
@@ -26,9 +25,9 @@ class AdamW {
   // Gradients are multiplied by gradient_scale first (clipping). Masters and what layers compute with are new after it.
   void Step(double learning_rate, double gradient_scale);
 
-  // Under "optimizer.*" names: views for saving, checked against the shapes when loading.
+  // What it keeps, under "optimizer.*" names: views for saving and restoring.
   std::map<std::string, at::Tensor> State() const;
-  absl::Status LoadState(const std::map<std::string, at::Tensor>& state);
+  int64_t steps_taken() const { return steps_.item<int64_t>(); }
 
  private:
   struct Moments {

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/parallel/replicated.h"
 
+#include <cmath>
+
 #include "common/status_macros.h"
-#include "fmt/format.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/gradient_norm.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
+#include "worker/parallel/runs_of_rows.h"
 
 namespace ridgeline {
 namespace {
+
+std::vector<Parameter*> PointersTo(LanguageModel* model) {
+  std::vector<Parameter*> parameters;
+  for (Parameter& parameter : model->parameters()) parameters.push_back(&parameter);
+  return parameters;
+}
 
 class Replicated : public Strategy {
  public:
@@ -16,7 +25,8 @@ class Replicated : public Strategy {
              Communicator& communicator)
       : model_(model),
         communicator_(communicator),
-        gradients_(model, options.accumulates, options.extras),
+        runs_(RunsOfRows(*model)),
+        gradients_(PointersTo(model), options.sums, options.extras),
         optimizer_(model, optimizer, options.mask_decay) {}
 
   void SetSparsity(const SparsityPattern& pattern) override {
@@ -24,13 +34,20 @@ class Replicated : public Strategy {
     Prune(pattern);
   }
   void ClearGradients() override { gradients_.Clear(); }
+  void EndPass() override { gradients_.EndPass(); }
   std::span<float> extras() override { return gradients_.extras(); }
   absl::Status ReduceGradients() override { return gradients_.Sum(communicator_); }
-  double PassThroughQuantizers() override { return gradients_.PassThroughQuantizers(); }
+  absl::StatusOr<double> PassThroughQuantizers() override {
+    const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
+    return std::sqrt(squares.whole);
+  }
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
-  std::map<std::string, at::Tensor> State() const override;
-  absl::Status Restore(const std::map<std::string, at::Tensor>& state, int64_t step,
-                       const SparsityPattern& pattern) override;
+  std::vector<StateShard> State() const override;
+  absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
+  absl::StatusOr<double> WeightErrorRatio() override {
+    return communicator_.rank() == 0 ? model_->WeightErrorRatio() : 0;
+  }
+  absl::Status AssembleOnRoot() override { return absl::OkStatus(); }
 
  private:
   void Prune(const SparsityPattern& pattern) {
@@ -41,28 +58,29 @@ class Replicated : public Strategy {
 
   LanguageModel* model_;
   Communicator& communicator_;
+  const std::vector<RunOfRows> runs_;
   Gradients gradients_;
   AdamW optimizer_;
   SparsityPattern pattern_;  // That SetSparsity gave last.
 };
 
-// The same on every rank.
-std::map<std::string, at::Tensor> Replicated::State() const {
-  std::map<std::string, at::Tensor> state = optimizer_.State();
-  for (const Parameter& parameter : model_->parameters()) state[parameter.name] = parameter.master;
-  return state;
+// Every rank has all of it: rank 0 gives it.
+std::vector<StateShard> Replicated::State() const {
+  std::vector<StateShard> shards;
+  if (communicator_.rank() != 0) return shards;
+  auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    shards.push_back({.name = name, .sizes = tensor.sizes().vec(), .rows = tensor});
+  };
+  for (const auto& [name, tensor] : optimizer_.State()) add(name, tensor);
+  for (const Parameter& parameter : model_->parameters()) add(parameter.name, parameter.master);
+  return shards;
 }
 
-absl::Status Replicated::Restore(const std::map<std::string, at::Tensor>& state, int64_t step,
-                                 const SparsityPattern& pattern) {
-  RETURN_IF_ERROR(optimizer_.LoadState(state));
-  for (Parameter& parameter : model_->parameters()) {
-    auto found = state.find(parameter.name);
-    if (found == state.end() || found->second.sizes() != parameter.master.sizes())
-      return absl::DataLossError(
-          fmt::format("the checkpoint of step {} does not fit parameter '{}'", step, parameter.name));
-    parameter.master.copy_(found->second);
-  }
+absl::Status Replicated::Restore(StateSource& source, const SparsityPattern& pattern) {
+  for (const auto& [name, tensor] : optimizer_.State())
+    RETURN_IF_ERROR(RestoreRows(source, name, tensor.sizes().vec(), 0, tensor));
+  for (Parameter& parameter : model_->parameters())
+    RETURN_IF_ERROR(RestoreRows(source, parameter.name, parameter.master.sizes().vec(), 0, parameter.master));
   Prune(pattern);
   return absl::OkStatus();
 }

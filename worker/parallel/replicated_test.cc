@@ -15,8 +15,6 @@
 namespace ridgeline {
 namespace {
 
-using Tensors = std::map<std::string, at::Tensor>;
-
 const QuantizerSpec kWeight{.estimator = "ridge", .format = Format::kTernary, .scheme = Scheme::kLinear};
 
 std::unique_ptr<Gpt> SmallGpt(int64_t seed) {
@@ -48,7 +46,7 @@ struct Rank {
     strategy->extras()[1] = static_cast<float>(end - begin);
     EXPECT_TRUE(strategy->ReduceGradients().ok());
     EXPECT_EQ(strategy->extras()[1], 4);
-    const double norm = strategy->PassThroughQuantizers();
+    const double norm = strategy->PassThroughQuantizers().value();
     strategy->Step(/*learning_rate=*/0.01, /*gradient_scale=*/1);
     return norm;
   }
@@ -57,12 +55,6 @@ struct Rank {
   std::unique_ptr<Gpt> model;
   std::unique_ptr<Strategy> strategy;
 };
-
-Tensors Copied(const Tensors& state) {
-  Tensors copies;
-  for (const auto& [name, tensor] : state) copies[name] = tensor.clone();
-  return copies;
-}
 
 void ExpectSameWeights(const LanguageModel& a, const LanguageModel& b) {
   for (size_t i = 0; i < a.parameters().size(); ++i) {
@@ -87,27 +79,27 @@ TEST(ReplicatedTest, ARestoredOneGoesOnAsTheOneWhoseStateItHas) {
   Rank whole(1), resumed(2);
   whole.strategy->SetSparsity({3, 4});
   for (int64_t step : {0, 1}) whole.Step(step, 0, 4);
-  const Tensors state = Copied(whole.strategy->State());
-  ASSERT_TRUE(resumed.strategy->Restore(state, 2, {3, 4}).ok());
+  StateInMemory state(whole.strategy->State());
+  ASSERT_TRUE(resumed.strategy->Restore(state, {3, 4}).ok());
   ExpectSameWeights(*whole.model, *resumed.model);
   EXPECT_EQ(whole.Step(2, 0, 4), resumed.Step(2, 0, 4));
   ExpectSameWeights(*whole.model, *resumed.model);
 }
 
-TEST(ReplicatedTest, AStateThatDoesNotFitSaysWhatAndOfWhichStep) {
+TEST(ReplicatedTest, AStateThatDoesNotFitSaysWhat) {
   Rank rank(1);
-  const Tensors whole = Copied(rank.strategy->State());
+  const StateInMemory whole(rank.strategy->State());
   const std::string head = rank.model->head().name;
-  for (const auto& [name, said] : {std::pair{head, "the checkpoint of step 7 does not fit parameter '" + head + "'"},
-                                   {"optimizer.m." + head, "'optimizer.m." + head + "'"},
-                                   {std::string("optimizer.steps"), "'optimizer.steps'"}}) {
-    Tensors lacks = whole, other_shape = whole;
+  for (const std::string& name : {head, "optimizer.m." + head, std::string("optimizer.steps")}) {
+    std::map<std::string, at::Tensor> lacks = whole.tensors(), other_shape = lacks, other_type = lacks;
     lacks.erase(name);
     other_shape[name] = at::zeros({3, 5});
-    for (const Tensors& damaged : {lacks, other_shape}) {
-      const absl::Status status = rank.strategy->Restore(damaged, 7, {});
+    other_type[name] = other_type[name].to(at::kDouble);
+    for (const auto& damaged : {lacks, other_shape, other_type}) {
+      StateInMemory source(damaged);
+      const absl::Status status = rank.strategy->Restore(source, {});
       EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
-      EXPECT_NE(std::string(status.message()).find(said), std::string::npos) << status;
+      EXPECT_NE(std::string(status.message()).find("'" + name + "'"), std::string::npos) << status;
     }
   }
 }

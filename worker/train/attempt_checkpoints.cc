@@ -66,8 +66,10 @@ absl::StatusOr<Progress> AttemptCheckpoints::Resume(const std::string& folder, c
   if (folder.empty()) return Progress{};
   // Rank 0 has hashed it to choose it.
   ASSIGN_OR_RETURN(const CheckpointState state, ReadCheckpoint(folder, /*verified=*/context_.is_root()));
-  RETURN_IF_ERROR(
-      strategy->Restore(state.tensors.tensors, state.step, SparsityAt(context_.recipe(), pattern, state.step)));
+  StateInMemory source(state.tensors.tensors);
+  const absl::Status restored = strategy->Restore(source, SparsityAt(context_.recipe(), pattern, state.step));
+  if (!restored.ok())
+    return absl::Status(restored.code(), fmt::format("{}: {}", folder, std::string(restored.message())));
   last_step_ = state.step;
   if (context_.is_root()) RETURN_IF_ERROR(TellResumed(folder, state.step));
   return Progress{.step = state.step, .skipped = state.skipped};
@@ -89,7 +91,8 @@ absl::Status AttemptCheckpoints::WriteIfDue(const Progress& progress, bool force
   if ((!due && !force) || progress.step == last_step_) return absl::OkStatus();
   context_.reporter.Phase(progress.step, "checkpointing");
   const absl::Status written = ConvertExceptions([&] {
-    std::map<std::string, at::Tensor> tensors = strategy.State();
+    std::map<std::string, at::Tensor> tensors;
+    for (const StateShard& shard : strategy.State()) tensors[shard.name] = shard.rows;
     return context_.is_root() ? WriteOnRoot(progress, std::move(tensors)) : absl::OkStatus();
   });
   RETURN_IF_ERROR(context_.Agree(written, "checkpoint"));
