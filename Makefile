@@ -102,7 +102,7 @@ bench-tax: programs ## Training steps with quantization over without
 bench-shard: programs ## Collectives beside MPI's, and what gradients travel in, between two ranks
 	@cmake --build $(BUILD) --target shard_bench > /dev/null
 	@OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1 \
-	  mpirun -n 2 --oversubscribe --bind-to none $(BUILD)/bin/shard_bench
+	  mpirun -n 2 --oversubscribe --bind-to none $(BUILD)/bin/shard_bench collectives gradients
 
 clean: ## Remove build folders and results
 	rm -rf build build-* out
