@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test \
   torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference \
   bench-packed \
-  bench-tax clean distclean
+  bench-tax bench-shard clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,11 @@ bench-packed: programs ## Packed layers and models against LibTorch, NumKong and
 bench-tax: programs ## Training steps with quantization over without
 	@cmake --build $(BUILD) --target train_step_bench > /dev/null
 	@$${PYTHON:-python3} bench/tax.py $(BUILD)/bin/train_step_bench out/bench
+
+bench-shard: programs ## Collectives beside MPI's, and what gradients travel in, between two ranks
+	@cmake --build $(BUILD) --target shard_bench > /dev/null
+	@OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1 \
+	  mpirun -n 2 --oversubscribe --bind-to none $(BUILD)/bin/shard_bench collectives gradients
 
 clean: ## Remove build folders and results
 	rm -rf build build-* out

@@ -100,6 +100,11 @@ int main(int argc, char** argv) {
     MPI_Finalize();
     return code;
   }
+  if (output == "csv" && parts.size() != 1) {
+    std::fprintf(stderr, "shard_bench: -o csv is one table: name one PART\n");
+    MPI_Finalize();
+    return 2;
+  }
   const auto ranks = ridgeline::MakeMpiCommunicator(ridgeline::kTimeoutMs, [] { return false; });
   const int code = ridgeline::Run(*ranks, ridgeline::Parts(training), parts, output == "csv");
   if (code != 0) MPI_Abort(MPI_COMM_WORLD, code);

@@ -17,7 +17,8 @@ namespace {
 // Of the whole: a rank has an even share of it.
 constexpr int64_t kFloats[] = {2'000, 100'000, 1'000'000, 16'000'000};
 
-int RoundsOf(int64_t floats) { return static_cast<int>(std::clamp<int64_t>(100'000'000 / floats, 10, 1'000)); }
+constexpr int kLeastRounds = 10, kMostRounds = 2'000;
+constexpr auto kEnough = std::chrono::seconds(2);
 
 absl::StatusOr<double> SecondsOf(const std::function<absl::Status()>& work) {
   MPI_Barrier(MPI_COMM_WORLD);
@@ -26,6 +27,13 @@ absl::StatusOr<double> SecondsOf(const std::function<absl::Status()>& work) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
   return seconds;
+}
+
+// Whether rank 0 has had enough rounds: after some seconds, which ranks that share cores need for few.
+bool HaveEnough(int rounds, std::chrono::steady_clock::time_point start) {
+  int enough = rounds >= kMostRounds || (rounds >= kLeastRounds && std::chrono::steady_clock::now() - start > kEnough);
+  MPI_Bcast(&enough, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  return enough != 0;
 }
 
 // One rank's numbers, what both sides make of them, and the even parts in floats and bytes.
@@ -112,9 +120,8 @@ absl::Status RunTheirs(const Operation& operation, Work& work) {
 
 absl::StatusOr<std::vector<std::string>> RowOf(const Operation& operation, Communicator& ranks, int64_t floats) {
   Work work(ranks, floats);
-  ASSIGN_OR_RETURN(const BestSeconds best,
-                   MeasureTogether([&] { return operation.ours(ranks, work); },
-                                   [&] { return RunTheirs(operation, work); }, RoundsOf(floats)));
+  ASSIGN_OR_RETURN(const BestSeconds best, MeasureTogether([&] { return operation.ours(ranks, work); },
+                                                           [&] { return RunTheirs(operation, work); }));
   if (work.ours != work.theirs)
     return absl::InternalError(fmt::format("{} of {} floats: comm/ and MPI differ", operation.name, floats));
   return std::vector<std::string>{operation.name, fmt::format("{}", floats), fmt::format("{:.1f}", best.ours * 1e6),
@@ -124,9 +131,10 @@ absl::StatusOr<std::vector<std::string>> RowOf(const Operation& operation, Commu
 }  // namespace
 
 absl::StatusOr<BestSeconds> MeasureTogether(const std::function<absl::Status()>& ours,
-                                            const std::function<absl::Status()>& peer, int rounds) {
+                                            const std::function<absl::Status()>& peer) {
   BestSeconds best{std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
-  for (int round = 0; round < rounds; ++round) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int round = 0; !HaveEnough(round, start); ++round) {
     ASSIGN_OR_RETURN(const double first, SecondsOf(round % 2 == 0 ? ours : peer));
     ASSIGN_OR_RETURN(const double second, SecondsOf(round % 2 == 0 ? peer : ours));
     best.ours = std::min(best.ours, round % 2 == 0 ? first : second);

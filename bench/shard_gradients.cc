@@ -74,8 +74,8 @@ std::vector<std::string> RowOf(const Dtype& wire_type, at::ScalarType type, doub
 }  // namespace
 
 absl::StatusOr<BenchTable> MeasureGradients(Communicator& ranks) {
-  BenchTable table{{"source", "wire", "bits", "encode_ns", "encode_GB/s", "%_of_copy", "add_ns", "add_GB/s",
-                    "%_of_copy", "rms_error"},
+  BenchTable table{{"source", "wire", "bits", "encode_ns", "encode_GB/s", "encode_%_of_copy", "add_ns", "add_GB/s",
+                    "add_%_of_copy", "rms_error"},
                    {}};
   if (ranks.rank() == 0) {
     at::set_num_threads(1);

@@ -24,7 +24,7 @@ struct BestSeconds {
   double ours = 0, peer = 0;
 };
 absl::StatusOr<BestSeconds> MeasureTogether(const std::function<absl::Status()>& ours,
-                                            const std::function<absl::Status()>& peer, int rounds);
+                                            const std::function<absl::Status()>& peer);
 
 // Collectives of comm/ beside MPI's own. INTERNAL where the two differ in what they leave.
 absl::StatusOr<BenchTable> MeasureCollectives(Communicator& ranks);

@@ -178,8 +178,8 @@ class Run {
 }  // namespace
 
 absl::StatusOr<BenchTable> MeasureTraining(const TrainingBench& bench, Communicator& ranks) {
-  BenchTable table{{"variant", "ranks", "MB sent a step", "over plan", "blocks over bf16 FSDP", "peak MiB", "planned MiB",
-                    "s a step", "share in collectives"},
+  BenchTable table{{"variant", "ranks", "MB sent a step", "over plan", "blocks over bf16 FSDP", "peak MiB",
+                    "planned MiB", "s a step", "share in collectives"},
                    {}};
   for (const Variant& variant : Variants()) {
     if (variant.name.find(bench.only) == std::string::npos) continue;

@@ -57,7 +57,7 @@ std::vector<v1::Job> MostTelling(const std::vector<v1::Job>& children, size_t ro
 
 // Below the job's own line, where there is anything to say.
 void AddCollectives(const v1::Job& job, std::vector<std::string>* lines) {
-  const std::string text = CollectivesText(job);
+  const std::string text = CollectivesText(job, SystemClock().WallUnixMs());
   if (!text.empty() && job.state() == v1::RUNNING) lines->push_back("        " + text);
 }
 

@@ -132,10 +132,11 @@ std::string JobLine(const v1::Job& job, int name_width, const Style& style) {
   return line;
 }
 
-std::string CollectivesText(const v1::Job& job) {
+std::string CollectivesText(const v1::Job& job, int64_t now_unix_ms) {
   const v1::Progress& progress = job.progress();
-  const int64_t before = job.attempts().empty() ? 0 : job.attempts(job.attempts_size() - 1).resumed_from_step();
-  const auto steps = static_cast<double>(progress.step() - before);
+  if (job.attempts().empty()) return "";
+  const v1::Attempt& attempt = job.attempts(job.attempts_size() - 1);
+  const auto steps = static_cast<double>(progress.step() - attempt.resumed_from_step());
   if (steps <= 0) return "";
   std::string sent;
   double seconds = 0;
@@ -146,11 +147,10 @@ std::string CollectivesText(const v1::Job& job) {
     sent += fmt::format("{}{} {}", sent.empty() ? "" : ", ", PrintableLine(count.operation()), bytes);
   }
   if (sent.empty()) return "";
-  const v1::Training& training = job.recipe().training();
-  const double tokens_per_step = double{1} * training.seq_len() * training.global_batch_size();
-  const double share = tokens_per_step > 0 ? seconds / steps * progress.tokens_per_second() / tokens_per_step : 0;
-  if (share <= 0) return fmt::format("a step sends {}", sent);
-  return fmt::format("a step sends {}; {:.0f}% of its time in collectives", sent, 100 * std::min(share, 1.0));
+  const int64_t end_ms = attempt.end_unix_ms() > 0 ? attempt.end_unix_ms() : now_unix_ms;
+  const double elapsed = static_cast<double>(end_ms - attempt.start_unix_ms()) / 1e3;
+  const double share = elapsed > 0 ? std::min(seconds / elapsed, 1.0) : 0;
+  return fmt::format("a step sends {}; {:.0f}% of the attempt's time in its collectives", sent, 100 * share);
 }
 
 std::string SweepSummary(const std::vector<v1::Job>& children) {
@@ -218,7 +218,7 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   if (job.progress().has_distill_divergence()) {
     line("divergence", fmt::format("{:.4f}", job.progress().distill_divergence()));
   }
-  line("collectives", CollectivesText(job));
+  line("collectives", CollectivesText(job, now_unix_ms));
   if (job.has_last_checkpoint()) {
     const v1::Checkpoint& checkpoint = job.last_checkpoint();
     line("checkpoint", fmt::format("step {}, {}, {}", checkpoint.step(),

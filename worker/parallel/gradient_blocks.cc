@@ -38,11 +38,10 @@ HWY_INLINE BlockKey KeyOf(uint64_t mixed_seed, int64_t block) {
 
 // 24 random bits as a number in 0 .. 2^24 - 1: the mixer of quant/kernels/noise.cc, whose key there is the block's own
 // numbers. Those will not do here: equal gradients of two steps would be rounded alike.
-HWY_INLINE Vector Draw(BlockKey key, int64_t i) {
+HWY_INLINE Vector Draw(hn::Vec<Words> counters, hn::Vec<Words> parity) {
   const Words words;
-  auto h = hn::Iota(words, static_cast<uint32_t>(i) + key.sum);
-  h = hn::Mul(hn::Xor(h, hn::ShiftRight<16>(h)), hn::Set(words, 0x7FEB352Du));
-  h = hn::Xor(h, hn::Set(words, key.parity));
+  auto h = hn::Mul(hn::Xor(counters, hn::ShiftRight<16>(counters)), hn::Set(words, 0x7FEB352Du));
+  h = hn::Xor(h, parity);
   h = hn::Mul(hn::Xor(h, hn::ShiftRight<15>(h)), hn::Set(words, 0x846CA68Bu));
   h = hn::Xor(h, hn::ShiftRight<16>(h));
   return hn::ConvertTo(Floats(), hn::BitCast(Integers(), hn::ShiftRight<8>(h)));
@@ -63,7 +62,7 @@ HWY_INLINE void StoreRounded(Vector y, Vector draw, int8_t* code) {
   const Vector below = hn::Floor(y);
   const auto up = hn::Lt(draw, hn::Mul(hn::Sub(y, below), hn::Set(d, 0x1p24f)));
   const Vector rounded = hn::Add(below, hn::IfThenElseZero(up, hn::Set(d, 1)));
-  hn::StoreU(hn::DemoteTo(Codes(), hn::ConvertTo(Integers(), rounded)), Codes(), code);
+  hn::StoreU(hn::DemoteTo(Codes(), hn::NearestInt(rounded)), Codes(), code);
 }
 
 // A scale is at least the smallest normal number: its inverse is finite, and no code times it is a denormal.
@@ -83,9 +82,12 @@ HWY_INLINE void EncodeBlock(const T* HWY_RESTRICT x, BlockKey key, std::byte* HW
     return;
   }
   const Vector inverse = hn::Set(d, 1 / scale), most = hn::Set(d, kLargestCode), least = hn::Set(d, -kLargestCode);
-  for (int64_t i = 0; i < kWireBlock; i += LaneCount()) {
+  const Words words;
+  const auto parity = hn::Set(words, key.parity), lanes = hn::Set(words, static_cast<uint32_t>(LaneCount()));
+  auto counters = hn::Add(hn::Iota(words, 0), hn::Set(words, key.sum));
+  for (int64_t i = 0; i < kWireBlock; i += LaneCount(), counters = hn::Add(counters, lanes)) {
     const Vector y = hn::Mul(Load(x + i), inverse);
-    StoreRounded(hn::Min(hn::Max(y, least), most), Draw(key, i), codes + i);
+    StoreRounded(hn::Min(hn::Max(y, least), most), Draw(counters, parity), codes + i);
   }
 }
 
