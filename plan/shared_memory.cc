@@ -8,9 +8,8 @@ namespace {
 
 constexpr int64_t kFloatBytes = 4;
 
-// Blocks whose weights are on their way beside the one that computes: the next, and from the forward pass's last block
-// on one more with that and with the head.
-constexpr int64_t kArrivingForHead = 2, kArrivingForBackward = 3;
+// Blocks whose weights are on their way beside the one that computes, or the head.
+constexpr int64_t kArriving = 1;
 
 // The largest of all blocks, part by part: which one is in flight beside which does not matter then.
 struct LargestBlock {
@@ -58,21 +57,21 @@ class Moments {
 
   // The embedding is whole, and so becomes its gradient.
   MemoryPlan AtTheHead() const {
-    return {.gathered_bytes = outer_ + Gathered(kArrivingForHead),
+    return {.gathered_bytes = outer_ + Gathered(kArriving),
             .in_flight_bytes = outer_,
             .activations_bytes = activations_.kept,
             .working_bytes = activations_.head};
   }
   // One block's gradient is formed while that of the one before is on its way.
   MemoryPlan InTheBackwardPass() const {
-    return {.gathered_bytes = Gathered(kArrivingForBackward),
+    return {.gathered_bytes = Gathered(kArriving),
             .in_flight_bytes = outer_ + block_ + OnItsWay(),
             .activations_bytes = activations_.kept,
             .working_bytes = activations_.block};
   }
   // It is written as it travels while the one before still does.
   MemoryPlan BetweenBlocks() const {
-    return {.gathered_bytes = Gathered(kArrivingForBackward) - block_,
+    return {.gathered_bytes = Gathered(kArriving) - block_,
             .in_flight_bytes = outer_ + block_ + largest_.outgoing_bytes + OnItsWay(),
             .activations_bytes = activations_.kept};
   }

@@ -45,7 +45,6 @@ TEST(SharingTest, StateShrinksWithTheRanksThatShareIt) {
   EXPECT_NEAR(static_cast<double>(eight.memory.optimizer_bytes) / static_cast<double>(one.memory.optimizer_bytes),
               1.0 / 8, 1e-3);
   EXPECT_EQ(eight.memory.gradients_bytes, eight.memory.masters_bytes) << "sums are float32";
-  EXPECT_GT(eight.memory.gathered_bytes, 0);
   EXPECT_GT(eight.memory.in_flight_bytes, 0);
   EXPECT_LT(eight.memory.peak_bytes(), one.memory.peak_bytes());
 }
@@ -130,11 +129,10 @@ TEST(SharingTest, OnlyWhatTakesLongerThanTheComputationBesideItIsExposed) {
 TEST(SharingTest, DeterministicSumsAreTwiceAsWide) {
   const Set wide = {{"training.deterministic", "true"}}, hybrid = {{"parallelism.shard_degree", "2"}};
   for (const Set& set : {Set{}, hybrid}) {
-    const Plan plain = PlanOf("gpt2", 4, With(set, {{"training.local_batch_size", "1"}})),
-               sums = PlanOf("gpt2", 4, With(With(set, wide), {{"training.local_batch_size", "1"}}));
+    const Plan plain = PlanOf("gpt2", 64, set), sums = PlanOf("gpt2", 64, With(set, wide));
     EXPECT_EQ(sums.work.traffic.gathers, plain.work.traffic.gathers);
     const double narrow = set.empty() ? plain.work.traffic.gradients : plain.work.traffic.rest;
-    EXPECT_NEAR((set.empty() ? sums.work.traffic.gradients : sums.work.traffic.rest) / narrow, 2, 1e-5);
+    EXPECT_NEAR((set.empty() ? sums.work.traffic.gradients : sums.work.traffic.rest) / narrow, 2, 1e-4);
     EXPECT_EQ(sums.memory.gradients_bytes, 3 * plain.memory.masters_bytes);
   }
 }
