@@ -144,6 +144,7 @@ absl::StatusOr<StopRequest> Attempt::Train() {
   TrainingStep step({.model = model_.get(),
                      .teacher = teacher_model_.get(),
                      .strategy = strategy_.get(),
+                     .saving = &checkpoints_.saving(),
                      .data = &data_,
                      .pattern = pattern_},
                     &context_);
@@ -151,12 +152,17 @@ absl::StatusOr<StopRequest> Attempt::Train() {
   while (progress_.step < recipe_.training().steps()) {
     ASSIGN_OR_RETURN(const TakenStep taken, step.Take(progress_.step));
     RETURN_IF_ERROR(CountStep(taken.report));
-    if (taken.stop == StopRequest::kCancel) return taken.stop;
+    if (taken.stop == StopRequest::kCancel) {
+      RETURN_IF_ERROR(checkpoints_.saving().GiveUp());
+      return taken.stop;
+    }
+    RETURN_IF_ERROR(checkpoints_.saving().Proceed(taken.saving));
     const bool ends = taken.stop == StopRequest::kPreempt;
     if (!ends) RETURN_IF_ERROR(ValidateIfDue());
     RETURN_IF_ERROR(checkpoints_.WriteIfDue(progress_, /*force=*/ends, *strategy_));
     if (ends) return taken.stop;
   }
+  RETURN_IF_ERROR(checkpoints_.saving().Finish());
   return StopRequest::kNone;
 }
 
@@ -173,7 +179,9 @@ absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
   if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
     return absl::OkStatus();
-  return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
+  ASSIGN_OR_RETURN(const Validation validation, Validate(model_.get(), *model_, data_, progress_.step, &context_));
+  checkpoints_.Validated(progress_.step, validation.first.loss);
+  return absl::OkStatus();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
