@@ -18,8 +18,10 @@
 #include "method/estimator_traits.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/gradient_norm.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
+#include "worker/parallel/runs_of_rows.h"
 #include "worker/train/freed_memory.h"
 #include "worker/train/threads.h"
 
@@ -92,7 +94,7 @@ class Training {
         AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
     const Clock::time_point passed = Clock::now();
     if (absl::Status summed = gradients_.Sum(*communicator_); !summed.ok()) return summed;
-    const double norm = gradients_.PassThroughQuantizers();
+    const double norm = std::sqrt(PassThroughQuantizers(model_.get(), runs_).whole);
     optimizer_.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
     if (!first_loss_) first_loss_ = pass.score.loss / static_cast<double>(token_count());
@@ -106,7 +108,9 @@ class Training {
  private:
   Training(std::unique_ptr<LanguageModel> model, const Options& options)
       : model_(std::move(model)),
-        gradients_(model_.get(), /*accumulates=*/false, 1),
+        gradients_(Parameters(model_.get()),
+                   model_->options().compute_dtype == at::kBFloat16 ? GradientSums::kBfloat16 : GradientSums::kFloat32,
+                   1),
         optimizer_(model_.get(), Adamw()) {
     const at::Tensor tokens = at::randint(model_->vocab_size(), {options.batch, options.model.seq_len + 1}, at::kLong);
     inputs_ = tokens.narrow(1, 0, options.model.seq_len), targets_ = tokens.narrow(1, 1, options.model.seq_len);
@@ -117,12 +121,18 @@ class Training {
     adamw.set_beta1(0.9), adamw.set_beta2(0.95), adamw.set_eps(1e-8), adamw.set_weight_decay(0.01);
     return adamw;
   }
+  static std::vector<Parameter*> Parameters(LanguageModel* model) {
+    std::vector<Parameter*> parameters;
+    for (Parameter& parameter : model->parameters()) parameters.push_back(&parameter);
+    return parameters;
+  }
   static double Seconds(std::chrono::steady_clock::duration duration) {
     return std::chrono::duration<double>(duration).count();
   }
 
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Communicator> communicator_ = std::move(MakeThreadCommunicators(1)[0]);
+  const std::vector<RunOfRows> runs_ = RunsOfRows(*model_);
   Gradients gradients_;
   AdamW optimizer_;
   at::Tensor inputs_, targets_;  // (batch, seq_len)

@@ -17,4 +17,12 @@ absl::Status Communicator::AllGatherBytes(MemorySpan<const std::byte> mine, std:
   return pending->Wait();
 }
 
+absl::Status Communicator::ExchangeBytes(MemorySpan<const std::byte> outgoing, std::span<const int64_t> out_sizes,
+                                         MemorySpan<std::byte> incoming, std::span<const int64_t> in_sizes,
+                                         const char* what) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Pending> pending,
+                   StartExchangeBytes(outgoing, out_sizes, incoming, in_sizes, what));
+  return pending->Wait();
+}
+
 }  // namespace ridgeline

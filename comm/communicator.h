@@ -48,9 +48,9 @@ class MemorySpan {
   Memory memory_ = Memory::kHost;
 };
 
-enum class Collective { kAllReduce, kReduceScatter, kAllGather, kBroadcast, kGather, kBarrier };
-inline constexpr std::array<const char*, 6> kCollectiveNames = {"all_reduce", "reduce_scatter", "all_gather",
-                                                                "broadcast",  "gather",         "barrier"};
+enum class Collective { kAllReduce, kReduceScatter, kAllGather, kAllToAll, kBroadcast, kGather, kBarrier };
+inline constexpr std::array<const char*, 7> kCollectiveNames = {
+    "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "gather", "barrier"};
 
 // What a rank has done since the start. AwaitRoot is no part of it: waiting for work is not communication.
 struct CollectiveCount {
@@ -74,8 +74,9 @@ class Pending {
 // Every rank of the group calls the same collectives in the same order and with the same sizes, from one thread; what
 // was started may be waited for in any order. `what` names a collective to people, and lives until it has ended.
 // A collective that does not end within the time-out is DEADLINE_EXCEEDED with its name and, where they can be told,
-// the ranks that hang; the group is then unusable. Ranks with other sizes are INTERNAL where they are noticed, sizes
-// that do not belong together INVALID_ARGUMENT, memory that the backend cannot reach UNIMPLEMENTED.
+// the ranks that hang, on all ranks that wait for it or for another; the job's groups are then unusable. Ranks with
+// other sizes are INTERNAL where they are noticed, sizes that do not belong together INVALID_ARGUMENT, memory that the
+// backend cannot reach UNIMPLEMENTED.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -103,6 +104,17 @@ class Communicator {
                                                                        std::span<const int64_t> sizes,
                                                                        MemorySpan<std::byte> all, const char* what) = 0;
 
+  // Each rank's bytes for each rank: `outgoing` holds what this rank has for the others in order of ranks, part r
+  // `out_sizes[r]` long, `incoming` what they have for this one, part r `in_sizes[r]` long; sizes may be 0. A rank's
+  // own part is copied. The two share no memory.
+  absl::Status ExchangeBytes(MemorySpan<const std::byte> outgoing, std::span<const int64_t> out_sizes,
+                             MemorySpan<std::byte> incoming, std::span<const int64_t> in_sizes, const char* what);
+  virtual absl::StatusOr<std::unique_ptr<Pending>> StartExchangeBytes(MemorySpan<const std::byte> outgoing,
+                                                                      std::span<const int64_t> out_sizes,
+                                                                      MemorySpan<std::byte> incoming,
+                                                                      std::span<const int64_t> in_sizes,
+                                                                      const char* what) = 0;
+
   // No rank leaves before all have come.
   virtual absl::Status Barrier(const char* what) = 0;
 
@@ -122,6 +134,11 @@ class Communicator {
 
   // Of this rank, in this group and in all others of its job.
   virtual const CollectiveCounts& counts() const = 0;
+
+  // Of all collectives of this rank that are waited for from now on, in this group and in all others of its job. As
+  // soon as one rank's time-out is over, every rank that waits ends, whatever its own is.
+  virtual int64_t timeout_ms() const = 0;
+  virtual void SetTimeout(int64_t timeout_ms) = 0;
 };
 
 }  // namespace ridgeline

@@ -24,7 +24,7 @@ struct Job {
   Job(std::unique_ptr<Transport> transport, int64_t timeout_ms, std::function<bool()> hurry)
       : transport(std::move(transport)), timeout_ms(timeout_ms), waiting(*this->transport, std::move(hurry)) {}
   const std::unique_ptr<Transport> transport;
-  const int64_t timeout_ms;
+  int64_t timeout_ms;
   Waiting waiting;
   int64_t next_channel = 1;  // Of the next group that this rank is in.
   CollectiveCounts counts{};
@@ -124,6 +124,8 @@ class ExchangeCommunicator : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_->ranks.size()); }
   const CollectiveCounts& counts() const override { return job_.counts; }
+  int64_t timeout_ms() const override { return job_.timeout_ms; }
+  void SetTimeout(int64_t timeout_ms) override { job_.timeout_ms = timeout_ms; }
 
   absl::Status AllReduceSum(MemorySpan<float> values, const char* what) override { return AllReduce(values, what); }
   absl::Status AllReduceSum(MemorySpan<double> values, const char* what) override { return AllReduce(values, what); }
@@ -142,6 +144,18 @@ class ExchangeCommunicator : public Communicator {
     RETURN_IF_ERROR(CheckHost({mine.memory(), all.memory()}, what));
     RETURN_IF_ERROR(CheckParts(all.size(), sizes, mine.size(), what));
     return AllGather(mine.data(), sizes, all.data(), what, Count(Collective::kAllGather));
+  }
+
+  absl::StatusOr<std::unique_ptr<Pending>> StartExchangeBytes(MemorySpan<const std::byte> outgoing,
+                                                              std::span<const int64_t> out_sizes,
+                                                              MemorySpan<std::byte> incoming,
+                                                              std::span<const int64_t> in_sizes,
+                                                              const char* what) override {
+    RETURN_IF_ERROR(CheckHost({outgoing.memory(), incoming.memory()}, what));
+    // What this rank has for itself is what it expects of itself.
+    RETURN_IF_ERROR(CheckParts(outgoing.size(), out_sizes, OwnOf(in_sizes), what));
+    RETURN_IF_ERROR(CheckParts(incoming.size(), in_sizes, OwnOf(out_sizes), what));
+    return AllToAll(outgoing.data(), out_sizes, incoming.data(), in_sizes, what, Count(Collective::kAllToAll));
   }
 
   // Every rank tells every other that it has come.
@@ -256,6 +270,11 @@ class ExchangeCommunicator : public Communicator {
     return std::make_unique<PendingExchange>(members_, StartMessages(messages, count), std::move(finish), what, count);
   }
 
+  // This rank's of them; -1, which is no size, where there are too few.
+  int64_t OwnOf(std::span<const int64_t> sizes) const {
+    return rank_ < std::ssize(sizes) ? sizes[static_cast<size_t>(rank_)] : -1;
+  }
+
   absl::Status CheckParts(int64_t whole, std::span<const int64_t> sizes, int64_t mine, const char* what) const {
     const bool fits = std::ssize(sizes) == size() && sizes[static_cast<size_t>(rank_)] == mine &&
                       std::all_of(sizes.begin(), sizes.end(), [](int64_t size) { return size >= 0; }) &&
@@ -298,6 +317,21 @@ class ExchangeCommunicator : public Communicator {
       const size_t i = static_cast<size_t>(other);
       messages.Send(other, all + offsets[self], sizes[self]);
       messages.Receive(other, all + offsets[i], sizes[i]);
+    }
+    return Start(messages, nullptr, what, count);
+  }
+
+  std::unique_ptr<Pending> AllToAll(const std::byte* outgoing, std::span<const int64_t> out_sizes, std::byte* incoming,
+                                    std::span<const int64_t> in_sizes, const char* what, CollectiveCount& count) {
+    const std::vector<int64_t> from = OffsetsOf(out_sizes), to = OffsetsOf(in_sizes);
+    const size_t self = static_cast<size_t>(rank_);
+    if (out_sizes[self] > 0)
+      std::memcpy(incoming + to[self], outgoing + from[self], static_cast<size_t>(out_sizes[self]));
+    Messages messages;
+    for (int other : Others()) {
+      const size_t i = static_cast<size_t>(other);
+      messages.Send(other, outgoing + from[i], out_sizes[i]);
+      messages.Receive(other, incoming + to[i], in_sizes[i]);
     }
     return Start(messages, nullptr, what, count);
   }

@@ -50,10 +50,12 @@ class Transport {
   // Between the `looks`th look at a transfer and the next; `polite` waits may take hours.
   virtual void Rest(int64_t looks, bool polite) = 0;
 
-  // Who hangs. Called again and again while this rank waits in `what`: whoever asks is told.
-  virtual void SayWhere(const char* what) = 0;
+  // Who hangs. Called again and again while this rank waits in `what`: whoever asks is told. Whether any rank has ever
+  // asked: its time-out is over.
+  virtual bool SayWhere(const char* what) = 0;
   virtual void StopSaying() = 0;
-  // What each rank of the job waits in; empty for ranks that do not answer, and for this one.
+  // What each rank of the job waits in; empty for ranks that do not answer, and for this one. It lasts so long that
+  // ranks which were asked can ask, too, and are told.
   virtual std::vector<std::string> AskAll(const char* what) = 0;
 };
 

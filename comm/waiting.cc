@@ -12,32 +12,26 @@ namespace {
 
 // What the others may take to finish their step and their checkpoint once the group is in a hurry.
 constexpr int64_t kHurryTimeoutMs = 25'000;
-// Rank 0 alone can tell the coordinator: as long as it answers, the others give it time to notice, too.
-constexpr int64_t kRootFirstMs = 5'000, kLongestRootFirstMs = 60'000;
 
 }  // namespace
 
 absl::Status Waiting::Until(Transfer& transfer, const Patience& patience, std::span<const int> members) {
-  struct Said {
-    Transport& transport;
-    ~Said() { transport.StopSaying(); }
-  } said{transport_};
   const int64_t start_ms = SystemClock().MonotonicMs();
-  int64_t for_root_ms = 0, looked_up_ms = start_ms;
+  int64_t looked_up_ms = start_ms;
   for (int64_t looks = 0;; ++looks) {
-    ASSIGN_OR_RETURN(const bool done, transfer.Done());
-    if (done) return absl::OkStatus();
+    const absl::StatusOr<bool> done = transfer.Done();
+    if (!done.ok() || *done) {
+      transport_.StopSaying();
+      return done.status();
+    }
     transport_.Rest(looks, patience.polite);
     // By the clock: where ranks share cores, a look may take milliseconds.
     const int64_t now_ms = SystemClock().MonotonicMs();
     if (now_ms == looked_up_ms) continue;
     looked_up_ms = now_ms;
-    transport_.SayWhere(patience.what);
-    if (!IsLate(patience, start_ms + for_root_ms)) continue;
-    const std::vector<std::string> places = transport_.AskAll(patience.what);
-    if (transport_.rank() == 0 || places[0].empty() || for_root_ms >= kLongestRootFirstMs)
-      return TimedOut(patience, start_ms, members, places);
-    for_root_ms += kRootFirstMs;
+    const bool asked = transport_.SayWhere(patience.what);
+    if (IsLate(patience, start_ms) || (asked && patience.timeout_ms != kNoTimeout))
+      return TimedOut(patience, start_ms, members);  // It goes on saying where: others may ask yet.
   }
 }
 
@@ -53,11 +47,12 @@ bool Waiting::IsLate(const Patience& patience, int64_t start_ms) {
          (hurry_since_ms_ != 0 && now_ms - std::max(hurry_since_ms_, start_ms) > kHurryTimeoutMs);
 }
 
-absl::Status Waiting::TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members,
-                               const std::vector<std::string>& places) const {
+absl::Status Waiting::TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members) const {
+  const int64_t waited_ms = SystemClock().MonotonicMs() - start_ms;
+  const std::vector<std::string> places = transport_.AskAll(patience.what);
   return absl::DeadlineExceededError(fmt::format("rank {} of {} waited {} ms in collective '{}': {}", transport_.rank(),
-                                                 transport_.size(), SystemClock().MonotonicMs() - start_ms,
-                                                 patience.what, Describe(patience.what, members, places)));
+                                                 transport_.size(), waited_ms, patience.what,
+                                                 Describe(patience.what, members, places)));
 }
 
 // "rank 2 does not answer: it is stopped, dead, or computes; rank 3 waits in 'evaluation'"

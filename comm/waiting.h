@@ -27,13 +27,13 @@ class Waiting {
   // While `hurry` says true, waits end within half a minute. It is asked often and must not block.
   Waiting(Transport& transport, std::function<bool()> hurry) : transport_(transport), hurry_(std::move(hurry)) {}
 
-  // `members` are the ranks that should come.
+  // `members` are the ranks that should come. A wait that has a time-out also ends when any rank of the job has been
+  // in vain for as long as its own: the ranks find out together.
   absl::Status Until(Transfer& transfer, const Patience& patience, std::span<const int> members);
 
  private:
   bool IsLate(const Patience& patience, int64_t start_ms);
-  absl::Status TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members,
-                        const std::vector<std::string>& places) const;
+  absl::Status TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members) const;
   std::string Describe(const char* what, std::span<const int> members, const std::vector<std::string>& places) const;
 
   Transport& transport_;

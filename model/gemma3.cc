@@ -118,7 +118,7 @@ at::Tensor Gemma3::Hidden(const at::Tensor& x, KvCache* cache) {
     auto run = [this, angles, cache, i](const at::Tensor& input) {
       return RunLayer(layers_[i], input, angles, cache, i);
     };
-    result = options().recompute_activations ? Recomputed(run, result) : run(result);
+    result = ThroughBlock(static_cast<int64_t>(i), run, result);
   }
   if (cache != nullptr) cache->length += length;
   return RmsNorm(result, final_norm_, config_.norm_epsilon);

@@ -23,6 +23,7 @@ class Gemma3 final : public LanguageModel {
   const Gemma3Config& config() const { return config_; }
 
   int64_t max_length() const override { return config_.max_length; }
+  int64_t block_count() const override { return config_.n_layers; }
   std::string Summary() const override;
   at::Tensor Embed(const at::Tensor& tokens, int64_t first_position) const override;
   void AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) override;

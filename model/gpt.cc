@@ -97,7 +97,7 @@ at::Tensor Gpt::Hidden(const at::Tensor& x, KvCache* cache) {
   at::Tensor result = x;
   for (size_t layer = 0; layer < blocks_.size(); ++layer) {
     auto run = [this, cache, layer](const at::Tensor& input) { return RunBlock(blocks_[layer], input, cache, layer); };
-    result = options().recompute_activations ? Recomputed(run, result) : run(result);
+    result = ThroughBlock(static_cast<int64_t>(layer), run, result);
   }
   if (cache != nullptr) cache->length += x.size(1);
   return LayerNorm(result, final_norm_weight_, final_norm_bias_, kNormEpsilon);

@@ -21,6 +21,7 @@ class Gpt final : public LanguageModel {
   const GptConfig& config() const { return config_; }
 
   int64_t max_length() const override { return config_.seq_len; }
+  int64_t block_count() const override { return config_.n_layers; }
   std::string Summary() const override;
   at::Tensor Embed(const at::Tensor& tokens, int64_t first_position) const override;
   void AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) override;

@@ -7,6 +7,7 @@
 #include "method/problems.h"
 #include "method/resolved_spec.h"
 #include "model/blueprint/cost.h"
+#include "model/layers.h"
 #include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
@@ -48,25 +49,59 @@ LanguageModel::LanguageModel(const ModelOptions& options, const ParameterList& n
     : options_(options), shapes_(WithLearned(network, quantizers())) {
   options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
-  for (const ParameterShape& shape : shapes_) Add(shape, FirstMaster(shape, seed ? &generator : nullptr));
+  const std::vector<ParameterShards> shards = Shards();
+  for (size_t i = 0; i < shapes_.size(); ++i) Add(shapes_[i], shards[i], seed ? &generator : nullptr);
   for (Parameter* weight : linears_)
     if (!IsSkipped(weight->name)) ConnectQuantizers(weight);
   if (seed) RefreshCompute();
 }
 
-void LanguageModel::Add(const ParameterShape& shape, at::Tensor master) {
-  const QuantizerSpec quantizer = WeightQuantizerOf(shape, quantizers());
-  // Vectors are always computed in float32, and so is what quantizers learn.
-  const at::ScalarType dtype = shape.is_weight_matrix() ? options_.compute_dtype : at::kFloat;
-  const bool own_memory = quantizer.enabled() || dtype != at::kFloat;
+// Random numbers are drawn for all rows on every rank, so that they are the same on any number of them.
+void LanguageModel::Add(const ParameterShape& shape, const ParameterShards& shards, at::Generator* generator) {
+  at::Tensor master = FirstMaster(shape, generator);
+  RowRange own{0, shape.rows()};
+  if (shards.is_shared()) {
+    own = shards.by_rank[static_cast<size_t>(options_.shard_rank)];
+    master = master.narrow(0, own.begin, own.count()).clone();
+  }
   parameters_.push_back({.name = shape.name,
                          .master = master,
-                         .compute = own_memory ? at::empty_like(master, master.options().dtype(dtype)) : master,
-                         .quantizer = quantizer,
+                         .quantizer = WeightQuantizerOf(shape, quantizers()),
                          .shape = &shape,
+                         .own_rows = own,
+                         .is_shared = shards.is_shared(),
                          .decays = shape.is_weight_matrix(),
                          .of_quantizer = shape.of_quantizer()});
+  parameters_.back().compute = ComputeOf(parameters_.back());
   if (shape.kind == ParameterKind::kLinear) linears_.push_back(&parameters_.back());
+}
+
+// Vectors are always computed in float32, and so is what quantizers learn.
+at::Tensor LanguageModel::ComputeOf(const Parameter& parameter) const {
+  const bool is_matrix = parameter.shape->is_weight_matrix();
+  if (parameter.is_shared && is_matrix) return {};
+  const at::ScalarType dtype = is_matrix ? options_.compute_dtype : at::kFloat;
+  const bool own_memory = parameter.quantizer.enabled() || dtype != at::kFloat;
+  return own_memory ? at::empty_like(parameter.master, parameter.master.options().dtype(dtype)) : parameter.master;
+}
+
+std::vector<ParameterShards> LanguageModel::Shards() const {
+  return ShardsOf(shapes_, quantizers(), options_.shard_ranks);
+}
+
+void LanguageModel::BecomeWhole() {
+  options_.shard_rank = 0;
+  options_.shard_ranks = 1;
+  keeper_ = nullptr;
+  for (Parameter& parameter : parameters_) {
+    if (!parameter.is_shared) continue;
+    parameter.is_shared = false;
+    parameter.keeper = nullptr;
+    parameter.own_rows = {0, parameter.shape->rows()};
+    parameter.compute = ComputeOf(parameter);
+    parameter.saved.reset();
+  }
+  RefreshCompute();
 }
 
 void LanguageModel::ConnectQuantizers(Parameter* weight) {
@@ -117,6 +152,25 @@ at::Tensor LanguageModel::NextLogits(const at::Tensor& tokens, KvCache* cache) {
   return ProductWith(hidden.select(1, -1), head()).to(at::kFloat);
 }
 
+void LanguageModel::set_keeper(UnitKeeper* keeper) {
+  keeper_ = keeper;
+  for (Parameter& parameter : parameters_)
+    if (parameter.is_shared) parameter.keeper = keeper;
+}
+
+at::Tensor LanguageModel::ThroughBlock(int64_t block, const Segment& run, const at::Tensor& x) {
+  const auto computed = [&](const at::Tensor& input) {
+    return options_.recompute_activations ? Recomputed(run, input) : run(input);
+  };
+  if (keeper_ == nullptr) return computed(x);
+  UnitKeeper* const keeper = keeper_;
+  keeper->BeforeForward(block);
+  const at::Tensor input = CalledInBackward([keeper, block] { keeper->AfterBackward(block); }, x);
+  at::Tensor y = CalledInBackward([keeper, block] { keeper->BeforeBackward(block); }, computed(input));
+  keeper->AfterForward(block);
+  return y;
+}
+
 void LanguageModel::RefreshCompute() {
   for (Parameter& parameter : parameters_) parameter.RefreshCompute();
 }
@@ -150,15 +204,15 @@ std::vector<std::string> LanguageModel::LinearNames() const {
 
 ModelCost LanguageModel::Cost() const { return CostOf(shapes_, quantizers()); }
 
-double LanguageModel::WeightErrorRatio() const {
-  double error = 0, energy = 0;
+LanguageModel::ErrorSums LanguageModel::WeightErrors() const {
+  ErrorSums sums;
   for (const Parameter* weight : linears_) {
-    if (!weight->quantizer.enabled()) continue;
+    if (!weight->quantizer.enabled() || weight->master.numel() == 0) continue;
     const double weight_energy = weight->master.square().sum().item<double>();
-    error += weight->QuantizationErrorRatio() * weight_energy;
-    energy += weight_energy;
+    sums.error += weight->QuantizationErrorRatio() * weight_energy;
+    sums.energy += weight_energy;
   }
-  return energy > 0 ? error / energy : 0;
+  return sums;
 }
 
 }  // namespace ridgeline

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "model/blueprint/quantizers.h"
 #include "model/input_quantizer.h"
 #include "model/parameter.h"
+#include "model/unit_keeper.h"
 #include "quant/cost/accounting.h"
 
 namespace ridgeline {
@@ -29,6 +31,9 @@ struct ModelOptions {
   std::vector<std::string> skip;  // Layers whose name matches one of these patterns (*, ?) stay as they are.
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
+  // With more ranks than one, parameters are shared by them as ShardsOf says, and this one is one of them: passes need
+  // a keeper then.
+  int64_t shard_rank = 0, shard_ranks = 1;
 };
 
 // What is quantized by what.
@@ -68,6 +73,16 @@ class LanguageModel {
   virtual void AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) = 0;
   // x: (B, T, C) from Embed -> (B, T, C) after the last norm. With a cache, x follows its positions and joins them.
   virtual at::Tensor Hidden(const at::Tensor& x, KvCache* cache = nullptr) = 0;
+  virtual int64_t block_count() const = 0;
+
+  // Who makes the weights of shared parameters be there; null for none. Must outlive the passes.
+  void set_keeper(UnitKeeper* keeper);
+  // Who has which rows: ShardsOf its parameters, in their order.
+  std::vector<ParameterShards> Shards() const;
+  // Masters of shared parameters have been made whole: from now on they are as those of a model on one rank.
+  void BecomeWhole();
+  UnitKeeper* keeper() const { return keeper_; }
+
   // (V, C): logits = hidden @ head^T
   virtual const Parameter& head() const = 0;
   Parameter& head() { return const_cast<Parameter&>(static_cast<const LanguageModel*>(this)->head()); }
@@ -95,7 +110,13 @@ class LanguageModel {
 
   ModelCost Cost() const;
   // ||w_hat - w||^2 / ||w||^2 over the quantized weights; 0 without any.
-  double WeightErrorRatio() const;
+  double WeightErrorRatio() const { return WeightErrors().ratio(); }
+  // Both of it, of the rows that this rank has.
+  struct ErrorSums {
+    double error = 0, energy = 0;
+    double ratio() const { return energy > 0 ? error / energy : 0; }
+  };
+  ErrorSums WeightErrors() const;
 
  protected:
   // Makes all parameters of the network's list, and those of its quantizers; random weights are set from `seed`, or not
@@ -106,6 +127,10 @@ class LanguageModel {
   Parameter* Find(const std::string& name);
   // REQUIRES: there is one.
   Parameter* Named(const std::string& name);
+
+  // x through the block that `run` computes, between the calls to the keeper; computed twice where options say so.
+  using Segment = std::function<at::Tensor(const at::Tensor&)>;
+  at::Tensor ThroughBlock(int64_t block, const Segment& run, const at::Tensor& x);
 
   // What layers that share an input multiply with: quantized once, and as it is for layers that are skipped.
   // Move x in, and no second copy of it is made where all of them quantize it.
@@ -123,7 +148,8 @@ class LanguageModel {
  private:
   Quantizers quantizers() const { return {options_.weight, options_.activation, options_.embedding, options_.skip}; }
   bool IsSkipped(const std::string& name) const;
-  void Add(const ParameterShape& shape, at::Tensor master);
+  void Add(const ParameterShape& shape, const ParameterShards& shards, at::Generator* generator);
+  at::Tensor ComputeOf(const Parameter& parameter) const;
   void ConnectQuantizers(Parameter* weight);
 
   ModelOptions options_;
@@ -131,6 +157,7 @@ class LanguageModel {
   std::deque<Parameter> parameters_;                                 // Layers point into it.
   std::map<std::pair<int64_t, LayerInput>, InputQuantizer> inputs_;  // Of a block. Layers' matrices point into it.
   std::vector<Parameter*> linears_;
+  UnitKeeper* keeper_ = nullptr;
 };
 
 }  // namespace ridgeline

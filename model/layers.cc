@@ -3,6 +3,7 @@
 
 #include "model/kernels/rows.h"
 #include "model/matrix_product.h"
+#include "model/unit_keeper.h"
 #include "model/weight_product.h"
 #include "quant/autograd/torch_pch.h"
 
@@ -77,6 +78,7 @@ class LinearLayer final : public Layer {
     const at::Tensor flat = Flat(g), x = Flat(x_);  // (N, out), (N, in)
     if (weight_->gradient.defined()) weight_->AddProduct(flat.t(), x);
     if (bias_ != nullptr && bias_->gradient.defined()) bias_->AddGradient(flat.sum(0, false, at::kFloat));
+    if (weight_->keeper != nullptr) weight_->keeper->Proceed();
     if (!task_should_compute_output(0)) return {at::Tensor()};
     return {MatrixProduct(flat, weight_->compute).view_as(x_)};
   }
@@ -228,7 +230,27 @@ class RecomputedSegment final : public Layer {
   at::Tensor x_;
 };
 
+class BackwardCall final : public Layer {
+ public:
+  explicit BackwardCall(std::function<void()> function) : function_(std::move(function)) {}
+
+ private:
+  variable_list Backward(const at::Tensor& g) override {
+    function_();
+    return {g};
+  }
+
+  std::function<void()> function_;
+};
+
 }  // namespace
+
+at::Tensor CalledInBackward(std::function<void()> function, const at::Tensor& x) {
+  if (!Records(x)) return x;
+  at::Tensor y = x.detach();
+  Connect(std::make_shared<BackwardCall>(std::move(function)), {x}, &y);
+  return y;
+}
 
 at::Tensor AsVariable(Parameter* parameter) {
   if (!at::GradMode::is_enabled() || !parameter->gradient.defined()) return parameter->master;
@@ -242,6 +264,7 @@ at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias) {
   at::NoGradGuard no_grad;
   const at::Tensor flat = Flat(x);
   at::Tensor y = ProductWith(flat, *weight);
+  if (weight->keeper != nullptr) weight->keeper->Proceed();
   if (bias != nullptr) y.add_(bias->compute);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = y.size(1);

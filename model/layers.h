@@ -33,4 +33,8 @@ at::Tensor Rotary(const at::Tensor& x, const at::Tensor& cosines, const at::Tens
 // segment(x), of whose forward pass only x is kept: the backward pass computes it again.
 at::Tensor Recomputed(const std::function<at::Tensor(const at::Tensor&)>& segment, const at::Tensor& x);
 
+// x as it is. Calls `function` in the backward pass, when the gradient of what comes of this is whole: before that of
+// the layers before it is begun, and after that of all layers behind it, their weights' included.
+at::Tensor CalledInBackward(std::function<void()> function, const at::Tensor& x);
+
 }  // namespace ridgeline

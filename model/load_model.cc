@@ -15,17 +15,28 @@
 namespace ridgeline {
 namespace {
 
+// `whole`: all rows, of which this rank may have some.
+void SetMaster(const at::Tensor& whole, Parameter* parameter) {
+  at::NoGradGuard no_grad;
+  parameter->master.copy_(whole.narrow(0, parameter->own_rows.begin, parameter->own_rows.count()));
+}
+
+at::Tensor Decoded(const PackedView& packed, const ParameterShape& shape) {
+  at::Tensor whole = at::empty(shape.sizes);
+  DecodeInto(packed, whole);
+  return whole;
+}
+
 // What a quantizer learned is in packed models alone: elsewhere it begins with the first numbers it sees.
 absl::Status LoadLearned(const ModelFiles& files, const StoredWeights& weights, Parameter* parameter) {
   const TensorView* view = files.is_packed ? weights.FindLearned(*parameter->shape) : nullptr;
   if (view == nullptr) return absl::OkStatus();
-  if (at::IntArrayRef(view->shape) != parameter->master.sizes())
+  if (view->shape != parameter->shape->sizes)
     return absl::InvalidArgumentError(fmt::format("{}: tensor '{}' has the shape [{}], the model needs [{}]",
                                                   files.path, view->name, fmt::join(view->shape, ", "),
-                                                  fmt::join(parameter->master.sizes(), ", ")));
+                                                  fmt::join(parameter->shape->sizes, ", ")));
   ASSIGN_OR_RETURN(const at::Tensor tensor, ToTensor(*view, at::kFloat));
-  at::NoGradGuard no_grad;
-  parameter->master.copy_(tensor);
+  SetMaster(tensor, parameter);
   return absl::OkStatus();
 }
 
@@ -53,12 +64,12 @@ absl::Status LoadMasters(const ModelFiles& files, bool in_use, LanguageModel* mo
       if (in_use)
         UsePacked(packed, InputQuantizerOf(*parameter.shape, files.quantizers), &parameter);
       else
-        DecodeInto(packed, parameter.master);
+        SetMaster(Decoded(packed, *parameter.shape), &parameter);
       continue;
     }
     const StoredName& stored = StoredNameOf(*parameter.shape, files.naming);
     const TensorView* view = weights.Find(*parameter.shape);  // OpenModelFiles found every one.
-    at::IntArrayRef wanted = parameter.master.sizes();
+    const at::IntArrayRef wanted = parameter.shape->sizes;
     std::vector<int64_t> shape = view->shape;
     if (stored.is_transposed) std::reverse(shape.begin(), shape.end());
     if (at::IntArrayRef(shape) != wanted)
@@ -66,8 +77,7 @@ absl::Status LoadMasters(const ModelFiles& files, bool in_use, LanguageModel* mo
                                                     files.path, view->name, fmt::join(shape, ", "),
                                                     fmt::join(wanted, ", ")));
     ASSIGN_OR_RETURN(at::Tensor tensor, ToTensor(*view, at::kFloat));
-    at::NoGradGuard no_grad;
-    parameter.master.copy_(stored.is_transposed ? tensor.t() : tensor);
+    SetMaster(stored.is_transposed ? tensor.t() : tensor, &parameter);
     if (stored.has_one_added) parameter.master.sub_(1);
   }
   model->RefreshCompute();

@@ -12,6 +12,8 @@ namespace ridgeline {
 
 void Parameter::RefreshCompute() {
   if (packed != nullptr || computes_with_master()) return;
+  is_stale = true;
+  if (is_shared) return;
   at::NoGradGuard no_grad;
   if (scale != nullptr) {
     compute.copy_(LearnedValues());
@@ -20,8 +22,16 @@ void Parameter::RefreshCompute() {
   QuantizeInto(master, quantizer, compute, &saved);
 }
 
+at::Tensor Parameter::OwnValues(at::ScalarType dtype) {
+  at::NoGradGuard no_grad;
+  if (scale != nullptr) return LearnedValues().to(dtype);
+  at::Tensor values = at::empty(master.sizes(), master.options().dtype(dtype));
+  QuantizeInto(master, quantizer, values, &saved);
+  return values;
+}
+
 bool Parameter::refreshes_by_rows() const {
-  return quantizer.enabled() && scale == nullptr && TreatsRowsAlone(quantizer);
+  return !is_shared && quantizer.enabled() && scale == nullptr && TreatsRowsAlone(quantizer);
 }
 
 int64_t Parameter::row_length() const { return master.dim() > 1 ? master.size(-1) : 1; }
@@ -42,11 +52,11 @@ at::Tensor Parameter::LearnedValues() {
   return FakeQuantizeLearned(master, scale->master, quantizer, NumbersPerScale());
 }
 
-bool Parameter::is_unset() const { return master.const_data_ptr<float>()[0] == 0; }
+bool Parameter::is_unset() const { return master.numel() > 0 && master.const_data_ptr<float>()[0] == 0; }
 
 int64_t Parameter::NumbersPerScale() const {
   const bool counts_matrix = FindEstimatorTraits(quantizer.estimator)->counts_matrix;
-  return counts_matrix ? master.numel() : master.numel() / scale->master.numel();
+  return counts_matrix ? shape->elements() : shape->elements() / scale->shape->elements();
 }
 
 void Parameter::AddProduct(const at::Tensor& a, const at::Tensor& b) {
@@ -75,7 +85,7 @@ at::Tensor& Parameter::ZeroedGradient() {
 }
 
 void Parameter::PassGradientThroughQuantizer() {
-  if (!quantizer.enabled()) return;
+  if (!quantizer.enabled() || has_no_rows()) return;
   if (scale != nullptr) return PassGradientThroughLearnedScale();
   at::Tensor& upstream = ZeroedGradient();
   QuantizedGradient(master, saved, upstream, quantizer, upstream);
@@ -98,7 +108,9 @@ at::Tensor Parameter::Values() const {
 double Parameter::QuantizationErrorRatio() const {
   if (scale == nullptr) return QuantErrorRatio(master, quantizer);
   const at::Tensor exact = master.to(at::kDouble);
-  return ((compute - exact).square().sum() / exact.square().sum().clamp_min(1e-300)).item<double>();
+  const at::Tensor values =
+      is_shared ? FakeQuantizeLearned(master, scale->master, quantizer, NumbersPerScale()) : compute;
+  return ((values - exact).square().sum() / exact.square().sum().clamp_min(1e-300)).item<double>();
 }
 
 }  // namespace ridgeline

@@ -10,11 +10,13 @@
 
 #include "method/quantizer_spec.h"
 #include "model/blueprint/parameter_shape.h"
+#include "model/blueprint/shards.h"
 
 namespace ridgeline {
 
 class InputQuantizer;
 class PackedMatrix;
+class UnitKeeper;
 
 // Not an autograd leaf: a layer's backward pass adds to `gradient` itself, so that a matrix product ends where the
 // optimizer reads it, without another pass over memory. Owned by its model; used by one thread.
@@ -33,8 +35,15 @@ struct Parameter {
   // nor compute, and if it quantizes their inputs, `input` is null.
   std::shared_ptr<const PackedMatrix> packed;
   const ParameterShape* shape = nullptr;  // Its row of the network's list, which the model owns.
-  bool decays = false;                    // Matrices decay; norms, biases and scales do not.
-  bool of_quantizer = false;              // A learned scale, or what computes one: no weight of the network's own.
+  // Where the ranks of a group share the parameter: the first of its rows that this one has. `master`, and outside of
+  // passes `gradient`, then hold these rows alone, and `compute` and `gradient` are there and whole while the model's
+  // keeper makes them be. A learned scale that is shared is never whole.
+  RowRange own_rows;
+  bool is_shared = false;
+  UnitKeeper* keeper = nullptr;  // The model's, of a shared parameter.
+  bool is_stale = true;          // Shared: the keeper has not quantized the master as it is now.
+  bool decays = false;           // Matrices decay; norms, biases and scales do not.
+  bool of_quantizer = false;     // A learned scale, or what computes one: no weight of the network's own.
   double smallest = -std::numeric_limits<double>::infinity();  // The optimizer steps no element below it.
 
   // dL/dcompute, summed over micro-batches; float32 or the compute dtype. Undefined outside of training.
@@ -44,8 +53,10 @@ struct Parameter {
   bool computes_with_master() const { return compute.is_same(master); }
 
   // compute = quantized and converted master. Once per optimizer step. A learned scale of zeros is set from the
-  // master first.
+  // master first. Of a shared parameter is_stale is set instead.
   void RefreshCompute();
+  // What RefreshCompute would write, of own rows, in float32 or bfloat16; sets `saved`.
+  at::Tensor OwnValues(at::ScalarType dtype);
 
   // gradient += a @ b, of shapes (rows, k) and (k, columns).
   void AddProduct(const at::Tensor& a, const at::Tensor& b);
@@ -67,7 +78,8 @@ struct Parameter {
 
   // What `compute` stands for, not rotated, in its dtype.
   at::Tensor Values() const;
-  // ||Values() - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise.
+  // ||Values() - master||^2 / ||master||^2 of a quantized parameter, with rounding where training has noise. Of own
+  // rows, of which there is one at least.
   double QuantizationErrorRatio() const;
 
   // Whether a scale waits for its first numbers.
@@ -75,6 +87,7 @@ struct Parameter {
 
  private:
   at::Tensor LearnedValues();
+  bool has_no_rows() const { return is_shared && own_rows.count() == 0; }
   void PassGradientThroughLearnedScale();
   int64_t NumbersPerScale() const;
 };

@@ -25,6 +25,15 @@ struct PassResult {
 PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
                                const Teacher& teacher = {});
 
+// The same of a rank that has no tokens for this pass while its peers, with whom it shares the weights, have some.
+// Nothing happens to a model whose weights are all here.
+void PassWithoutTokens(LanguageModel* model);
+
 HeadScore Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets);
+
+void ScoreWithoutTokens(LanguageModel* model);
+
+// tokens: (B, T) int64 -> (B, T, C) after the last norm, without a graph.
+at::Tensor HiddenStates(LanguageModel* model, const at::Tensor& tokens);
 
 }  // namespace ridgeline

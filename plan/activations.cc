@@ -102,12 +102,12 @@ ActivationBytes SumOverBlocks(const Config& config, const Quantizers& quantizers
   const ParameterList parameters = ParametersOf(config);
   const int64_t row_bytes = pass.tokens() * config.dim * pass.element_bytes;
   ActivationBytes sum{.kept = 2 * row_bytes,  // The last norm's input and output.
-                      .working = HeadBytes(config.dim, config.vocab_size, pass)};
+                      .head = HeadBytes(config.dim, config.vocab_size, pass)};
   for (int64_t i = 0; i < config.n_layers; ++i) {
     const BlockBytes block = BlockOf(config, InputCopies(parameters, quantizers, i, pass), i, pass);
     sum.kept += pass.recomputes ? row_bytes : block.kept;
     const int64_t again = pass.recomputes ? block.kept - row_bytes : 0;
-    sum.working = std::max(sum.working, again + block.backward);
+    sum.block = std::max(sum.block, again + block.backward);
   }
   return sum;
 }

@@ -3,6 +3,7 @@
 // model/ saves them (layers.cc, attention.cc, head_loss.cc, quant/autograd). Pure functions. docs/plan.md has the sums.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "model/blueprint/model_config.h"
@@ -21,8 +22,12 @@ struct PassSize {
 };
 
 struct ActivationBytes {
-  int64_t kept = 0;     // From the forward to the backward pass.
-  int64_t working = 0;  // The most that exists beside it: a chunk of logits, or one block's backward pass.
+  int64_t kept = 0;  // From the forward to the backward pass.
+  // What exists beside it.
+  int64_t head = 0;   // A chunk of logits, with the gradient of the hidden states.
+  int64_t block = 0;  // The largest block's backward pass.
+
+  int64_t working() const { return std::max(head, block); }
 };
 
 ActivationBytes ActivationsOf(const ModelConfig& config, const Quantizers& quantizers, const PassSize& pass);

@@ -16,11 +16,12 @@ constexpr double kMebibyte = 1 << 20;
 constexpr double kCpuRuntimeBytes = 150 * kMebibyte;
 constexpr double kCudaRuntimeBytes = 1024 * kMebibyte;
 
-// Dense peaks, without sparsity and without TF32; one network port of 200 or 400 Gbit/s a GPU.
+// Dense peaks, without sparsity and without TF32; one network port of 200 or 400 Gbit/s a GPU, and NVLink to the other
+// seven of a node, in one direction.
 constexpr std::array<Device, 3> kGpus = {{
-    {"a100", 80 * kGiga, 19.5 * kTera, 312 * kTera, 25 * kGiga, kCudaRuntimeBytes},
-    {"h100", 80 * kGiga, 67 * kTera, 989 * kTera, 50 * kGiga, kCudaRuntimeBytes},
-    {"h200", 141 * kGiga, 67 * kTera, 989 * kTera, 50 * kGiga, kCudaRuntimeBytes},
+    {"a100", 80 * kGiga, 19.5 * kTera, 312 * kTera, 25 * kGiga, 8, 300 * kGiga, kCudaRuntimeBytes},
+    {"h100", 80 * kGiga, 67 * kTera, 989 * kTera, 50 * kGiga, 8, 450 * kGiga, kCudaRuntimeBytes},
+    {"h200", 141 * kGiga, 67 * kTera, 989 * kTera, 50 * kGiga, 8, 450 * kGiga, kCudaRuntimeBytes},
 }};
 
 Device ThisMachine() {

@@ -16,6 +16,8 @@ struct Device {
   double float32_flops = 0;  // Peak of dense matrix products, in a second; 0: not known.
   double bfloat16_flops = 0;
   double link_bytes_per_second = 0;  // Of one rank, to the others.
+  int64_t ranks_per_node = 0;        // That have a faster link to each other; 0: none has.
+  double node_bytes_per_second = 0;  // Of that link, of one rank in one direction.
   double runtime_bytes = 0;          // Program, libraries and context, before the first tensor.
   double sustained_flops = 0;        // Measured, for the recipe's dtype; 0: a share of the peak.
 };

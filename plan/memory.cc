@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "method/resolved_spec.h"
-#include "plan/activations.h"
 
 namespace ridgeline {
 namespace {
@@ -27,31 +26,41 @@ int64_t CopiesBytes(const ParameterList& parameters, const Quantizers& quantizer
 
 }  // namespace
 
+ActivationBytes ActivationsOfRank(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers,
+                                  int64_t ranks) {
+  const v1::Training& training = recipe.training();
+  return ActivationsOf(config, quantizers,
+                       {.sequences = SplitBatch(training, ranks).sequences_per_pass,
+                        .seq_len = training.seq_len(),
+                        .element_bytes = ElementBytes(training),
+                        .recomputes = recipe.activation_checkpoint().mode() == "full",
+                        .distills = training.distill().weight() > 0});
+}
+
+int64_t TeacherBytes(const v1::Recipe& recipe, const ModelConfig& config) {
+  if (recipe.training().distill().weight() <= 0) return 0;
+  const ParameterList network = ParametersOf(config);
+  return Count(network, {}).total * kFloatBytes + CopiesBytes(network, {}, ElementBytes(recipe.training()));
+}
+
 MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers,
                       int64_t ranks) {
   const v1::Training& training = recipe.training();
   const int64_t element_bytes = ElementBytes(training);
-  const ParameterList network = ParametersOf(config), parameters = WithLearned(network, quantizers);
+  const ParameterList parameters = WithLearned(ParametersOf(config), quantizers);
   const ParameterCounts counts = Count(parameters, quantizers);
-  const BatchSplit split = SplitBatch(training, ranks);
   MemoryPlan memory;
   memory.masters_bytes = counts.total * kFloatBytes;
   memory.copies_bytes = CopiesBytes(parameters, quantizers, element_bytes);
-  memory.gradients_bytes = counts.total * (split.accumulates() ? kFloatBytes : element_bytes);
+  memory.gradients_bytes = counts.total * (SplitBatch(training, ranks).accumulates() ? kFloatBytes : element_bytes);
   memory.optimizer_bytes = 2 * counts.total * kFloatBytes;
-  const bool distills = training.distill().weight() > 0;
-  if (distills) memory.teacher_bytes = Count(network, {}).total * kFloatBytes + CopiesBytes(network, {}, element_bytes);
-  const ActivationBytes activations = ActivationsOf(config, quantizers,
-                                                    {.sequences = split.sequences_per_pass,
-                                                     .seq_len = training.seq_len(),
-                                                     .element_bytes = element_bytes,
-                                                     .recomputes = recipe.activation_checkpoint().mode() == "full",
-                                                     .distills = distills});
+  memory.teacher_bytes = TeacherBytes(recipe, config);
+  const ActivationBytes activations = ActivationsOfRank(recipe, config, quantizers, ranks);
   memory.activations_bytes = activations.kept;
   // A weight's bfloat16 gradient is widened on its way to a learned scale, when activations are gone.
   const bool widens = memory.gradients_bytes < memory.masters_bytes && quantizers.weight.learns_scale();
   const int64_t update_bytes = widens ? counts.largest_quantized * kFloatBytes : 0;
-  memory.working_bytes = std::max(activations.working, update_bytes - activations.kept);
+  memory.working_bytes = std::max(activations.working(), update_bytes - activations.kept);
   return memory;
 }
 

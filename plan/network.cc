@@ -134,7 +134,7 @@ int64_t ElementBytes(const v1::Training& training) { return training.dtype() == 
 
 BatchSplit SplitBatch(const v1::Training& training, int64_t ranks) {
   const int64_t share = (training.global_batch_size() + ranks - 1) / ranks;
-  const int64_t local = training.local_batch_size();
+  const int64_t local = training.deterministic() ? 1 : training.local_batch_size();
   return {.sequences_per_rank = share, .sequences_per_pass = local > 0 ? std::min(local, share) : share};
 }
 

@@ -57,6 +57,7 @@ struct BatchSplit {
   int64_t sequences_per_pass = 0;
 
   bool accumulates() const { return sequences_per_pass < sequences_per_rank; }
+  int64_t passes() const { return (sequences_per_rank + sequences_per_pass - 1) / sequences_per_pass; }
 };
 BatchSplit SplitBatch(const v1::Training& training, int64_t ranks);
 

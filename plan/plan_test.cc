@@ -140,10 +140,10 @@ TEST(PlanTest, MasksAreThoseThatTheRecipeSaysForBothTensorsOrForOne) {
 
 TEST(PlanTest, ARingSendsNearlyTwiceTheGradientsHoweverManyRanks) {
   const v1::Recipe recipe = RecipeOf("gpt2");
-  EXPECT_EQ(PlanOf(recipe, 1).work.wire_bytes, 0);
+  EXPECT_EQ(PlanOf(recipe, 1).work.traffic.total(), 0);
   const double gradient_bytes = 4.0 * static_cast<double>(PlanOf(recipe).parameters.total);
-  EXPECT_DOUBLE_EQ(PlanOf(recipe, 2).work.wire_bytes, gradient_bytes);
-  EXPECT_DOUBLE_EQ(PlanOf(recipe, 8).work.wire_bytes, gradient_bytes * 7 / 4);
+  EXPECT_DOUBLE_EQ(PlanOf(recipe, 2).work.traffic.total(), gradient_bytes);
+  EXPECT_DOUBLE_EQ(PlanOf(recipe, 8).work.traffic.total(), gradient_bytes * 7 / 4);
 }
 
 // Six a parameter and token, the rule of thumb: embeddings are looked up but also the head, and attention adds little.

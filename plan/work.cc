@@ -2,12 +2,15 @@
 #include "plan/work.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "plan/parameters.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr double kFlopsPerMac = 2;
-constexpr double kGradientBytes = 4;  // All gradients travel as float32.
 
 // Pairs of positions that look at each other in one causal sequence. window 0: all before it.
 double Pairs(int64_t seq_len, int64_t window) {
@@ -16,44 +19,80 @@ double Pairs(int64_t seq_len, int64_t window) {
   return w * (w + 1) / 2 + (t - w) * w;
 }
 
-// Multiplications of q with k and of weights with v, all layers, one sequence.
-double AttentionMacs(const GptConfig& config, int64_t seq_len) {
-  return static_cast<double>(config.n_layers * 2 * config.dim) * Pairs(seq_len, 0);
+// Multiplications of q with k and of weights with v, one block, one sequence.
+double AttentionMacs(const GptConfig& config, int64_t, int64_t seq_len) {
+  return static_cast<double>(2 * config.dim) * Pairs(seq_len, 0);
 }
 
-double AttentionMacs(const Gemma3Config& config, int64_t seq_len) {
-  double pairs = 0;
-  for (bool slides : config.slides) pairs += Pairs(seq_len, slides ? config.sliding_window : 0);
-  return static_cast<double>(2 * config.n_heads * config.head_dim) * pairs;
+double AttentionMacs(const Gemma3Config& config, int64_t block, int64_t seq_len) {
+  const bool slides = config.slides[static_cast<size_t>(block)];
+  return static_cast<double>(2 * config.n_heads * config.head_dim) * Pairs(seq_len, slides ? config.sliding_window : 0);
 }
+
+// Of a forward pass of one sequence.
+struct Macs {
+  std::vector<double> blocks;
+  double head = 0;
+
+  double all_blocks() const { return std::accumulate(blocks.begin(), blocks.end(), 0.0); }
+};
+
+template <typename Config>
+Macs MacsOf(const Config& config, int64_t seq_len) {
+  Macs macs;
+  for (int64_t i = 0; i < config.n_layers; ++i) macs.blocks.push_back(AttentionMacs(config, i, seq_len));
+  for (const ParameterShape& parameter : ParametersOf(config))
+    if (parameter.kind == ParameterKind::kLinear)
+      macs.blocks[static_cast<size_t>(parameter.block)] += static_cast<double>(seq_len * parameter.elements());
+  macs.head = static_cast<double>(seq_len * config.vocab_size * config.dim);
+  return macs;
+}
+
+bool Recomputes(const v1::Recipe& recipe) { return recipe.activation_checkpoint().mode() == "full"; }
 
 // A backward pass multiplies twice what the forward pass does: once for inputs, once for weights.
-double FlopsOfSequence(const v1::Recipe& recipe, const ModelConfig& config, const ParameterCounts& counts) {
-  const int64_t seq_len = recipe.training().seq_len();
-  const double attention = std::visit([&](const auto& shape) { return AttentionMacs(shape, seq_len); }, config);
-  const double head =
-      static_cast<double>(seq_len) *
-      static_cast<double>(std::visit([](const auto& shape) { return shape.vocab_size * shape.dim; }, config));
-  const double blocks = static_cast<double>(seq_len) * static_cast<double>(counts.linears) + attention;
-  double macs = 3 * (blocks + head);
-  if (recipe.activation_checkpoint().mode() == "full") macs += blocks;
-  if (recipe.training().distill().weight() > 0) macs += blocks + head;
-  return kFlopsPerMac * macs;
+double FlopsOfSequence(const v1::Recipe& recipe, const Macs& macs) {
+  double all = 3 * (macs.all_blocks() + macs.head);
+  if (Recomputes(recipe)) all += macs.all_blocks();
+  if (recipe.training().distill().weight() > 0) all += macs.all_blocks() + macs.head;
+  return kFlopsPerMac * all;
+}
+
+// Of a pass of so many sequences. The head and a teacher, beside whom nothing is exchanged, are left out.
+PassSeconds SecondsOfPass(const v1::Recipe& recipe, const Macs& macs, int64_t sequences, double flops_per_second) {
+  PassSeconds seconds;
+  for (double block : macs.blocks) {
+    const double forward =
+        flops_per_second > 0 ? kFlopsPerMac * block * static_cast<double>(sequences) / flops_per_second : 0;
+    seconds.forward.push_back(forward);
+    seconds.backward.push_back((Recomputes(recipe) ? 3 : 2) * forward);
+  }
+  return seconds;
 }
 
 }  // namespace
 
-WorkPlan PlanWork(const v1::Recipe& recipe, const ModelConfig& config, const ParameterCounts& counts, int64_t ranks,
-                  const Device& device) {
+WorkPlan PlanWork(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers& quantizers,
+                  const Degrees& degrees, const SharedModel* shared, const Device& device) {
   const v1::Training& training = recipe.training();
+  const int64_t ranks = degrees.shard * degrees.replicate;
+  const BatchSplit split = SplitBatch(training, ranks);
+  const PassPlan pass{.passes = split.passes(), .reshards = ReshardsAfterForward(recipe.parallelism())};
+  const Macs macs = std::visit([&](const auto& shape) { return MacsOf(shape, training.seq_len()); }, config);
+  const ParameterList network = ParametersOf(config);
   WorkPlan work;
-  work.flops =
-      static_cast<double>(SplitBatch(training, ranks).sequences_per_rank) * FlopsOfSequence(recipe, config, counts);
-  const double n = static_cast<double>(ranks);
-  work.wire_bytes = 2 * (n - 1) / n * kGradientBytes * static_cast<double>(counts.total);
+  work.flops = static_cast<double>(split.sequences_per_rank) * FlopsOfSequence(recipe, macs);
   const double rate = SustainedFlops(device, training.dtype() == "bfloat16");
   if (rate > 0) work.compute_seconds = work.flops / rate;
-  work.wire_seconds = work.wire_bytes / device.link_bytes_per_second;
+  work.fsdp_bytes = FsdpBytes(Count(network, {}).total, degrees, pass);
+  if (shared == nullptr) {
+    work.traffic = ReplicatedTraffic(Count(WithLearned(network, quantizers), quantizers).total, ranks);
+    work.wire = ReplicatedSeconds(work.traffic, device, ranks);
+  } else {
+    work.traffic = SharedTraffic(*shared, degrees, pass);
+    const PassSeconds compute = SecondsOfPass(recipe, macs, split.sequences_per_pass, rate);
+    work.wire = SharedSeconds(*shared, degrees, pass, compute, work.traffic.rest, device);
+  }
   return work;
 }
 

@@ -78,6 +78,13 @@ void CheckTraining(const v1::Recipe& full, Issues* issues) {
                        fmt::format("at most {}", training.global_batch_size()),
                        {"training.local_batch_size", "training.global_batch_size"}});
   }
+  if (training.deterministic() && training.local_batch_size() > 1) {
+    issues->push_back({"training.local_batch_size",
+                       fmt::format("{} sequences at once, and training.deterministic passes them one at a time",
+                                   training.local_batch_size()),
+                       "leave it out",
+                       {"training.local_batch_size", "training.deterministic"}});
+  }
   if (training.distill().weight() > 0 && !full.model().has_path()) {
     issues->push_back({"training.distill.weight",
                        fmt::format("{} needs a teacher, and model.path is not set", training.distill().weight()),
@@ -141,6 +148,7 @@ void CheckRules(const v1::Recipe& full, std::vector<Issue>* issues) {
   CheckModel(full, issues);
   CheckSparsity(full, issues);
   CheckTraining(full, issues);
+  CheckParallelism(full, issues);
   CheckSchedule(full, issues);
   CheckEstimator(full, issues);
   CheckQuantizers(full.quant(), issues);

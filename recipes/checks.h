@@ -33,4 +33,7 @@ void CheckHadamard(const v1::Recipe& full, std::vector<Issue>* issues);
 // The pattern, its schedule, and whether quantizer and rows go with it.
 void CheckSparsity(const v1::Recipe& full, std::vector<Issue>* issues);
 
+// Degrees that no group can have, and keys that need a shared model.
+void CheckParallelism(const v1::Recipe& full, std::vector<Issue>* issues);
+
 }  // namespace ridgeline::recipe_internal

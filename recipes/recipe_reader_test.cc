@@ -173,7 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, "
                 "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, "
                 "priority, "
-                "sparsity, activation_checkpoint, labels)"},
+                "sparsity, activation_checkpoint, parallelism, labels)"},
         Mistake{"OpenBracket", "dataset: {path: x\n",
                 "r:2:1: not valid YAML: end of map flow not found (check the indentation, colons, quotes and brackets "
                 "here and on the line above)"},

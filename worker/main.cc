@@ -14,6 +14,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "comm/mpi/mpi_communicator.h"
 #include "common/clock.h"
@@ -26,6 +27,7 @@
 #include "spdlog/spdlog.h"
 #include "worker/hand_over.h"
 #include "worker/rpc/coordinator_link.h"
+#include "worker/train/collective_counts.h"
 #include "worker/train/freed_memory.h"
 #include "worker/train/threads.h"
 #include "worker/train/trainer.h"
@@ -76,9 +78,13 @@ v1::Hello MakeHello(const Flags& flags, int ranks) {
 // Rank 0's view of a run: everything goes to the coordinator, and the log also to standard error.
 class LinkObserver : public RunObserver {
  public:
-  LinkObserver(CoordinatorLink& link, std::string job_id) : link_(link), job_id_(std::move(job_id)) {}
+  LinkObserver(CoordinatorLink& link, const Communicator& communicator, std::string job_id)
+      : link_(link), communicator_(communicator), job_id_(std::move(job_id)) {}
 
-  void OnMetrics(const v1::MetricPoint& point) override { link_.SendMetrics(point); }
+  void OnMetrics(const v1::MetricPoint& point) override {
+    link_.SendMetrics(point);
+    link_.SetCollectives(CountsMessage(communicator_.counts()));
+  }
   void OnCheckpoint(const v1::Checkpoint& checkpoint) override { Send(checkpoint, /*resumed=*/false); }
   void OnResumed(const v1::Checkpoint& checkpoint) override { Send(checkpoint, /*resumed=*/true); }
   void OnOthersMemory(int64_t bytes) override { link_.SetOthersMemory(bytes); }
@@ -110,6 +116,7 @@ class LinkObserver : public RunObserver {
   }
 
   CoordinatorLink& link_;
+  const Communicator& communicator_;
   std::string job_id_;
 };
 
@@ -137,7 +144,10 @@ class Server {
     absl::StatusOr<HandOver> told =
         HandOverFromRoot(link_ != nullptr ? WaitForWork() : HandOver{}, ResidentBytes(), communicator_);
     if (!told.ok()) AbandonGroup(told.status());
-    if (link_ != nullptr) link_->SetOthersMemory(told->others_memory_bytes);
+    if (link_ != nullptr) {
+      link_->SetOthersMemory(told->others_memory_bytes);
+      link_->SetCollectives(CountsMessage(communicator_.counts()));
+    }
     return *std::move(told);
   }
 
@@ -155,8 +165,8 @@ class Server {
     v1::Assign assignment;
     assignment.ParseFromString(bytes);
     std::optional<LinkObserver> observer;
-    if (link_ != nullptr) observer.emplace(*link_, assignment.job_id());
-    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr};
+    if (link_ != nullptr) observer.emplace(*link_, communicator_, assignment.job_id());
+    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr, .groups = &groups_};
     const absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator_, options);
     if (absl::IsDeadlineExceeded(result.status())) AbandonGroup(result.status());
     if (link_ != nullptr) Report(result, *observer);
@@ -176,11 +186,12 @@ class Server {
     link_->SendResult(std::move(report));
   }
 
-  // Ends the whole MPI job at once: after a hung collective no rank can be trusted to come along. What was running goes
-  // back to the queue, if rank 0 can still say so.
+  // Ends the whole MPI job: after a hung collective no rank can be trusted to come along. What was running goes back to
+  // the queue, if rank 0 can still say so: the others, which find out together with it, give it the time.
   [[noreturn]] void AbandonGroup(const absl::Status& status) {
     const std::string text = fmt::format("HUNG: {}", std::string(status.message()));
     spdlog::critical("{}", text);
+    if (communicator_.rank() > 0) std::this_thread::sleep_for(kForRoot);
     if (link_ != nullptr && link_->has_attempt()) {
       link_->SendResult(ResultOf(link_->cancelled() ? v1::STOPPED : v1::LOST, text));
       link_->Flush(kLastWordsMs);
@@ -191,9 +202,11 @@ class Server {
 
   static constexpr auto kRollCallInterval = std::chrono::seconds(5);
   static constexpr int64_t kLastWordsMs = 3'000;
+  static constexpr auto kForRoot = std::chrono::seconds(10);
 
   const Flags& flags_;
   Communicator& communicator_;
+  RankGroupsOfJobs groups_;
   CoordinatorLink* const link_;  // On rank 0 only.
 };
 

@@ -55,6 +55,12 @@ std::vector<v1::Job> MostTelling(const std::vector<v1::Job>& children, size_t ro
   return shown;
 }
 
+// Below the job's own line, where there is anything to say.
+void AddCollectives(const v1::Job& job, std::vector<std::string>* lines) {
+  const std::string text = CollectivesText(job);
+  if (!text.empty() && job.state() == v1::RUNNING) lines->push_back("        " + text);
+}
+
 absl::Status Detached(const std::string& job) {
   return absl::CancelledError(fmt::format("detached; {} goes on (`ridgeline watch {}` follows it again)", job, job));
 }
@@ -111,6 +117,7 @@ std::vector<std::string> LiveLines(const JobSnapshot& snapshot, const Style& sty
   std::vector<std::string> lines;
   if (snapshot.children.empty()) {
     lines.push_back(JobLine(snapshot.job, DisplayWidth(snapshot.job.name()), style));
+    AddCollectives(snapshot.job, &lines);
   } else {
     const auto room = static_cast<size_t>(std::max(1, style.height - 3));
     const std::vector<v1::Job> shown = MostTelling(snapshot.children, room);
@@ -142,16 +149,24 @@ std::vector<std::string> PlainProgress::Update(const JobSnapshot& snapshot, int6
     // The queue of a sweep is told by its summary.
     if (sweep && job.state() == v1::QUEUED && first) continue;
     lines.push_back(JobLine(job, NameWidth(jobs), Style{}));
+    if (!sweep) AddCollectives(job, &lines);
     if (sweep && IsTerminal(job.state())) lines.back() += "  (" + SweepSummary(jobs) + ")";
   }
   if (sweep && first) lines.insert(lines.begin(), SweepSummary(jobs));
   return lines;
 }
 
-absl::StatusOr<int> FollowJob(const Client& client, const std::string& job) {
+absl::StatusOr<int> FollowJob(const Client& client, const std::string& job, OutputFormat format) {
   CatchInterrupts();
   ASSIGN_OR_RETURN(const JobSnapshot snapshot, FollowUntilTerminal(client, job));
-  RETURN_IF_ERROR(PrintOutcome(client, snapshot));
+  if (format == OutputFormat::kTable) {
+    RETURN_IF_ERROR(PrintOutcome(client, snapshot));
+  } else if (format == OutputFormat::kName) {
+    PrintOut("{}\n", snapshot.job.id());
+  } else {
+    ASSIGN_OR_RETURN(const std::string text, FormatMessage(snapshot.job, format));
+    WriteOut(text);
+  }
   return ExitCodeOf(snapshot.job.state());
 }
 

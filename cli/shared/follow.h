@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/shared/client.h"
+#include "cli/shared/output.h"
 #include "cli/shared/terminal.h"
 
 namespace ridgeline {
@@ -38,7 +39,8 @@ class PlainProgress {
 };
 
 // Shows progress on standard error until the job is terminal, then the outcome on standard output: final states, and
-// the frontier points if there are any. Returns the exit code for the job's state. CANCELLED after Ctrl-C.
-absl::StatusOr<int> FollowJob(const Client& client, const std::string& job);
+// the frontier points if there are any; in another format than a table the job itself, as `get` prints it. Returns the
+// exit code for the job's state. CANCELLED after Ctrl-C.
+absl::StatusOr<int> FollowJob(const Client& client, const std::string& job, OutputFormat format = OutputFormat::kTable);
 
 }  // namespace ridgeline

@@ -11,6 +11,7 @@
 
 #include "cli/shared/exit_code.h"
 #include "cli/shared/table.h"
+#include "common/printable.h"
 #include "frontier/energy.h"
 #include "frontier/plot_layout.h"
 
@@ -131,6 +132,27 @@ std::string JobLine(const v1::Job& job, int name_width, const Style& style) {
   return line;
 }
 
+std::string CollectivesText(const v1::Job& job) {
+  const v1::Progress& progress = job.progress();
+  const int64_t before = job.attempts().empty() ? 0 : job.attempts(job.attempts_size() - 1).resumed_from_step();
+  const auto steps = static_cast<double>(progress.step() - before);
+  if (steps <= 0) return "";
+  std::string sent;
+  double seconds = 0;
+  for (const v1::CollectiveCount& count : progress.collectives()) {
+    seconds += count.seconds();
+    if (count.bytes() == 0) continue;
+    const std::string bytes = HumanBytes(static_cast<double>(count.bytes()) / steps);
+    sent += fmt::format("{}{} {}", sent.empty() ? "" : ", ", PrintableLine(count.operation()), bytes);
+  }
+  if (sent.empty()) return "";
+  const v1::Training& training = job.recipe().training();
+  const double tokens_per_step = double{1} * training.seq_len() * training.global_batch_size();
+  const double share = tokens_per_step > 0 ? seconds / steps * progress.tokens_per_second() / tokens_per_step : 0;
+  if (share <= 0) return fmt::format("a step sends {}", sent);
+  return fmt::format("a step sends {}; {:.0f}% of its time in collectives", sent, 100 * std::min(share, 1.0));
+}
+
 std::string SweepSummary(const std::vector<v1::Job>& children) {
   std::map<v1::JobState, int> counts;
   int done = 0;
@@ -196,6 +218,7 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   if (job.progress().has_distill_divergence()) {
     line("divergence", fmt::format("{:.4f}", job.progress().distill_divergence()));
   }
+  line("collectives", CollectivesText(job));
   if (job.has_last_checkpoint()) {
     const v1::Checkpoint& checkpoint = job.last_checkpoint();
     line("checkpoint", fmt::format("step {}, {}, {}", checkpoint.step(),

@@ -27,6 +27,11 @@ double ProgressFraction(const v1::Job& job);
 // failed. `name_width` aligns the lines of several jobs.
 std::string JobLine(const v1::Job& job, int name_width, const Style& style);
 
+// What rank 0 sends to others in a step of the newest attempt, and the share of a step that it spends in collectives
+// where the rate is known: "a step sends all_reduce 1.2 MiB, all_gather 310 KiB; 12% of its time in collectives". Empty
+// where nothing was sent.
+std::string CollectivesText(const v1::Job& job);
+
 // "5/8 jobs done, 1 running, 2 queued"
 std::string SweepSummary(const std::vector<v1::Job>& children);
 

@@ -197,6 +197,32 @@ TEST(JobDetails, TellsOfTheSecondTextAndTheTeacherWhereThereAreSuch) {
   EXPECT_THAT(JobDetails(job, 0), HasSubstr("val loss    2.6000\nsecond loss 3.2500\ndivergence  0.1250\n"));
 }
 
+TEST(CollectivesText, TellsBytesOfAStepByOperationAndTheShareOfItsTime) {
+  v1::Job job = RunningJob("job-1", 110);
+  EXPECT_EQ(CollectivesText(job), "");
+  job.add_attempts()->set_resumed_from_step(10);
+  const auto add = [&](const char* operation, int64_t bytes, double seconds) {
+    v1::CollectiveCount* count = job.mutable_progress()->add_collectives();
+    count->set_operation(operation);
+    count->set_bytes(bytes);
+    count->set_seconds(seconds);
+  };
+  add("barrier", 0, 0.5);
+  EXPECT_EQ(CollectivesText(job), "") << "one rank alone sends nothing";
+  add("all_reduce", int64_t{100} << 20, 1);
+  add("all_gather", 100 * 512, 0.5);
+  EXPECT_EQ(CollectivesText(job), "a step sends all_reduce 1.0 MiB, all_gather 512 B");
+  // Steps of 0.1 s.
+  job.mutable_recipe()->mutable_training()->set_seq_len(32);
+  job.mutable_recipe()->mutable_training()->set_global_batch_size(10);
+  job.mutable_progress()->set_tokens_per_second(3'200);
+  const std::string text = "a step sends all_reduce 1.0 MiB, all_gather 512 B; 20% of its time in collectives";
+  EXPECT_EQ(CollectivesText(job), text);
+  EXPECT_THAT(JobDetails(job, 0), HasSubstr("collectives " + text + "\n"));
+  EXPECT_THAT(LiveLines({job, {}}, Style{.width = 200, .height = 10}),
+              ElementsAre(HasSubstr("110/500"), EndsWith(text)));
+}
+
 TEST(JobDetails, ListsAttempts) {
   v1::Job job = RunningJob("job-1", 10);
   v1::Attempt* attempt = job.add_attempts();

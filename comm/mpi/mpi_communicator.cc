@@ -2,7 +2,7 @@
 // Messages over MPI on CPUs. Every call is non-blocking, so that it can end by time-out.
 //
 // Who hangs: a rank whose collective has timed out asks all others where they are, on a communicator of its own.
-// Whoever waits in a collective answers with its name; whoever is stopped, dead or computing does not.
+// Whoever waits in a collective answers with its name, and asks, too; whoever is stopped, dead or computing does not.
 #include "comm/mpi/mpi_communicator.h"
 
 #include <mpi.h>
@@ -21,7 +21,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr int64_t kAnswerMs = 5'000;
+constexpr int64_t kAnswerMs = 3'000;
 constexpr auto kIdlePoll = std::chrono::milliseconds(20);
 
 enum Tag : int { kWhereAreYou = 1, kHere = 2 };
@@ -107,18 +107,21 @@ class MpiTransport : public Transport {
     if (polite && looks > 64) std::this_thread::sleep_for(kIdlePoll);
   }
 
-  void SayWhere(const char* what) override {
+  bool SayWhere(const char* what) override {
     for (MPI_Status status; HasMessage(kWhereAreYou, &status);) {
       MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kWhereAreYou, questions_, MPI_STATUS_IGNORE);
       Place place{};
       std::strncpy(place.data(), what, place.size() - 1);
       MPI_Send(place.data(), static_cast<int>(place.size()), MPI_CHAR, status.MPI_SOURCE, kHere, questions_);
+      asked_ = true;
     }
+    return asked_;
   }
 
   void StopSaying() override {}  // Nobody is told anything outside of SayWhere.
 
-  // Questions to ranks that do not answer are never received: the group ends after this.
+  // Questions to ranks that do not answer are never received: the group ends after this. Ranks that are asked ask at
+  // once, so that all of them stay for the same time, however soon the answers are there.
   std::vector<std::string> AskAll(const char* what) override {
     std::vector<std::string> places(static_cast<size_t>(size_));
     for (int rank = 0; rank < size_; ++rank) {
@@ -128,8 +131,7 @@ class MpiTransport : public Transport {
       MPI_Request_free(&request);
     }
     const int64_t start_ms = SystemClock().MonotonicMs();
-    auto missing = [&] { return std::count(places.begin(), places.end(), "") > 1; };  // This rank's own stays empty.
-    while (missing() && SystemClock().MonotonicMs() - start_ms < kAnswerMs) {
+    while (SystemClock().MonotonicMs() - start_ms < kAnswerMs) {
       SayWhere(what);
       ReceiveAnswers(&places);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -154,6 +156,7 @@ class MpiTransport : public Transport {
   }
 
   const int64_t max_bytes_per_call_;
+  bool asked_ = false;
   int rank_ = 0;
   int size_ = 1;
   MPI_Comm messages_ = MPI_COMM_NULL;

@@ -4,6 +4,7 @@
 //   absent RANK    RANK comes to no collective, and computes
 //   stopped RANK   RANK stops itself (SIGSTOP) while it waits for rank 0
 //   killed RANK    RANK kills itself
+//   late RANK      RANK computes, rank 0 comes late to the collective in which the others wait for both
 //   hurry          rank 0 is in a hurry while rank 1 is absent, with a long time-out
 #include <mpi.h>
 #include <signal.h>
@@ -20,16 +21,20 @@ namespace {
 
 constexpr int64_t kShortMs = 2'000, kLongMs = 3'600'000;
 
-[[noreturn]] void PrintAndAbort(const absl::Status& status) {
+constexpr unsigned kLastWordsSeconds = 5;
+
+// Rank 0 gives all ranks the time to print, the others give it to rank 0.
+[[noreturn]] void PrintAndAbort(const absl::Status& status, int rank) {
   std::printf("%s\n", status.ok() ? "the collective ended" : std::string(status.message()).c_str());
   std::fflush(stdout);
+  sleep(rank == 0 ? kLastWordsSeconds : 2 * kLastWordsSeconds);
   MPI_Abort(MPI_COMM_WORLD, 2);
   std::abort();
 }
 
 void SumOrAbort(Communicator& ranks) {
   float value = 1;
-  PrintAndAbort(ranks.AllReduceSum(std::span<float>(&value, 1), "gradients"));
+  PrintAndAbort(ranks.AllReduceSum(std::span<float>(&value, 1), "gradients"), ranks.rank());
 }
 
 void Run(const std::string& scene, int rank_of_scene, Communicator& ranks) {
@@ -40,6 +45,7 @@ void Run(const std::string& scene, int rank_of_scene, Communicator& ranks) {
     sleep(600);
     return;
   }
+  if (scene == "late" && ranks.rank() == 0) usleep(kShortMs * 500);
   SumOrAbort(ranks);
 }
 

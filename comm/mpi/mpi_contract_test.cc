@@ -42,6 +42,24 @@ TEST(ManyBytes, AreBroadcastWhole) {
   EXPECT_EQ(bytes.back(), 'z');
 }
 
+TEST(ManyBytes, AreExchangedWhole) {
+  const auto ranks = MakeMpiCommunicator(kLongTimeoutMs, [] { return false; });
+  const int last = ranks->size() - 1;
+  const bool sends = ranks->rank() == 0, receives = ranks->rank() == last;
+  // Rank 0 has them for the last one.
+  std::vector<int64_t> out_sizes(static_cast<size_t>(ranks->size()), 0), in_sizes = out_sizes;
+  if (sends) out_sizes.back() = kManyBytes;
+  if (receives) in_sizes.front() = kManyBytes;
+  std::string outgoing(sends ? kManyBytes : 0, 'a'), incoming(receives ? kManyBytes : 0, 'b');
+  if (sends) outgoing.back() = 'z';
+  ASSERT_EQ(ranks->ExchangeBytes(std::as_bytes(std::span(outgoing)), out_sizes,
+                                 std::as_writable_bytes(std::span(incoming)), in_sizes, "many"),
+            absl::OkStatus());
+  if (!receives) return;
+  EXPECT_EQ(incoming.find_first_not_of('a'), kManyBytes - 1);
+  EXPECT_EQ(incoming.back(), 'z');
+}
+
 TEST(ManyBytes, AreGatheredAndSummedAtTheirPlaces) {
   const auto ranks = MakeMpiCommunicator(kLongTimeoutMs, [] { return false; });
   const int64_t count = kManyBytes / 4 + 1;  // More bytes than that, too.

@@ -75,13 +75,16 @@ class Mailboxes {
     changed_.wait_for(lock, kLongestRest, [&] { return delivered_ != delivered; });
   }
 
-  void SetPlace(int rank, const char* what) {
+  // Whether somebody has looked at the places.
+  bool SetPlace(int rank, const char* what) {
     const std::lock_guard lock(mutex_);
     places_[static_cast<size_t>(rank)] = what;
+    return looked_at_;
   }
 
   std::vector<std::string> Places() {
     const std::lock_guard lock(mutex_);
+    looked_at_ = true;
     return places_;
   }
 
@@ -104,6 +107,7 @@ class Mailboxes {
   std::condition_variable changed_;
   std::map<std::tuple<int, int, int>, Lane> lanes_;  // By sender, receiver and channel.
   std::vector<std::string> places_;
+  bool looked_at_ = false;
   int64_t delivered_ = 0;
 };
 
@@ -138,7 +142,7 @@ class ThreadTransport : public Transport {
 
   void Rest(int64_t, bool) override { mailboxes_->Rest(delivered_); }
 
-  void SayWhere(const char* what) override { mailboxes_->SetPlace(rank_, what); }
+  bool SayWhere(const char* what) override { return mailboxes_->SetPlace(rank_, what); }
   void StopSaying() override { mailboxes_->SetPlace(rank_, ""); }
   std::vector<std::string> AskAll(const char*) override {
     std::vector<std::string> places = mailboxes_->Places();

@@ -52,6 +52,7 @@ v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
   progress.set_tokens(point.tokens());
   progress.set_grad_norm(point.grad_norm());
   progress.set_lr(point.lr());
+  *progress.mutable_collectives() = point.collectives();
   if (job.state() == v1::RUNNING) progress.set_eta_seconds(EtaSeconds(job, point));
   return progress;
 }

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "absl/status/status.h"
+#include "coordinator/rpc/collective_totals.h"
 #include "coordinator/state/journal.h"
 #include "ridgeline/v1/job.pb.h"
 
@@ -40,12 +41,14 @@ class CoordinatorMetrics final : public JournalObserver {
   void ObserveStep(const v1::MetricPoint& point);
 
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
+  const std::shared_ptr<CollectiveTotals>& collectives() const { return collectives_; }
 
  private:
   void ObserveQueueWait(const v1::Job& job);
   void ObservePhase(const std::string& phase, double seconds);
 
   std::unordered_map<std::string, int64_t> queued_unix_ms_;  // Only the journal's writer thread uses it.
+  const std::shared_ptr<CollectiveTotals> collectives_ = std::make_shared<CollectiveTotals>();
   std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& rpc_requests_;
   prometheus::Family<prometheus::Histogram>& rpc_duration_;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
+#include <cmath>
+
 #include "coordinator/rpc/test_cluster.h"
 #include "recipes/model_label.h"
 
@@ -129,6 +131,63 @@ TEST_F(MetricsTest, RefusedRecordsAreCountedByReason) {
   EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"foreign\"} 2"));
   EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"invalid\"} 1"));
   EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"stale\"} 1"));
+}
+
+TEST_F(MetricsTest, CollectivesAreSummedOverGroupsAndTheirStarts) {
+  SubmitJob(MakeRecipe());
+  TestWorker first(server_->address(), "a", "a1");
+  const v1::Assign assign = first.ExpectAssign();
+  // What was before the first heartbeat is not counted: after a restart it would be counted again.
+  first.Heartbeat(0, {MakeCount("all_reduce", 10, 1'000, 0.5)});
+  first.Heartbeat(0, {MakeCount("all_reduce", 14, 5'000, 1.5), MakeCount("barrier", 1, 2, 0.25)});
+  first.ExpectAck(first.Send(MetricsMessage(assign, 1, 1)));
+  TestWorker again(server_->address(), "a", "a2");
+  again.Heartbeat(0, {});
+  again.Heartbeat(0, {MakeCount("all_reduce", 1, 300, 0.125)});
+  TestWorker other(server_->address(), "b", "b1");
+  other.Heartbeat();
+  other.Heartbeat(0, {MakeCount("all_gather", 7, 70, 0.5)});
+  EXPECT_TRUE(WaitUntil([&] {
+    const std::string answer = Scrape();
+    return answer.find("ridgeline_collective_bytes_total{op=\"all_reduce\"} 4300\n") != std::string::npos &&
+           answer.find("ridgeline_collective_bytes_total{op=\"all_gather\"} 70\n") != std::string::npos;
+  })) << Scrape();
+  const std::string answer = Scrape();
+  for (const char* line : {
+           "# TYPE ridgeline_collective_bytes_total counter\n",
+           "# TYPE ridgeline_collective_duration_seconds summary\n",
+           "ridgeline_collective_duration_seconds_count{op=\"all_reduce\"} 5\n",
+           "ridgeline_collective_duration_seconds_sum{op=\"all_reduce\"} 1.125\n",
+           "ridgeline_collective_bytes_total{op=\"barrier\"} 2\n",
+           "ridgeline_collective_duration_seconds_count{op=\"broadcast\"} 0\n",
+       })
+    EXPECT_THAT(answer, HasSubstr(line));
+}
+
+TEST_F(MetricsTest, CollectivesThatCannotHaveBeenCountedAreRefused) {
+  SubmitJob(MakeRecipe());
+  TestWorker worker(server_->address(), "a", "a1");
+  const v1::Assign assign = worker.ExpectAssign();
+  worker.Heartbeat(0, {});
+  worker.Heartbeat(0, {MakeCount("all_reduce", 2, 100, 0.5)});
+  const std::vector<std::vector<v1::CollectiveCount>> bad = {
+      {MakeCount("all_reduce", 3, 99, 1)},
+      {MakeCount("all_reduce", 3, 200, 0.25)},
+      {},
+      {MakeCount("all_reduce", 3, 200, std::nan(""))},
+      {MakeCount("all_reduce", 3, 200, HUGE_VAL)},
+      {MakeCount("all_reduce", 3, 200, 1), MakeCount("all_reduce", 3, 200, 1)},
+      {MakeCount("all_reduce", 3, 200, 1), MakeCount("gossip", 1, 1, 1)},
+      {MakeCount("all_reduce", 3, 200, 1), MakeCount("barrier", -1, 1, 1)},
+  };
+  for (const std::vector<v1::CollectiveCount>& counts : bad) worker.Heartbeat(0, counts);
+  worker.Heartbeat(77, {MakeCount("all_reduce", 4, 300, 1)});
+  worker.ExpectAck(worker.Send(MetricsMessage(assign, 1, 1)));
+  const std::string answer = Scrape();
+  EXPECT_THAT(answer, HasSubstr("ridgeline_worker_records_refused_total{reason=\"invalid\"} 8\n"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_collective_bytes_total{op=\"all_reduce\"} 300\n"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_collective_duration_seconds_count{op=\"all_reduce\"} 4\n"));
+  EXPECT_THAT(answer, HasSubstr("ridgeline_device_memory_used_bytes{worker=\"a\"} 77\n"));
 }
 
 // Two series of one job, joined as a dashboard would: on (model).

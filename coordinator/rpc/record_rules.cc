@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -112,11 +113,30 @@ absl::Status CheckCheckpoint(const v1::Checkpoint& checkpoint, const std::string
   return is_hash ? absl::OkStatus() : absl::InvalidArgumentError("the checkpoint's sha256 is not 64 hex digits");
 }
 
+absl::Status CheckCollectives(const google::protobuf::RepeatedPtrField<v1::CollectiveCount>& counts) {
+  std::set<std::string> seen;
+  for (const v1::CollectiveCount& count : counts) {
+    const std::string& operation = count.operation();
+    if (std::find(kCollectiveOperations.begin(), kCollectiveOperations.end(), operation) == kCollectiveOperations.end())
+      return absl::InvalidArgumentError(fmt::format("collective operation '{}' is none: {}",
+                                                    PrintableLine(operation, kMaxVersionBytes),
+                                                    fmt::join(kCollectiveOperations, ", ")));
+    if (!seen.insert(operation).second)
+      return absl::InvalidArgumentError(fmt::format("collective operation '{}' is counted twice", operation));
+    for (const FieldDescriptor* field : SetFields(count))
+      if (!InRange(count, field))
+        return absl::InvalidArgumentError(
+            fmt::format("the {} of '{}' are none that ranks can have counted", field->name(), operation));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status TidyMetricPoint(int64_t steps, v1::MetricPoint* point) {
   RETURN_IF_ERROR(CheckRange(point->step(), "the metric's step", 0, steps));
   for (const FieldDescriptor* field : SetFields(*point)) {
     if (!InRange(*point, field)) point->GetReflection()->ClearField(point, field);
   }
+  if (!CheckCollectives(point->collectives()).ok()) point->clear_collectives();
   point->set_phase(PrintableLine(point->phase(), kMaxVersionBytes));
   return absl::OkStatus();
 }

@@ -2,6 +2,9 @@
 // What a worker group may send: lengths, characters and ranges. Pure functions; errors say what would be right.
 #pragma once
 
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -14,6 +17,10 @@ inline constexpr int kMaxGroupRanks = 65'536;                 // As resources.ra
 inline constexpr int64_t kMaxMemoryBytes = int64_t{1} << 60;  // An exbibyte.
 inline constexpr size_t kMaxDetailBytes = 4'096, kMaxLogTextBytes = 16'384;
 
+// What ranks count by: the names of comm/, which tests/shard/collective_names_test.cc holds them to.
+inline constexpr std::array<const char*, 7> kCollectiveOperations = {
+    "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "gather", "barrier"};
+
 // INVALID_ARGUMENT if the group's names, ranks or devices are none that a group can have.
 absl::Status CheckHello(const v1::Hello& hello);
 
@@ -22,6 +29,10 @@ std::string CheckpointPath(const std::string& job_id, int64_t step);
 
 // INVALID_ARGUMENT unless the checkpoint lies at its own place, at a step that the job has.
 absl::Status CheckCheckpoint(const v1::Checkpoint& checkpoint, const std::string& job_id, int64_t steps);
+
+// INVALID_ARGUMENT unless each operation is one of kCollectiveOperations, is there once, and has counts that ranks can
+// have: at least 0, and finite.
+absl::Status CheckCollectives(const google::protobuf::RepeatedPtrField<v1::CollectiveCount>& counts);
 
 // INVALID_ARGUMENT if the step is none of the job's. Numbers out of their range are taken out of the point.
 absl::Status TidyMetricPoint(int64_t steps, v1::MetricPoint* point);

@@ -90,6 +90,7 @@ absl::Status CoordinatorServer::StartMetrics() {
                     options_.metrics, error.what()));
   }
   exposer_->RegisterCollectable(metrics_.registry());
+  exposer_->RegisterCollectable(metrics_.collectives());
   exposer_->RegisterCollectable(collector_);
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "coordinator/rpc/record_rules.h"
@@ -97,9 +98,11 @@ class TestWorker {
     message.set_sequence(sequence);
     stream_->Write(message);
   }
-  void Heartbeat(int64_t memory_used_bytes = 0) {
+  void Heartbeat(int64_t memory_used_bytes = 0) { Heartbeat(memory_used_bytes, {}); }
+  void Heartbeat(int64_t memory_used_bytes, const std::vector<v1::CollectiveCount>& collectives) {
     v1::WorkerMessage message;
     message.mutable_heartbeat()->set_memory_used_bytes(memory_used_bytes);
+    for (const v1::CollectiveCount& count : collectives) *message.mutable_heartbeat()->add_collectives() = count;
     stream_->Write(message);
   }
 
@@ -210,6 +213,15 @@ inline v1::WorkerMessage MetricsMessage(const v1::Assign& assign, int64_t first_
     point.set_quant_error_ratio(0.3);
   }
   return message;
+}
+
+inline v1::CollectiveCount MakeCount(const std::string& operation, int64_t calls, int64_t bytes, double seconds) {
+  v1::CollectiveCount count;
+  count.set_operation(operation);
+  count.set_calls(calls);
+  count.set_bytes(bytes);
+  count.set_seconds(seconds);
+  return count;
 }
 
 inline v1::WorkerMessage LogMessage(const v1::Assign& assign, const std::string& text) {

@@ -161,7 +161,10 @@ absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_p
     if (group.superseded.size() > kRememberedIncarnations) group.superseded.pop_front();
   }
   if (group.session != nullptr) group.session->Cancel();
-  if (!same_incarnation) group.memory_used_bytes = 0;
+  if (!same_incarnation) {
+    group.memory_used_bytes = 0;
+    group.collectives.reset();
+  }
   group.hello = hello;
   group.session = session;
   group.attached_ms = group.last_heard_ms = options_.clock->MonotonicMs();
@@ -197,6 +200,10 @@ absl::Status WorkerGateway::HandleMessage(const Sender& sender, WorkerSession& s
   const std::string& group_id = sender.group_id;
   BeginMessage(group_id, session, message);
   if (message.has_hello()) return absl::InvalidArgumentError("a second Hello on one stream");
+  if (message.has_heartbeat()) {
+    const absl::Status counted = CountCollectives(sender, session, message.heartbeat());
+    if (!counted.ok()) NoteRefusal(sender, counted);
+  }
   if (!IsRecord(message)) return absl::OkStatus();
   const absl::Status status = HandleRecord(sender, message);
   EndRecord(group_id, session);
@@ -209,6 +216,22 @@ absl::Status WorkerGateway::HandleMessage(const Sender& sender, WorkerSession& s
     ack.mutable_ack()->set_sequence(message.sequence());
     session.Send(ack);
   }
+  return absl::OkStatus();
+}
+
+// Each incarnation counts from its own start. What it did before its first heartbeat here is left out: after a restart
+// of this program it would come a second time.
+absl::Status WorkerGateway::CountCollectives(const Sender& sender, const WorkerSession& session,
+                                             const v1::Heartbeat& heartbeat) {
+  RETURN_IF_ERROR(CheckCollectives(heartbeat.collectives()));
+  absl::StatusOr<CollectiveCountList> added = CollectiveCountList();
+  WithGroup(sender.group_id, [&](Group& group) {
+    if (group.session.get() != &session) return;  // A newer stream took this one's place.
+    added = CollectivesSince(group.collectives.value_or(heartbeat.collectives()), heartbeat.collectives());
+    if (added.ok()) group.collectives = heartbeat.collectives();
+  });
+  RETURN_IF_ERROR(added.status());
+  metrics_->collectives()->Add(*added);
   return absl::OkStatus();
 }
 

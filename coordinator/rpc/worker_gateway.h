@@ -75,12 +75,13 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
     int64_t last_heard_ms = 0;               // Monotonic.
     int64_t last_heartbeat_unix_ms = 0;
     int64_t memory_used_bytes = 0;
-    bool leaving = false;                      // It said that it was asked to end.
-    std::optional<AttemptKey> known;           // What the group itself believes to be running.
-    bool cancel_sent = false;                  // For `known`, on this stream.
-    std::optional<AttemptKey> started_here;    // The attempt that was given to this very stream.
-    int64_t attached_ms = 0;                   // Monotonic; when this stream began.
-    bool result_pending = false;               // The result of `known` is being committed.
+    std::optional<CollectiveCountList> collectives;  // Of this incarnation, by its last heartbeat.
+    bool leaving = false;                            // It said that it was asked to end.
+    std::optional<AttemptKey> known;                 // What the group itself believes to be running.
+    bool cancel_sent = false;                        // For `known`, on this stream.
+    std::optional<AttemptKey> started_here;          // The attempt that was given to this very stream.
+    int64_t attached_ms = 0;                         // Monotonic; when this stream began.
+    bool result_pending = false;                     // The result of `known` is being committed.
     const WorkerSession* recording = nullptr;  // Its handler is busy with a record and reads no heartbeats meanwhile.
     std::deque<std::string> superseded;        // Earlier incarnations, which must not come back.
   };
@@ -97,6 +98,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
   void Unregister(const std::string& group_id, const std::shared_ptr<WorkerSession>& session, bool said_goodbye);
   using Sender = CoordinatorState::Holder;
   absl::Status HandleMessage(const Sender& sender, WorkerSession& session, const v1::WorkerMessage& message);
+  absl::Status CountCollectives(const Sender& sender, const WorkerSession& session, const v1::Heartbeat& heartbeat);
   absl::Status HandleRecord(const Sender& sender, const v1::WorkerMessage& message);
   absl::Status StoreMetrics(const Sender& sender, const v1::MetricBatch& batch);
   absl::Status StoreLogs(const Sender& sender, const v1::LogBatch& batch, int64_t sequence);

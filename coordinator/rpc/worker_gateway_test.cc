@@ -448,6 +448,7 @@ TEST_F(WorkerGatewayTest, MetricsAndLogsOutOfRangeAreNotKept) {
   metrics.mutable_metrics()->mutable_points(0)->set_validation_loss(std::numeric_limits<double>::quiet_NaN());
   metrics.mutable_metrics()->mutable_points(0)->set_second_accuracy(1e308);
   metrics.mutable_metrics()->mutable_points(0)->set_tokens(-5);
+  *metrics.mutable_metrics()->mutable_points(0)->add_collectives() = MakeCount("gossip", 1, 1, 1);
   worker->ExpectAck(worker->Send(metrics));
   worker->ExpectAck(worker->Send(MetricsMessage(assign, 101, 101)));
   worker->ExpectAck(worker->Send(MetricsMessage(assign, -3, -3)));
@@ -461,6 +462,7 @@ TEST_F(WorkerGatewayTest, MetricsAndLogsOutOfRangeAreNotKept) {
   EXPECT_FALSE(curve.points(0).has_validation_loss());
   EXPECT_FALSE(curve.points(0).has_second_accuracy());
   EXPECT_EQ(curve.points(0).tokens(), 0);
+  EXPECT_EQ(curve.points(0).collectives_size(), 0);
 
   v1::WorkerMessage logs = LogMessage(assign, "\x1b[31mred\x1b[0m \xC2\x9B and\ttab");
   logs.mutable_logs()->mutable_lines(0)->set_level("\x1b]0;title\x07");
@@ -473,6 +475,20 @@ TEST_F(WorkerGatewayTest, MetricsAndLogsOutOfRangeAreNotKept) {
   EXPECT_THAT(known, HasSubstr("?[31mred?[0m ? and\\ttab"));
   EXPECT_THAT(known, testing::Not(HasSubstr("of no rank")));
   EXPECT_THAT(known, testing::Not(HasSubstr("title")));
+}
+
+TEST_F(WorkerGatewayTest, ProgressHasTheNewestCountsOfCollectives) {
+  auto worker = Attach("a", "a1", /*ranks=*/2);
+  SubmitJob(MakeRecipe());
+  const v1::Assign assign = worker->ExpectAssign();
+  v1::WorkerMessage metrics = MetricsMessage(assign, 1, 2);
+  for (int i = 0; i < 2; ++i)
+    *metrics.mutable_metrics()->mutable_points(i)->add_collectives() = MakeCount("all_reduce", i + 1, 100 * (i + 1), 1);
+  worker->ExpectAck(worker->Send(metrics));
+  const v1::Progress progress = GetJob("job-1").progress();
+  ASSERT_EQ(progress.collectives_size(), 1);
+  EXPECT_EQ(progress.collectives(0).operation(), "all_reduce");
+  EXPECT_EQ(progress.collectives(0).bytes(), 200);
 }
 
 TEST_F(WorkerGatewayTest, GroupThatNoneCanBeIsRefusedWithTheReason) {

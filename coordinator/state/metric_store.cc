@@ -25,6 +25,12 @@ absl::StatusOr<Message> Parse(const std::string& body, const std::string& what) 
   return absl::DataLossError(fmt::format("{} cannot be read; restore metrics.db from a copy", what));
 }
 
+// What is newer takes the place of what is older, also of its list of counts.
+void MergeNewer(const v1::MetricPoint& newer, v1::MetricPoint* point) {
+  if (newer.collectives_size() > 0) point->clear_collectives();
+  point->MergeFrom(newer);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricStore>> MetricStore::Open(const std::string& path) {
@@ -50,9 +56,10 @@ absl::StatusOr<std::vector<v1::MetricPoint>> MetricStore::AppendMetrics(
   for (const v1::MetricPoint& point : fresh) {
     if (epoch < latest->epoch) continue;
     if (epoch == latest->epoch && point.step() < latest->point.step()) continue;
+    if (epoch > latest->epoch) latest->point.clear_collectives();  // They are an attempt's.
     latest->epoch = epoch;
     latest->point.clear_nonfinite();
-    latest->point.MergeFrom(point);
+    MergeNewer(point, &latest->point);
     latest->point.set_step(point.step());  // A resumed attempt may stand before the one that was lost.
     latest->nonfinite_steps += point.nonfinite();
   }
@@ -68,7 +75,7 @@ absl::StatusOr<bool> MetricStore::Upsert(const std::string& job_id, int64_t epoc
     if (select.ColumnInt(0) == epoch) {
       const std::string before = select.ColumnBlob(1);
       ASSIGN_OR_RETURN(merged, Parse<v1::MetricPoint>(before, job_id + "'s metrics"));
-      merged.MergeFrom(point);
+      MergeNewer(point, &merged);
       if (merged.SerializeAsString() == before) return false;
     }
   }
@@ -157,7 +164,8 @@ absl::Status MetricStore::ReadLatest(const std::string& job_id, LatestMetrics* l
     ASSIGN_OR_RETURN(const v1::MetricPoint point, Parse<v1::MetricPoint>(newest.ColumnBlob(1), job_id + "'s metrics"));
     latest->epoch = newest.ColumnInt(0);
     latest->point.clear_nonfinite();
-    latest->point.MergeFrom(point);
+    latest->point.clear_collectives();  // They may be another attempt's.
+    MergeNewer(point, &latest->point);
     latest->point.set_step(point.step());
   }
   ASSIGN_OR_RETURN(SqliteStatement count, db_.Prepare("SELECT count(*) FROM metric WHERE job_id = ? AND nonfinite"));

@@ -105,6 +105,27 @@ TEST_F(MetricStoreTest, LatestKeepsTheLastValidationAcrossReopening) {
   }
 }
 
+TEST_F(MetricStoreTest, CountsOfCollectivesAreTheNewestOfTheAttempt) {
+  const auto with_bytes = [](Points points, int64_t bytes) {
+    for (v1::MetricPoint& point : points) point.add_collectives()->set_bytes(bytes);
+    return points;
+  };
+  const auto latest_bytes = [&] {
+    std::vector<int64_t> bytes;
+    const auto latest = store_->Latest("job-1");
+    for (const v1::CollectiveCount& count : latest->point.collectives()) bytes.push_back(count.bytes());
+    return bytes;
+  };
+  ASSERT_TRUE(store_->AppendMetrics("job-1", 1, with_bytes(MakePoints(1, 2, 2.5), 100)).ok());
+  ASSERT_TRUE(store_->AppendMetrics("job-1", 1, with_bytes(MakePoints(2, 3, 2.5), 200)).ok());
+  EXPECT_EQ(latest_bytes(), std::vector<int64_t>{200});
+  EXPECT_EQ((*store_->ReadMetrics("job-1", 1, 1))[0].collectives_size(), 1) << "said twice of a step";
+  ASSERT_TRUE(store_->AppendMetrics("job-1", 1, MakePoints(4, 4, 2.5)).ok());
+  EXPECT_EQ(latest_bytes(), std::vector<int64_t>{200}) << "not every point has them";
+  ASSERT_TRUE(store_->AppendMetrics("job-1", 2, MakePoints(3, 3, 2.5)).ok());
+  EXPECT_EQ(latest_bytes(), std::vector<int64_t>{}) << "of another attempt";
+}
+
 TEST_F(MetricStoreTest, LogLinesComeOnceInOrderAndByRank) {
   ASSERT_TRUE(store_->AppendLogs("job-1", 1, 5, MakeLines({"a", "b", "c"})).ok());
   ASSERT_TRUE(store_->AppendLogs("job-1", 1, 5, MakeLines({"a", "b", "c"})).ok());

@@ -210,19 +210,23 @@ void AdamwRow(const AdamwStep& step, const T* g, int64_t n, float* weight, float
   });
 }
 
+// In float64, in which squares are exact: however a tensor is cut, the norm made of its parts hardly differs.
 template <typename T>
 double SumOfSquaresRow(const T* x, int64_t n) {
-  constexpr int64_t kRun = 4096;
-  double total = 0;
-  for (int64_t begin = 0; begin < n; begin += kRun) {
-    Vector sum = hn::Zero(d);
-    ForVectors(n - begin < kRun ? n - begin : kRun, [&](int64_t i, auto at) {
-      const Vector v = at.Get(x + begin + i, 0);
-      sum = hn::MulAdd(v, v, sum);
-    });
-    total += Total(sum);
-  }
-  return total;
+  const hn::Rebind<double, hn::Half<Floats>> wide;
+  auto low = hn::Zero(wide), high = hn::Zero(wide);
+  ForVectors(n, [&](int64_t i, auto at) {
+    const Vector v = at.Get(x + i, 0);
+#if HWY_TARGET == HWY_SCALAR
+    const auto v_low = hn::PromoteTo(wide, v);
+#else
+    const auto v_low = hn::PromoteTo(wide, hn::LowerHalf(v));
+    const auto v_high = hn::PromoteTo(wide, hn::UpperHalf(hn::Half<Floats>(), v));
+    high = hn::MulAdd(v_high, v_high, high);
+#endif
+    low = hn::MulAdd(v_low, v_low, low);
+  });
+  return hn::GetLane(hn::SumOfLanes(wide, hn::Add(low, high)));
 }
 
 // One exported name for each function and element type.

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ranks that are stopped (SIGSTOP), idle or at work: the group ends in time and says who, and no job is lost."""
+"""Ranks that are stopped (SIGSTOP) or killed, idle or at work: the group ends in time and says who, and no job is lost.
+A rank that lacks memory says so, and its group lives."""
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
@@ -13,6 +15,7 @@ from process_test import ProcessTest, main  # noqa: E402
 
 QUICK = ("--hang-timeout", "10")
 PATIENCE = 240
+STEPS = 1000
 
 
 class Hang(ProcessTest):
@@ -82,6 +85,74 @@ class Hang(ProcessTest):
         self.assertIn("rank 1 does not answer", lost["attempts"][0]["detail"])
         self.assertIn("collective '", lost["attempts"][0]["detail"])
         self.assertEqual(int(lost["restarts"]), 1)
+
+
+class HangTimeoutOfARecipe(ProcessTest):
+    """Groups of three ranks that would wait for an hour, and a job that waits for ten seconds."""
+
+    def resumed(self, disturb):
+        """The job after one of its ranks was disturbed and it has gone on to its end on a new group."""
+        stack = self.start(ranks=0)
+        first = self.group(stack)
+        job = stack.submit("job", steps=STEPS, more="recovery: {hang_timeout: 10}\n")
+        stack.wait_for(job, lambda j: int(j.get("last_checkpoint", {}).get("step", 0)) >= 40, "a checkpoint", PATIENCE)
+        disturb(stack.ranks_of())
+        self.assertNotEqual(first.wait(timeout=PATIENCE), 0)
+        lost = stack.wait_for(job, lambda j: j["state"] == "QUEUED", "the queue", PATIENCE)
+        self.assertEqual(lost["attempts"][0]["outcome"], "LOST")
+        self.group(stack)
+        done = self.run_cli(stack, "wait", job)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ended = stack.job(job)
+        self.assertGreaterEqual(int(ended["attempts"][1]["resumed_from_step"]), 40)
+        return ended
+
+    def group(self, stack):
+        group = stack.start_group("group", 3, self.folder / "work", "--hang-timeout", "3600", stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end, group)
+        stack.wait_for_workers(1)
+        return group
+
+    def end(self, group):
+        if group.poll() is None:
+            group.kill()
+            group.wait(timeout=60)
+
+    def test_AStoppedRankOfThreeIsNamedWithStepAndCollectiveAndTheJobResumes(self):
+        job = self.resumed(lambda ranks: os.kill(ranks[2], signal.SIGSTOP))
+        detail = job["attempts"][0]["detail"]
+        self.assertRegex(detail, r"^HUNG: after step \d+: rank 0 of 3 waited \d+ ms in collective '[^']+': ")
+        self.assertGreaterEqual(int(re.search(r"after step (\d+)", detail)[1]), 40)
+        self.assertIn("rank 2 does not answer", detail)
+        self.assertNotIn("rank 1", detail)
+
+    def test_AKilledRankOfThreeEndsTheGroupAndTheJobResumes(self):
+        self.resumed(lambda ranks: os.kill(ranks[1], signal.SIGKILL))
+
+
+class Memory(ProcessTest):
+    """One rank may have less memory than the others: a limit on its address space, as a batch system sets it."""
+
+    def test_ARankOutOfMemoryIsNamedAndTheGroupTakesTheNextJob(self):
+        stack = self.start(ranks=2)
+        small = stack.submit("small", steps=2)
+        self.assertEqual(self.run_cli(stack, "wait", small).returncode, 0)
+        rank = stack.ranks_of()[1]
+        pages = int(Path(f"/proc/{rank}/statm").read_text().split()[0])
+        before = resource.prlimit(rank, resource.RLIMIT_AS)
+        # Room for what a rank does beside its model, and not for the model: 400 MB, and for training three times more.
+        room = pages * resource.getpagesize() + (256 << 20)
+        resource.prlimit(rank, resource.RLIMIT_AS, (room, before[1]))
+        model = "model: {name: gpt, n_layers: 8, dim: 1024, n_heads: 8}\n"
+        large = stack.submit("large", steps=2, model=False, more=model)
+        done = self.run_cli(stack, "wait", large)
+        self.assertEqual(done.returncode, 10, done.stderr)
+        failed = stack.job(large)
+        self.assertEqual([attempt["outcome"] for attempt in failed["attempts"]], ["ERROR"])
+        self.assertIn("rank 1: out of memory", failed["reason"])
+        resource.prlimit(rank, resource.RLIMIT_AS, before)
+        self.assertEqual(self.run_cli(stack, "wait", stack.submit("next", steps=2)).returncode, 0)
+        self.assertEqual(stack.ranks_of()[1], rank, "the group is the same")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,10 @@ def check_rules(source_dir, folder):
 def check_queries(source_dir, prometheus, stack, job_id):
     queries = dashboard_queries(source_dir)
     concrete = {e: e.replace("$job_id", job_id).replace("$__rate_interval", "1m") for _, e in queries}
+    # Ranks that exchange something: a sum of all operations is more than zero.
+    for metric in ("ridgeline_collective_bytes_total", "ridgeline_collective_duration_seconds_count"):
+        concrete[metric] = f"sum(rate({metric}[1m])) > 0"
+        queries.append(("collectives", metric))
     left = [e for e in concrete.values() if "$" in e]
     assert not left, f"variables that this test does not know: {left}"
     # Somebody looks at the job now and then: without calls there is no call duration.
@@ -156,7 +160,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ridgeline-prometheus-") as name:
         folder = Path(name)
         check_rules(source_dir, folder)
-        with Stack(bin_dir, folder, ranks=1) as stack:
+        with Stack(bin_dir, folder, ranks=2) as stack:
             with Prometheus(folder / "prometheus", stack.metrics_address, source_dir) as prometheus:
                 missing = prometheus.wait_for_data(['up{job="ridgeline"} == 1'])
                 assert not missing, f"Prometheus cannot scrape {stack.metrics_address}"

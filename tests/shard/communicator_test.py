@@ -41,17 +41,22 @@ class Communicator(unittest.TestCase):
         self.assert_kept(2, "ManyBytes")
 
     def assert_told(self, done, rank):
-        """Rank 0 ends the job with the collective's name and the rank that did not come."""
+        """Before rank 0 ends the job, every rank has said the collective's name and the rank that did not come."""
         self.assertNotEqual(done.returncode, 0)
-        first = done.stdout.splitlines()[0]
-        self.assertRegex(first, r"^rank 0 of 3 waited \d+ ms in collective 'gradients': ")
-        self.assertIn(f"rank {rank} does not answer", first)
-        for other in {1, 2} - {rank}:
-            self.assertNotIn(f"rank {other} ", first.split(": ", 1)[1])
+        lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank "))
+        self.assertEqual(len(lines), 2, done.stdout)
+        for line, teller in zip(lines, sorted({0, 1, 2} - {rank})):
+            self.assertRegex(line, rf"^rank {teller} of 3 waited \d+ ms in collective 'gradients': ")
+            self.assertIn(f"rank {rank} does not answer", line)
+            for other in {0, 1, 2} - {rank}:
+                self.assertNotIn(f"rank {other} ", line.split(": ", 1)[1])
 
     def test_AnAbsentRankIsNamed(self):
         for rank in (1, 2):
             self.assert_told(run(3, "absent", rank), rank)
+
+    def test_ARankThatCameLateFindsOutWithTheOthers(self):
+        self.assert_told(run(3, "late", 2), 2)
 
     def test_AStoppedRankIsNamedAndEndsWithTheOthers(self):
         self.assert_told(run(3, "stopped", 1), 1)

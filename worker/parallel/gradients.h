@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gradients of a model's parameters in one buffer, so that one all-reduce sums them all.
+// Gradients of parameters that every rank holds whole, in one buffer, so that one all-reduce sums them all.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,17 +9,20 @@
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
-#include "model/language_model.h"
-#include "worker/parallel/runs_of_rows.h"
+#include "model/parameter.h"
 
 namespace ridgeline {
 
-// Gives every parameter of `model`, which must outlive it, its part of the buffer. Owned and called by one thread.
+// What gradients are kept in. kBfloat16 where a single pass makes them and rounds its products to it anyway. kFloat64:
+// what each pass adds is float32, and the sum over passes and ranks is float64, whose rounding hardly ever shows in
+// the float32 that it becomes.
+enum class GradientSums { kBfloat16, kFloat32, kFloat64 };
+
+// Gives each of the parameters, which must outlive it, its part of the buffer. Owned and called by one thread.
 class Gradients {
  public:
-  // Kept in float32, or in bfloat16 where layers compute in it and nothing is accumulated over micro-batches: a single
-  // pass rounds its products to bfloat16 anyway. `extras` floats travel with them.
-  Gradients(LanguageModel* model, bool accumulates, size_t extras);
+  // `extras` floats travel with them.
+  Gradients(std::vector<Parameter*> parameters, GradientSums sums, size_t extras);
   ~Gradients();
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
@@ -27,19 +30,20 @@ class Gradients {
   // Before a step. Does not touch the memory: the first gradient that arrives overwrites it.
   void Clear();
   std::span<float> extras() { return extras_; }
+  // After each pass: kFloat64 takes away what it has added.
+  void EndPass();
 
   // After the last backward pass of the step: sums over the ranks. float32 buffers travel as they are, bfloat16 ones as
   // float32 in parts.
   absl::Status Sum(Communicator& communicator);
-  // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all.
-  double PassThroughQuantizers();
 
  private:
   absl::Status SumParts(Communicator& communicator);
+  absl::Status SumWide(Communicator& communicator);
 
-  LanguageModel* model_;
-  std::vector<RunOfRows> runs_;
+  const std::vector<Parameter*> parameters_;
   at::Tensor flat_;  // (elements + extras) in float32, (elements) in bfloat16
+  at::Tensor wide_;  // (elements) in float64, of kFloat64.
   int64_t elements_ = 0;
   std::vector<float> own_extras_;  // Where flat_ cannot hold them.
   std::span<float> extras_;

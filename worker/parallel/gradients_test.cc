@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "method/every_spec.h"
 #include "model/gpt.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/gradient_norm.h"
 
 namespace ridgeline {
 namespace {
@@ -21,12 +24,14 @@ std::unique_ptr<Gpt> SmallGpt(const QuantizerSpec& weight) {
 std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads) {
   const int threads_before = at::get_num_threads();
   at::set_num_threads(threads);
-  Gradients gradients(model, /*accumulates=*/false, 1);
+  std::vector<Parameter*> parameters;
+  for (Parameter& parameter : model->parameters()) parameters.push_back(&parameter);
+  Gradients gradients(parameters, GradientSums::kFloat32, 1);
   std::vector<at::Tensor> flat;
   at::Generator generator = at::detail::createCPUGenerator(3);
   for (Parameter& parameter : model->parameters())
     parameter.AddGradient(at::randn(parameter.master.sizes(), generator));
-  const double norm = gradients.PassThroughQuantizers();
+  const double norm = std::sqrt(PassThroughQuantizers(model, RunsOfRows(*model)).whole);
   at::set_num_threads(threads_before);
   for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
   return {at::cat(flat), norm};

@@ -20,7 +20,7 @@ T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) {
 
 // Of a layer's matrix in bfloat16 that is not quantized: its new values leave with the step.
 bool LeavesWithStep(const Parameter& parameter) {
-  return parameter.compute.scalar_type() == at::kBFloat16 && !parameter.quantizer.enabled();
+  return !parameter.is_shared && parameter.compute.scalar_type() == at::kBFloat16 && !parameter.quantizer.enabled();
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ void AdamW::Step(double learning_rate, double gradient_scale) {
 
 // SR-STE as weight_decay decays, for what the step's forward pass pruned: master and mask are still those of it.
 void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
-  if (mask_decay_ == 0 || !parameter->quantizer.sparsity.is_sparse()) return;
+  if (mask_decay_ == 0 || !parameter->quantizer.sparsity.is_sparse() || parameter->master.numel() == 0) return;
   QuantizerSpec pruning = parameter->quantizer;
   pruning.format = Format::kNone;
   pruning.stays_rotated = false;

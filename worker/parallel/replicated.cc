@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/parallel/replicated.h"
 
+#include <cmath>
 #include <utility>
 
 #include "common/status_macros.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/gradient_norm.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
+#include "worker/parallel/runs_of_rows.h"
 
 namespace ridgeline {
 namespace {
+
+std::vector<Parameter*> PointersTo(LanguageModel* model) {
+  std::vector<Parameter*> parameters;
+  for (Parameter& parameter : model->parameters()) parameters.push_back(&parameter);
+  return parameters;
+}
 
 class Replicated : public Strategy {
  public:
@@ -17,7 +26,8 @@ class Replicated : public Strategy {
              Communicator& communicator)
       : model_(model),
         communicator_(communicator),
-        gradients_(model, options.accumulates, options.extras),
+        runs_(RunsOfRows(*model)),
+        gradients_(PointersTo(model), options.sums, options.extras),
         optimizer_(model, optimizer, options.mask_decay) {}
 
   void SetSparsity(const SparsityPattern& pattern) override {
@@ -25,12 +35,20 @@ class Replicated : public Strategy {
     Prune(pattern);
   }
   void ClearGradients() override { gradients_.Clear(); }
+  void EndPass() override { gradients_.EndPass(); }
   std::span<float> extras() override { return gradients_.extras(); }
   absl::Status ReduceGradients() override { return gradients_.Sum(communicator_); }
-  double PassThroughQuantizers() override { return gradients_.PassThroughQuantizers(); }
+  absl::StatusOr<double> PassThroughQuantizers() override {
+    const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
+    return std::sqrt(squares.whole);
+  }
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;
   absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
+  absl::StatusOr<double> WeightErrorRatio() override {
+    return communicator_.rank() == 0 ? model_->WeightErrorRatio() : 0;
+  }
+  absl::Status AssembleOnRoot() override { return absl::OkStatus(); }
 
  private:
   void Prune(const SparsityPattern& pattern) {
@@ -41,6 +59,7 @@ class Replicated : public Strategy {
 
   LanguageModel* model_;
   Communicator& communicator_;
+  const std::vector<RunOfRows> runs_;
   Gradients gradients_;
   AdamW optimizer_;
   SparsityPattern pattern_;  // That SetSparsity gave last.

@@ -9,12 +9,13 @@
 #include "comm/communicator.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
+#include "worker/parallel/gradients.h"
 #include "worker/parallel/strategy.h"
 
 namespace ridgeline {
 
 struct ReplicatedOptions {
-  bool accumulates = false;  // A step's gradient comes of several passes.
+  GradientSums sums = GradientSums::kFloat32;
   size_t extras = 0;
   double mask_decay = 0;  // As AdamW takes it.
 };

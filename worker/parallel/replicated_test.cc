@@ -46,7 +46,7 @@ struct Rank {
     strategy->extras()[1] = static_cast<float>(end - begin);
     EXPECT_TRUE(strategy->ReduceGradients().ok());
     EXPECT_EQ(strategy->extras()[1], 4);
-    const double norm = strategy->PassThroughQuantizers();
+    const double norm = strategy->PassThroughQuantizers().value();
     strategy->Step(/*learning_rate=*/0.01, /*gradient_scale=*/1);
     return norm;
   }

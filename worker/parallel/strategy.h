@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "method/quantizer_spec.h"
 #include "worker/parallel/state_shards.h"
 
 namespace ridgeline {
 
 // Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
-// collectives; only SetSparsity, ClearGradients, State and Restore are not: a rank that has failed before may leave
-// them out. LibTorch's exceptions pass through.
+// collectives; only SetSparsity, ClearGradients, EndPass, State and Restore are not: a rank that has failed before may
+// leave them out. LibTorch's exceptions pass through.
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -24,12 +25,15 @@ class Strategy {
   virtual void SetSparsity(const SparsityPattern& pattern) = 0;
   // Gradients are empty and extras zero: backward passes may add to the gradients of the model's parameters.
   virtual void ClearGradients() = 0;
+  // Between two backward passes of a step, and after the last: where sums are float64, what the pass has added goes
+  // there.
+  virtual void EndPass() = 0;
   // Numbers of the caller's, as many as it asked for, that are summed with the gradients.
   virtual std::span<float> extras() = 0;
   // After the last backward pass of the step: sums over the ranks. Errors are the communicator's.
   virtual absl::Status ReduceGradients() = 0;
   // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all, on every rank.
-  virtual double PassThroughQuantizers() = 0;
+  virtual absl::StatusOr<double> PassThroughQuantizers() = 0;
   // Then steps the masters by their gradients times `gradient_scale`, and quantizes them. A step may do without.
   virtual void Step(double learning_rate, double gradient_scale) = 0;
 
@@ -39,6 +43,12 @@ class Strategy {
   // Goes on from a checkpoint, with the pattern that the weights had then, and quantizes them. DATA_LOSS names what the
   // checkpoint lacks or has in another shape or dtype.
   virtual absl::Status Restore(StateSource& source, const SparsityPattern& pattern) = 0;
+
+  // LanguageModel::WeightErrorRatio of the whole model, on rank 0; others may get any number.
+  virtual absl::StatusOr<double> WeightErrorRatio() = 0;
+  // Ends training: the model of rank 0 is whole from now on, as one that was made there alone. Those of other ranks can
+  // be used no more, where they were not whole before.
+  virtual absl::Status AssembleOnRoot() = 0;
 };
 
 }  // namespace ridgeline

@@ -95,6 +95,11 @@ void CoordinatorLink::SendResult(v1::AttemptResult result) {
   changed_.notify_all();
 }
 
+void CoordinatorLink::SetCollectives(google::protobuf::RepeatedPtrField<v1::CollectiveCount> counts) {
+  std::lock_guard lock(mutex_);
+  collectives_.Swap(&counts);
+}
+
 bool CoordinatorLink::has_attempt() {
   std::lock_guard lock(mutex_);
   return !job_id_.empty();
@@ -241,6 +246,7 @@ std::optional<v1::WorkerMessage> CoordinatorLink::NextMessage(Clock::time_point*
     *next_heartbeat = now + heartbeat_interval_;
     v1::WorkerMessage message;
     message.mutable_heartbeat()->set_memory_used_bytes(ResidentBytes() + others_memory_bytes_);
+    *message.mutable_heartbeat()->mutable_collectives() = collectives_;
     return message;
   }
   auto unsent = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return !entry.second.sent; });

@@ -49,6 +49,9 @@ class CoordinatorLink {
   // What the group's other ranks hold of memory, for heartbeats, which add this process's own.
   void SetOthersMemory(int64_t bytes) { others_memory_bytes_ = bytes; }
 
+  // What this rank has exchanged with the others since the group's start, for heartbeats.
+  void SetCollectives(google::protobuf::RepeatedPtrField<v1::CollectiveCount> counts);
+
   // Whether there is a current attempt.
   bool has_attempt();
 
@@ -100,6 +103,7 @@ class CoordinatorLink {
   int64_t next_sequence_ = 1;
   v1::MetricBatch metrics_;
   v1::LogBatch logs_;
+  google::protobuf::RepeatedPtrField<v1::CollectiveCount> collectives_;
   std::optional<v1::Assign> waiting_assignment_;
   std::string job_id_;  // Of the current attempt; empty when idle.
   int64_t epoch_ = 0;

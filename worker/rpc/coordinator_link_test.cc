@@ -237,6 +237,18 @@ TEST_F(CoordinatorLinkTest, SaysWhoItIsAndWhatAllRanksHold) {
   EXPECT_GT(gateway_.NextHeartbeat().memory_used_bytes(), kOthers);
 }
 
+TEST_F(CoordinatorLinkTest, HeartbeatsSayWhatHasBeenExchanged) {
+  Connect();
+  EXPECT_EQ(gateway_.NextHeartbeat().collectives_size(), 0);
+  google::protobuf::RepeatedPtrField<v1::CollectiveCount> counts;
+  counts.Add()->set_bytes(1'234);
+  link_->SetCollectives(counts);
+  gateway_.NextHeartbeat();  // May have been on its way.
+  const v1::Heartbeat heartbeat = gateway_.NextHeartbeat();
+  ASSERT_EQ(heartbeat.collectives_size(), 1);
+  EXPECT_EQ(heartbeat.collectives(0).bytes(), 1'234);
+}
+
 TEST_F(CoordinatorLinkTest, RecordsOfAnAttemptCarryItAndComeInOrder) {
   ConnectWith("job-7", 3);
   for (int64_t step = 1; step <= 7; ++step) SendPoint(step);

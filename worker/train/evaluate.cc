@@ -17,19 +17,14 @@ namespace {
 // Tokens that go through the network at once.
 constexpr int64_t kTokensPerBatch = 2048;
 
-// Adds what the windows [share.begin, share.end) score to the sums.
-void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, const std::vector<int64_t>& offsets,
-                  Share share, const WindowOptions& window, ScoredShare* sums) {
-  const int64_t batch = std::max<int64_t>(1, kTokensPerBatch / window.seq_len);
-  for (int64_t begin = share.begin; begin < share.end; begin += batch) {
-    const int64_t count = std::min(batch, share.end - begin);
-    auto [inputs, targets] =
-        GatherBatch(tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), window);
-    const HeadScore score = Score(model, inputs, targets);
-    sums->loss += score.loss;
-    sums->correct += static_cast<double>(score.correct);
-    sums->tokens += static_cast<double>(targets.numel());
-  }
+// Adds what the windows at these offsets score to the sums.
+void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, std::span<const int64_t> offsets,
+                  const WindowOptions& window, ScoredShare* sums) {
+  auto [inputs, targets] = GatherBatch(tokens, offsets, window);
+  const HeadScore score = Score(model, inputs, targets);
+  sums->loss += score.loss;
+  sums->correct += static_cast<double>(score.correct);
+  sums->tokens += static_cast<double>(targets.numel());
 }
 
 }  // namespace
@@ -58,10 +53,28 @@ absl::StatusOr<ScoredShare> ScoreShare(LanguageModel* model, std::span<const uin
                     token_count, seq_len + 1));
   const std::vector<int64_t> offsets = ValidationOffsets(sequences, token_count, seq_len);
   const Share share = ShareOfRank(static_cast<int64_t>(offsets.size()), communicator.rank(), communicator.size());
+  // Every rank makes as many passes as the one with the largest share, whatever fails, as in training.
+  const int64_t windows = std::ssize(offsets), largest = (windows + communicator.size() - 1) / communicator.size();
+  const int64_t batch = window.one_at_a_time ? 1 : std::max<int64_t>(1, kTokensPerBatch / seq_len);
   ScoredShare sums;
-  RETURN_IF_ERROR(ConvertExceptions([&] {
+  absl::Status status = ConvertExceptions([&] {
     model->SetHardRounding(true);
-    ScoreWindows(model, tokens, offsets, share, window, &sums);
+    return absl::OkStatus();
+  });
+  for (int64_t passed = 0; passed < largest; passed += batch) {
+    const int64_t begin = share.begin + passed, count = std::min(batch, share.end - begin);
+    if (!status.ok() || count <= 0) {
+      ScoreWithoutTokens(model);
+      continue;
+    }
+    status = ConvertExceptions([&] {
+      ScoreWindows(model, tokens, std::span(offsets).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+                   window, &sums);
+      return absl::OkStatus();
+    });
+  }
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(ConvertExceptions([&] {
     model->SetHardRounding(false);
     return absl::OkStatus();
   }));

@@ -23,6 +23,7 @@ struct Evaluation {
 struct WindowOptions {
   int64_t seq_len = 0;
   std::optional<uint32_t> bos;  // Stands before each window, for models that expect it there.
+  bool one_at_a_time = false;   // Whether windows are scored alone, with bits that do not depend on others'.
 };
 
 // What one rank found in its share of the windows.

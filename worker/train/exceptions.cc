@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/status_error.h"
 
 namespace ridgeline {
 namespace {
@@ -19,12 +20,15 @@ absl::Status OutOfMemory(const std::string& what) {
 absl::Status ConvertExceptions(const std::function<absl::Status()>& work) {
   try {
     return work();
+  } catch (const StatusError& error) {
+    return error.status();
   } catch (const c10::OutOfMemoryError& error) {
     return OutOfMemory(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     // LibTorch's CPU allocator reports lack of memory as a plain error.
     const std::string what = error.what_without_backtrace();
-    if (what.find("not enough memory") != std::string::npos) return OutOfMemory(what);
+    for (const char* lack : {"not enough memory", "can't allocate memory"})
+      if (what.find(lack) != std::string::npos) return OutOfMemory(what);
     return absl::InternalError(fmt::format("LibTorch: {}", what));
   } catch (const std::bad_alloc& error) {
     return OutOfMemory(error.what());

@@ -5,25 +5,25 @@
 #include <string>
 
 #include "common/status_macros.h"
+#include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/train/exceptions.h"
 
 namespace ridgeline {
 namespace {
 
-// Calls function(bytes, count) for the master of each parameter that quantizers learn.
+// Calls function(bytes, count) for the master of each parameter that quantizers of inputs learn.
 template <typename Function>
 void ForEachLearned(LanguageModel* model, const Function& function) {
   for (Parameter& parameter : model->parameters())
-    if (parameter.of_quantizer)
+    if (parameter.shape->kind == ParameterKind::kOfInput)
       function(static_cast<char*>(parameter.master.mutable_data_ptr()), parameter.master.nbytes());
 }
 
 // Empty if the pass failed: every rank then fails alike.
 std::string NumbersOfRoot(LanguageModel* model, const at::Tensor& tokens, absl::Status* computed) {
   *computed = ConvertExceptions([&] {
-    at::NoGradGuard no_grad;
-    model->Hidden(model->Embed(tokens, 0));
+    HiddenStates(model, tokens);
     return absl::OkStatus();
   });
   std::string bytes;
@@ -37,7 +37,10 @@ absl::Status SetInputScales(LanguageModel* model, const at::Tensor& tokens, Comm
   if (!model->learns_input_scales()) return absl::OkStatus();
   absl::Status computed;
   std::string bytes;
-  if (communicator.rank() == 0) bytes = NumbersOfRoot(model, tokens, &computed);
+  if (communicator.rank() == 0)
+    bytes = NumbersOfRoot(model, tokens, &computed);
+  else
+    ScoreWithoutTokens(model);
   RETURN_IF_ERROR(communicator.BroadcastFromRoot(&bytes, "scales of inputs"));
   RETURN_IF_ERROR(computed);
   if (bytes.empty()) return absl::AbortedError("rank 0 could not set the scales of inputs: its log says why");

@@ -23,8 +23,11 @@ absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size) {
+absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size,
+                                                               int64_t shard_rank, int64_t shard_ranks) {
   ASSIGN_OR_RETURN(ModelOptions options, OptionsFromRecipe(recipe));
+  options.shard_rank = shard_rank;
+  options.shard_ranks = shard_ranks;
   RETURN_IF_ERROR(CheckExport(recipe));
   std::unique_ptr<LanguageModel> model;
   if (recipe.model().has_path()) {

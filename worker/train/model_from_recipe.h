@@ -13,8 +13,10 @@ namespace ridgeline {
 
 // The network with its first weights: those of model.path, or random ones of training.seed. Its vocabulary is that of
 // the weights or of a Gemma or GPT-2 shape, otherwise `vocab_size`, which it must hold. REQUIRES: the recipe's defaults
-// are filled in. INVALID_ARGUMENT and NOT_FOUND name the key that does not fit.
-absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size);
+// are filled in. Of ranks that share it, this one's part. INVALID_ARGUMENT and NOT_FOUND name the key that does not
+// fit.
+absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size,
+                                                               int64_t shard_rank, int64_t shard_ranks);
 
 // The teacher of training.distill: model.path without quantizers.
 absl::StatusOr<std::unique_ptr<LanguageModel>> TeacherFromRecipe(const v1::Recipe& recipe);

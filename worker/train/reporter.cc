@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
+#include "worker/train/collective_counts.h"
 
 namespace ridgeline {
 namespace {
@@ -58,9 +59,11 @@ void Reporter::RestartRate(int64_t step) {
 }
 
 void Reporter::Step(int64_t step, const StepReport& report) {
+  AddCounts(report.collectives, &collectives_);
   const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - last_report_).count();
   if (step % every_steps_ != 0 && elapsed < kReportAtLeastEverySeconds && report.finite) return;
   v1::MetricPoint point = PointOf(report);
+  *point.mutable_collectives() = CountsMessage(collectives_);
   if (elapsed > 0)
     point.set_tokens_per_second(static_cast<double>((step - last_report_step_) * tokens_per_step_) / elapsed);
   RestartRate(step);

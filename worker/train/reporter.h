@@ -22,6 +22,7 @@ struct StepReport {
   std::optional<double> distill_divergence;
   double lr = 0;
   double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
+  CollectiveCounts collectives{};  // Of this rank in the step.
 };
 
 // `step` counts the optimizer steps that are done. Without an observer, on ranks other than 0, all but LogOfRank is
@@ -51,6 +52,7 @@ class Reporter {
   v1::LogBatch waiting_;
   std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
   int64_t last_report_step_ = 0;
+  CollectiveCounts collectives_{};  // Of all steps.
 };
 
 }  // namespace ridgeline

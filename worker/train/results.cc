@@ -20,12 +20,19 @@ namespace {
 
 class LastPart {
  public:
-  LastPart(LanguageModel* model, const TrainingData& data, int64_t steps, AttemptContext* context)
-      : model_(model), data_(data), steps_(steps), context_(*context), recipe_(context->recipe()) {}
+  LastPart(LanguageModel* model, std::unique_ptr<Strategy> strategy, const TrainingData& data, int64_t steps,
+           AttemptContext* context)
+      : model_(model),
+        strategy_(std::move(strategy)),
+        data_(data),
+        steps_(steps),
+        context_(*context),
+        recipe_(context->recipe()) {}
 
   absl::StatusOr<Results> Leave();
 
  private:
+  absl::StatusOr<Validation> Score(LanguageModel* model, double error_ratio);
   absl::Status ExportIfWanted();
   absl::Status ExportOnRoot();
   absl::Status OpenArtifactOnAllRanks();
@@ -33,8 +40,10 @@ class LastPart {
   absl::Status MeasureOnRoot();
 
   const std::string& weights() const { return recipe_.export_().weights(); }
+  bool LeavesWeights() const { return weights() == "safetensors" || KeepsCodes(weights()); }
 
   LanguageModel* const model_;
+  std::unique_ptr<Strategy> strategy_;  // Until weights are exported.
   const TrainingData& data_;
   const int64_t steps_;
   AttemptContext& context_;
@@ -46,12 +55,19 @@ class LastPart {
 absl::StatusOr<Results> LastPart::Leave() {
   // llama.cpp is not run here: what is scored of a GGUF is the model with all that the file rounds.
   if (weights() == "gguf") RoundToBfloat16(model_);
-  RETURN_IF_ERROR(ExportIfWanted());
   const bool leaves_packed = weights() == "packed";
-  if (leaves_packed) RETURN_IF_ERROR(OpenArtifactOnAllRanks());
-  LanguageModel* const scored = leaves_packed ? model_in_use_.get() : model_;
-  ASSIGN_OR_RETURN(const Validation validation, Validate(scored, *model_, data_, steps_, &context_));
-  RETURN_IF_ERROR(CheckFinite(validation, steps_));
+  ASSIGN_OR_RETURN(const double error_ratio, strategy_->WeightErrorRatio());
+  Validation validation;
+  if (!leaves_packed) {
+    ASSIGN_OR_RETURN(validation, Score(model_, error_ratio));
+  }
+  if (LeavesWeights()) RETURN_IF_ERROR(strategy_->AssembleOnRoot());
+  strategy_.reset();
+  RETURN_IF_ERROR(ExportIfWanted());
+  if (leaves_packed) {
+    RETURN_IF_ERROR(OpenArtifactOnAllRanks());
+    ASSIGN_OR_RETURN(validation, Score(model_in_use_.get(), error_ratio));
+  }
   if (!recipe_.export_().frontier()) return std::move(results_);
   results_.point = MakePoint(validation);
   if (context_.is_root() && KeepsCodes(weights())) SetFile(results_.artifacts.front(), &*results_.point);
@@ -62,8 +78,14 @@ absl::StatusOr<Results> LastPart::Leave() {
   return std::move(results_);
 }
 
+absl::StatusOr<Validation> LastPart::Score(LanguageModel* model, double error_ratio) {
+  ASSIGN_OR_RETURN(const Validation validation, Validate(model, error_ratio, data_, steps_, &context_));
+  RETURN_IF_ERROR(CheckFinite(validation, steps_));
+  return validation;
+}
+
 absl::Status LastPart::ExportIfWanted() {
-  if (weights() != "safetensors" && !KeepsCodes(weights())) return absl::OkStatus();
+  if (!LeavesWeights()) return absl::OkStatus();
   const absl::Status written =
       ConvertExceptions([&] { return context_.is_root() ? ExportOnRoot() : absl::OkStatus(); });
   return context_.Agree(written, "export");
@@ -125,9 +147,9 @@ absl::Status LastPart::MeasureOnRoot() {
 
 }  // namespace
 
-absl::StatusOr<Results> LeaveResults(LanguageModel* model, const TrainingData& data, int64_t steps,
-                                     AttemptContext* context) {
-  absl::StatusOr<Results> results = LastPart(model, data, steps, context).Leave();
+absl::StatusOr<Results> LeaveResults(LanguageModel* model, std::unique_ptr<Strategy> strategy, const TrainingData& data,
+                                     int64_t steps, AttemptContext* context) {
+  absl::StatusOr<Results> results = LastPart(model, std::move(strategy), data, steps, context).Leave();
   if (!results.ok() && context->is_root()) RemoveArtifacts(context->work_dir, context->assignment.job_id());
   return results;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "model/language_model.h"
 #include "ridgeline/v1/frontier.pb.h"
 #include "ridgeline/v1/job.pb.h"
+#include "worker/parallel/strategy.h"
 #include "worker/train/attempt_context.h"
 #include "worker/train/training_data.h"
 
@@ -22,10 +24,11 @@ struct Results {
   std::vector<v1::Artifact> artifacts;
 };
 
-// Called by every rank, with the model that `steps` steps have trained; its weights may be rounded to what a file
-// holds. What is said of a packed artifact is measured on the file, which every rank opens. On errors, which the ranks
-// agree on, no artifact is left: NONFINITE where a held-out text has no finite loss.
-absl::StatusOr<Results> LeaveResults(LanguageModel* model, const TrainingData& data, int64_t steps,
-                                     AttemptContext* context);
+// Called by every rank, with the model that `steps` steps have trained, and its strategy, which ends here: the memory
+// is what a packed artifact is opened in. Weights may be rounded to what a file holds. What is said of a packed
+// artifact is measured on the file, which every rank opens. On errors, which the ranks agree on, no artifact is left:
+// NONFINITE where a held-out text has no finite loss.
+absl::StatusOr<Results> LeaveResults(LanguageModel* model, std::unique_ptr<Strategy> strategy, const TrainingData& data,
+                                     int64_t steps, AttemptContext* context);
 
 }  // namespace ridgeline

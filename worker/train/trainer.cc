@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "worker/parallel/strategy.h"
 #include "worker/train/attempt_checkpoints.h"
 #include "worker/train/attempt_context.h"
+#include "worker/train/collective_counts.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/input_scales.h"
 #include "worker/train/model_from_recipe.h"
@@ -36,9 +38,12 @@ class Attempt {
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
       : context_(assignment, communicator, options.work_dir, options.observer),
         recipe_(assignment.recipe()),
+        groups_of_jobs_(options.groups != nullptr ? *options.groups : own_groups_),
         checkpoints_(&context_) {}
 
   absl::StatusOr<RunResult> Run();
+  // Optimizer steps that are done.
+  int64_t step() const { return progress_.step; }
 
  private:
   absl::Status SetUp();
@@ -49,14 +54,18 @@ class Attempt {
   void LogSetUp();
   absl::StatusOr<StopRequest> Train();
   absl::Status CountStep(const StepReport& report);
+  absl::Status ValidateNow();
   absl::Status ValidateIfDue();
   RunResult Stopped(StopRequest request) const;
   absl::StatusOr<RunResult> Finish();
 
   AttemptContext context_;
   const v1::Recipe& recipe_;
+  RankGroupsOfJobs own_groups_;
+  RankGroupsOfJobs& groups_of_jobs_;
   AttemptCheckpoints checkpoints_;
   TrainingData data_;
+  const RankGroups* groups_ = nullptr;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
@@ -72,6 +81,7 @@ absl::StatusOr<RunResult> Attempt::Run() {
 
 absl::Status Attempt::SetUp() {
   context_.reporter.Phase(progress_.step, "starting");
+  ASSIGN_OR_RETURN(groups_, groups_of_jobs_.Of(recipe_, context_.communicator));
   ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
@@ -81,8 +91,7 @@ absl::Status Attempt::SetUp() {
     RETURN_IF_ERROR(SetInputScales(model_.get(), inputs, context_.communicator));
   }
   // Where a pretrained model begins once it is quantized is what training has to make good.
-  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0)
-    return Validate(model_.get(), *model_, data_, progress_.step, &context_).status();
+  if (progress_.step == 0 && recipe_.model().has_path() && recipe_.validation().interval() > 0) return ValidateNow();
   return absl::OkStatus();
 }
 
@@ -116,12 +125,13 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size));
+  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_->shard_rank(),
+                                           groups_->shard_ranks()));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
   }
-  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, context_.communicator);
+  strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, *groups_, context_.communicator);
   return absl::OkStatus();
 }
 
@@ -150,7 +160,9 @@ absl::StatusOr<StopRequest> Attempt::Train() {
                     &context_);
   context_.reporter.RestartRate(progress_.step);
   while (progress_.step < recipe_.training().steps()) {
-    ASSIGN_OR_RETURN(const TakenStep taken, step.Take(progress_.step));
+    const CollectiveCounts before = context_.communicator.counts();
+    ASSIGN_OR_RETURN(TakenStep taken, step.Take(progress_.step));
+    taken.report.collectives = CountsSince(before, context_.communicator.counts());
     RETURN_IF_ERROR(CountStep(taken.report));
     if (taken.stop == StopRequest::kCancel) {
       RETURN_IF_ERROR(checkpoints_.saving().GiveUp());
@@ -175,13 +187,18 @@ absl::Status Attempt::CountStep(const StepReport& report) {
   return CheckGoesOn(progress_.skipped, progress_.step);
 }
 
+absl::Status Attempt::ValidateNow() {
+  ASSIGN_OR_RETURN(const double error_ratio, strategy_->WeightErrorRatio());
+  ASSIGN_OR_RETURN(const Validation validation, Validate(model_.get(), error_ratio, data_, progress_.step, &context_));
+  checkpoints_.Validated(progress_.step, validation.first.loss);
+  return absl::OkStatus();
+}
+
 absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
   if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
     return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Validation validation, Validate(model_.get(), *model_, data_, progress_.step, &context_));
-  checkpoints_.Validated(progress_.step, validation.first.loss);
-  return absl::OkStatus();
+  return ValidateNow();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
@@ -195,20 +212,45 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   RunResult result{.outcome = v1::COMPLETED, .detail = fmt::format("{} steps", progress_.step)};
   if (progress_.skipped.total > 0)
     result.detail += fmt::format(", {} of them skipped: loss or gradient was not finite", progress_.skipped.total);
-  strategy_.reset();  // Its memory is what a packed artifact is opened in.
-  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), data_, progress_.step, &context_));
+  ASSIGN_OR_RETURN(Results left, LeaveResults(model_.get(), std::move(strategy_), data_, progress_.step, &context_));
   result.point = std::move(left.point);
   result.artifacts = std::move(left.artifacts);
   return result;
+}
+
+// While a job runs, its collectives have the time-out that its recipe wants.
+class JobsTimeout {
+ public:
+  JobsTimeout(const v1::Recovery& recovery, Communicator& communicator)
+      : communicator_(communicator), group_timeout_ms_(communicator.timeout_ms()) {
+    const int64_t timeout_ms = std::llround(recovery.hang_timeout() * 1e3);
+    if (timeout_ms > 0) communicator_.SetTimeout(timeout_ms);
+  }
+  ~JobsTimeout() { communicator_.SetTimeout(group_timeout_ms_); }
+  JobsTimeout(const JobsTimeout&) = delete;
+  JobsTimeout& operator=(const JobsTimeout&) = delete;
+
+ private:
+  Communicator& communicator_;
+  const int64_t group_timeout_ms_;
+};
+
+// Which rank hangs, and in which collective, is in the message.
+absl::Status AfterStep(int64_t step, const absl::Status& status) {
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::DeadlineExceededError(fmt::format("after step {}: {}", step, std::string(status.message())));
 }
 
 }  // namespace
 
 absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
                                      const RunOptions& options) {
+  const JobsTimeout timeout(assignment.recipe().recovery(), communicator);
   absl::StatusOr<RunResult> result = absl::UnknownError("the run did not begin");
   absl::Status thrown = ConvertExceptions([&] {
-    result = Attempt(assignment, communicator, options).Run();
+    Attempt attempt(assignment, communicator, options);
+    result = attempt.Run();
+    if (!result.ok()) result = AfterStep(attempt.step(), result.status());
     return absl::OkStatus();
   });
   if (!thrown.ok()) return thrown;

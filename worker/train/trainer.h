@@ -10,6 +10,7 @@
 #include "comm/communicator.h"
 #include "ridgeline/v1/job.pb.h"
 #include "ridgeline/v1/worker.pb.h"
+#include "worker/train/rank_groups.h"
 #include "worker/train/run_observer.h"
 
 namespace ridgeline {
@@ -17,6 +18,8 @@ namespace ridgeline {
 struct RunOptions {
   std::string work_dir;             // Checkpoints go to work_dir/jobs/JOB/checkpoints, artifacts beside them.
   RunObserver* observer = nullptr;  // On rank 0 only.
+  // Of this communicator, kept from job to job, on all ranks or on none; null to make new ones.
+  RankGroupsOfJobs* groups = nullptr;
 };
 
 struct RunResult {

@@ -20,6 +20,7 @@ absl::StatusOr<TrainingData> OpenTrainingData(const v1::Recipe& recipe, bool is_
     if (!untold.empty()) reporter->Log("warn", untold);
   }
   data.window.seq_len = recipe.training().seq_len();
+  data.window.one_at_a_time = recipe.training().deterministic();
   const SpecialTokens special = data.dataset->tokenizer().special_tokens();
   if (special.prompt_begins_with_bos) data.window.bos = special.bos_id;
   const size_t tokens = data.dataset->train().size();

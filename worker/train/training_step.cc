@@ -9,6 +9,7 @@
 #include "common/memory.h"
 #include "common/status_macros.h"
 #include "model/training_pass.h"
+#include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/schedule.h"
@@ -38,10 +39,7 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 
 absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   const auto start = std::chrono::steady_clock::now();
-  const absl::Status computed = ConvertExceptions([&] {
-    ForwardBackward(step);
-    return absl::OkStatus();
-  });
+  const absl::Status computed = ForwardBackward(step);
   TakenStep taken;
   StepReport& report = taken.report;
   report.forward_backward_seconds = SecondsSince(start);
@@ -56,22 +54,37 @@ absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   taken.saving = {.ended = sums[kRanksThatSaved], .failed = sums[kRanksThatFailedToSave]};
   report.loss = sums[kLossSum];
   if (parts_.teacher != nullptr) report.distill_divergence = sums[kDivergenceSum];
-  Update(step, &report);
+  RETURN_IF_ERROR(Update(step, &report));
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
   return taken;
 }
 
-// Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens.
-void TrainingStep::ForwardBackward(int64_t step) {
-  parts_.strategy->SetSparsity(SparsityAt(context_.recipe(), parts_.pattern, step));
-  parts_.strategy->ClearGradients();
+// Adds this rank's share of the batch to gradients and loss sum, divided by the whole batch's tokens. Every rank makes
+// as many passes as the one with most sequences, whatever fails: those it shares the model with wait for it in each.
+absl::Status TrainingStep::ForwardBackward(int64_t step) {
   const v1::Training& training = context_.recipe().training();
-  const Share share =
-      ShareOfRank(training.global_batch_size(), context_.communicator.rank(), context_.communicator.size());
-  const int64_t local = training.local_batch_size() > 0 ? training.local_batch_size() : share.end - share.begin;
-  for (int64_t begin = share.begin; begin < share.end; begin += local)
-    AddMicroBatch(step, {begin, std::min(begin + local, share.end)});
+  const int64_t ranks = context_.communicator.size();
+  const Share share = ShareOfRank(training.global_batch_size(), context_.communicator.rank(), ranks);
+  const BatchSplit split = SplitBatch(training, ranks);
+  absl::Status status = ConvertExceptions([&] {
+    parts_.strategy->SetSparsity(SparsityAt(context_.recipe(), parts_.pattern, step));
+    parts_.strategy->ClearGradients();
+    return absl::OkStatus();
+  });
+  for (int64_t passed = 0; passed < split.sequences_per_rank; passed += split.sequences_per_pass) {
+    const int64_t begin = share.begin + passed;
+    if (!status.ok() || begin >= share.end) {
+      PassWithoutTokens(parts_.model);
+      continue;
+    }
+    status = ConvertExceptions([&] {
+      AddMicroBatch(step, {begin, std::min(begin + split.sequences_per_pass, share.end)});
+      parts_.strategy->EndPass();
+      return absl::OkStatus();
+    });
+  }
+  return status;
 }
 
 void TrainingStep::AddMicroBatch(int64_t step, Share share) {
@@ -98,11 +111,12 @@ void TrainingStep::SetExtras(const absl::Status& computed) {
     extras[kOthersMebibytes] = static_cast<float>(ResidentBytes()) / kMebibyte;
 }
 
-void TrainingStep::Update(int64_t step, StepReport* report) {
-  report->grad_norm = parts_.strategy->PassThroughQuantizers();
+absl::Status TrainingStep::Update(int64_t step, StepReport* report) {
+  ASSIGN_OR_RETURN(report->grad_norm, parts_.strategy->PassThroughQuantizers());
   report->finite = std::isfinite(report->loss) && std::isfinite(report->grad_norm);
   report->lr = LearningRateAt(context_.recipe(), step);
   if (report->finite) parts_.strategy->Step(report->lr, ClippingFactor(report->grad_norm));
+  return absl::OkStatus();
 }
 
 // What gradients are multiplied with so that their norm is at most training.max_norm.

@@ -48,10 +48,10 @@ class TrainingStep {
   absl::StatusOr<TakenStep> Take(int64_t step);
 
  private:
-  void ForwardBackward(int64_t step);
+  absl::Status ForwardBackward(int64_t step);
   void AddMicroBatch(int64_t step, Share share);
   void SetExtras(const absl::Status& computed);
-  void Update(int64_t step, StepReport* report);
+  absl::Status Update(int64_t step, StepReport* report);
   double ClippingFactor(double norm) const;
 
   const Parts parts_;

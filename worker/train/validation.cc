@@ -16,12 +16,13 @@ absl::StatusOr<Evaluation> EvaluateOn(const Dataset& dataset, LanguageModel* mod
                                       AttemptContext* context) {
   const absl::StatusOr<ScoredShare> share = ScoreShare(
       model, dataset.validation(), window, context->recipe().validation().sequences(), context->communicator);
+  if (absl::IsDeadlineExceeded(share.status())) return share.status();  // Ranks cannot agree on anything any more.
   RETURN_IF_ERROR(context->Agree(share.status(), "evaluation"));
   return SumOfShares(*share, context->communicator);
 }
 
 // A number that is not finite is no measurement: the log has it alone.
-void Report(const Validation& validation, const LanguageModel& trained, int64_t step, AttemptContext* context) {
+void Report(const Validation& validation, double error_ratio, int64_t step, AttemptContext* context) {
   v1::MetricPoint point;
   point.set_phase("training");
   std::string text = fmt::format("step {}: held-out loss {:.4f}, accuracy {:.2f}% over {} tokens", step,
@@ -38,25 +39,22 @@ void Report(const Validation& validation, const LanguageModel& trained, int64_t 
       point.set_second_accuracy(validation.second->accuracy);
     }
   }
-  if (context->is_root()) {
-    const double error_ratio = trained.WeightErrorRatio();
-    if (std::isfinite(error_ratio)) point.set_quant_error_ratio(error_ratio);
-  }
+  if (std::isfinite(error_ratio)) point.set_quant_error_ratio(error_ratio);
   context->reporter.Metrics(step, std::move(point));
   context->reporter.Log(CheckFinite(validation, step).ok() ? "info" : "warn", text);
 }
 
 }  // namespace
 
-absl::StatusOr<Validation> Validate(LanguageModel* scored, const LanguageModel& trained, const TrainingData& data,
-                                    int64_t step, AttemptContext* context) {
+absl::StatusOr<Validation> Validate(LanguageModel* scored, double error_ratio, const TrainingData& data, int64_t step,
+                                    AttemptContext* context) {
   context->reporter.Phase(step, "evaluating");
   Validation result;
   ASSIGN_OR_RETURN(result.first, EvaluateOn(*data.dataset, scored, data.window, context));
   if (data.second != nullptr) {
     ASSIGN_OR_RETURN(result.second, EvaluateOn(*data.second, scored, data.window, context));
   }
-  Report(result, trained, step, context);
+  Report(result, error_ratio, step, context);
   context->reporter.RestartRate(step);
   return result;
 }

@@ -20,11 +20,11 @@ struct Validation {
   std::optional<Evaluation> second;
 };
 
-// Called by every rank, after `step` steps; all get the same numbers, rank 0's observer hears of them, with the error
-// of the quantized weights of `trained`. `scored` is that model, or what became of it. Errors are what the ranks agree
-// on; numbers that are not finite are none.
-absl::StatusOr<Validation> Validate(LanguageModel* scored, const LanguageModel& trained, const TrainingData& data,
-                                    int64_t step, AttemptContext* context);
+// Called by every rank, after `step` steps; all get the same numbers, rank 0's observer hears of them, with
+// `error_ratio`, that of the weights that are trained (Strategy::WeightErrorRatio). `scored` is their model, or what
+// became of it. Errors are what the ranks agree on; numbers that are not finite are none.
+absl::StatusOr<Validation> Validate(LanguageModel* scored, double error_ratio, const TrainingData& data, int64_t step,
+                                    AttemptContext* context);
 
 // Whether it has finite losses.
 absl::Status CheckFinite(const Validation& validation, int64_t step);
