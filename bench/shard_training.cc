@@ -93,7 +93,6 @@ class Run {
     ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, kVocabulary, groups_->shard_rank(), groups_->shard_ranks()));
     strategy_ = StrategyFromRecipe(recipe_, model_.get(), 1, *groups_, ranks_);
     RETURN_IF_ERROR(Step());  // Quantizes everything first.
-    PeakMebibytes();
     std::vector<double> seconds;
     const CollectiveCounts before = ranks_.counts();
     for (int64_t i = 0; i < bench_.steps; ++i) {

@@ -3,6 +3,7 @@
 // costs. Networks of billions are made with memory that nobody touches.
 #include <gtest/gtest.h>
 
+#include "comm/threads/thread_communicator.h"
 #include "method/resolved_spec.h"
 #include "model/blueprint/cost.h"
 #include "model/load_model.h"
@@ -10,8 +11,8 @@
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
 #include "recipes/recipe_reader.h"
-#include "worker/parallel/gradients.h"
 #include "worker/parallel/optimizer.h"
+#include "worker/parallel/replicated.h"
 
 namespace ridgeline {
 namespace {
@@ -89,8 +90,11 @@ TEST_P(CountsTest, EveryParameterHasItsNameAndShape) {
 class StateTest : public CountsTest {};
 
 TEST_P(StateTest, HasExactlyThePlannedBytes) {
-  const bool accumulates = SplitBatch(recipe_.training(), 1).accumulates();
-  const Gradients gradients(model_.get(), accumulates, 1);
+  const bool in_bfloat16 = recipe_.training().dtype() == "bfloat16" && !SplitBatch(recipe_.training(), 1).accumulates();
+  const std::unique_ptr<Communicator> communicator = MakeSingleCommunicator();
+  const std::unique_ptr<Strategy> strategy =
+      MakeReplicated(model_.get(), recipe_.optimizer(),
+                     {.sums = in_bfloat16 ? GradientSums::kBfloat16 : GradientSums::kFloat32}, *communicator);
   const MemoryPlan planned = PlanMemory(recipe_, config_, quantizers_, 1);
   int64_t masters = 0, copies = 0, gradient = 0;
   for (const Parameter& parameter : model_->parameters()) {

@@ -14,8 +14,7 @@
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"
 #include "recipes/recipe_reader.h"
-#include "worker/parallel/gradients.h"
-#include "worker/parallel/optimizer.h"
+#include "worker/parallel/replicated.h"
 
 namespace ridgeline {
 namespace {
@@ -73,17 +72,19 @@ void Train(const v1::Recipe& recipe, const ModelConfig& config, const Quantizers
                  .recompute_activations = recipe.activation_checkpoint().mode() == "full"},
                 1)
           .value();
-  Gradients gradients(model.get(), split.accumulates(), 1);
-  AdamW optimizer(model.get(), recipe.optimizer());
+  const bool in_bfloat16 = training.dtype() == "bfloat16" && !split.accumulates();
   const std::unique_ptr<Communicator> communicator = std::move(MakeThreadCommunicators(1)[0]);
+  const std::unique_ptr<Strategy> strategy =
+      MakeReplicated(model.get(), recipe.optimizer(),
+                     {.sums = in_bfloat16 ? GradientSums::kBfloat16 : GradientSums::kFloat32}, *communicator);
   const at::Tensor tokens = at::randint(model->vocab_size(), {split.sequences_per_pass, training.seq_len()}, at::kLong);
   for (int step = 0; step < 2; ++step) {
-    gradients.Clear();
+    strategy->ClearGradients();
     for (int64_t done = 0; done < split.sequences_per_rank; done += split.sequences_per_pass)
       AccumulateGradients(model.get(), tokens, tokens.roll(1, 1), 1e-3);
-    ASSERT_TRUE(gradients.Sum(*communicator).ok());
-    gradients.PassThroughQuantizers();
-    optimizer.Step(1e-4, 1);
+    ASSERT_TRUE(strategy->ReduceGradients().ok());
+    ASSERT_TRUE(strategy->PassThroughQuantizers().ok());
+    strategy->Step(1e-4, 1);
   }
 }
 

@@ -136,8 +136,13 @@ absl::Status Attempt::BuildModels() {
 }
 
 void Attempt::LogSetUp() {
-  const std::string size = fmt::format("{} on {} ranks: {}, vocabulary {}", ModelLabel(recipe_),
-                                       context_.communicator.size(), model_->Summary(), model_->vocab_size());
+  const int64_t ranks = context_.communicator.size(), copies = ranks / groups_->shard_ranks();
+  const std::string sharing =
+      groups_->shard_ranks() > 1
+          ? fmt::format(" that share {}", copies == 1 ? "it" : fmt::format("{} copies of it", copies))
+          : "";
+  const std::string size = fmt::format("{} on {} ranks{}: {}, vocabulary {}", ModelLabel(recipe_), ranks, sharing,
+                                       model_->Summary(), model_->vocab_size());
   context_.reporter.Log("info", fmt::format("{}, {} training tokens, starts at step {} of {}", size,
                                             data_.dataset->train().size(), progress_.step, recipe_.training().steps()));
   context_.reporter.Log(
