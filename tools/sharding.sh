@@ -41,8 +41,8 @@ submit() {
   overrides+=("$@")
   waiting+=("$("$ridgeline" submit -f "$root/recipes/library/gpt-nano-kjv.yaml" --name "$name" --request-id "$name" \
     --set "dataset.path=$out/data" --set training.steps=100 --set training.seq_len=32 \
-    --set training.global_batch_size=4 --set lr_scheduler.warmup_steps=20 --set validation.interval=50 --set checkpoint.interval=0 \
-    --set quant.weight.format=int2 --set quant.activation.format=int4 \
+    --set training.global_batch_size=4 --set lr_scheduler.warmup_steps=20 --set validation.interval=50 \
+    --set checkpoint.interval=0 --set quant.weight.format=int2 --set quant.activation.format=int4 \
     --set export.weights=safetensors "${overrides[@]/#/--set=}" "${common[@]}" -o name)")
   names+=("$name")
 }
