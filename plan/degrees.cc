@@ -19,15 +19,15 @@ absl::StatusOr<Degrees> DegreesOf(const v1::Parallelism& parallelism, int64_t ra
   if (shard == 0) {
     if (ranks % replicate == 0) return Degrees{.shard = ranks / replicate, .replicate = replicate};
     return absl::InvalidArgumentError(fmt::format(
-        "parallelism.replicate_degree: {} is not divided by {} copies (set it to a divisor of the number of ranks)",
+        "parallelism.replicate_degree: {} cannot be {} equal copies (set it to a divisor of the number of ranks)",
         Ranks(ranks), replicate));
   }
   if (replicate == 0) {
     if (ranks % shard == 0) return Degrees{.shard = shard, .replicate = ranks / shard};
-    return absl::InvalidArgumentError(
-        fmt::format("parallelism.shard_degree: {} is not divided by {} (set it to a divisor of the number of ranks, or "
-                    "to 0 for all of them)",
-                    Ranks(ranks), shard));
+    return absl::InvalidArgumentError(fmt::format(
+        "parallelism.shard_degree: {} cannot be groups of {} (set it to a divisor of the number of ranks, or "
+        "to 0 for all of them)",
+        Ranks(ranks), shard));
   }
   if (shard * replicate == ranks) return Degrees{.shard = shard, .replicate = replicate};
   return absl::InvalidArgumentError(

@@ -51,7 +51,7 @@ TEST(DegreesTest, DegreesThatDoNotComeToTheRanksAreAnErrorWithKeyAndRemedy) {
   EXPECT_THAT(ErrorOf(0, 3, 8), AllOf(StartsWith("parallelism.replicate_degree: 8 ranks"), HasSubstr("divisor")));
   EXPECT_THAT(ErrorOf(4, 4, 8), AllOf(StartsWith("parallelism.replicate_degree: 4 copies"), HasSubstr("on 16 ranks")));
   EXPECT_THAT(ErrorOf(1, 1, 8), HasSubstr("set it to 0"));
-  EXPECT_THAT(ErrorOf(16, 0, 8), HasSubstr("not divided by 16"));
+  EXPECT_THAT(ErrorOf(16, 0, 8), HasSubstr("groups of 16"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "method/resolved_spec.h"
+#include "plan/traffic.h"
 
 namespace ridgeline {
 namespace {
@@ -22,6 +23,12 @@ int64_t CopiesBytes(const ParameterList& parameters, const Quantizers& quantizer
     elements += has_copy ? parameter.elements() : 0;
   }
   return elements * element_bytes + saved_bytes;
+}
+
+// Of a number: the sum that passes add to, or what one pass makes; sums in float64 have a float32 beside them.
+int64_t GradientBytes(const v1::Training& training, int64_t ranks) {
+  if (training.deterministic()) return SumBytes(training) + kFloatBytes;
+  return SplitBatch(training, ranks).accumulates() ? kFloatBytes : ElementBytes(training);
 }
 
 }  // namespace
@@ -52,7 +59,7 @@ MemoryPlan PlanMemory(const v1::Recipe& recipe, const ModelConfig& config, const
   MemoryPlan memory;
   memory.masters_bytes = counts.total * kFloatBytes;
   memory.copies_bytes = CopiesBytes(parameters, quantizers, element_bytes);
-  memory.gradients_bytes = counts.total * (SplitBatch(training, ranks).accumulates() ? kFloatBytes : element_bytes);
+  memory.gradients_bytes = counts.total * GradientBytes(training, ranks);
   memory.optimizer_bytes = 2 * counts.total * kFloatBytes;
   memory.teacher_bytes = TeacherBytes(recipe, config);
   const ActivationBytes activations = ActivationsOfRank(recipe, config, quantizers, ranks);

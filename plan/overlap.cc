@@ -28,13 +28,12 @@ WireSeconds OfPass(const UnitSeconds& outer, const std::vector<UnitSeconds>& blo
                    const PassSeconds& compute) {
   WireSeconds sum;
   const size_t n = blocks.size();
+  // The second gather of the block before block `i`, where there is one.
+  const auto again = [&](size_t i) { return reshards && i > 0 ? blocks[i - 1].gather : 0; };
   Exchange(outer.gather + blocks.front().gather, 0, &sum);
   for (size_t i = 0; i + 1 < n; ++i) Exchange(blocks[i + 1].gather, compute.forward[i], &sum);
-  for (size_t i = n; i-- > 0;) {
-    const double gather = reshards && i > 0 ? blocks[i - 1].gather : 0;
-    const double gradient = i + 1 < n ? blocks[i + 1].gradient : 0;
-    Exchange(gather + gradient, compute.backward[i], &sum);
-  }
+  Exchange(again(n - 1), compute.forward[n - 1] + compute.head, &sum);
+  for (size_t i = n; i-- > 0;) Exchange(i + 1 < n ? again(i) + blocks[i + 1].gradient : 0, compute.backward[i], &sum);
   Exchange(blocks.front().gradient + outer.gradient, 0, &sum);
   return sum;
 }

@@ -13,6 +13,7 @@ namespace ridgeline {
 struct PassSeconds {
   std::vector<double> forward;   // Each block's.
   std::vector<double> backward;  // With what is computed again.
+  double head = 0;               // Both.
 };
 
 struct WireSeconds {
@@ -26,8 +27,9 @@ double LinkOf(const Device& device, int64_t ranks);
 // One all-reduce after the last backward pass.
 WireSeconds ReplicatedSeconds(const Traffic& traffic, const Device& device, int64_t ranks);
 
-// While a block computes, the next is gathered and, in the backward pass, the gradient of the one before is sent, one
-// after the other on one link: what takes longer than the block is exposed. So are the first gathers of a pass, the
+// While a block computes, another is gathered: the next of the forward pass, or from its last block on, one with each
+// block and with the head, those of the backward pass. There the gradient of the block before is sent beside it, one
+// after the other on one link. What takes longer than the block is exposed. So are the first gathers of a pass, the
 // last gradients, and what is summed after the last pass. Ranks of a copy are neighbours.
 WireSeconds SharedSeconds(const SharedModel& model, const Degrees& degrees, const PassPlan& pass,
                           const PassSeconds& compute, double rest_bytes, const Device& device);

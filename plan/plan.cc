@@ -46,6 +46,7 @@ absl::StatusOr<Plan> PlanJob(const v1::Recipe& recipe, int64_t vocab_size, int64
     plan.memory = PlanSharedMemory(shared, ActivationsOfRank(recipe, config, quantizers, ranks),
                                    {.element_bytes = ElementBytes(recipe.training()),
                                     .reshards = ReshardsAfterForward(recipe.parallelism()),
+                                    .sum_bytes = SumBytes(recipe.training()),
                                     .teacher_bytes = TeacherBytes(recipe, config)});
     plan.work = PlanWork(recipe, config, quantizers, plan.degrees, &shared, device);
   } else {

@@ -10,6 +10,7 @@ namespace ridgeline {
 struct SharedMemoryOptions {
   int64_t element_bytes = 4;  // Of the compute dtype.
   bool reshards = true;
+  int64_t sum_bytes = 4;  // Of a number of a gradient's sum (SumBytes).
   int64_t teacher_bytes = 0;
 };
 

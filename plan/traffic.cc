@@ -4,9 +4,8 @@
 namespace ridgeline {
 namespace {
 
-constexpr double kFloatBytes = 4;  // Sums over ranks are float32.
 constexpr double kBfloat16Bytes = 2;
-constexpr double kExtras = 5;  // Loss, divergence and what else is summed with the gradients.
+constexpr double kExtraBytes = 5 * 4;  // Loss, divergence and what else is summed with the gradients.
 
 double Double(int64_t value) { return static_cast<double>(value); }
 
@@ -21,18 +20,21 @@ Traffic OfRank(const SharedModel& model, const Degrees& degrees, const PassPlan&
   traffic.gradients += Double(model.outer().GradientSent(rank));
   traffic.gathers *= Double(pass.passes);
   traffic.gradients *= Double(pass.passes);
+  const RankHolding& holding = model.ranks[rank];
   traffic.rest =
-      AllReduceBytes(kFloatBytes * Double(model.ranks[rank].numbers), degrees.replicate) +
-      AllReduceBytes(kFloatBytes * (Double(model.whole_numbers) + kExtras), degrees.shard * degrees.replicate);
+      AllReduceBytes(Double((holding.numbers - holding.learned) * pass.sum_bytes), degrees.replicate) +
+      AllReduceBytes(Double(model.whole_numbers * pass.sum_bytes) + kExtraBytes, degrees.shard * degrees.replicate);
   return traffic;
 }
 
 }  // namespace
 
+int64_t SumBytes(const v1::Training& training) { return training.deterministic() ? 8 : 4; }
+
 double AllReduceBytes(double bytes, int64_t ranks) { return 2 * Double(ranks - 1) / Double(ranks) * bytes; }
 
-Traffic ReplicatedTraffic(int64_t parameters, int64_t ranks) {
-  return {.gradients = AllReduceBytes(kFloatBytes * Double(parameters), ranks)};
+Traffic ReplicatedTraffic(int64_t parameters, int64_t ranks, int64_t sum_bytes) {
+  return {.gradients = AllReduceBytes(Double(parameters * sum_bytes), ranks)};
 }
 
 Traffic SharedTraffic(const SharedModel& model, const Degrees& degrees, const PassPlan& pass) {

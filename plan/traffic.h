@@ -22,12 +22,17 @@ struct Traffic {
 struct PassPlan {
   int64_t passes = 1;  // Of the rank that has most micro-batches; the others take part in each.
   bool reshards = true;
+  int64_t sum_bytes = 4;  // Of a number, where gradients are summed over all ranks or over copies (SumBytes).
 };
+
+// Bytes of a number in which gradients are summed over passes and ranks: float32, or float64 with
+// training.deterministic, which then has a float32 beside it.
+int64_t SumBytes(const v1::Training& training);
 
 // A ring: each rank sends 2 (ranks - 1) / ranks of the bytes.
 double AllReduceBytes(double bytes, int64_t ranks);
 
-Traffic ReplicatedTraffic(int64_t parameters, int64_t ranks);
+Traffic ReplicatedTraffic(int64_t parameters, int64_t ranks, int64_t sum_bytes);
 Traffic SharedTraffic(const SharedModel& model, const Degrees& degrees, const PassPlan& pass);
 
 // What fully sharded data parallelism in bfloat16 would send for a network of so many parameters in as many passes: two

@@ -72,8 +72,11 @@ SharedModel ShareOf(const ParameterList& parameters, const Quantizers& quantizer
       SharedUnit& unit = model.units[static_cast<size_t>(parameter.block + 1)];
       AddMatrix(parameter, WeightQuantizerOf(parameter, quantizers), shards[i], wire, &unit, &model.ranks);
     } else {  // Scales that are learned for rows never travel: codes hold what others need of them.
-      for (size_t rank = 0; rank < model.ranks.size(); ++rank)
-        model.ranks[rank].numbers += shards[i].by_rank[rank].count() * parameter.columns();
+      for (size_t rank = 0; rank < model.ranks.size(); ++rank) {
+        const int64_t scales = shards[i].by_rank[rank].count() * parameter.columns();
+        model.ranks[rank].numbers += scales;
+        model.ranks[rank].learned += scales;
+      }
     }
   }
   return model;

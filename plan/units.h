@@ -42,6 +42,7 @@ struct SharedUnit {
 // What one rank keeps of all units together.
 struct RankHolding {
   int64_t numbers = 0;      // That it trains: its rows, and what is learned for them.
+  int64_t learned = 0;      // Of them.
   int64_t code_bytes = 0;   // Its quantized rows, as others get them.
   int64_t saved_bytes = 0;  // What their quantizer saves for its backward pass.
 };

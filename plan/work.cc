@@ -58,12 +58,13 @@ double FlopsOfSequence(const v1::Recipe& recipe, const Macs& macs) {
   return kFlopsPerMac * all;
 }
 
-// Of a pass of so many sequences. The head and a teacher, beside whom nothing is exchanged, are left out.
+// Of a pass of so many sequences. A teacher, beside whom nothing is exchanged, is left out.
 PassSeconds SecondsOfPass(const v1::Recipe& recipe, const Macs& macs, int64_t sequences, double flops_per_second) {
-  PassSeconds seconds;
+  const double seconds_of_mac =
+      flops_per_second > 0 ? kFlopsPerMac * static_cast<double>(sequences) / flops_per_second : 0;
+  PassSeconds seconds{.head = 3 * macs.head * seconds_of_mac};
   for (double block : macs.blocks) {
-    const double forward =
-        flops_per_second > 0 ? kFlopsPerMac * block * static_cast<double>(sequences) / flops_per_second : 0;
+    const double forward = block * seconds_of_mac;
     seconds.forward.push_back(forward);
     seconds.backward.push_back((Recomputes(recipe) ? 3 : 2) * forward);
   }
@@ -77,7 +78,9 @@ WorkPlan PlanWork(const v1::Recipe& recipe, const ModelConfig& config, const Qua
   const v1::Training& training = recipe.training();
   const int64_t ranks = degrees.shard * degrees.replicate;
   const BatchSplit split = SplitBatch(training, ranks);
-  const PassPlan pass{.passes = split.passes(), .reshards = ReshardsAfterForward(recipe.parallelism())};
+  const PassPlan pass{.passes = split.passes(),
+                      .reshards = ReshardsAfterForward(recipe.parallelism()),
+                      .sum_bytes = SumBytes(training)};
   const Macs macs = std::visit([&](const auto& shape) { return MacsOf(shape, training.seq_len()); }, config);
   const ParameterList network = ParametersOf(config);
   WorkPlan work;
@@ -86,7 +89,7 @@ WorkPlan PlanWork(const v1::Recipe& recipe, const ModelConfig& config, const Qua
   if (rate > 0) work.compute_seconds = work.flops / rate;
   work.fsdp_bytes = FsdpBytes(Count(network, {}).total, degrees, pass);
   if (shared == nullptr) {
-    work.traffic = ReplicatedTraffic(Count(WithLearned(network, quantizers), quantizers).total, ranks);
+    work.traffic = ReplicatedTraffic(Count(WithLearned(network, quantizers), quantizers).total, ranks, pass.sum_bytes);
     work.wire = ReplicatedSeconds(work.traffic, device, ranks);
   } else {
     work.traffic = SharedTraffic(*shared, degrees, pass);

@@ -461,8 +461,11 @@ def difference_of_tables(place: str, have: list[str], want: list[str]) -> list[s
     return []
 
 
-def with_tables(text: str, name_of_document: str, root: pathlib.Path) -> tuple[str, list[str], set[str]]:
-    """The document as it should be, what is wrong with it, and the tables that it has."""
+def with_tables(text: str, name_of_document: str, root: pathlib.Path,
+                tables: dict | None = None) -> tuple[str, list[str], set[str]]:
+    """The document as it should be, what is wrong with it, and the tables that it has. `tables`: TABLES, or another
+    document's."""
+    tables = tables or TABLES
     lines, out, problems, seen = text.splitlines(), [], [], set()
     at = 0
     while at < len(lines):
@@ -472,14 +475,14 @@ def with_tables(text: str, name_of_document: str, root: pathlib.Path) -> tuple[s
         while at < len(lines) and is_table_line(lines[at]) and (marker or is_table_line(lines[begin - 1])):
             at += 1
         place = f"{name_of_document}:{begin}"
-        if marker and marker[1] in TABLES:
-            wanted = TABLES[marker[1]](root).splitlines()
+        if marker and marker[1] in tables:
+            wanted = tables[marker[1]](root).splitlines()
             problems += difference_of_tables(f"{place}: {marker[1]}", lines[begin:at], wanted)
             seen.add(marker[1])
             out += wanted
             continue
         if marker:
-            problems.append(f"{place}: no table is called {marker[1]}; there are {', '.join(TABLES)}")
+            problems.append(f"{place}: no table is called {marker[1]}; there are {', '.join(tables)}")
         elif is_table_line(lines[begin - 1]):
             problems.append(f"{place}: a table without a line `<!-- table NAME -->` above it")
         out += lines[begin:at]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The table of Gemma 3 on H100s in docs/plan.md is what the command above it prints."""
+"""The table of Gemma 3 on H100s in docs/plan.md is what the command above it prints, and those of docs/scaling.md are
+what tools/scaling_tables.py makes of `ridgeline plan`."""
 import json
 import re
 import subprocess
@@ -43,6 +44,11 @@ class PlanDocsTest(ProcessTest):
         table = re.search(r"^\| shape .*\n\|[-|]+\n((?:\|.*\n)+)", section, re.MULTILINE)[1]
         written = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
         self.assertEqual(written, [row_of(plan) for plan in plans])
+
+    def test_the_tables_of_scaling_are_those_of_their_tool(self):
+        done = subprocess.run([sys.executable, SOURCE / "tools" / "scaling_tables.py", "--check"], capture_output=True,
+                              text=True, timeout=240)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 if __name__ == "__main__":

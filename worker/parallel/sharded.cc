@@ -297,12 +297,12 @@ bool Sharded::StaysAfterForward(int64_t unit) const {
   return pass_ == Pass::kTraining && unit != kOuterUnit && (!reshards_ || unit == model_->block_count() - 1);
 }
 
-// The next unit that is not there comes while this one is computed with.
+// The next unit that is not there comes while this one is computed with, and no other.
 absl::Status Sharded::MakeWeightsBeThere(int64_t unit) {
   RETURN_IF_ERROR(UnitOf(unit).weights.Start());
   for (size_t i = next_call_; i < script_.size(); ++i) {
     UnitWeights& weights = UnitOf(script_[i].unit).weights;
-    if (!script_[i].needs_weights() || weights.is_there_or_coming()) continue;
+    if (!script_[i].needs_weights() || script_[i].unit == unit || weights.is_there()) continue;
     RETURN_IF_ERROR(weights.Start());
     break;
   }

@@ -41,7 +41,7 @@ void UnitWeights::WriteOwnPart(std::byte* bytes) {
 }
 
 absl::Status UnitWeights::Start() {
-  if (is_there_or_coming()) return absl::OkStatus();
+  if (is_there_ || pending_ != nullptr) return absl::OkStatus();
   const bool is_stale = this->is_stale();
   if (is_stale) {
     sizes_ = SizesByRank();

@@ -27,7 +27,7 @@ class UnitWeights {
  public:
   UnitWeights(std::vector<SharedMatrix> matrices, at::ScalarType dtype, Communicator& group);
 
-  // Begins to gather, unless that is done or under way; quantizes what is stale first, once.
+  // Begins to gather, unless that is done or under way. Quantizes what is stale first, once.
   absl::Status Start();
   // Ends it: `compute` of the unit's parameters is there and whole.
   absl::Status Finish();
@@ -35,7 +35,7 @@ class UnitWeights {
   void Release();
   // Lets a gather that is under way proceed.
   void Poll();
-  bool is_there_or_coming() const { return is_there_ || pending_ != nullptr; }
+  bool is_there() const { return is_there_; }
 
  private:
   int64_t BytesOf(const SharedMatrix& matrix, size_t rank) const;
