@@ -6,10 +6,9 @@ BUILD := build
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 test test-fast gpu-test \
-  torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step bench-inference \
-  bench-packed \
-  bench-tax bench-shard clean distclean
+.PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 sharding test test-fast \
+  gpu-test torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step \
+  bench-inference bench-packed bench-tax bench-shard clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +42,9 @@ study: programs ## The whole matched study, in out/study-full: three seeds unles
 
 gemma3: programs ## Gemma 3 270M's real weights at four bits, four estimators: about 25 minutes; STUDIES="a4w4 a1w1"
 	@tools/gemma3.sh $(BUILD)/bin out/gemma3 $(STUDIES)
+
+sharding: programs ## One training on one to four ranks, shared and whole, and how far apart they are; SEEDS="1337 2"
+	@tools/sharding.sh $(BUILD)/bin out/sharding $(SEEDS)
 
 test: test-deps configure ## Set up, build and run every test
 	@tools/check_tree.sh

@@ -402,6 +402,29 @@ def tax_summary(root):
     return markdown(["a step takes, times as long", *ESTIMATORS, "goal", "CPUs"], rows)
 
 
+def sharding(root):
+    """How far runs on several ranks are from that on one, the worst of the seeds; a line for each way to share."""
+    points, rows = Points.read("sharding", root), []
+    ways = {"whole": "each has all", "shared": "all share one", "pairs": "pairs share one"}
+
+    def worst(here, key):
+        return max((row[key] for row in here.rows), key=float, default="")
+
+    for ranks, way in sorted({(row["ranks"], row["way"]) for row in points.rows if row["ranks"] != "1"}):
+        here = points.where(ranks=ranks, way=way)
+        exact = here.where(sums="deterministic")
+        same = sum(row["same_file"] == "yes" for row in exact.rows)
+        cells = [worst(here.where(sums=sums), key) for sums in ("deterministic", "float32")
+                 for key in ("step_difference", "loss_difference")]
+        rows.append([f"{ranks}, {ways[way]}", *cells[:2], f"{same} of {len(exact.rows)}", *cells[2:]])
+    for sums in ("bfloat16", "int8"):
+        here = points.where(sums=sums)
+        rows.append([f"{here.rows[0]['ranks']}, gradients travel in {sums}", "", "", "",
+                     worst(here, "step_difference"), worst(here, "loss_difference")])
+    return markdown(["ranks", "deterministic: a step's loss", "held-out loss", "same file", "else: a step's loss",
+                     "held-out loss"], rows)
+
+
 TABLES = {
     "matched-6e-3": matched_6e_3, "matched-3e-3": matched_3e_3, "fresh-seeds": fresh_seeds,
     "other-corpus": other_corpus, "lambda": lambda_of_ridge_trust, "mask-width": mask_width,
@@ -410,7 +433,7 @@ TABLES = {
     "gemma-float32": gemma_float32, "gemma-end": gemma_end, "demo": demo,
     "grid-gradient": grid_gradient, "train-step": train_step,
     "inference": inference, "packed": packed, "packed-models": packed_models,
-    "packed-one-bit": packed_one_bit,
+    "packed-one-bit": packed_one_bit, "sharding": sharding,
     "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
     "kernel-cache": kernel_cache, "tax-summary": tax_summary,
     "tax-xeon-amx": lambda root: tax(root, "xeon-amx", "tax"),

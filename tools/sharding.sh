@@ -40,9 +40,9 @@ submit() {
   local name=$1-seed$2 overrides=("training.seed=$2"); shift 2
   overrides+=("$@")
   waiting+=("$("$ridgeline" submit -f "$root/recipes/library/gpt-nano-kjv.yaml" --name "$name" --request-id "$name" \
-    --set "dataset.path=$out/data" --set training.steps=100 --set training.seq_len=32 --set training.global_batch_size=4 \
-    --set lr_scheduler.warmup_steps=20 --set validation.interval=50 --set checkpoint.interval=0 \
-    --set quant.weight.format=int2 --set quant.activation.format=int4 \
+    --set "dataset.path=$out/data" --set training.steps=100 --set training.seq_len=32 \
+    --set training.global_batch_size=4 --set lr_scheduler.warmup_steps=20 --set validation.interval=50 \
+    --set checkpoint.interval=0 --set quant.weight.format=int2 --set quant.activation.format=int4 \
     --set export.weights=safetensors "${overrides[@]/#/--set=}" "${common[@]}" -o name)")
   names+=("$name")
 }

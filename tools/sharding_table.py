@@ -113,8 +113,9 @@ def script_of(runs):
             "set grid lc rgb '#e5e7eb' lt 1", "set lmargin 11", "set key top right samplen 2 maxrows 4",
             "set ylabel 'Training loss, nats per token'",
             "set title 'The same training on one to four ranks (training.deterministic): eight lines on one another'",
-            "plot " + ", ".join(losses), "set title 'Difference from one rank: solid with training.deterministic, dashed "
-            "without; black: 10^{-5}; equal losses stand at the bottom'", "set logscale y", "set format y '10^{%T}'",
+            "plot " + ", ".join(losses),
+            "set title 'Difference from one rank: solid with training.deterministic, dashed without; black: 10^{-5}; "
+            "equal losses stand at the bottom'", "set logscale y", "set format y '10^{%T}'",
             f"set yrange [{LEAST_DRAWN}:1]", "set ylabel 'as a share of the loss'", "set xlabel 'Optimizer steps'",
             "plot 1e-5 with lines lw 2 lc rgb '#111827' notitle, " + ", ".join(apart),
             "unset multiplot"]
@@ -123,8 +124,8 @@ def script_of(runs):
 def draw(runs, folder):
     script = script_of([run for run in runs if run.seed == runs[0].seed])
     for terminal, suffix in (("pngcairo size 1400,1000 font 'DejaVu Sans,12'", "png"), ("svg size 1400,1000", "svg")):
-        commands = ["set encoding utf8", f"set terminal {terminal}", f"set output '{folder}/sharding.{suffix}'", *script,
-                    ""]
+        commands = ["set encoding utf8", f"set terminal {terminal}", f"set output '{folder}/sharding.{suffix}'",
+                    *script, ""]
         subprocess.run(["gnuplot"], input="\n".join(commands), text=True, check=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from process_test import SOURCE, ProcessTest, main  # noqa: E402
-from tensor_files import largest_difference, read_checkpoint, read_safetensors  # noqa: E402
+from tensor_files import copy_safetensors, largest_difference, read_checkpoint, read_safetensors  # noqa: E402
 from training_runs import group_of, losses_of, relative_difference, submit_cases, train  # noqa: E402
 
 TOLERANCE = 1e-5
@@ -100,16 +100,24 @@ class Sharded(ProcessTest):
 
     def test_AGemmaWhoseVocabularyDoesNotDivideIsTheSame(self):
         stack = self.start(ranks=0)
-        text = stack.folder / "text.txt"  # 27 characters, and two that are new.
-        text.write_text(text.read_text() + "+-\n")
-        stack.dataset = stack.folder / "indivisible"
-        stack.ridgeline("data", "prepare", "--text", str(text), "--out", str(stack.dataset))
-        vocabulary = json.loads((stack.dataset / "dataset.json").read_text())["vocab_size"]
+        model, vocabulary = self.first_layers(SOURCE / "model" / "testdata" / "gemma3-270m-like", 2)
         self.assertTrue(all(vocabulary % ranks for ranks in (2, 3, 4)), vocabulary)
-        recipe = self.recipe(stack, steps=20, model={"name": "gemma3-270m", "n_layers": 2, "dim": 64},
-                             quant={"weight": {"format": "int4", "block": 32}, "activation": {"format": "int8"}})
+        recipe = self.recipe(stack, steps=20, quant={"weight": {"format": "int4", "block": 8},
+                                                     "activation": {"format": "int8", "block": 8}})
+        recipe["model"] = {"path": str(model)}
         ((alone, runs),) = self.train_in_all_ways(stack, "gemma", recipe, {"gemma": {}}).values()
         self.assert_same(runs, alone)
+
+    def first_layers(self, folder, layers):
+        """A copy of a Gemma with only its first layers, and the size of its vocabulary."""
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config |= {"num_hidden_layers": layers, "layer_types": config["layer_types"][:layers]}
+        out = self.folder / "gemma"
+        out.mkdir()
+        (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        copy_safetensors(folder / "model.safetensors", out / "model.safetensors",
+                         lambda name: int((re.search(r"layers\.(\d+)\.", name) or [0, -1])[1]) < layers)
+        return out, config["vocab_size"]
 
     def test_WhatElseAStepDoesIsTheSameOnThreeRanksThatShareTheModel(self):
         stack = self.start(ranks=0)
@@ -119,16 +127,16 @@ class Sharded(ProcessTest):
             "fewer-sequences-than-ranks": {"training.global_batch_size": 2},
             "sparsity-schedule": {"quant.weight.scheme": "linear", "sparsity.pattern": "1:4",
                                   "sparsity.schedule": "linear", "sparsity.schedule_steps": 20},
-            "activation-checkpoint": {"activation_checkpoint.mode": "full"}}
+            "activation-checkpoint": {"activation_checkpoint.mode": "full"},
+            "bfloat16": {"training.dtype": "bfloat16"}}
         alone, shared = (train(stack, ranks, "features", recipe, cases) for ranks in (1, 3))
         for name in cases:
             self.assert_same({name: shared[name]}, alone[name])
 
     def test_LearningFromATeacherIsTheSameOnThreeRanksThatShareTheModel(self):
         stack = self.start(ranks=0)
-        recipe = self.recipe(stack, model={"path": str(SOURCE / "model" / "testdata" / "gemma3-270m-like")},
-                             parallelism={"shard_degree": 0}, quant={"weight": {"format": "int4", "block": 8}})
-        del recipe["model"]["name"]
+        recipe = self.recipe(stack, parallelism={"shard_degree": 0}, quant={"weight": {"format": "int4", "block": 8}})
+        recipe["model"] = {"path": str(SOURCE / "model" / "testdata" / "gemma3-270m-like")}
         cases = {"distill": {"training.distill.weight": 0.5}}
         alone, shared = (train(stack, ranks, "teacher", recipe, cases)["distill"] for ranks in (1, 3))
         self.assert_same({"distill": shared}, alone)
@@ -141,6 +149,17 @@ class Sharded(ProcessTest):
         self.assertEqual((first.losses, first.held_out), (second.losses, second.held_out))
         self.assertEqual(first.artifact_files(), second.artifact_files())
         self.assertEqual(read_checkpoint(first.checkpoint()), read_checkpoint(second.checkpoint()))
+
+    def test_PackedFilesAreTheSameBytes(self):
+        stack = self.start(ranks=0)
+        recipe = self.recipe(stack, steps=20, model={"name": "gpt", "n_layers": 2, "dim": 32, "n_heads": 2},
+                             export={"weights": "packed"})
+        dense = {"quant.weight.format": "int1", "quant.weight.block": 32, "quant.activation.format": "int4"}
+        cases = {"dense": dense, "row-scales": {"quant.weight.estimator": "paretoq", "quant.weight.format": "int2"},
+                 "pruned": {**dense, "quant.weight.scheme": "linear", "sparsity.pattern": "2:4"}}
+        for alone, runs in self.train_in_all_ways(stack, "packed", recipe, cases).values():
+            for run in runs.values():
+                self.assertEqual(run.artifact_files(), alone.artifact_files())
 
 
 class Interrupted(ProcessTest):

@@ -8,25 +8,45 @@ import struct
 import sys
 
 
-# safetensors' names of what runs leave, and the array module's.
-DTYPES = {"F32": "f", "I64": "q"}
+# safetensors' names of what runs leave, and the array module's; bfloat16 is widened to float32.
+DTYPES = {"F32": "f", "I64": "q", "BF16": "H"}
+
+
+def parts_of(path):
+    """The tensors' entries in a file's header, by name, and the bytes that their offsets count in."""
+    content = path.read_bytes()
+    (size,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8:8 + size])
+    header.pop("__metadata__", None)
+    return header, content[8 + size:]
+
+
+def copy_safetensors(source, out, wants):
+    """Those tensors alone whose names `wants`."""
+    header, kept = parts_of(source)
+    header, data = {name: entry for name, entry in header.items() if wants(name)}, b""
+    for entry in header.values():
+        begin, end = entry["data_offsets"]
+        entry["data_offsets"] = [len(data), len(data) + end - begin]
+        data += kept[begin:end]
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    out.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def read_safetensors(path):
     """{name: array}, each tensor flat; one of another dtype is refused."""
-    content = path.read_bytes()
-    (size,) = struct.unpack_from("<Q", content)
-    header = json.loads(content[8:8 + size])
+    header, content = parts_of(path)
     tensors = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
         if entry["dtype"] not in DTYPES:
             raise ValueError(f"{path}: {name} is {entry['dtype']}")
         begin, end = entry["data_offsets"]
-        tensors[name] = array.array(DTYPES[entry["dtype"]], content[8 + size + begin:8 + size + end])
+        tensors[name] = array.array(DTYPES[entry["dtype"]], content[begin:end])
         if sys.byteorder == "big":
             tensors[name].byteswap()
+        if entry["dtype"] == "BF16":
+            tensors[name] = array.array("f", array.array("I", (bits << 16 for bits in tensors[name])).tobytes())
     return tensors
 
 
