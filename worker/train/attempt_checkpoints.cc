@@ -29,6 +29,11 @@ std::string RecipeHash(const v1::Recipe& recipe) {
   decisive.clear_resources();
   decisive.clear_recovery();
   decisive.clear_export_();
+  if (decisive.has_parallelism()) {  // How ranks share the model; what gradients travel in stays.
+    decisive.mutable_parallelism()->clear_shard_degree();
+    decisive.mutable_parallelism()->clear_replicate_degree();
+    decisive.mutable_parallelism()->clear_reshard_after_forward();
+  }
   return Sha256Hex(decisive.SerializeAsString());
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,11 @@ class ShardedAttemptTest : public AttemptTest {
     for (const Format format : {Format::kInt2, Format::kInt1, Format::kInt4, Format::kTernary, Format::kInt8})
       if (traits.accepts(format)) return std::string(FormatName(format));
     return "";
+  }
+
+  static Changes With(Changes changes, const Changes& more) {
+    changes.insert(changes.end(), more.begin(), more.end());
+    return changes;
   }
 
   static const inline Changes kAllRanks = {{"parallelism.shard_degree", "0"}};
@@ -138,6 +144,43 @@ TEST_F(ShardedAttemptTest, InBfloat16ItIsTheSameOnAnyNumberOfRanks) {
   const std::vector<double> alone = Losses(changes, 1);
   for (const int ranks : {2, 3}) ExpectClose(Losses(changes, ranks, kAllRanks), alone, kAnyRanksTolerance);
   ExpectClose(Losses(changes, 4, {{"parallelism.shard_degree", "2"}}), alone, kAnyRanksTolerance);
+}
+
+// From four ranks that share a model in two copies, and from two that hold it whole.
+TEST_F(ShardedAttemptTest, ACheckpointGoesOnHoweverTheRanksShareTheModel) {
+  const Changes learned = {{"training.deterministic", "true"}, {"quant.weight.estimator", "paretoq"}},
+                pruned = {{"training.deterministic", "true"},
+                          {"quant.weight.scheme", "linear"},
+                          {"sparsity.pattern", "2:4"},
+                          {"sparsity.schedule", "linear"},
+                          {"sparsity.schedule_steps", "14"}};
+  const std::vector<std::pair<int, Changes>> ways = {
+      {1, {}}, {2, {}}, {3, kAllRanks}, {4, {{"parallelism.shard_degree", "2"}}}};
+  const std::filesystem::path checkpoints = folder_ / "work" / "jobs" / "job-1" / "checkpoints",
+                              kept = folder_ / "kept";
+  for (const auto& [changes, writer] : {std::pair(learned, size_t{3}), {pruned, size_t{3}}, {pruned, size_t{1}}}) {
+    const v1::Assign first = Assignment(With(changes, ways[writer].second));
+    Recorder whole, stopped;
+    ASSERT_TRUE(Run(first, ways[writer].first, whole).ok());
+    const std::vector<double> expected = whole.TrainLosses();
+    stopped.stop_at_step = 11;
+    stopped.stop_with = StopRequest::kPreempt;
+    ASSERT_TRUE(Run(first, ways[writer].first, stopped).ok());
+    std::filesystem::remove_all(kept);
+    std::filesystem::copy(checkpoints, kept, std::filesystem::copy_options::recursive);
+    for (const auto& [ranks, parallelism] : ways) {
+      SCOPED_TRACE(ranks);
+      std::filesystem::remove_all(checkpoints);
+      std::filesystem::copy(kept, checkpoints, std::filesystem::copy_options::recursive);
+      v1::Assign again = Assignment(With(changes, parallelism));
+      again.set_epoch(2);
+      again.mutable_resume_from()->set_step(11);
+      Recorder resumed;
+      const absl::StatusOr<RunResult> result = Run(again, ranks, resumed);
+      ASSERT_TRUE(result.ok()) << result.status();
+      ExpectClose(resumed.TrainLosses(), {expected.begin() + 11, expected.end()}, kAnyRanksTolerance);
+    }
+  }
 }
 
 TEST_F(ShardedAttemptTest, GradientsThatTravelInFewBitsTrainNearlyAsWell) {
