@@ -133,6 +133,17 @@ class Sharded(ProcessTest):
         for name in cases:
             self.assert_same({name: shared[name]}, alone[name])
 
+    def test_MoreRanksThanRowsAreTheSame(self):
+        stack = self.start(ranks=0)
+        recipe = self.recipe(stack, steps=20, model={"name": "gpt", "n_layers": 1, "dim": 8, "n_heads": 1},
+                             parallelism={"shard_degree": 0})
+        cases = {"plain": {}, "blocks": {"quant.weight.format": "int2", "quant.weight.block": 8},
+                 "tensor": {"quant.weight.format": "int2", "quant.weight.granularity": "tensor"},
+                 "more-sequences": {"training.global_batch_size": 17}}
+        alone, shared = (train(stack, ranks, "rows", recipe, cases) for ranks in (1, 9))
+        for name in cases:
+            self.assert_same({name: shared[name]}, alone[name])
+
     def test_LearningFromATeacherIsTheSameOnThreeRanksThatShareTheModel(self):
         stack = self.start(ranks=0)
         recipe = self.recipe(stack, parallelism={"shard_degree": 0}, quant={"weight": {"format": "int4", "block": 8}})
