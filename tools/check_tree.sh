@@ -43,12 +43,16 @@ declare -A arrows=(
   [coordinator/rpc]="coordinator/scheduler coordinator/state recipes frontier proto common"
   [worker]="comm proto common"
   [worker/parallel]="comm model method quant proto common"
-  [worker/train]="worker/parallel comm recipes model plan method quant data energy weights proto common"
+  [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"
+  [worker/checkpoint/store]="weights proto common"
+  [worker/train]="worker/checkpoint worker/parallel comm recipes model plan method quant data energy weights \
+proto common"
   [worker/rpc]="proto common"
   [stack]="common"
   [cli]="stack energy proto common"
   [cli/shared]="stack recipes frontier plan proto common"
-  [cli/verbs]="cli/shared stack recipes frontier import inference plan data energy weights proto common"
+  [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store \
+data energy weights proto common"
   [bench]="*"
   [tests]="*"
 )

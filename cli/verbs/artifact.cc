@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline artifact list|pull JOB`: what finished jobs left in the work folder of their worker group.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/shared/exit_code.h"
+#include "cli/shared/pull_folder.h"
 #include "cli/shared/table.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
 #include "common/artifact_files.h"
-#include "common/file.h"
 #include "common/print.h"
-#include "common/sha256.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct ArtifactOptions {
   std::string job;
@@ -109,106 +103,30 @@ absl::Status CheckNames(const v1::Artifact& artifact) {
   return absl::OkStatus();
 }
 
-// Nothing that lies there is replaced.
-absl::Status CheckOut(const std::string& out) {
-  std::error_code ignored;
-  const fs::file_status there = fs::symlink_status(out, ignored);
-  if (!fs::exists(there) || (fs::is_directory(there) && fs::is_empty(out, ignored))) return absl::OkStatus();
-  return absl::AlreadyExistsError(fmt::format("{} is there already: name another folder, or remove it", out));
-}
-
-absl::Status CheckReachable(const std::string& work_dir) {
-  std::error_code ignored;
-  if (fs::is_directory(work_dir, ignored)) return absl::OkStatus();
-  return absl::NotFoundError(
-      fmt::format("the work folder {} of the worker group cannot be reached from this machine; run this where it can, "
-                  "or mount it and say where with --work-dir",
-                  work_dir));
-}
-
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-absl::Status CopyBytes(int from, int to, const std::string& name) {
-  std::string buffer(size_t{1} << 20, '\0');
-  for (;;) {
-    const ssize_t count = ::read(from, buffer.data(), buffer.size());
-    if (count == 0) break;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return ErrnoStatus(errno, fmt::format("reading {}", name));
-    for (ssize_t done = 0; done < count;) {
-      const ssize_t written = ::write(to, buffer.data() + done, static_cast<size_t>(count - done));
-      if (written < 0 && errno != EINTR) return ErrnoStatus(errno, fmt::format("writing {}", name));
-      done += std::max<ssize_t>(written, 0);
-    }
-  }
-  return ::fsync(to) == 0 ? absl::OkStatus() : ErrnoStatus(errno, fmt::format("flushing {}", name));
-}
-
-// What lies on the disk at the end is what the worker wrote.
-absl::Status PullFile(const std::string& work_dir, const std::string& path, const v1::Artifact::File& file,
-                      const fs::path& folder) {
-  const fs::path target = folder / file.name();
-  RETURN_IF_ERROR(MakeDirectories(target.parent_path().string()));
-  ASSIGN_OR_RETURN(const int fd, OpenBelow(work_dir, path + "/" + file.name()));
-  const OpenFile from(fd);
-  const OpenFile to(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (to.get() < 0) return ErrnoStatus(errno, fmt::format("creating {}", target.string()));
-  RETURN_IF_ERROR(CopyBytes(from.get(), to.get(), file.name()));
-  ASSIGN_OR_RETURN(const std::string sha256, Sha256HexOfFile(target.string()));
-  if (sha256 == file.sha256()) return absl::OkStatus();
-  return absl::DataLossError(fmt::format("{}/{}/{} is not what the worker wrote: its SHA-256 is {}, the job's is {}",
-                                         work_dir, path, file.name(), sha256, file.sha256()));
-}
-
-absl::Status PullFiles(const v1::Artifact& artifact, const std::string& work_dir, const fs::path& folder) {
-  RETURN_IF_ERROR(MakeDirectories(folder.string()));
+// Whether the list of files is what the worker hashed.
+absl::StatusOr<std::vector<PulledFile>> FilesOf(const v1::Artifact& artifact) {
+  std::vector<PulledFile> files;
   std::map<std::string, std::string> sha256_of;
   for (const v1::Artifact::File& file : artifact.files()) {
-    RETURN_IF_ERROR(PullFile(work_dir, artifact.path(), file, folder));
+    files.push_back({file.name(), file.sha256()});
     sha256_of[file.name()] = file.sha256();
   }
   if (Sha256OfFiles(sha256_of) != artifact.sha256())
     return absl::DataLossError(
         fmt::format("the list of files of artifact '{}' does not match its own hash", artifact.name()));
-  return SyncDirectory(folder.string());
-}
-
-// The folder appears when all of it is there.
-absl::Status Pull(const v1::Artifact& artifact, const std::string& work_dir, const std::string& out) {
-  const fs::path partial = fs::absolute(out).lexically_normal().string() + ".partial";
-  std::error_code error;
-  fs::remove_all(partial, error);
-  absl::Status pulled = PullFiles(artifact, work_dir, partial);
-  if (pulled.ok()) {
-    fs::remove(out, error);  // An empty folder at most.
-    fs::rename(partial, out, error);
-    if (error) pulled = ErrnoStatus(error.value(), fmt::format("naming {}", out));
-  }
-  if (!pulled.ok()) fs::remove_all(partial, error);
-  return pulled;
+  return files;
 }
 
 absl::StatusOr<int> RunPull(const Session& session, const ArtifactOptions& options) {
-  RETURN_IF_ERROR(CheckOut(options.out));
+  RETURN_IF_ERROR(CheckIsFree(options.out));
   ASSIGN_OR_RETURN(const Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(options.job));
   ASSIGN_OR_RETURN(const v1::Artifact artifact, ChooseArtifact(job, options.name));
   RETURN_IF_ERROR(CheckNames(artifact));
   const std::string work_dir = options.work_dir.empty() ? artifact.work_dir() : options.work_dir;
   RETURN_IF_ERROR(CheckReachable(work_dir));
-  RETURN_IF_ERROR(Pull(artifact, work_dir, options.out));
+  ASSIGN_OR_RETURN(const std::vector<PulledFile> files, FilesOf(artifact));
+  RETURN_IF_ERROR(PullFolder(work_dir, artifact.path(), files, options.out));
   PrintOut("{}: artifact '{}' of {}, {} files, {}\n", options.out, artifact.name(), job.id(), artifact.files_size(),
            HumanBytes(static_cast<double>(artifact.bytes())));
   return kExitOk;

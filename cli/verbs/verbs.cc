@@ -26,6 +26,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddExportVerb(app, session);
   AddFrontierVerb(app, session);
   AddArtifactVerb(app, session);
+  AddCheckpointVerb(app, session);
   AddWorkerVerb(app, session);
   AddDoctorVerb(app, session);
   AddCompletionVerb(app, session);

@@ -31,6 +31,7 @@ void AddEvalVerb(CLI::App* app, Session* session);
 void AddExportVerb(CLI::App* app, Session* session);
 void AddFrontierVerb(CLI::App* app, Session* session);
 void AddArtifactVerb(CLI::App* app, Session* session);
+void AddCheckpointVerb(CLI::App* app, Session* session);
 void AddWorkerVerb(CLI::App* app, Session* session);
 void AddDoctorVerb(CLI::App* app, Session* session);
 void AddCompletionVerb(CLI::App* app, Session* session);

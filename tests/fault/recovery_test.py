@@ -116,7 +116,7 @@ class Recovery(ProcessTest):
         stack.ridgeline("down")
         folder = stack.folder / "state" / "work" / "jobs" / job / "checkpoints"
         newest, older = sorted(folder.glob("step-????????"), reverse=True)[:2]
-        weights = newest / "state.safetensors"
+        weights = newest / "state-00001-of-00002.safetensors"
         os.truncate(weights, weights.stat().st_size // 2)
         stack.ridgeline("up", "--ranks", "2", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
         done = self.run_cli(stack, "wait", job, "--timeout", "120s")

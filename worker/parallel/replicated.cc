@@ -2,6 +2,7 @@
 #include "worker/parallel/replicated.h"
 
 #include <cmath>
+#include <utility>
 
 #include "common/status_macros.h"
 #include "quant/autograd/torch_pch.h"
@@ -64,12 +65,20 @@ class Replicated : public Strategy {
   SparsityPattern pattern_;  // That SetSparsity gave last.
 };
 
-// Every rank has all of it: rank 0 gives it.
+// Every rank has all of it, and gives as many rows as the others. Tensors that are too short for that are rank 0's.
 std::vector<StateShard> Replicated::State() const {
   std::vector<StateShard> shards;
-  if (communicator_.rank() != 0) return shards;
+  const int64_t rank = communicator_.rank(), ranks = communicator_.size();
   auto add = [&](const std::string& name, const at::Tensor& tensor) {
-    shards.push_back({.name = name, .sizes = tensor.sizes().vec(), .rows = tensor});
+    StateShard shard{.name = name, .sizes = tensor.sizes().vec(), .rows = tensor};
+    const int64_t rows = tensor.dim() == 0 ? 1 : tensor.size(0);
+    if (rows >= ranks && tensor.dim() > 0) {
+      shard.begin_row = rows * rank / ranks;
+      shard.rows = tensor.narrow(0, shard.begin_row, rows * (rank + 1) / ranks - shard.begin_row);
+    } else if (rank != 0) {
+      return;
+    }
+    shards.push_back(std::move(shard));
   };
   for (const auto& [name, tensor] : optimizer_.State()) add(name, tensor);
   for (const Parameter& parameter : model_->parameters()) add(parameter.name, parameter.master);

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/attempt_checkpoints.h"
 
+#include <cmath>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "common/sha256.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "worker/checkpoint/checkpoint_source.h"
+#include "worker/checkpoint/store/checkpoint_folders.h"
 #include "worker/train/artifact.h"
-#include "worker/train/checkpoint.h"
-#include "worker/train/exceptions.h"
 #include "worker/train/schedule.h"
 
 namespace ridgeline {
 namespace {
 
 std::string RootOf(const AttemptContext& context) {
-  return (std::filesystem::path(context.work_dir) / "jobs" / context.assignment.job_id() / "checkpoints").string();
+  return (std::filesystem::path(context.work_dir) / CheckpointsOf(context.assignment.job_id())).string();
 }
 
 std::string RecipeHash(const v1::Recipe& recipe) {
@@ -33,7 +35,10 @@ std::string RecipeHash(const v1::Recipe& recipe) {
 }  // namespace
 
 AttemptCheckpoints::AttemptCheckpoints(AttemptContext* context)
-    : context_(*context), root_(RootOf(*context)), recipe_hash_(RecipeHash(context->recipe())) {}
+    : context_(*context),
+      root_(RootOf(*context)),
+      recipe_hash_(RecipeHash(context->recipe())),
+      saving_(context, root_) {}
 
 absl::StatusOr<std::string> AttemptCheckpoints::Choose() {
   absl::StatusOr<std::string> folder = context_.is_root() ? ChooseOnRoot() : "";
@@ -64,63 +69,52 @@ absl::StatusOr<std::string> AttemptCheckpoints::ChooseOnRoot() {
 absl::StatusOr<Progress> AttemptCheckpoints::Resume(const std::string& folder, const SparsityPattern& pattern,
                                                     Strategy* strategy) {
   if (folder.empty()) return Progress{};
-  // Rank 0 has hashed it to choose it.
-  ASSIGN_OR_RETURN(const CheckpointState state, ReadCheckpoint(folder, /*verified=*/context_.is_root()));
-  StateInMemory source(state.tensors.tensors);
-  const absl::Status restored = strategy->Restore(source, SparsityAt(context_.recipe(), pattern, state.step));
-  if (!restored.ok())
-    return absl::Status(restored.code(), fmt::format("{}: {}", folder, std::string(restored.message())));
-  last_step_ = state.step;
-  if (context_.is_root()) RETURN_IF_ERROR(TellResumed(folder, state.step));
-  return Progress{.step = state.step, .skipped = state.skipped};
+  ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(folder));
+  const CheckpointManifest& manifest = source->manifest();
+  RETURN_IF_ERROR(strategy->Restore(*source, SparsityAt(context_.recipe(), pattern, manifest.step)));
+  last_step_ = manifest.step;
+  if (context_.is_root()) RETURN_IF_ERROR(TellResumed(folder, manifest.step));
+  return Progress{.step = manifest.step,
+                  .skipped = {.total = manifest.skipped_steps, .in_a_row = manifest.skipped_in_a_row}};
 }
 
 // The coordinator may have heard of another one: of a newer one that is damaged, or of none.
 absl::Status AttemptCheckpoints::TellResumed(const std::string& folder, int64_t step) {
   const v1::Assign& assignment = context_.assignment;
   if (assignment.has_resume_from() && assignment.resume_from().step() == step) return absl::OkStatus();
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, DescribeCheckpoint(folder, step));
-  checkpoint.set_path(PathFromWorkFolder(folder));
+  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, DescribeCheckpoint(folder));
+  checkpoint.set_path(context_.PathFromWorkFolder(folder));
   context_.observer->OnResumed(checkpoint);
   return absl::OkStatus();
+}
+
+void AttemptCheckpoints::Validated(int64_t step, double loss) {
+  validated_step_ = step;
+  validation_loss_ = loss;
 }
 
 absl::Status AttemptCheckpoints::WriteIfDue(const Progress& progress, bool force, const Strategy& strategy) {
   const int64_t interval = context_.recipe().checkpoint().interval();
   const bool due = interval > 0 && progress.step % interval == 0;
-  if ((!due && !force) || progress.step == last_step_) return absl::OkStatus();
-  context_.reporter.Phase(progress.step, "checkpointing");
-  const absl::Status written = ConvertExceptions([&] {
-    std::map<std::string, at::Tensor> tensors;
-    for (const StateShard& shard : strategy.State()) tensors[shard.name] = shard.rows;
-    return context_.is_root() ? WriteOnRoot(progress, std::move(tensors)) : absl::OkStatus();
-  });
-  RETURN_IF_ERROR(context_.Agree(written, "checkpoint"));
-  last_step_ = progress.step;
-  return absl::OkStatus();
+  if ((due || force) && progress.step != last_step_) {
+    RETURN_IF_ERROR(saving_.Finish());
+    context_.reporter.Phase(progress.step, "checkpointing");
+    saving_.Start(HeaderAt(progress), strategy);
+    last_step_ = progress.step;
+  }
+  return force ? saving_.Finish() : absl::OkStatus();
 }
 
-absl::Status AttemptCheckpoints::WriteOnRoot(const Progress& progress, std::map<std::string, at::Tensor> tensors) {
-  const v1::Assign& assignment = context_.assignment;
-  CheckpointState state{.step = progress.step,
-                        .epoch = assignment.epoch(),
-                        .job_id = assignment.job_id(),
-                        .recipe_sha256 = recipe_hash_,
-                        .skipped = progress.skipped};
-  state.tensors.tensors = std::move(tensors);
-  ASSIGN_OR_RETURN(v1::Checkpoint checkpoint, WriteCheckpoint(root_, state));
-  checkpoint.set_path(PathFromWorkFolder(checkpoint.path()));
-  context_.observer->OnCheckpoint(checkpoint);
-  const absl::Status removed =
-      RemoveOldCheckpoints(root_, context_.recipe().checkpoint().keep_latest(), assignment.epoch());
-  if (!removed.ok())
-    context_.reporter.Log("warn", fmt::format("old checkpoints stay: {}", std::string(removed.message())));
-  return absl::OkStatus();
-}
-
-// Another group may see the same storage at another place.
-std::string AttemptCheckpoints::PathFromWorkFolder(const std::string& path) const {
-  return std::filesystem::path(path).lexically_relative(context_.work_dir).string();
+CheckpointManifest AttemptCheckpoints::HeaderAt(const Progress& progress) const {
+  CheckpointManifest header{.step = progress.step,
+                            .job_id = context_.assignment.job_id(),
+                            .recipe_sha256 = recipe_hash_,
+                            .skipped_steps = progress.skipped.total,
+                            .skipped_in_a_row = progress.skipped.in_a_row,
+                            .ranks = context_.communicator.size(),
+                            .version = RIDGELINE_VERSION};
+  if (validated_step_ == progress.step && std::isfinite(validation_loss_)) header.validation_loss = validation_loss_;
+  return header;
 }
 
 }  // namespace ridgeline

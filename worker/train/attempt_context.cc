@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/attempt_context.h"
 
+#include <filesystem>
+
 #include "comm/agreement.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
@@ -22,6 +24,10 @@ absl::Status AttemptContext::Agree(const absl::Status& mine, const char* what) {
   if (absl::IsDeadlineExceeded(all)) return all;
   RETURN_IF_ERROR(reporter.PassLinesOn(communicator));
   return all;
+}
+
+std::string AttemptContext::PathFromWorkFolder(const std::string& path) const {
+  return std::filesystem::path(path).lexically_relative(work_dir).string();
 }
 
 }  // namespace ridgeline

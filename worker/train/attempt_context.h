@@ -25,6 +25,9 @@ class AttemptContext {
   // AgreeThatAllSucceeded, with what each rank has to say about its own failure.
   absl::Status Agree(const absl::Status& mine, const char* what);
 
+  // Another group may see the same storage at another place.
+  std::string PathFromWorkFolder(const std::string& path) const;
+
   bool is_root() const { return communicator.rank() == 0; }
   const v1::Recipe& recipe() const { return assignment.recipe(); }
   int64_t tokens_per_step() const {

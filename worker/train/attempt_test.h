@@ -31,7 +31,8 @@ class Recorder : public RunObserver {
   void OnOthersMemory(int64_t bytes) override { others_memory_bytes = bytes; }
   StopRequest PollStop() override {
     ++polls;
-    return polls == stop_at_step ? stop_with : StopRequest::kNone;
+    const bool stops = polls == stop_at_step || (stops_after_checkpoint && last_checkpoint.step() > 0);
+    return stops ? stop_with : StopRequest::kNone;
   }
 
   std::vector<double> TrainLosses() const {
@@ -48,6 +49,7 @@ class Recorder : public RunObserver {
   int64_t others_memory_bytes = -1;
   int64_t polls = 0;
   int64_t stop_at_step = -1;
+  bool stops_after_checkpoint = false;  // At the step after the first was told.
   StopRequest stop_with = StopRequest::kNone;
 };
 

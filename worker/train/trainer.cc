@@ -159,6 +159,7 @@ absl::StatusOr<StopRequest> Attempt::Train() {
   TrainingStep step({.model = model_.get(),
                      .teacher = teacher_model_.get(),
                      .strategy = strategy_.get(),
+                     .saving = &checkpoints_.saving(),
                      .data = &data_,
                      .pattern = pattern_},
                     &context_);
@@ -168,12 +169,17 @@ absl::StatusOr<StopRequest> Attempt::Train() {
     ASSIGN_OR_RETURN(TakenStep taken, step.Take(progress_.step));
     taken.report.collectives = CountsSince(before, context_.communicator.counts());
     RETURN_IF_ERROR(CountStep(taken.report));
-    if (taken.stop == StopRequest::kCancel) return taken.stop;
+    if (taken.stop == StopRequest::kCancel) {
+      RETURN_IF_ERROR(checkpoints_.saving().GiveUp());
+      return taken.stop;
+    }
+    RETURN_IF_ERROR(checkpoints_.saving().Proceed(taken.saving));
     const bool ends = taken.stop == StopRequest::kPreempt;
     if (!ends) RETURN_IF_ERROR(ValidateIfDue());
     RETURN_IF_ERROR(checkpoints_.WriteIfDue(progress_, /*force=*/ends, *strategy_));
     if (ends) return taken.stop;
   }
+  RETURN_IF_ERROR(checkpoints_.saving().Finish());
   return StopRequest::kNone;
 }
 
@@ -188,7 +194,9 @@ absl::Status Attempt::CountStep(const StepReport& report) {
 
 absl::Status Attempt::ValidateNow() {
   ASSIGN_OR_RETURN(const double error_ratio, strategy_->WeightErrorRatio());
-  return Validate(model_.get(), error_ratio, data_, progress_.step, &context_).status();
+  ASSIGN_OR_RETURN(const Validation validation, Validate(model_.get(), error_ratio, data_, progress_.step, &context_));
+  checkpoints_.Validated(progress_.step, validation.first.loss);
+  return absl::OkStatus();
 }
 
 absl::Status Attempt::ValidateIfDue() {

@@ -161,7 +161,7 @@ TEST_F(TrainerFeaturesTest, ARunResumedWithinASparsityScheduleEqualsAnUndisturbe
                                       {"quant.weight.scheme", "linear"}});
   Recorder whole, before, after;
   const RunResult undisturbed = Finish(assignment, 2, whole);
-  before.stop_at_step = 13;
+  before.stops_after_checkpoint = true;
   before.stop_with = StopRequest::kCancel;
   ASSERT_EQ(Run(assignment, 2, before)->outcome, v1::STOPPED);
   assignment.set_epoch(2);

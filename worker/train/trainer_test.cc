@@ -8,8 +8,8 @@
 #include "method/estimator_traits.h"
 #include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/checkpoint/checkpoint_source.h"
 #include "worker/train/attempt_test.h"
-#include "worker/train/checkpoint.h"
 
 namespace ridgeline {
 namespace {
@@ -129,7 +129,7 @@ TEST_F(TrainerTest, ResumeRestoresLearnedScales) {
   const v1::Assign assignment = Assignment(Learned("post", "asq"));
   Recorder whole, before, after;
   const double loss = Run(assignment, 2, whole)->point->loss();
-  before.stop_at_step = 13;
+  before.stops_after_checkpoint = true;
   before.stop_with = StopRequest::kCancel;
   ASSERT_EQ(Run(assignment, 2, before)->outcome, v1::STOPPED);
   v1::Assign resumed = assignment;
@@ -141,12 +141,13 @@ TEST_F(TrainerTest, ResumeRestoresLearnedScales) {
 double PrunedSquares(const std::string& checkpoint) {
   double sum = 0;
   int matrices = 0;
-  const CheckpointState state = ReadCheckpoint(checkpoint).value();
-  for (const auto& [name, tensor] : state.tensors.tensors) {
-    const bool is_linear = name.starts_with("h.") && name.ends_with(".weight") && tensor.dim() == 2;
+  const std::unique_ptr<CheckpointSource> source = CheckpointSource::Open(checkpoint).value();
+  for (const auto& [name, stored] : source->manifest().tensors) {
+    const bool is_linear = name.starts_with("h.") && name.ends_with(".weight") && stored.shape.size() == 2;
     if (!is_linear) continue;
     ++matrices;
-    const at::Tensor ascending = std::get<0>(tensor.abs().view({-1, 4}).sort(1));
+    const at::Tensor whole = source->Rows(name, stored.shape, 0, stored.rows()).value();
+    const at::Tensor ascending = std::get<0>(whole.abs().view({-1, 4}).sort(1));
     sum += ascending.narrow(1, 0, 2).to(at::kDouble).square().sum().item<double>();
   }
   EXPECT_EQ(matrices, 8);
@@ -237,7 +238,7 @@ TEST_F(TrainerTest, AnyNumberOfRanksGivesTheLossOfOne) {
 TEST_F(TrainerTest, ResumeGivesTheNumbersOfAnUninterruptedRun) {
   Recorder whole, before, after;
   double loss = Run(Assignment(), 2, whole)->point->loss();
-  before.stop_at_step = 13;
+  before.stops_after_checkpoint = true;
   before.stop_with = StopRequest::kCancel;
   ASSERT_EQ(Run(Assignment(), 2, before)->outcome, v1::STOPPED);
   ASSERT_EQ(before.last_checkpoint.step(), 8);
@@ -251,7 +252,7 @@ TEST_F(TrainerTest, ResumeGivesTheNumbersOfAnUninterruptedRun) {
 TEST_F(TrainerTest, ResumeAtOtherWorldSizeGivesTheSameLoss) {
   Recorder whole, before, after;
   double loss = Run(Assignment(), 2, whole)->point->loss();
-  before.stop_at_step = 13;
+  before.stops_after_checkpoint = true;
   before.stop_with = StopRequest::kCancel;
   Run(Assignment(), 2, before).value();
   v1::Assign resumed = Assignment();
@@ -286,7 +287,7 @@ TEST_F(TrainerTest, ADamagedNewestCheckpointIsToldAndTheOneThatIsTakenToo) {
   ASSERT_EQ(before.last_checkpoint.step(), 16);
   EXPECT_EQ(before.last_checkpoint.path(), "jobs/job-1/checkpoints/step-00000016");
   const std::filesystem::path damaged = folder_ / "work" / before.last_checkpoint.path();
-  std::filesystem::resize_file(damaged / "state.safetensors", 100);
+  std::filesystem::resize_file(damaged / "state-00001-of-00002.safetensors", 100);
   assignment.set_epoch(2);
   *assignment.mutable_resume_from() = before.last_checkpoint;
   ASSERT_TRUE(Run(assignment, 2, after).ok());

@@ -17,7 +17,16 @@
 namespace ridgeline {
 namespace {
 
-enum Extra : size_t { kLossSum, kDivergenceSum, kStopRequest, kFailedRanks, kOthersMebibytes, kExtraCount };
+enum Extra : size_t {
+  kLossSum,
+  kDivergenceSum,
+  kStopRequest,
+  kFailedRanks,
+  kOthersMebibytes,
+  kRanksThatSaved,
+  kRanksThatFailedToSave,
+  kExtraCount
+};
 static_assert(kExtraCount == TrainingStep::kExtras);
 
 constexpr float kMebibyte = 1 << 20;
@@ -42,6 +51,7 @@ absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   if (context_.observer != nullptr)
     context_.observer->OnOthersMemory(static_cast<int64_t>(sums[kOthersMebibytes] * kMebibyte));
   taken.stop = static_cast<StopRequest>(static_cast<int>(sums[kStopRequest]));
+  taken.saving = {.ended = sums[kRanksThatSaved], .failed = sums[kRanksThatFailedToSave]};
   report.loss = sums[kLossSum];
   if (parts_.teacher != nullptr) report.distill_divergence = sums[kDivergenceSum];
   RETURN_IF_ERROR(Update(step, &report));
@@ -92,6 +102,9 @@ void TrainingStep::AddMicroBatch(int64_t step, Share share) {
 void TrainingStep::SetExtras(const absl::Status& computed) {
   const std::span<float> extras = parts_.strategy->extras();
   if (!computed.ok()) extras[kFailedRanks] = 1;
+  const SavingCount saving = parts_.saving->Count();
+  extras[kRanksThatSaved] = saving.ended;
+  extras[kRanksThatFailedToSave] = saving.failed;
   if (context_.observer != nullptr)
     extras[kStopRequest] = static_cast<float>(context_.observer->PollStop());
   else

@@ -11,6 +11,7 @@
 #include "model/language_model.h"
 #include "worker/parallel/strategy.h"
 #include "worker/train/attempt_context.h"
+#include "worker/train/checkpoint_saving.h"
 #include "worker/train/data_order.h"
 #include "worker/train/reporter.h"
 #include "worker/train/run_observer.h"
@@ -21,6 +22,7 @@ namespace ridgeline {
 struct TakenStep {
   StepReport report;
   StopRequest stop = StopRequest::kNone;  // What rank 0 was asked before the ranks met; the same on all of them.
+  SavingCount saving;                     // Of all ranks, of the checkpoint that was under way.
 };
 
 // Owned by the attempt, called by its thread.
@@ -31,12 +33,13 @@ class TrainingStep {
     LanguageModel* model = nullptr;
     LanguageModel* teacher = nullptr;  // Null without distillation.
     Strategy* strategy = nullptr;      // With room for kExtras.
+    const CheckpointSaving* saving = nullptr;
     const TrainingData* data = nullptr;
     SparsityPattern pattern;  // The recipe's, which a schedule reaches in the end.
   };
 
   // Scalars that travel behind the gradients in the step's one all-reduce.
-  static constexpr size_t kExtras = 5;
+  static constexpr size_t kExtras = 7;
 
   TrainingStep(const Parts& parts, AttemptContext* context) : parts_(parts), context_(*context) {}
 
