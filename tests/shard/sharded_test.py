@@ -183,14 +183,15 @@ class Interrupted(ProcessTest):
                 "dataset": {"path": str(stack.dataset)},
                 "training": {"seq_len": 32, "global_batch_size": 3, "steps": self.STEPS, "deterministic": True},
                 "parallelism": {"shard_degree": 0}, "quant": {"weight": {"format": "int2"}},
-                "checkpoint": {"interval": 20}, "validation": {"interval": 0, "sequences": 4}}
+                "checkpoint": {"interval": 20}, "validation": {"interval": 0, "sequences": 4},
+                "recovery": {"hang_timeout": 10}}
 
     def assert_survives(self, send, ranks_after, *words):
         """The signal to rank 1 in the midst of training, which goes on with so many ranks. The words are those of the
         lost attempt's end."""
         stack = self.start(ranks=0)
         whole = train(stack, 3, "whole", self.recipe(stack), {"whole": {}})["whole"]
-        with group_of(stack, 3, "--hang-timeout", "10", name="broken") as (group, work):
+        with group_of(stack, 3, name="broken") as (group, work):
             (job,) = submit_cases(stack, "job", self.recipe(stack), {"job": {}}).values()
             stack.wait_for(job, lambda j: int(j.get("progress", {}).get("step", 0)) >= 50, "fifty steps")
             os.kill(stack.ranks_of()[1], send)
