@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from process_test import SOURCE, ProcessTest, main  # noqa: E402
 from tensor_files import copy_safetensors, largest_difference, read_checkpoint, read_safetensors  # noqa: E402
-from training_runs import group_of, losses_of, relative_difference, submit_cases, train  # noqa: E402
+from training_runs import Run, group_of, losses_of, relative_difference, submit_cases, train  # noqa: E402
 
 TOLERANCE = 1e-5
 
@@ -49,9 +49,9 @@ class Sharded(ProcessTest):
                 self.assertLess(difference, TOLERANCE, tensor)
 
     def tensors(self, run):
-        """Of the model that it exported."""
+        """Of its last checkpoint and of the model that it exported."""
         exported = read_safetensors(run.folder / "artifacts" / "model" / "model.safetensors")
-        return {**{f"exported.{name}": kept for name, kept in exported.items()}}
+        return {**read_checkpoint(run.checkpoint()), **{f"exported.{name}": kept for name, kept in exported.items()}}
 
     def train_in_all_ways(self, stack, name, recipe, cases):
         """{case: (the run on one rank, {way: run})}"""
@@ -133,6 +133,17 @@ class Sharded(ProcessTest):
         for name in cases:
             self.assert_same({name: shared[name]}, alone[name])
 
+    def test_MoreRanksThanRowsAreTheSame(self):
+        stack = self.start(ranks=0)
+        recipe = self.recipe(stack, steps=20, model={"name": "gpt", "n_layers": 1, "dim": 8, "n_heads": 1},
+                             parallelism={"shard_degree": 0})
+        cases = {"plain": {}, "blocks": {"quant.weight.format": "int2", "quant.weight.block": 8},
+                 "tensor": {"quant.weight.format": "int2", "quant.weight.granularity": "tensor"},
+                 "more-sequences": {"training.global_batch_size": 17}}
+        alone, shared = (train(stack, ranks, "rows", recipe, cases) for ranks in (1, 9))
+        for name in cases:
+            self.assert_same({name: shared[name]}, alone[name])
+
     def test_LearningFromATeacherIsTheSameOnThreeRanksThatShareTheModel(self):
         stack = self.start(ranks=0)
         recipe = self.recipe(stack, parallelism={"shard_degree": 0}, quant={"weight": {"format": "int4", "block": 8}})
@@ -165,40 +176,45 @@ class Sharded(ProcessTest):
 class Interrupted(ProcessTest):
     """A rank of three that share the model stops or dies in a step: the job goes on and ends as if none had."""
 
-    STEPS = 400
+    STEPS = 200
 
     def recipe(self, stack):
         return {"model": {"name": "gpt", "n_layers": 2, "dim": 32, "n_heads": 2},
                 "dataset": {"path": str(stack.dataset)},
                 "training": {"seq_len": 32, "global_batch_size": 3, "steps": self.STEPS, "deterministic": True},
                 "parallelism": {"shard_degree": 0}, "quant": {"weight": {"format": "int2"}},
-                "checkpoint": {"interval": 20}, "validation": {"interval": 0, "sequences": 4}}
+                "checkpoint": {"interval": 20}, "validation": {"interval": 0, "sequences": 4},
+                "recovery": {"hang_timeout": 10}}
 
-    def assert_survives(self, send, *words):
-        """The signal to rank 1 in the midst of training. The words are those of the lost attempt's end."""
+    def assert_survives(self, send, ranks_after, *words):
+        """The signal to rank 1 in the midst of training, which goes on with so many ranks. The words are those of the
+        lost attempt's end."""
         stack = self.start(ranks=0)
         whole = train(stack, 3, "whole", self.recipe(stack), {"whole": {}})["whole"]
-        with group_of(stack, 3, "--hang-timeout", "10", name="broken") as (group, work):
+        with group_of(stack, 3, name="broken") as (group, work):
             (job,) = submit_cases(stack, "job", self.recipe(stack), {"job": {}}).values()
-            stack.wait_for(job, lambda j: int(j.get("progress", {}).get("step", 0)) >= 30, "thirty steps")
+            stack.wait_for(job, lambda j: int(j.get("progress", {}).get("step", 0)) >= 50, "fifty steps")
             os.kill(stack.ranks_of()[1], send)
             self.assertNotEqual(group.wait(timeout=240), 0)
         lost = stack.wait_for(job, lambda j: j["state"] == "QUEUED", "the queue", 240)["attempts"][0]
         for word in words:
             self.assertIn(word, lost["detail"])
-        with group_of(stack, 3, "--work-dir", str(work), name="after"):
+        with group_of(stack, ranks_after, name="after", work=work):
             done = self.run_cli(stack, "wait", job)
             self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("resumed", stack.ridgeline("logs", job))
-        losses, held_out = losses_of(stack, job)
-        self.assertEqual(held_out, whole.held_out)
-        self.assertEqual(losses, whole.losses)
+        self.assertRegex(stack.ridgeline("logs", job), "starts at step [1-9]")
+        return Run(job, *losses_of(stack, job), work / "jobs" / job), whole
 
     def test_AStoppedRankIsNamedAndTheJobEndsAsIfItHadNot(self):
-        self.assert_survives(signal.SIGSTOP, "HUNG", "rank 1 does not answer", "collective '")
+        run, whole = self.assert_survives(signal.SIGSTOP, 3, "HUNG", "rank 1 does not answer", "collective '")
+        self.assertEqual((run.losses, run.held_out), (whole.losses, whole.held_out))
+        self.assertEqual(read_checkpoint(run.checkpoint()), read_checkpoint(whole.checkpoint()))
 
-    def test_AKilledRanksJobEndsAsIfItHadNotDied(self):
-        self.assert_survives(signal.SIGKILL)
+    def test_AKilledRanksJobGoesOnWithFewerAndEndsAsIfItHadNotDied(self):
+        run, whole = self.assert_survives(signal.SIGKILL, 2)
+        self.assertLess(relative_difference(run, whole), TOLERANCE)
+        difference, tensor = largest_difference(read_checkpoint(run.checkpoint()), read_checkpoint(whole.checkpoint()))
+        self.assertLess(difference, TOLERANCE, tensor)
 
 
 if __name__ == "__main__":

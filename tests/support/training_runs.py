@@ -43,10 +43,10 @@ def relative_difference(a, b):
 
 
 @contextlib.contextmanager
-def group_of(stack, ranks, *flags, name=None):
+def group_of(stack, ranks, *flags, name=None, work=None):
     """A group of that many ranks, which takes jobs until the block ends: its mpirun process and its work folder."""
     name = name or f"group-{ranks}"
-    work = stack.folder / f"work-{name}"
+    work = work or stack.folder / f"work-{name}"
     with open(stack.folder / f"{name}.log", "a", encoding="utf-8") as log:
         group = stack.start_group(name, ranks, work, *flags, stderr=log)
     try:
