@@ -425,6 +425,40 @@ def sharding(root):
                      "held-out loss"], rows)
 
 
+FSDP = "shared, bfloat16 weights, bfloat16 gradients"
+
+
+def shard_bytes(root):
+    """What a rank sends in a step, on two and four ranks."""
+    points, rows = Points.read("shard-training", root).where(study="bytes"), []
+    for variant in points.values("variant"):
+        cells = []
+        for ranks in ("2", "4"):
+            row = points.where(variant=variant, ranks=ranks).only()
+            cells += [row["megabytes"], row["over_plan"], row["blocks_over_fsdp"]]
+        rows.append([variant, *cells])
+    return markdown(["a rank sends in a step", "2 ranks: MB", "over plan", "blocks over FSDP", "4 ranks: MB",
+                     "over plan", "blocks over FSDP"], rows)
+
+
+def shard_link(root):
+    """Steps over a slow link, beside gathering bfloat16."""
+    points, rows = Points.read("shard-training", root).where(study="link"), []
+    peer = float(points.where(variant=FSDP).only()["seconds"])
+    for row in points.rows:
+        times = peer / float(row["seconds"])
+        rows.append([row["variant"], row["megabytes"], row["seconds"], bold(f"{times:.2f}", times >= 1.5),
+                     row["share_in_collectives"]])
+    return markdown(["2 ranks, 1 Gbit/s", "MB a step", "s a step", "times faster", "share in collectives"], rows)
+
+
+def shard_memory(root):
+    """The most that rank 0 has in use."""
+    rows = [[row["model"], row["variant"], row["ranks"], row["peak_mib"], row["planned_mib"]]
+            for row in Points.read("shard-training", root).where(study="memory").rows]
+    return markdown(["model", "", "ranks", "peak, MiB", "planned, MiB"], rows)
+
+
 TABLES = {
     "matched-6e-3": matched_6e_3, "matched-3e-3": matched_3e_3, "fresh-seeds": fresh_seeds,
     "other-corpus": other_corpus, "lambda": lambda_of_ridge_trust, "mask-width": mask_width,
@@ -434,6 +468,7 @@ TABLES = {
     "grid-gradient": grid_gradient, "train-step": train_step,
     "inference": inference, "packed": packed, "packed-models": packed_models,
     "packed-one-bit": packed_one_bit, "sharding": sharding,
+    "shard-bytes": shard_bytes, "shard-link": shard_link, "shard-memory": shard_memory,
     "quant-bench": quant_bench, "quant-bench-short": quant_bench_short,
     "kernel-cache": kernel_cache, "tax-summary": tax_summary,
     "tax-xeon-amx": lambda root: tax(root, "xeon-amx", "tax"),
