@@ -75,6 +75,7 @@ absl::Status PullFiles(const std::string& work_dir, const std::string& path, con
 }  // namespace
 
 absl::Status CheckIsFree(const std::string& out) {
+  if (out.empty()) return absl::InvalidArgumentError("the name of the folder to write is empty");
   std::error_code ignored;
   const fs::file_status there = fs::symlink_status(out, ignored);
   if (!fs::exists(there) || (fs::is_directory(there) && fs::is_empty(out, ignored))) return absl::OkStatus();
@@ -92,14 +93,20 @@ absl::Status CheckReachable(const std::string& work_dir) {
 
 absl::Status PullFolder(const std::string& work_dir, const std::string& path, const std::vector<PulledFile>& files,
                         const std::string& out) {
-  const fs::path partial = fs::absolute(out).lexically_normal().string() + ".partial";
+  fs::path target = fs::absolute(out).lexically_normal();
+  if (!target.has_filename()) target = target.parent_path();  // It was written with a slash behind it.
+  // Nobody else's, be it of another pull at the same time.
+  const fs::path partial = fmt::format("{}.partial-{}", target.string(), ::getpid());
   std::error_code error;
-  fs::remove_all(partial, error);
+  if (fs::exists(fs::symlink_status(partial, error)))
+    return absl::AlreadyExistsError(fmt::format("{} is in the way: remove it", partial.string()));
   absl::Status pulled = PullFiles(work_dir, path, files, partial);
   if (pulled.ok()) {
-    fs::remove(out, error);  // An empty folder at most.
-    fs::rename(partial, out, error);
-    if (error) pulled = ErrnoStatus(error.value(), fmt::format("naming {}", out));
+    fs::rename(partial, target, error);  // An empty folder may be there, and no more.
+    if (error == std::errc::directory_not_empty || error == std::errc::file_exists)
+      pulled = absl::AlreadyExistsError(fmt::format("{} has appeared meanwhile: name another folder", out));
+    else if (error)
+      pulled = ErrnoStatus(error.value(), fmt::format("naming {}", out));
   }
   if (!pulled.ok()) fs::remove_all(partial, error);
   return pulled;

@@ -91,14 +91,22 @@ absl::StatusOr<std::vector<JobFolder>> FoldersOf(const Session& session, const C
 
 FoundOnDisk Read(const JobFolder& job, const std::string& folder) {
   FoundOnDisk found{.job = &job, .folder = folder};
-  absl::StatusOr<CheckpointManifest> manifest = ReadManifest(folder);
+  absl::StatusOr<CheckpointManifest> manifest = ReadManifestOf(folder);
   absl::StatusOr<v1::Checkpoint> checkpoint = DescribeCheckpoint(folder);
   found.status = manifest.ok() ? checkpoint.status() : manifest.status();
+  if (found.status.ok() && manifest->job_id != job.job.id())
+    found.status = absl::FailedPreconditionError(fmt::format("checkpoint {} is of job {}", folder, manifest->job_id));
   if (!found.status.ok()) return found;
   found.manifest = *std::move(manifest);
   found.checkpoint = *std::move(checkpoint);
   found.checkpoint.set_path(fmt::format("{}/{}", job.path, found.name()));
   return found;
+}
+
+// While a job runs, its worker group removes old ones.
+bool IsGone(const std::string& folder) {
+  std::error_code error;
+  return !std::filesystem::exists(folder, error);
 }
 
 // Newest first; with --step that one alone.
@@ -109,7 +117,8 @@ absl::StatusOr<std::vector<FoundOnDisk>> CheckpointsIn(const std::vector<JobFold
     for (const std::string& folder : CheckpointFolders(job.root())) {
       if (options.step && std::filesystem::path(folder).filename() != fmt::format("step-{:08d}", *options.step))
         continue;
-      all.push_back(Read(job, folder));
+      FoundOnDisk found = Read(job, folder);
+      if (found.status.ok() || !IsGone(folder)) all.push_back(std::move(found));
     }
   }
   if (all.empty() && options.step)
@@ -166,9 +175,9 @@ absl::StatusOr<int> RunCheckpointList(const Session& session, const CheckpointOp
     PrintOut("{}", names);
   else if (options.format != OutputFormat::kTable)
     PrintOut("{}", FormatJson({{"checkpoints", list}}, options.format));
-  else if (list.empty())
+  else if (all.empty())
     PrintNone();
-  else
+  else if (!list.empty())
     PrintOut("{}", table.ToString(StyleOf(stdout)));
   return kExitOk;
 }
@@ -176,12 +185,15 @@ absl::StatusOr<int> RunCheckpointList(const Session& session, const CheckpointOp
 absl::StatusOr<int> RunCheckpointVerify(const Session& session, const CheckpointOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<JobFolder> jobs, FoldersOf(session, options));
   ASSIGN_OR_RETURN(std::vector<FoundOnDisk> all, CheckpointsIn(jobs, options));
+  if (all.empty())
+    return absl::NotFoundError(fmt::format("{} has no checkpoint to verify under {}", options.job, jobs[0].root()));
   Table table({{"JOB"}, {"CHECKPOINT"}, {"FILES", true}, {"SIZE", true}, {"RESULT"}});
   OrderedJson list = OrderedJson::array();
   std::string names;
   bool all_are_whole = true;
   for (FoundOnDisk& found : all) {
     if (found.status.ok()) found.status = VerifyCheckpoint(found.folder, found.manifest);
+    if (!found.status.ok() && IsGone(found.folder)) continue;
     const bool whole = found.status.ok();
     all_are_whole &= whole;
     const std::string problem(found.status.message());
@@ -195,8 +207,6 @@ absl::StatusOr<int> RunCheckpointVerify(const Session& session, const Checkpoint
     PrintOut("{}", names);
   else if (options.format != OutputFormat::kTable)
     PrintOut("{}", FormatJson({{"checkpoints", list}}, options.format));
-  else if (all.empty())
-    PrintNone();
   else
     PrintOut("{}", table.ToString(StyleOf(stdout)));
   return all_are_whole ? kExitOk : kExitError;
@@ -208,29 +218,44 @@ absl::StatusOr<FoundOnDisk> ChooseCheckpoint(const std::vector<JobFolder>& jobs,
         fmt::format("{} is a sweep: pull from one of its jobs, which `ridgeline checkpoint list {}` shows", options.job,
                     options.job));
   ASSIGN_OR_RETURN(const std::vector<FoundOnDisk> all, CheckpointsIn(jobs, options));
-  for (const FoundOnDisk& found : all)
+  for (const FoundOnDisk& found : all) {
     if (found.status.ok() || options.step) return found;
+    PrintErr("ridgeline: passed over: {}\n", std::string(found.status.message()));
+  }
   return absl::NotFoundError(fmt::format("{} has no checkpoint under {}", options.job, jobs[0].root()));
+}
+
+absl::Status PullCheckpoint(const JobFolder& job, const FoundOnDisk& found, const std::string& to) {
+  std::vector<PulledFile> files = {{kManifestFile, found.checkpoint.sha256()}};
+  for (const CheckpointFile& file : found.manifest.files) files.push_back({file.name, file.sha256});
+  RETURN_IF_ERROR(PullFolder(job.work_dir, found.checkpoint.path(), files, to));
+  PrintOut("{}: checkpoint of step {} of {}, {} files, {}\n", to, found.checkpoint.step(), job.job.id(), files.size(),
+           HumanBytes(static_cast<double>(found.checkpoint.bytes())));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int> RunCheckpointPull(const Session& session, const CheckpointOptions& options) {
   RETURN_IF_ERROR(CheckIsFree(options.to));
   ASSIGN_OR_RETURN(const std::vector<JobFolder> jobs, FoldersOf(session, options));
-  ASSIGN_OR_RETURN(const FoundOnDisk found, ChooseCheckpoint(jobs, options));
-  RETURN_IF_ERROR(found.status);
-  std::vector<PulledFile> files = {{kManifestFile, found.checkpoint.sha256()}};
-  for (const CheckpointFile& file : found.manifest.files) files.push_back({file.name, file.sha256});
-  RETURN_IF_ERROR(PullFolder(jobs[0].work_dir, found.checkpoint.path(), files, options.to));
-  PrintOut("{}: checkpoint of step {} of {}, {} files, {}\n", options.to, found.checkpoint.step(), jobs[0].job.id(),
-           files.size(), HumanBytes(static_cast<double>(found.checkpoint.bytes())));
-  return kExitOk;
+  for (;;) {
+    ASSIGN_OR_RETURN(const FoundOnDisk found, ChooseCheckpoint(jobs, options));
+    RETURN_IF_ERROR(found.status);
+    const absl::Status pulled = PullCheckpoint(jobs[0], found, options.to);
+    if (absl::IsNotFound(pulled) && IsGone(found.folder) && !options.step) continue;  // There is a newer one.
+    RETURN_IF_ERROR(pulled);
+    return kExitOk;
+  }
+}
+
+bool IsLive(const v1::Job& job) {
+  return !job.attempts().empty() && job.attempts(job.attempts_size() - 1).end_unix_ms() == 0;
 }
 
 // Writes of this epoch and later ones may be going on.
 int64_t LiveEpochOf(const v1::Job& job) {
   if (job.attempts().empty()) return 1;
-  const v1::Attempt& last = job.attempts(job.attempts_size() - 1);
-  return last.end_unix_ms() == 0 ? last.epoch() : last.epoch() + 1;
+  const int64_t last = job.attempts(job.attempts_size() - 1).epoch();
+  return IsLive(job) ? last : last + 1;
 }
 
 absl::StatusOr<int> RunCheckpointGc(const Session& session, const CheckpointOptions& options) {
@@ -240,8 +265,9 @@ absl::StatusOr<int> RunCheckpointGc(const Session& session, const CheckpointOpti
   std::string names;
   for (const JobFolder& job : jobs) {
     const v1::CheckpointPolicy& policy = job.job.recipe().checkpoint();
-    const std::vector<RemovableCheckpoint> removable = RemovableCheckpoints(
-        job.root(), {.latest = policy.keep_latest(), .best = policy.keep_best()}, LiveEpochOf(job.job));
+    const std::vector<RemovableCheckpoint> removable =
+        RemovableCheckpoints(job.root(), {.latest = policy.keep_latest(), .best = policy.keep_best()},
+                             LiveEpochOf(job.job), IsLive(job.job));
     if (!options.dry_run) RETURN_IF_ERROR(RemoveCheckpoints(removable));
     for (const RemovableCheckpoint& checkpoint : removable) {
       const std::string name = std::filesystem::path(checkpoint.folder).filename().string();

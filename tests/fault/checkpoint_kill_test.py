@@ -147,10 +147,18 @@ class CheckpointKill(ProcessTest):
                          {"manifest.json", "state-00000-of-00002.safetensors", "state-00001-of-00002.safetensors"})
 
         def refused(code, said, *arguments):
-            done = self.run_cli(stack, "checkpoint", *arguments, "--work-dir", self.work)
+            place = () if "--work-dir" in arguments else ("--work-dir", self.work)
+            done = self.run_cli(stack, "checkpoint", *arguments, *place)
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertRegex(done.stdout + done.stderr, said)
         refused(6, "there already", "pull", job, "--to", out)
+        refused(2, "empty", "pull", job, "--to", "")
+        mine = self.folder / "again.partial"
+        mine.mkdir()
+        self.checkpoint(stack, "pull", job, "--to", f"{self.folder / 'again'}/")
+        self.assertTrue(mine.is_dir())
+        self.assertTrue((self.folder / "again" / "manifest.json").is_file())
+        refused(3, "no checkpoint to verify", "verify", job, "--work-dir", self.folder)
         refused(3, "no checkpoint of step 999", "verify", job, "--step", "999")
         refused(3, "no-such-job", "list", "no-such-job")
         folder = self.work / "jobs" / job / "checkpoints" / f"step-{newest:08d}"

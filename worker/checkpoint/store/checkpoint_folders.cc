@@ -11,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "common/file.h"
@@ -24,18 +26,33 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kUnfinished[] = ".unfinished.";
+constexpr char kRemoved[] = ".removed";
+constexpr char kDigits[] = "0123456789";
 
 std::string NameOf(int64_t step) { return fmt::format("step-{:08d}", step); }
 
+// Fine where another process removes it, too.
 absl::Status RemoveTree(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  return error ? ErrnoStatus(error.value(), fmt::format("removing {}", path.string())) : absl::OkStatus();
+  return error && error != std::errc::no_such_file_or_directory
+             ? ErrnoStatus(error.value(), fmt::format("removing {}", path.string()))
+             : absl::OkStatus();
 }
 
 // "step-00000100", whatever follows -> 100.
 int64_t StepOf(const std::string& folder) {
   return std::strtoll(fs::path(folder).filename().c_str() + std::strlen("step-"), nullptr, 10);
+}
+
+// Whether that is what stands behind step-NNNNNNNN in the name of a folder that is written or removed. People's own
+// folders are left alone.
+bool IsUnfinishedEnding(std::string_view ending) {
+  if (ending.ends_with(kRemoved)) ending.remove_suffix(std::strlen(kRemoved));
+  if (ending.empty()) return true;
+  if (!ending.starts_with(kUnfinished)) return false;
+  ending.remove_prefix(std::strlen(kUnfinished));
+  return !ending.empty() && ending.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
 // Folders step-*, newest first: those that have their names, and with `unfinished` the others.
@@ -45,7 +62,10 @@ std::vector<std::string> FoldersOf(const std::string& root, bool unfinished) {
   for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("step-") || !fs::is_directory(entry.symlink_status(error))) continue;
-    if ((name.find_first_not_of("0123456789", 5) != std::string::npos) == unfinished)
+    const size_t end = std::min(name.find_first_not_of(kDigits, std::strlen("step-")), name.size());
+    if (end == std::strlen("step-")) continue;
+    const std::string_view ending = std::string_view(name).substr(end);
+    if (unfinished ? !ending.empty() && IsUnfinishedEnding(ending) : ending.empty())
       folders.push_back(entry.path().string());
   }
   std::sort(folders.begin(), folders.end(), [](const std::string& a, const std::string& b) {
@@ -56,10 +76,11 @@ std::vector<std::string> FoldersOf(const std::string& root, bool unfinished) {
 
 // A folder that has its name loses it first: half of it is never taken for a checkpoint.
 absl::Status RemoveNamed(const std::string& folder) {
-  const std::string removed = folder + ".removed";
+  const std::string removed = folder + kRemoved;
   RETURN_IF_ERROR(RemoveTree(removed));
   std::error_code error;
   fs::rename(folder, removed, error);
+  if (error == std::errc::no_such_file_or_directory) return absl::OkStatus();  // Another process was faster.
   if (error) return ErrnoStatus(error.value(), fmt::format("removing {}", folder));
   return RemoveTree(removed);
 }
@@ -77,7 +98,7 @@ absl::Status Damaged(const std::string& folder, const std::string& what) {
 
 // Whether a run of that job and recipe can resume from it.
 absl::Status CheckUsable(const std::string& folder, const std::string& job_id, const std::string& recipe_sha256) {
-  ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
+  ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifestOf(folder));
   if (manifest.job_id != job_id || manifest.recipe_sha256 != recipe_sha256)
     return absl::FailedPreconditionError(fmt::format("{} is of job {} or of another recipe", folder, manifest.job_id));
   return VerifyCheckpoint(folder, manifest);
@@ -119,7 +140,7 @@ std::vector<RemovableCheckpoint> BeyondPolicy(const std::string& root, const Kee
   std::vector<std::pair<double, std::string>> losses;
   int kept = 0;
   for (const std::string& folder : CheckpointFolders(root)) {
-    const absl::StatusOr<CheckpointManifest> manifest = ReadManifest(folder);
+    const absl::StatusOr<CheckpointManifest> manifest = ReadManifestOf(folder);
     if (manifest.ok() && manifest->validation_loss) losses.emplace_back(*manifest->validation_loss, folder);
     if (kept >= std::max(policy.latest, 1)) old.push_back(folder);
     if (manifest.ok()) ++kept;
@@ -168,6 +189,8 @@ absl::Status VerifyCheckpoint(const std::string& folder, const CheckpointManifes
   for (const CheckpointFile& file : manifest.files) {
     const fs::path path = fs::path(folder) / file.name;
     std::error_code error;
+    if (fs::exists(path, error) && !fs::is_regular_file(fs::symlink_status(path, error)))
+      return Damaged(folder, fmt::format("{} is a link or no file", file.name));
     const uintmax_t bytes = fs::file_size(path, error);
     if (error) return Damaged(folder, fmt::format("{} cannot be read: {}", file.name, error.message()));
     if (bytes != static_cast<uintmax_t>(file.bytes))
@@ -196,6 +219,13 @@ absl::StatusOr<v1::Checkpoint> DescribeCheckpoint(const std::string& folder) {
   return checkpoint;
 }
 
+absl::StatusOr<CheckpointManifest> ReadManifestOf(const std::string& folder) {
+  ASSIGN_OR_RETURN(CheckpointManifest manifest, ReadManifest(folder));
+  if (manifest.step != StepOf(folder))
+    return Damaged(folder, fmt::format("{} is that of step {}", kManifestFile, manifest.step));
+  return manifest;
+}
+
 std::vector<std::string> CheckpointFolders(const std::string& root) { return FoldersOf(root, /*unfinished=*/false); }
 
 FoundCheckpoint FindNewestCheckpoint(const std::string& root, const std::string& job_id,
@@ -212,11 +242,16 @@ FoundCheckpoint FindNewestCheckpoint(const std::string& root, const std::string&
   return found;
 }
 
-std::vector<RemovableCheckpoint> RemovableCheckpoints(const std::string& root, const KeepPolicy& policy,
-                                                      int64_t epoch) {
+std::vector<RemovableCheckpoint> RemovableCheckpoints(const std::string& root, const KeepPolicy& policy, int64_t epoch,
+                                                      bool others_remove) {
   std::vector<RemovableCheckpoint> removable = BeyondPolicy(root, policy);
-  for (const std::string& folder : FoldersOf(root, /*unfinished=*/true))
-    if (EpochOfUnfinished(folder) < epoch) removable.push_back({folder, "its write was never finished"});
+  for (const std::string& folder : FoldersOf(root, /*unfinished=*/true)) {
+    if (folder.ends_with(kRemoved)) {
+      if (!others_remove) removable.push_back({folder, "its removal was never finished"});
+    } else if (EpochOfUnfinished(folder) < epoch) {
+      removable.push_back({folder, "its write was never finished"});
+    }
+  }
   return removable;
 }
 

@@ -35,6 +35,9 @@ absl::Status RemoveUnfinishedCheckpoint(const std::string& root, int64_t step, i
 // Holds every file to its size and hash: DATA_LOSS names the one that differs.
 absl::Status VerifyCheckpoint(const std::string& folder, const CheckpointManifest& manifest);
 
+// ReadManifest, of a folder that has its name: DATA_LOSS where the manifest is that of another step.
+absl::StatusOr<CheckpointManifest> ReadManifestOf(const std::string& folder);
+
 // What people are told about a checkpoint: its path is `folder`, its time that of the manifest.
 absl::StatusOr<v1::Checkpoint> DescribeCheckpoint(const std::string& folder);
 
@@ -61,8 +64,11 @@ struct RemovableCheckpoint {
   std::string why;
 };
 
-// What the policy does not keep, and what broken writes of attempts before `epoch` left.
-std::vector<RemovableCheckpoint> RemovableCheckpoints(const std::string& root, const KeepPolicy& policy, int64_t epoch);
+// What the policy does not keep, what broken writes of attempts before `epoch` left and, unless `others_remove` right
+// now, broken removals. Folders that neither writes nor removals leave are none of it.
+std::vector<RemovableCheckpoint> RemovableCheckpoints(const std::string& root, const KeepPolicy& policy, int64_t epoch,
+                                                      bool others_remove = false);
+// Fine where another process removes them, too.
 absl::Status RemoveCheckpoints(const std::vector<RemovableCheckpoint>& removable);
 
 }  // namespace ridgeline

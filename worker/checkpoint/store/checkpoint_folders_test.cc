@@ -165,5 +165,35 @@ TEST_F(CheckpointFoldersTest, ADamagedManifestTakesNoWholeOnesPlace) {
   EXPECT_FALSE(fs::exists(FileAt(1, "")));
 }
 
+TEST_F(CheckpointFoldersTest, WhatNeitherWritesNorRemovalsLeaveIsLeftAlone) {
+  ASSERT_TRUE(Commit(1).ok());
+  for (const char* name : {"step-my-notes", "step-", "step-00000002.old", "step-2.unfinished.", "notes"})
+    fs::create_directories(fs::path(root_) / name);
+  fs::create_directories(UnfinishedCheckpoint(root_, 2, 1));
+  fs::create_directories(fs::path(root_) / "step-00000003.removed");
+  EXPECT_EQ(RemovableCheckpoints(root_, {}, /*epoch=*/2, /*others_remove=*/true).size(), 1u);
+  EXPECT_EQ(RemovableCheckpoints(root_, {}, /*epoch=*/2).size(), 2u);
+  Collect({}, /*epoch=*/2);
+  EXPECT_EQ(Entries(), 6u);
+}
+
+TEST_F(CheckpointFoldersTest, WhatAnotherProcessHasRemovedIsNoError) {
+  for (int64_t step : {1, 2, 3}) ASSERT_TRUE(Commit(step).ok());
+  const std::vector<RemovableCheckpoint> removable = RemovableCheckpoints(root_, {}, 1);
+  ASSERT_EQ(removable.size(), 2u);
+  fs::remove_all(removable[0].folder);
+  EXPECT_TRUE(RemoveCheckpoints(removable).ok());
+  EXPECT_EQ(Steps(), (std::vector<int64_t>{3}));
+}
+
+TEST_F(CheckpointFoldersTest, AManifestOfAnotherStepMakesNoCheckpoint) {
+  for (int64_t step : {1, 2}) ASSERT_TRUE(Commit(step).ok());
+  fs::copy(FileAt(2, ""), fs::path(root_) / "step-00000009", fs::copy_options::recursive);
+  EXPECT_EQ(NewestStep(), 2);
+  EXPECT_EQ(ReadManifestOf((fs::path(root_) / "step-00000009").string()).status().code(), absl::StatusCode::kDataLoss);
+  Collect({.latest = 2}, 1);
+  EXPECT_TRUE(fs::exists(FileAt(1, ""))) << "it takes no other's place";
+}
+
 }  // namespace
 }  // namespace ridgeline

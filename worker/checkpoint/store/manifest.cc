@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "common/artifact_files.h"
@@ -198,8 +199,11 @@ absl::StatusOr<CheckpointManifest> ParseManifest(std::string_view text) {
 }
 
 absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
-  ASSIGN_OR_RETURN(const std::string text,
-                   ReadFile((std::filesystem::path(folder) / kManifestFile).string(), kManifestJson.max_bytes));
+  const std::filesystem::path file = std::filesystem::path(folder) / kManifestFile;
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
+    return absl::DataLossError(fmt::format("checkpoint {}: {} is no file", folder, kManifestFile));
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(file.string(), kManifestJson.max_bytes));
   absl::StatusOr<CheckpointManifest> manifest = ParseManifest(text);
   if (!manifest.ok())
     return absl::DataLossError(fmt::format("checkpoint {}: {}", folder, std::string(manifest.status().message())));
