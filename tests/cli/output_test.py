@@ -41,7 +41,7 @@ class EveryVerb(ProcessTest):
         self.recipe = self.folder / "recipe.yaml"
         self.recipe.write_text(f"name: tiny\ndataset: {{path: {self.stack.dataset}}}\n"
                                "training: {steps: 2, seq_len: 16, global_batch_size: 2}\nvalidation: {interval: 1}\n"
-                               "export: {weights: safetensors}\n")
+                               "export: {weights: safetensors}\ncheckpoint: {interval: 1}\n")
         self.check(["submit", "-f", self.recipe, "--follow"])
 
     def check(self, arguments, code=0):
@@ -55,7 +55,8 @@ class EveryVerb(ProcessTest):
 
     def calls(self):
         """For each verb what makes it print, after what has to be there first."""
-        fresh = ["submit", "-f", self.recipe, "--set", "training.steps=100000", "--name"]
+        fresh = ["submit", "-f", self.recipe, "--set", "training.steps=100000", "--set", "checkpoint.interval=0",
+                 "--name"]
         text = self.folder / "text.txt"
         text.write_text("bottles of beer on the wall\n" * 40)
         out = self.folder / "out"
@@ -76,6 +77,10 @@ class EveryVerb(ProcessTest):
             "compare": ([], ["compare", "tiny"]),
             "artifact list": ([], ["artifact", "list", "tiny"]),
             "artifact pull": (["rm", out], ["artifact", "pull", "tiny", "--out", out]),
+            "checkpoint list": ([], ["checkpoint", "list", "tiny"]),
+            "checkpoint verify": ([], ["checkpoint", "verify", "tiny"]),
+            "checkpoint pull": (["rm", out], ["checkpoint", "pull", "tiny", "--to", out]),
+            "checkpoint gc": ([], ["checkpoint", "gc", "tiny", "-o", "json"]),
             "cancel": ([fresh + ["c"]], ["cancel", "c"]),
             "retry": ([fresh + ["r"], ["cancel", "r"], ["wait", "r", "--for", "terminal"]], ["retry", "r"]),
             "data prepare": ([], ["data", "prepare", "--text", text, "--out", self.folder / "set"]),
