@@ -2,6 +2,7 @@
 #include "worker/checkpoint/store/checkpoint_folders.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -193,6 +194,18 @@ TEST_F(CheckpointFoldersTest, AManifestOfAnotherStepMakesNoCheckpoint) {
   EXPECT_EQ(ReadManifestOf((fs::path(root_) / "step-00000009").string()).status().code(), absl::StatusCode::kDataLoss);
   Collect({.latest = 2}, 1);
   EXPECT_TRUE(fs::exists(FileAt(1, ""))) << "it takes no other's place";
+}
+
+TEST_F(CheckpointFoldersTest, WhatIsNoFileIsNotWaitedFor) {
+  ASSERT_TRUE(Commit(1).ok());
+  fs::remove(FileAt(1, kManifestFile));
+  ASSERT_EQ(::mkfifo(FileAt(1, kManifestFile).c_str(), 0600), 0);
+  EXPECT_EQ(ReadManifest(FileAt(1, "")).status().code(), absl::StatusCode::kDataLoss);
+  const CheckpointManifest manifest = WriteFiles(2);
+  ASSERT_TRUE(CommitCheckpoint(root_, epoch_, manifest).ok());
+  fs::remove(FileAt(2, CheckpointFileName(1, 2)));
+  ASSERT_EQ(::mkfifo(FileAt(2, CheckpointFileName(1, 2)).c_str(), 0600), 0);
+  EXPECT_EQ(VerifyCheckpoint(FileAt(2, ""), manifest).code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace
