@@ -20,11 +20,6 @@ using std::chrono::milliseconds;
 using testing::AllOf;
 using testing::Each;
 using testing::HasSubstr;
-using testing::Not;
-
-double Now() {  // Of one machine, the same clock in all processes.
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // A rank's values: of very different sizes, so that the order in which they are added shows.
 template <typename T>
@@ -503,103 +498,6 @@ TEST(CommunicatorContract, SecondsAreThoseThatARankSpendsAndNotWaitsForWork) {
       EXPECT_GT(waited, 0.3);
     }
   });
-}
-
-// The last rank does not come.
-void ExpectItsName(const absl::Status& status, const char* what, const Communicator& ranks) {
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  const std::string absent = "rank " + std::to_string(ranks.size() - 1) + " does not answer";
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'" + std::string(what) + "'"), HasSubstr(absent)));
-}
-
-TEST(CommunicatorContract, ARankThatDoesNotComeIsNamed) {
-  OnEveryRank(
-      [](Communicator& ranks) {
-        if (ranks.rank() == ranks.size() - 1) return;
-        std::vector<float> values(100'000);
-        const double start = Now();
-        const absl::Status status = ranks.AllReduceSum(values, "gradients");
-        ExpectItsName(status, "gradients", ranks);
-        EXPECT_GT(Now() - start, kShortTimeoutMs / 1e3);
-        if (ranks.rank() == 0) {
-          EXPECT_THAT(std::string(status.message()), Not(HasSubstr("rank 1 waits")));
-        }
-      },
-      kShortTimeoutMs);
-}
-
-TEST(CommunicatorContract, AnOperationUnderWayHasTheSameTimeOut) {
-  OnEveryRank(
-      [](Communicator& ranks) {
-        if (ranks.rank() == ranks.size() - 1) return;
-        const std::vector<int64_t> sizes(static_cast<size_t>(ranks.size()), 100'000);
-        const std::vector<std::byte> mine(100'000);
-        std::vector<std::byte> all(sizes.size() * 100'000);
-        auto gather = ranks.StartAllGatherBytes(mine, sizes, all, "codes");
-        ASSERT_EQ(gather.status(), absl::OkStatus());
-        ExpectItsName((*gather)->Wait(), "codes", ranks);
-        ExpectItsName((*gather)->Wait(), "codes", ranks);  // It stays so.
-      },
-      kShortTimeoutMs);
-}
-
-TEST(CommunicatorContract, AllRanksThatWaitEndWithTheOneWhoseTimeOutIsOver) {
-  OnEveryRank(
-      [](Communicator& ranks) {
-        if (ranks.size() < 3 || ranks.rank() == ranks.size() - 1) return;
-        // Rank 1 alone has a short one; rank 0 comes late.
-        if (ranks.rank() != 1) ranks.SetTimeout(kLongTimeoutMs);
-        if (ranks.rank() == 0) std::this_thread::sleep_for(milliseconds(kShortTimeoutMs / 2));
-        std::vector<float> values(100'000);
-        const double start = Now();
-        const absl::Status status = ranks.AllReduceSum(values, "gradients");
-        ExpectItsName(status, "gradients", ranks);
-        EXPECT_LT(Now() - start, kLongTimeoutMs / 2e3);
-        for (int rank = 0; rank < ranks.size() - 1; ++rank)
-          EXPECT_THAT(std::string(status.message()).substr(10), Not(HasSubstr("rank " + std::to_string(rank) + " ")));
-      },
-      kShortTimeoutMs);
-}
-
-TEST(CommunicatorContract, ARankThatDoesNotComeToAnExchangeIsNamed) {
-  OnEveryRank(
-      [](Communicator& ranks) {
-        if (ranks.rank() == ranks.size() - 1) return;
-        const std::vector<int64_t> sizes(static_cast<size_t>(ranks.size()), 100'000);
-        const std::vector<std::byte> outgoing(sizes.size() * 100'000);
-        std::vector<std::byte> incoming(outgoing.size());
-        auto exchange = ranks.StartExchangeBytes(outgoing, sizes, incoming, sizes, "parts");
-        ASSERT_EQ(exchange.status(), absl::OkStatus());
-        ExpectItsName((*exchange)->Wait(), "parts", ranks);
-      },
-      kShortTimeoutMs);
-}
-
-TEST(CommunicatorContract, ANewTimeOutIsThatOfAllGroupsOfTheJob) {
-  OnEveryRank([](Communicator& ranks) {
-    EXPECT_EQ(ranks.timeout_ms(), kLongTimeoutMs);
-    const auto group = ranks.Group(0, "group");
-    ASSERT_EQ(group.status(), absl::OkStatus());
-    (*group)->SetTimeout(kShortTimeoutMs);
-    EXPECT_EQ(ranks.timeout_ms(), kShortTimeoutMs);
-    ASSERT_EQ(ranks.Barrier("all"), absl::OkStatus());
-    if (ranks.size() == 1 || ranks.rank() == ranks.size() - 1) return;
-    ExpectItsName(ranks.Barrier("without the last"), "without the last", ranks);
-  });
-}
-
-TEST(CommunicatorContract, ARankThatWaitsElsewhereIsNamedWithThePlace) {
-  OnEveryRank(
-      [](Communicator& ranks) {
-        if (ranks.size() != 2) return;
-        const auto group = ranks.Group(0, "group");
-        ASSERT_EQ(group.status(), absl::OkStatus());
-        const absl::Status status = ranks.rank() == 0 ? ranks.Barrier("training") : (*group)->Barrier("evaluation");
-        EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-        EXPECT_THAT(std::string(status.message()),
-                    HasSubstr(ranks.rank() == 0 ? "rank 1 waits in 'evaluation'" : "rank 0 waits in 'training'"));
-      },
-      kShortTimeoutMs);
 }
 
 }  // namespace

@@ -131,8 +131,10 @@ std::string Fits(const Plan& plan, const Device& device) {
 
 std::string Ranks(const Plan& plan) {
   const std::string idle = plan.idle_ranks > 0 ? fmt::format(", of which {} have no sequence", plan.idle_ranks) : "";
-  const std::string shared =
-      plan.is_shared() ? fmt::format(", {} share each of {} copies", plan.degrees.shard, plan.degrees.replicate) : "";
+  const std::string shared = !plan.is_shared()             ? ""
+                             : plan.degrees.replicate == 1 ? ", which share one copy"
+                                                           : fmt::format(", {} share each of {} copies",
+                                                                         plan.degrees.shard, plan.degrees.replicate);
   return fmt::format("{}{}{}; {} sequences of a step on each, {} at once", plan.ranks, shared, idle,
                      plan.batch.sequences_per_rank, plan.batch.sequences_per_pass);
 }

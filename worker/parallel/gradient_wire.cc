@@ -12,7 +12,7 @@ namespace ridgeline {
 namespace {
 
 // What a thread takes at least, and what of a sum stays in the innermost cache while the ranks' parts are added.
-constexpr int64_t kBlocksOfThread = 512, kNumbersAtOnce = 32 * kWireBlock;
+constexpr int64_t kBlocksOfThread = 512;
 
 int64_t BlocksOf(int64_t count) { return (count + kWireBlock - 1) / kWireBlock; }
 
@@ -93,16 +93,6 @@ void DecodeInto(GradientDtype dtype, const std::byte* wire, int64_t count, float
 
 void DecodeAdd(GradientDtype dtype, const std::byte* wire, int64_t count, float* sum) {
   ForRunsOfBlocks(count, [&](int64_t begin, int64_t n) { DecodeRun(dtype, wire, begin, n, Arrival::kAdds, sum); });
-}
-
-void DecodeSum(GradientDtype dtype, std::span<const std::byte* const> wires, int64_t count, float* sum) {
-  ForRunsOfBlocks(count, [&](int64_t begin, int64_t n) {
-    for (const int64_t end = begin + n; begin < end; begin += kNumbersAtOnce) {
-      const int64_t length = std::min(kNumbersAtOnce, end - begin);
-      DecodeRun(dtype, wires[0], begin, length, Arrival::kReplaces, sum);
-      for (const std::byte* wire : wires.subspan(1)) DecodeRun(dtype, wire, begin, length, Arrival::kAdds, sum);
-    }
-  });
 }
 
 }  // namespace ridgeline

@@ -36,8 +36,4 @@ void EncodeGradient(GradientDtype dtype, std::span<const rows::Bfloat16> source,
 void DecodeInto(GradientDtype dtype, const std::byte* wire, int64_t count, float* sum);
 void DecodeAdd(GradientDtype dtype, const std::byte* wire, int64_t count, float* sum);
 
-// sum = ((wires[0] + wires[1]) + wires[2]) + ..., as DecodeInto and DecodeAdd would have it one after the other, in one
-// pass over `sum`. REQUIRES: there is at least one.
-void DecodeSum(GradientDtype dtype, std::span<const std::byte* const> wires, int64_t count, float* sum);
-
 }  // namespace ridgeline

@@ -8,17 +8,10 @@
 #include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/testing/tensors_close.h"
+#include "worker/parallel/adamw_for_tests.h"
 
 namespace ridgeline {
 namespace {
-
-v1::Optimizer Options() {
-  v1::Optimizer options;
-  options.set_beta1(0.9);
-  options.set_beta2(0.99);
-  options.set_eps(1e-8);
-  return options;
-}
 
 std::unique_ptr<Gpt> SmallGpt(const QuantizerSpec& weight) {
   ModelOptions options;
@@ -33,7 +26,7 @@ TEST(AdamWTest, DecoupledMaskDecayShrinksWhatIsPrunedAndNothingElse) {
   std::unique_ptr<Gpt> model = SmallGpt({.sparsity = {2, 4}});
   std::vector<at::Tensor> before;
   for (const Parameter& parameter : model->parameters()) before.push_back(parameter.master.clone());
-  AdamW(model.get(), Options(), /*mask_decay=*/0.5).Step(/*learning_rate=*/0.1, 1);
+  AdamW(model.get(), AdamwForTests(), /*mask_decay=*/0.5).Step(/*learning_rate=*/0.1, 1);
   for (size_t i = 0; i < before.size(); ++i) {
     const Parameter& parameter = model->parameters()[i];
     at::Tensor expected = before[i];
@@ -58,7 +51,7 @@ TEST(AdamWTest, AStepLeavesTheNewMastersQuantized) {
     for (Parameter& parameter : model->parameters()) parameter.gradient = at::randn(parameter.master.sizes());
     std::vector<at::Tensor> before;
     for (const Parameter& parameter : model->parameters()) before.push_back(parameter.compute.clone());
-    AdamW(model.get(), Options()).Step(/*learning_rate=*/0.1, 1);
+    AdamW(model.get(), AdamwForTests()).Step(/*learning_rate=*/0.1, 1);
     for (size_t i = 0; i < before.size(); ++i) {
       const Parameter& parameter = model->parameters()[i];
       EXPECT_TRUE(at::equal(parameter.compute, QuantizedValues(parameter.master, parameter.quantizer, at::kFloat)))
@@ -72,7 +65,7 @@ TEST(AdamWTest, AScaleStopsAtTheSmallestAndLeavesItAgain) {
   QuantizerSpec spec{.estimator = "lsq", .format = Format::kInt4, .scheme = Scheme::kLinear};
   spec.granularity = Granularity::kTensor;
   std::unique_ptr<Gpt> model = SmallGpt(spec);
-  AdamW optimizer(model.get(), Options());
+  AdamW optimizer(model.get(), AdamwForTests());
   auto step_scales = [&](double gradient) {
     for (Parameter& parameter : model->parameters()) parameter.gradient.fill_(parameter.of_quantizer ? gradient : 0);
     optimizer.Step(/*learning_rate=*/1, 1);

@@ -11,6 +11,7 @@
 #include "model/gpt.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/adamw_for_tests.h"
 
 namespace ridgeline {
 namespace {
@@ -23,20 +24,12 @@ std::unique_ptr<Gpt> SmallGpt(int64_t seed) {
   return Gpt::Create({.n_layers = 1, .dim = 128, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, seed).value();
 }
 
-v1::Optimizer Options() {
-  v1::Optimizer options;
-  options.set_beta1(0.9);
-  options.set_beta2(0.99);
-  options.set_eps(1e-8);
-  return options;
-}
-
 // A rank with a strategy of its own; its model begins with the weights of `seed`.
 struct Rank {
   explicit Rank(int64_t seed, std::unique_ptr<Communicator> others = MakeSingleCommunicator())
       : communicator(std::move(others)),
         model(SmallGpt(seed)),
-        strategy(MakeReplicated(model.get(), Options(), {.extras = 2}, *communicator)) {}
+        strategy(MakeReplicated(model.get(), AdamwForTests(), {.extras = 2}, *communicator)) {}
 
   // A step on the samples begin .. end - 1 of a batch that `step` decides. Returns the norm.
   double Step(int64_t step, int64_t begin, int64_t end) {

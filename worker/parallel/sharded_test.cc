@@ -12,6 +12,7 @@
 #include "model/gpt.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/adamw_for_tests.h"
 #include "worker/parallel/pass_script.h"
 #include "worker/parallel/replicated.h"
 
@@ -31,19 +32,11 @@ std::unique_ptr<Gpt> SmallGpt(int64_t seed, int64_t rank, int64_t ranks) {
   return Gpt::Create({.n_layers = 2, .dim = 64, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, seed).value();
 }
 
-v1::Optimizer Options() {
-  v1::Optimizer options;
-  options.set_beta1(0.9);
-  options.set_beta2(0.99);
-  options.set_eps(1e-8);
-  return options;
-}
-
 struct Rank {
   Rank(int64_t seed, std::unique_ptr<Communicator> of_all)
       : all(std::move(of_all)),
         model(SmallGpt(seed, all->rank(), all->size())),
-        strategy(MakeSharded(model.get(), Options(), {.extras = 1}, {.all = all.get(), .shard = all.get()})) {}
+        strategy(MakeSharded(model.get(), AdamwForTests(), {.extras = 1}, {.all = all.get(), .shard = all.get()})) {}
 
   at::Tensor Tokens(int64_t step) const { return (at::arange(2 * 8).view({2, 8}) * (step + 3) + all->rank()) % 11; }
   void Step(int64_t step) {
