@@ -69,7 +69,7 @@ v1::Hello MakeHello(const Flags& flags, int ranks) {
   hello.set_incarnation(NewIncarnation());
   hello.set_ranks(ranks);
   hello.set_host(HostName());
-  for (int i = 0; i < ranks; ++i) hello.add_devices("cpu");
+  for (int i = 0; i < ranks; ++i) hello.add_devices()->set_kind("cpu");
   hello.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
   hello.set_version(RIDGELINE_VERSION);
   return hello;

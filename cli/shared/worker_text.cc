@@ -19,10 +19,10 @@ std::string GroupStateName(v1::GroupState state) {
   return name;
 }
 
-// "2x cpu"
+// "2x cpu", "NVIDIA H200"
 std::string DevicesText(const v1::WorkerGroup& group) {
   std::map<std::string, int> counts;
-  for (const std::string& device : group.devices()) ++counts[device];
+  for (const v1::Device& device : group.devices()) ++counts[device.name().empty() ? device.kind() : device.name()];
   std::string text;
   for (const auto& [device, count] : counts) {
     text += (text.empty() ? "" : ", ") + (count > 1 ? fmt::format("{}x {}", count, device) : device);

@@ -56,7 +56,7 @@ bool MayBeNegative(const FieldDescriptor* field) {
 
 double MaxOf(const FieldDescriptor* field) {
   const std::string& name = field->name();
-  if (name.ends_with("accuracy")) return 1;
+  if (name.ends_with("accuracy") || name == "peak_ratio") return 1;
   if (name == "bits_per_element") return kMaxBitsPerElement;
   return kMaxCount;
 }
@@ -79,6 +79,15 @@ std::vector<const FieldDescriptor*> SetFields(const Message& message) {
   return fields;
 }
 
+absl::Status CheckDevice(const v1::Device& device) {
+  if (device.kind() != "cpu" && device.kind() != "cuda")
+    return absl::InvalidArgumentError(
+        fmt::format("device '{}' is neither cpu nor cuda", PrintableLine(device.kind(), kMaxNameBytes)));
+  RETURN_IF_ERROR(CheckText(device.name(), "the name of a device", kMaxNameBytes));
+  RETURN_IF_ERROR(CheckText(device.compute_capability(), "a compute capability", kMaxVersionBytes));
+  return CheckRange(device.memory_bytes(), "memory_bytes of a device", 0, kMaxMemoryBytes);
+}
+
 }  // namespace
 
 absl::Status CheckHello(const v1::Hello& hello) {
@@ -89,7 +98,7 @@ absl::Status CheckHello(const v1::Hello& hello) {
   RETURN_IF_ERROR(CheckRange(hello.ranks(), "the number of ranks", 1, kMaxGroupRanks));
   RETURN_IF_ERROR(CheckRange(hello.memory_bytes(), "memory_bytes", 0, kMaxMemoryBytes));
   RETURN_IF_ERROR(CheckRange(hello.devices_size(), "the number of devices", 0, hello.ranks()));
-  for (const std::string& device : hello.devices()) RETURN_IF_ERROR(CheckText(device, "device", kMaxNameBytes));
+  for (const v1::Device& device : hello.devices()) RETURN_IF_ERROR(CheckDevice(device));
   RETURN_IF_ERROR(CheckText(hello.host(), "host", kMaxNameBytes));
   RETURN_IF_ERROR(CheckText(hello.version(), "version", kMaxVersionBytes));
   return CheckText(hello.job_id(), "job", kMaxNameBytes);
