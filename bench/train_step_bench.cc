@@ -158,12 +158,12 @@ double LeastSeconds(const Training& training) {
   int64_t most_features = 1;
   std::set<const InputQuantizer*> inputs;  // Layers may share one.
   for (const Parameter& weight : training.model().parameters()) {
-    if (!weight.quantizer.enabled() || weight.of_quantizer) continue;
+    if (!weight.quantizer.spec.enabled() || weight.of_quantizer) continue;
     const int64_t features = weight.master.size(1);
     // Without quantizers masters are computed with, or converted: read and written as well.
     const double forward = dtype_bytes == master_bytes ? ForwardBytes({master_bytes, dtype_bytes}) : 0;
     bytes += static_cast<double>(weight.master.numel()) *
-             (forward + BackwardBytes(weight.quantizer, features, {master_bytes, dtype_bytes}));
+             (forward + BackwardBytes(weight.quantizer.spec, features, {master_bytes, dtype_bytes}));
     if (!inputs.insert(weight.input).second) continue;
     const NumberBytes number{dtype_bytes, dtype_bytes};
     bytes += static_cast<double>(tokens * features) *

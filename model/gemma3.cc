@@ -62,7 +62,7 @@ at::Tensor Gemma3::Embed(const at::Tensor& tokens, int64_t first_position) const
 }
 
 void Gemma3::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
-  at::Tensor& gradient = embedding_->ZeroedGradient();
+  at::Tensor& gradient = embedding_->gradient.Zeroed();
   const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(config_.dim)), options().compute_dtype);
   gradient.index_add_(0, tokens.reshape({-1}), (dx * scale).flatten(0, 1).to(gradient.scalar_type()));
 }

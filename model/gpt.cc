@@ -64,9 +64,9 @@ at::Tensor Gpt::Embed(const at::Tensor& tokens, int64_t first_position) const {
 }
 
 void Gpt::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx) {
-  at::Tensor& token_gradient = token_embedding_->ZeroedGradient();
+  at::Tensor& token_gradient = token_embedding_->gradient.Zeroed();
   token_gradient.index_add_(0, tokens.reshape({-1}), dx.flatten(0, 1).to(token_gradient.scalar_type()));
-  at::Tensor& position_gradient = position_embedding_->ZeroedGradient();
+  at::Tensor& position_gradient = position_embedding_->gradient.Zeroed();
   position_gradient.slice(0, 0, dx.size(1)).add_(dx.sum(0));
 }
 

@@ -38,7 +38,7 @@ TEST(GptTest, ASeedDrawsMatricesInTheOrderOfTheLayers) {
       {"h.1.mlp.fc.weight", {64, 16}},   {"h.1.mlp.proj.weight", {16, 64}}};
   auto next = drawn.begin();
   for (const Parameter& parameter : model->parameters()) {
-    if (!parameter.decays) {
+    if (!parameter.step.decays) {
       const double value = parameter.name.ends_with(".bias") ? 0 : 1;
       EXPECT_TRUE(at::equal(parameter.master, at::full_like(parameter.master, value))) << parameter.name;
       continue;
@@ -66,10 +66,10 @@ TEST(GptTest, EveryParameterReceivesAGradient) {
   ModelOptions options;
   options.weight = options.activation = {.estimator = "ridge", .format = Format::kInt2, .block = 8};
   std::unique_ptr<Gpt> model = Gpt::Create(config, options, 1).value();
-  for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+  for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
   AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0);
   for (const Parameter& parameter : model->parameters())
-    EXPECT_GT(parameter.gradient.abs().sum().item<float>(), 0) << parameter.name;
+    EXPECT_GT(parameter.gradient.sum.abs().sum().item<float>(), 0) << parameter.name;
 }
 
 TEST(GptTest, QuantizingChangesTheLogitsButNotTheEmbeddings) {
@@ -84,10 +84,10 @@ TEST(GptTest, QuantizingChangesTheLogitsButNotTheEmbeddings) {
 
 // The gradient of the embedding, as lookup and head leave it.
 at::Tensor EmbeddingGradient(Gpt* model) {
-  for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+  for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
   AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0);
   model->head().PassGradientThroughQuantizer();
-  return model->head().gradient;
+  return model->head().gradient.sum;
 }
 
 TEST(GptTest, AnEmbeddingOfFewBitsIsLookedUpAndIsTheHeadAndPassesItsGradientWhereItDoesNotClamp) {
@@ -131,13 +131,13 @@ double LossLoweredBy(const ModelOptions& options) {
   std::unique_ptr<Gpt> model = SmallGpt(1, options);
   double first = 0, last = 0;
   for (int step = 0; step < 8; ++step) {
-    for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+    for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
     last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
     if (step == 0) first = last;
     for (Parameter& parameter : model->parameters()) {
       parameter.PassGradientThroughQuantizer();
-      parameter.master.sub_(parameter.gradient.to(at::kFloat), 0.3);
-      parameter.gradient_is_empty = true;
+      parameter.master.sub_(parameter.gradient.sum.to(at::kFloat), 0.3);
+      parameter.gradient.is_empty = true;
     }
     model->RefreshCompute();
   }
@@ -172,13 +172,13 @@ TEST(GptTest, OperandsThatStayRotatedGiveTheProductsAndGradientsOfThoseThatAreRo
   EXPECT_TRUE(AllClose(rotated->Logits(SomeTokens()), back->Logits(SomeTokens()), 1e-4));
   EXPECT_NEAR(rotated->WeightErrorRatio(), back->WeightErrorRatio(), 1e-9);
   for (const auto& model : {rotated.get(), back.get()}) {
-    for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+    for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
     AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0);
     for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
   }
   for (size_t i = 0; i < rotated->parameters().size(); ++i) {
     const Parameter &a = rotated->parameters()[i], &b = back->parameters()[i];
-    EXPECT_TRUE(AllClose(a.gradient, b.gradient, 1e-3)) << a.name;
+    EXPECT_TRUE(AllClose(a.gradient.sum, b.gradient.sum, 1e-3)) << a.name;
     EXPECT_TRUE(AllClose(a.Values(), b.Values(), 1e-5)) << a.name;
   }
 }

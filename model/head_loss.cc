@@ -47,8 +47,9 @@ HeadScore Sum(const std::vector<rows::RowScore>& scores, const int64_t* targets)
 
 // head->gradient += logit_gradient^T @ hidden, (n, V) and (n, C)
 void AddHeadGradient(const at::Tensor& logit_gradient, const at::Tensor& hidden, Parameter* head) {
-  if (head->gradient.scalar_type() == hidden.scalar_type()) return head->AddProduct(logit_gradient.t(), hidden);
-  at::Tensor& gradient = head->ZeroedGradient();
+  if (head->gradient.sum.scalar_type() == hidden.scalar_type())
+    return head->gradient.AddProduct(logit_gradient.t(), hidden);
+  at::Tensor& gradient = head->gradient.Zeroed();
   for (int64_t begin = 0; begin < gradient.size(0); begin += kGradientRows) {
     const int64_t count = std::min(kGradientRows, gradient.size(0) - begin);
     gradient.narrow(0, begin, count).add_(MatrixProduct(logit_gradient.narrow(1, begin, count).t(), hidden));

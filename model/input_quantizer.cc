@@ -30,7 +30,7 @@ bool InputQuantizer::has_scale_of_token() const {
 void InputQuantizer::TakeParameters(const std::string& layer, const FindParameter& find) {
   if (!spec_.learns_scale() || scale_ != nullptr) return;
   scale_ = find(layer + ".input_scale");
-  scale_->smallest = kSmallestLearnedScale;
+  scale_->step.smallest = kSmallestLearnedScale;
   if (!has_scale_of_token()) return;
   hidden_weight_ = find(layer + ".input_beta.hidden.weight");
   hidden_bias_ = find(layer + ".input_beta.hidden.bias");

@@ -66,11 +66,10 @@ void LanguageModel::Add(const ParameterShape& shape, const ParameterShards& shar
   }
   parameters_.push_back({.name = shape.name,
                          .master = master,
-                         .quantizer = WeightQuantizerOf(shape, quantizers()),
+                         .quantizer = {.spec = WeightQuantizerOf(shape, quantizers())},
                          .shape = &shape,
-                         .own_rows = own,
-                         .is_shared = shards.is_shared(),
-                         .decays = shape.is_weight_matrix(),
+                         .sharing = {.own_rows = own, .is_shared = shards.is_shared()},
+                         .step = {.decays = shape.is_weight_matrix()},
                          .of_quantizer = shape.of_quantizer()});
   parameters_.back().compute = ComputeOf(parameters_.back());
   if (shape.kind == ParameterKind::kLinear) linears_.push_back(&parameters_.back());
@@ -79,9 +78,9 @@ void LanguageModel::Add(const ParameterShape& shape, const ParameterShards& shar
 // Vectors are always computed in float32, and so is what quantizers learn.
 at::Tensor LanguageModel::ComputeOf(const Parameter& parameter) const {
   const bool is_matrix = parameter.shape->is_weight_matrix();
-  if (parameter.is_shared && is_matrix) return {};
+  if (parameter.sharing.is_shared && is_matrix) return {};
   const at::ScalarType dtype = is_matrix ? options_.compute_dtype : at::kFloat;
-  const bool own_memory = parameter.quantizer.enabled() || dtype != at::kFloat;
+  const bool own_memory = parameter.quantizer.spec.enabled() || dtype != at::kFloat;
   return own_memory ? at::empty_like(parameter.master, parameter.master.options().dtype(dtype)) : parameter.master;
 }
 
@@ -94,12 +93,12 @@ void LanguageModel::BecomeWhole() {
   options_.shard_ranks = 1;
   keeper_ = nullptr;
   for (Parameter& parameter : parameters_) {
-    if (!parameter.is_shared) continue;
-    parameter.is_shared = false;
-    parameter.keeper = nullptr;
-    parameter.own_rows = {0, parameter.shape->rows()};
+    if (!parameter.sharing.is_shared) continue;
+    parameter.sharing.is_shared = false;
+    parameter.sharing.keeper = nullptr;
+    parameter.sharing.own_rows = {0, parameter.shape->rows()};
     parameter.compute = ComputeOf(parameter);
-    parameter.saved.reset();
+    parameter.quantizer.saved.reset();
   }
   RefreshCompute();
 }
@@ -110,8 +109,8 @@ void LanguageModel::ConnectQuantizers(Parameter* weight) {
   input.TakeParameters(weight->name, [this](const std::string& name) { return Named(name); });
   weight->input = &input;
   if (!options_.weight.learns_scale()) return;
-  weight->scale = Named(weight->name + ".scale");
-  weight->scale->smallest = kSmallestLearnedScale;
+  weight->quantizer.scale = Named(weight->name + ".scale");
+  weight->quantizer.scale->step.smallest = kSmallestLearnedScale;
 }
 
 bool LanguageModel::IsSkipped(const std::string& name) const { return MatchesAny(options_.skip, name); }
@@ -155,7 +154,7 @@ at::Tensor LanguageModel::NextLogits(const at::Tensor& tokens, KvCache* cache) {
 void LanguageModel::set_keeper(UnitKeeper* keeper) {
   keeper_ = keeper;
   for (Parameter& parameter : parameters_)
-    if (parameter.is_shared) parameter.keeper = keeper;
+    if (parameter.sharing.is_shared) parameter.sharing.keeper = keeper;
 }
 
 at::Tensor LanguageModel::ThroughBlock(int64_t block, const Segment& run, const at::Tensor& x) {
@@ -177,8 +176,8 @@ void LanguageModel::RefreshCompute() {
 
 void LanguageModel::SetHardRounding(bool hard) {
   for (Parameter* weight : linears_) {
-    if (!weight->quantizer.adds_noise() || weight->quantizer.hard_rounding == hard) continue;
-    weight->quantizer.hard_rounding = hard;
+    if (!weight->quantizer.spec.adds_noise() || weight->quantizer.spec.hard_rounding == hard) continue;
+    weight->quantizer.spec.hard_rounding = hard;
     weight->RefreshCompute();
   }
 }
@@ -186,13 +185,13 @@ void LanguageModel::SetHardRounding(bool hard) {
 void LanguageModel::SetSparsity(const SparsityPattern& pattern) {
   options_.weight.sparsity = pattern;
   for (Parameter* weight : linears_)
-    if (!IsSkipped(weight->name)) weight->quantizer.sparsity = pattern;
+    if (!IsSkipped(weight->name)) weight->quantizer.spec.sparsity = pattern;
 }
 
 std::vector<std::string> LanguageModel::QuantizedNames() const {
   std::vector<std::string> names;
   for (const Parameter* weight : linears_)
-    if (weight->quantizer.enabled()) names.push_back(weight->name);
+    if (weight->quantizer.spec.enabled()) names.push_back(weight->name);
   return names;
 }
 
@@ -207,7 +206,7 @@ ModelCost LanguageModel::Cost() const { return CostOf(shapes_, quantizers()); }
 LanguageModel::ErrorSums LanguageModel::WeightErrors() const {
   ErrorSums sums;
   for (const Parameter* weight : linears_) {
-    if (!weight->quantizer.enabled() || weight->master.numel() == 0) continue;
+    if (!weight->quantizer.spec.enabled() || weight->master.numel() == 0) continue;
     const double weight_energy = weight->master.square().sum().item<double>();
     sums.error += weight->QuantizationErrorRatio() * weight_energy;
     sums.energy += weight_energy;

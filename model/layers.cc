@@ -61,7 +61,7 @@ class ParameterLayer final : public Layer {
 
  private:
   variable_list Backward(const at::Tensor& g) override {
-    parameter_->AddGradient(g);
+    parameter_->gradient.Add(g);
     return {};
   }
 
@@ -76,9 +76,9 @@ class LinearLayer final : public Layer {
  private:
   variable_list Backward(const at::Tensor& g) override {
     const at::Tensor flat = Flat(g), x = Flat(x_);  // (N, out), (N, in)
-    if (weight_->gradient.defined()) weight_->AddProduct(flat.t(), x);
-    if (bias_ != nullptr && bias_->gradient.defined()) bias_->AddGradient(flat.sum(0, false, at::kFloat));
-    if (weight_->keeper != nullptr) weight_->keeper->Proceed();
+    if (weight_->gradient.sum.defined()) weight_->gradient.AddProduct(flat.t(), x);
+    if (bias_ != nullptr && bias_->gradient.sum.defined()) bias_->gradient.Add(flat.sum(0, false, at::kFloat));
+    if (weight_->sharing.keeper != nullptr) weight_->sharing.keeper->Proceed();
     if (!task_should_compute_output(0)) return {at::Tensor()};
     return {MatrixProduct(flat, weight_->compute).view_as(x_)};
   }
@@ -117,7 +117,7 @@ class RmsNormLayer final : public Layer {
                                 upstream + row * n, n, out + row * n, sums + row / rows_per_run * n);
       });
     });
-    if (weight_->gradient.defined()) weight_->AddGradient(partial.sum(0));
+    if (weight_->gradient.sum.defined()) weight_->gradient.Add(partial.sum(0));
     return {dx};
   }
 
@@ -140,8 +140,8 @@ class LayerNormLayer final : public Layer {
   variable_list Backward(const at::Tensor& g) override {
     auto [dx, dweight, dbias] = at::native_layer_norm_backward(g, x_, {x_.size(-1)}, mean_, rstd_, weight_->compute,
                                                                bias_->compute, {true, true, true});
-    if (weight_->gradient.defined()) weight_->AddGradient(dweight);
-    if (bias_->gradient.defined()) bias_->AddGradient(dbias);
+    if (weight_->gradient.sum.defined()) weight_->gradient.Add(dweight);
+    if (bias_->gradient.sum.defined()) bias_->gradient.Add(dbias);
     return {dx};
   }
 
@@ -253,7 +253,7 @@ at::Tensor CalledInBackward(std::function<void()> function, const at::Tensor& x)
 }
 
 at::Tensor AsVariable(Parameter* parameter) {
-  if (!at::GradMode::is_enabled() || !parameter->gradient.defined()) return parameter->master;
+  if (!at::GradMode::is_enabled() || !parameter->gradient.sum.defined()) return parameter->master;
   at::Tensor variable = parameter->master.detach();
   Connect(std::make_shared<ParameterLayer>(parameter), {}, &variable);
   return variable;
@@ -264,7 +264,7 @@ at::Tensor Linear(const at::Tensor& x, Parameter* weight, Parameter* bias) {
   at::NoGradGuard no_grad;
   const at::Tensor flat = Flat(x);
   at::Tensor y = ProductWith(flat, *weight);
-  if (weight->keeper != nullptr) weight->keeper->Proceed();
+  if (weight->sharing.keeper != nullptr) weight->sharing.keeper->Proceed();
   if (bias != nullptr) y.add_(bias->compute);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = y.size(1);

@@ -72,16 +72,16 @@ constexpr double kStepOfScales = 1e-3;
 // A pass and a step down the gradient; the loss before it.
 double Step(LanguageModel* model, double rate) {
   for (Parameter& parameter : model->parameters()) {
-    parameter.gradient = at::zeros_like(parameter.master);
-    parameter.gradient_is_empty = true;
+    parameter.gradient.sum = at::zeros_like(parameter.master);
+    parameter.gradient.is_empty = true;
   }
   const double loss = AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
   for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
   for (Parameter& parameter : model->parameters()) {
     if (parameter.of_quantizer)
-      parameter.master.sub_(parameter.gradient.sign(), kStepOfScales);
+      parameter.master.sub_(parameter.gradient.sum.sign(), kStepOfScales);
     else
-      parameter.master.sub_(parameter.gradient, rate);
+      parameter.master.sub_(parameter.gradient.sum, rate);
   }
   model->RefreshCompute();
   return loss;
@@ -113,7 +113,7 @@ TEST(LearnedScalesTest, TrainingLowersTheLossAndMovesEveryScale) {
 TEST(LearnedScalesTest, OnlyMatricesDecay) {
   std::unique_ptr<Gpt> model = SmallGpt(OptionsOf({"lsq", "asq"}));
   for (const Parameter& parameter : model->parameters())
-    EXPECT_FALSE(parameter.decays && parameter.of_quantizer) << parameter.name;
+    EXPECT_FALSE(parameter.step.decays && parameter.of_quantizer) << parameter.name;
 }
 
 TEST(LearnedScalesTest, WeightsThatShareAnInputShareItsScale) {
@@ -165,7 +165,7 @@ TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
   Parameter& out_bias = network.back();
   out_bias.master.fill_(0.1);
   const at::Tensor v = at::randn_like(x);
-  for (Parameter& parameter : network) parameter.gradient = at::zeros_like(parameter.master);
+  for (Parameter& parameter : network) parameter.gradient.sum = at::zeros_like(parameter.master);
   torch::autograd::backward({asq.Quantize(x)}, {v});
   const double s = network.front().master.item<double>(), beta = 1 + 0.5 * std::tanh(0.1);
   QuantizerSpec spec = SpecOf("lsq", Granularity::kTensor);
@@ -173,8 +173,8 @@ TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
   const double d_scale =
       torch::autograd::grad({FakeQuantizeLearned(x, of_tensor, spec, 32)}, {of_tensor}, {v})[0].item<double>();
   const double slope = 0.5 * (1 - std::tanh(0.1) * std::tanh(0.1));
-  EXPECT_NEAR(out_bias.gradient.item<double>(), d_scale * s * slope, 1e-4 * std::abs(d_scale));
-  EXPECT_NEAR(network.front().gradient.item<double>(), d_scale * beta, 1e-4 * std::abs(d_scale));
+  EXPECT_NEAR(out_bias.gradient.sum.item<double>(), d_scale * s * slope, 1e-4 * std::abs(d_scale));
+  EXPECT_NEAR(network.front().gradient.sum.item<double>(), d_scale * beta, 1e-4 * std::abs(d_scale));
 }
 
 TEST(LearnedScalesTest, WhatIsDefinedForTheOtherSideIsRefused) {

@@ -18,7 +18,7 @@ namespace {
 // `whole`: all rows, of which this rank may have some.
 void SetMaster(const at::Tensor& whole, Parameter* parameter) {
   at::NoGradGuard no_grad;
-  parameter->master.copy_(whole.narrow(0, parameter->own_rows.begin, parameter->own_rows.count()));
+  parameter->master.copy_(whole.narrow(0, parameter->sharing.own_rows.begin, parameter->sharing.own_rows.count()));
 }
 
 at::Tensor Decoded(const PackedView& packed, const ParameterShape& shape) {

@@ -34,8 +34,8 @@ std::span<const float> NumbersOf(const at::Tensor& tensor) {
 absl::StatusOr<PackedTensor> EncodeParameter(const Parameter& parameter) {
   const at::Tensor master = parameter.master.contiguous();
   at::Tensor scale;
-  if (parameter.scale != nullptr) scale = parameter.scale->master.contiguous();
-  return Encode(parameter.quantizer, NumbersOf(master), master.size(0), master.size(1),
+  if (parameter.quantizer.scale != nullptr) scale = parameter.quantizer.scale->master.contiguous();
+  return Encode(parameter.quantizer.spec, NumbersOf(master), master.size(0), master.size(1),
                 scale.defined() ? NumbersOf(scale) : std::span<const float>());
 }
 
@@ -60,7 +60,7 @@ FileTensor PlainTensor(const Parameter& parameter, Dtype dtype) {
   if (parameter.of_quantizer)
     return {{parameter.name, Dtype::kF32, parameter.master.sizes().vec()}, {}, parameter.master};
   const StoredName& stored = StoredNameOf(*parameter.shape, WeightNaming::kHuggingFace);
-  const at::Tensor values = parameter.quantizer.enabled() ? parameter.Values() : parameter.master;
+  const at::Tensor values = parameter.quantizer.spec.enabled() ? parameter.Values() : parameter.master;
   const at::Tensor tensor = stored.is_transposed ? values.t() : values;
   return {{stored.name, dtype, tensor.sizes().vec()}, {}, tensor};
 }
@@ -85,7 +85,7 @@ absl::Status AppendValues(const FileTensor& tensor, SafetensorsWriter* writer) {
 std::vector<const Parameter*> QuantizedOf(const LanguageModel& model) {
   std::vector<const Parameter*> quantized;
   for (const Parameter& parameter : model.parameters())
-    if (parameter.quantizer.quantizes()) quantized.push_back(&parameter);
+    if (parameter.quantizer.spec.quantizes()) quantized.push_back(&parameter);
   return quantized;
 }
 
@@ -100,7 +100,7 @@ absl::Status WritePackedWeights(const LanguageModel& model, Dtype dtype, const s
   at::NoGradGuard no_grad;
   std::vector<FileTensor> tensors;
   for (const Parameter& parameter : model.parameters())
-    if (parameter.shape->kind != ParameterKind::kWeightScale && !parameter.quantizer.quantizes())
+    if (parameter.shape->kind != ParameterKind::kWeightScale && !parameter.quantizer.spec.quantizes())
       tensors.push_back(PlainTensor(parameter, dtype));
   const std::vector<const Parameter*> quantized = QuantizedOf(model);
   ASSIGN_OR_RETURN(const PackedWeights packed, EncodeAll(quantized));

@@ -13,25 +13,26 @@ namespace {
 
 Parameter QuantizedWeight(const char* estimator, at::ScalarType type) {
   Parameter weight{.name = "weight", .master = at::randn({4, 128})};
-  weight.quantizer = {.estimator = estimator,
-                      .format = Format::kInt2,
-                      .scheme = Scheme::kLinear,
-                      .grid = GridStatistics::kGaussian,
-                      .hadamard = true};
+  weight.quantizer.spec = {.estimator = estimator,
+                           .format = Format::kInt2,
+                           .scheme = Scheme::kLinear,
+                           .grid = GridStatistics::kGaussian,
+                           .hadamard = true};
   weight.compute = at::empty({4, 128}, type);
   return weight;
 }
 
 // What passes from `upstream` to the master.
 at::Tensor PassedBy(Parameter* weight, const at::Tensor& upstream) {
-  weight->gradient = upstream.clone();
-  weight->gradient_is_empty = false;
+  weight->gradient.sum = upstream.clone();
+  weight->gradient.is_empty = false;
   weight->PassGradientThroughQuantizer();
-  return weight->gradient;
+  return weight->gradient.sum;
 }
 
 at::Tensor PassedByTheMaster(const Parameter& weight, const at::Tensor& upstream) {
-  const at::Tensor master = weight.master.clone().requires_grad_(true), x_hat = FakeQuantize(master, weight.quantizer);
+  const at::Tensor master = weight.master.clone().requires_grad_(true),
+                   x_hat = FakeQuantize(master, weight.quantizer.spec);
   return torch::autograd::grad({x_hat}, {master}, {upstream.to(at::kFloat)})[0].to(upstream.scalar_type());
 }
 
@@ -42,7 +43,7 @@ TEST(ParameterTest, WhatIsSavedPassesTheGradientThatTheMasterWould) {
       Parameter weight = QuantizedWeight(estimator, type);
       weight.RefreshCompute();
       const at::Tensor upstream = at::randn({4, 128}).to(type), expected = PassedByTheMaster(weight, upstream);
-      EXPECT_EQ(weight.saved.nbytes(), static_cast<size_t>(4 * row_bytes));
+      EXPECT_EQ(weight.quantizer.saved.nbytes(), static_cast<size_t>(4 * row_bytes));
       EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), expected));
       EXPECT_FALSE(at::equal(upstream, expected)) << "the gradient passes as it is: this tests nothing";
     }
@@ -55,7 +56,7 @@ TEST(ParameterTest, RunsOfRowsComeToWhatTheWholeDoes) {
     ++count;
     SCOPED_TRACE(DescribeSpec(spec));
     Parameter whole = QuantizedWeight("ste", at::kBFloat16), by_rows = whole;
-    whole.quantizer = by_rows.quantizer = spec;
+    whole.quantizer.spec = by_rows.quantizer.spec = spec;
     by_rows.compute = at::empty_like(whole.compute);
     ASSERT_TRUE(by_rows.refreshes_by_rows());
     for (Parameter* weight : {&whole, &by_rows}) weight->RefreshCompute();
@@ -63,33 +64,33 @@ TEST(ParameterTest, RunsOfRowsComeToWhatTheWholeDoes) {
     whole.RefreshCompute();
     for (auto [begin, end] : {std::pair{3, 4}, {0, 3}}) by_rows.RefreshRows(begin, end);
     EXPECT_TRUE(at::equal(by_rows.compute, whole.compute));
-    EXPECT_TRUE(at::equal(by_rows.saved, whole.saved));
+    EXPECT_TRUE(at::equal(by_rows.quantizer.saved, whole.quantizer.saved));
     const at::Tensor upstream = at::randn({4, 128}).to(at::kBFloat16);
-    by_rows.gradient = upstream.clone();
+    by_rows.gradient.sum = upstream.clone();
     for (auto [begin, end] : {std::pair{3, 4}, {0, 3}}) by_rows.PassGradientOfRows(begin, end);
-    EXPECT_TRUE(at::equal(by_rows.gradient, PassedBy(&whole, upstream)));
+    EXPECT_TRUE(at::equal(by_rows.gradient.sum, PassedBy(&whole, upstream)));
   }
   EXPECT_GE(count, 500);
 }
 
 TEST(ParameterTest, AMatrixThatSharesAScaleIsNotCutIntoRows) {
   Parameter weight = QuantizedWeight("ste", at::kFloat);
-  weight.quantizer = {.estimator = "bitnet",
-                      .format = Format::kTernary,
-                      .scheme = Scheme::kLinear,
-                      .granularity = Granularity::kTensor};
+  weight.quantizer.spec = {.estimator = "bitnet",
+                           .format = Format::kTernary,
+                           .scheme = Scheme::kLinear,
+                           .granularity = Granularity::kTensor};
   EXPECT_FALSE(weight.refreshes_by_rows());
-  weight.quantizer = {.estimator = "ste", .format = Format::kNvFp4, .scheme = Scheme::kLinear, .block = 16};
+  weight.quantizer.spec = {.estimator = "ste", .format = Format::kNvFp4, .scheme = Scheme::kLinear, .block = 16};
   EXPECT_FALSE(weight.refreshes_by_rows()) << "its blocks' scales are counted in that of the matrix";
 }
 
 TEST(ParameterTest, WhatIsSavedIsForgottenWherePrunedNumbersBeginToDecay) {
   Parameter weight = QuantizedWeight("quest", at::kFloat);
   weight.RefreshCompute();
-  weight.quantizer.sparsity = {2, 4};
-  weight.quantizer.mask_decay = 0.1;
+  weight.quantizer.spec.sparsity = {2, 4};
+  weight.quantizer.spec.mask_decay = 0.1;
   weight.RefreshCompute();
-  EXPECT_EQ(weight.saved.numel(), 0);
+  EXPECT_EQ(weight.quantizer.saved.numel(), 0);
   const at::Tensor upstream = at::randn({4, 128});
   EXPECT_TRUE(at::equal(PassedBy(&weight, upstream), PassedByTheMaster(weight, upstream)));
 }

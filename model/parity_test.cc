@@ -52,14 +52,14 @@ class ParityTest : public ::testing::TestWithParam<GoldenCase> {
   }
 
   void ExpectGradientsOfTransformers(LanguageModel* model) {
-    for (Parameter& parameter : model->parameters()) parameter.gradient = at::full_like(parameter.master, NAN);
+    for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::full_like(parameter.master, NAN);
     const PassResult result =
         AccumulateGradients(model, inputs_, targets_, 1.0 / static_cast<double>(targets_.numel()));
     EXPECT_NEAR(result.score.loss / static_cast<double>(targets_.numel()), Golden("loss").item<double>(), 1e-5);
     for (const Parameter& parameter : model->parameters()) {
       const StoredName& stored = parameter.shape->hugging_face;
       const at::Tensor& theirs = Golden("gradient." + std::string(GetParam().prefix) + stored.name);
-      EXPECT_TRUE(AllClose(parameter.gradient, stored.is_transposed ? theirs.t() : theirs, kFloatTolerance))
+      EXPECT_TRUE(AllClose(parameter.gradient.sum, stored.is_transposed ? theirs.t() : theirs, kFloatTolerance))
           << parameter.name;
     }
   }
@@ -96,14 +96,14 @@ TEST_P(ParityTest, TokenByTokenWithACacheGivesTheLogitsOfTheWhole) {
 
 TEST_P(ParityTest, MicroBatchesAddUpToTheGradientOfTheBatch) {
   std::unique_ptr<LanguageModel> model = Load();
-  for (Parameter& parameter : model->parameters()) parameter.gradient = at::empty_like(parameter.master);
+  for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::empty_like(parameter.master);
   const double scale = 1.0 / static_cast<double>(targets_.numel());
   for (int64_t i = 0; i < inputs_.size(0); ++i)
     AccumulateGradients(model.get(), inputs_.narrow(0, i, 1), targets_.narrow(0, i, 1), scale);
   for (const Parameter& parameter : model->parameters()) {
-    if (parameter.decays) continue;  // Norms and biases: the same names in both.
+    if (parameter.step.decays) continue;  // Norms and biases: the same names in both.
     const std::string name = GetParam().prefix + parameter.shape->hugging_face.name;
-    EXPECT_TRUE(AllClose(parameter.gradient, Golden("gradient." + name), kFloatTolerance)) << parameter.name;
+    EXPECT_TRUE(AllClose(parameter.gradient.sum, Golden("gradient." + name), kFloatTolerance)) << parameter.name;
   }
 }
 

@@ -50,7 +50,7 @@ std::vector<TensorDeclaration> Declarations(const std::vector<Output>& outputs) 
 at::Tensor ValuesOf(const Output& output, SavedValues values) {
   if (output.parameter == nullptr) return at::zeros(output.declaration.shape);
   const Parameter& parameter = *output.parameter;
-  const bool quantized = values == SavedValues::kQuantized && parameter.quantizer.enabled();
+  const bool quantized = values == SavedValues::kQuantized && parameter.quantizer.spec.enabled();
   const at::Tensor tensor = quantized ? parameter.Values() : parameter.master;
   return output.is_transposed ? tensor.t() : tensor;
 }

@@ -95,9 +95,9 @@ TEST_F(SaveModelTest, QuantizedValuesAreThoseThatLayersComputeWithRotatedBack) {
     ASSERT_FALSE((*model)->QuantizedNames().empty());
     for (size_t i = 0; i < (*model)->parameters().size(); ++i) {
       const Parameter &ours = (*model)->parameters()[i], &saved = (*loaded)->parameters()[i];
-      EXPECT_EQ(ours.quantizer.stays_rotated, stays_rotated && ours.quantizer.enabled());
+      EXPECT_EQ(ours.quantizer.spec.stays_rotated, stays_rotated && ours.quantizer.spec.enabled());
       EXPECT_TRUE(at::equal(ours.Values(), saved.master)) << ours.name;
-      if (!ours.quantizer.enabled()) continue;
+      if (!ours.quantizer.spec.enabled()) continue;
       EXPECT_EQ(at::equal(ours.compute, saved.master), !stays_rotated) << ours.name;
       EXPECT_LT((saved.master - ours.master).square().sum().item<double>(),
                 0.1 * ours.master.square().sum().item<double>())

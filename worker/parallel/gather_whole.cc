@@ -15,7 +15,7 @@ namespace {
 absl::Status GatherMaster(Parameter* parameter, const std::vector<RowRange>& by_rank, Communicator& group) {
   const int64_t row_bytes = parameter->row_length() * static_cast<int64_t>(sizeof(float));
   std::vector<int64_t> out_sizes(by_rank.size(), 0), in_sizes(by_rank.size(), 0);
-  out_sizes[0] = parameter->own_rows.count() * row_bytes;
+  out_sizes[0] = parameter->sharing.own_rows.count() * row_bytes;
   at::Tensor whole;
   if (group.rank() == 0) {
     whole = at::empty(parameter->shape->sizes);

@@ -24,11 +24,11 @@ GradientSquares PassThroughQuantizers(LanguageModel* model, const std::vector<Ru
   ForRunsOfRows(runs, [&](size_t i) {
     Parameter& parameter = parameters[runs[i].parameter];
     if (parameter.refreshes_by_rows()) parameter.PassGradientOfRows(runs[i].begin_row, runs[i].end_row);
-    squares[i] = SumOfSquares(parameter.gradient, runs[i]);
+    squares[i] = SumOfSquares(parameter.gradient.sum, runs[i]);
   });
   GradientSquares sums;
   for (size_t i = 0; i < runs.size(); ++i)
-    (parameters[runs[i].parameter].is_shared ? sums.shared : sums.whole) += squares[i];
+    (parameters[runs[i].parameter].sharing.is_shared ? sums.shared : sums.whole) += squares[i];
   return sums;
 }
 

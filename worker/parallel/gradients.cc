@@ -29,18 +29,18 @@ Gradients::Gradients(std::vector<Parameter*> parameters, GradientSums sums, size
   }
   int64_t offset = 0;
   for (Parameter* parameter : parameters_) {
-    parameter->gradient = flat_.narrow(0, offset, parameter->master.numel()).view_as(parameter->master);
+    parameter->gradient.sum = flat_.narrow(0, offset, parameter->master.numel()).view_as(parameter->master);
     offset += parameter->master.numel();
   }
   Clear();
 }
 
 Gradients::~Gradients() {
-  for (Parameter* parameter : parameters_) parameter->gradient.reset();
+  for (Parameter* parameter : parameters_) parameter->gradient.sum.reset();
 }
 
 void Gradients::Clear() {
-  for (Parameter* parameter : parameters_) parameter->gradient_is_empty = true;
+  for (Parameter* parameter : parameters_) parameter->gradient.is_empty = true;
   std::fill(extras_.begin(), extras_.end(), 0.0f);
   if (wide_.defined()) wide_.zero_();
 }
@@ -48,8 +48,8 @@ void Gradients::Clear() {
 void Gradients::EndPass() {
   if (!wide_.defined()) return;
   for (Parameter* parameter : parameters_) {
-    parameter->ZeroedGradient();
-    parameter->gradient_is_empty = true;
+    parameter->gradient.Zeroed();
+    parameter->gradient.is_empty = true;
   }
   wide_.add_(flat_.narrow(0, 0, elements_));
 }
@@ -58,13 +58,13 @@ absl::Status Gradients::SumWide(Communicator& communicator) {
   RETURN_IF_ERROR(communicator.AllReduceSum(extras_, "gradients"));
   RETURN_IF_ERROR(communicator.AllReduceSum({wide_.mutable_data_ptr<double>(), elements_}, "gradients"));
   flat_.narrow(0, 0, elements_).copy_(wide_);
-  for (Parameter* parameter : parameters_) parameter->gradient_is_empty = false;
+  for (Parameter* parameter : parameters_) parameter->gradient.is_empty = false;
   return absl::OkStatus();
 }
 
 absl::Status Gradients::Sum(Communicator& communicator) {
   if (wide_.defined()) return SumWide(communicator);
-  for (Parameter* parameter : parameters_) parameter->ZeroedGradient();  // An idle rank has none.
+  for (Parameter* parameter : parameters_) parameter->gradient.Zeroed();  // An idle rank has none.
   if (communicator.size() == 1) return absl::OkStatus();
   if (own_extras_.empty())
     return communicator.AllReduceSum({flat_.mutable_data_ptr<float>(), flat_.numel()}, "gradients");

@@ -30,10 +30,10 @@ std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads)
   std::vector<at::Tensor> flat;
   at::Generator generator = at::detail::createCPUGenerator(3);
   for (Parameter& parameter : model->parameters())
-    parameter.AddGradient(at::randn(parameter.master.sizes(), generator));
+    parameter.gradient.Add(at::randn(parameter.master.sizes(), generator));
   const double norm = std::sqrt(PassThroughQuantizers(model, RunsOfRows(*model)).whole);
   at::set_num_threads(threads_before);
-  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
+  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.sum.flatten().clone());
   return {at::cat(flat), norm};
 }
 
@@ -42,11 +42,11 @@ at::Tensor PassedOneByOne(LanguageModel* model) {
   std::vector<at::Tensor> flat;
   at::Generator generator = at::detail::createCPUGenerator(3);
   for (Parameter& parameter : model->parameters()) {
-    parameter.gradient = at::randn(parameter.master.sizes(), generator);
-    parameter.gradient_is_empty = false;
+    parameter.gradient.sum = at::randn(parameter.master.sizes(), generator);
+    parameter.gradient.is_empty = false;
   }
   for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
-  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.flatten().clone());
+  for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.sum.flatten().clone());
   return at::cat(flat);
 }
 

@@ -20,7 +20,8 @@ T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) {
 
 // Of a layer's matrix in bfloat16 that is not quantized: its new values leave with the step.
 bool LeavesWithStep(const Parameter& parameter) {
-  return !parameter.is_shared && parameter.compute.scalar_type() == at::kBFloat16 && !parameter.quantizer.enabled();
+  return !parameter.sharing.is_shared && parameter.compute.scalar_type() == at::kBFloat16 &&
+         !parameter.quantizer.spec.enabled();
 }
 
 }  // namespace
@@ -42,15 +43,15 @@ void AdamW::Step(double learning_rate, double gradient_scale) {
   const rows::AdamwStep step = StepOf(learning_rate, gradient_scale);
   ForRunsOfRows(runs_, [&](size_t i) { StepRun(step, runs_[i]); });
   for (Parameter& parameter : parameters) {
-    if (std::isfinite(parameter.smallest)) parameter.master.clamp_min_(parameter.smallest);
+    if (std::isfinite(parameter.step.smallest)) parameter.master.clamp_min_(parameter.step.smallest);
     if (!LeavesWithStep(parameter) && !parameter.refreshes_by_rows()) parameter.RefreshCompute();
   }
 }
 
 // SR-STE as weight_decay decays, for what the step's forward pass pruned: master and mask are still those of it.
 void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
-  if (mask_decay_ == 0 || !parameter->quantizer.sparsity.is_sparse() || parameter->master.numel() == 0) return;
-  QuantizerSpec pruning = parameter->quantizer;
+  if (mask_decay_ == 0 || !parameter->quantizer.spec.sparsity.is_sparse() || parameter->master.numel() == 0) return;
+  QuantizerSpec pruning = parameter->quantizer.spec;
   pruning.format = Format::kNone;
   pruning.stays_rotated = false;
   const at::Tensor kept = QuantizedValues(parameter->master, pruning, at::kFloat);
@@ -74,11 +75,11 @@ rows::AdamwStep AdamW::StepOf(double learning_rate, double gradient_scale) const
 void AdamW::StepRun(rows::AdamwStep step, const RunOfRows& run) {
   Parameter& parameter = model_->parameters()[run.parameter];
   Moments& moments = moments_[run.parameter];
-  if (!parameter.decays) step.weight_decay = 0;
+  if (!parameter.step.decays) step.weight_decay = 0;
   float *weight = NumbersOf<float>(parameter.master, run), *first = NumbersOf<float>(moments.first, run),
         *second = NumbersOf<float>(moments.second, run);
   rows::Bfloat16* copy = LeavesWithStep(parameter) ? NumbersOf<rows::Bfloat16>(parameter.compute, run) : nullptr;
-  const at::Tensor& gradient = parameter.gradient;
+  const at::Tensor& gradient = parameter.gradient.sum;
   if (gradient.scalar_type() == at::kFloat)
     rows::Adamw(step, NumbersOf<float>(gradient, run), run.count, weight, first, second, copy);
   else

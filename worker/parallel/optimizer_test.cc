@@ -18,7 +18,7 @@ std::unique_ptr<Gpt> SmallGpt(const QuantizerSpec& weight) {
   options.weight = weight;
   std::unique_ptr<Gpt> model =
       Gpt::Create({.n_layers = 1, .dim = 16, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, 1).value();
-  for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+  for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
   return model;
 }
 
@@ -30,7 +30,7 @@ TEST(AdamWTest, DecoupledMaskDecayShrinksWhatIsPrunedAndNothingElse) {
   for (size_t i = 0; i < before.size(); ++i) {
     const Parameter& parameter = model->parameters()[i];
     at::Tensor expected = before[i];
-    if (parameter.quantizer.sparsity.is_sparse()) {
+    if (parameter.quantizer.spec.sparsity.is_sparse()) {
       const at::Tensor kept = FakeQuantize(before[i], {.sparsity = {2, 4}});
       expected = kept + 0.95 * (before[i] - kept);
     }
@@ -48,13 +48,13 @@ TEST(AdamWTest, AStepLeavesTheNewMastersQuantized) {
   for (const QuantizerSpec& spec : specs) {
     SCOPED_TRACE(DescribeSpec(spec));
     std::unique_ptr<Gpt> model = SmallGpt(spec);
-    for (Parameter& parameter : model->parameters()) parameter.gradient = at::randn(parameter.master.sizes());
+    for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::randn(parameter.master.sizes());
     std::vector<at::Tensor> before;
     for (const Parameter& parameter : model->parameters()) before.push_back(parameter.compute.clone());
     AdamW(model.get(), AdamwForTests()).Step(/*learning_rate=*/0.1, 1);
     for (size_t i = 0; i < before.size(); ++i) {
       const Parameter& parameter = model->parameters()[i];
-      EXPECT_TRUE(at::equal(parameter.compute, QuantizedValues(parameter.master, parameter.quantizer, at::kFloat)))
+      EXPECT_TRUE(at::equal(parameter.compute, QuantizedValues(parameter.master, parameter.quantizer.spec, at::kFloat)))
           << parameter.name;
       EXPECT_FALSE(at::equal(parameter.compute, before[i])) << parameter.name << " is not stepped: this tests nothing";
     }
@@ -67,7 +67,8 @@ TEST(AdamWTest, AScaleStopsAtTheSmallestAndLeavesItAgain) {
   std::unique_ptr<Gpt> model = SmallGpt(spec);
   AdamW optimizer(model.get(), AdamwForTests());
   auto step_scales = [&](double gradient) {
-    for (Parameter& parameter : model->parameters()) parameter.gradient.fill_(parameter.of_quantizer ? gradient : 0);
+    for (Parameter& parameter : model->parameters())
+      parameter.gradient.sum.fill_(parameter.of_quantizer ? gradient : 0);
     optimizer.Step(/*learning_rate=*/1, 1);
   };
   auto each_scale = [&](auto check) {

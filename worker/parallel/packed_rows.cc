@@ -67,14 +67,15 @@ void Place(const PackedTensor& packed, int64_t begin, const Parts<uint8_t>& part
 }
 
 void WriteCodes(const Parameter& parameter, std::byte* bytes) {
-  const QuantizerSpec& quantizer = parameter.quantizer;
+  const QuantizerSpec& quantizer = parameter.quantizer.spec;
   const int64_t rows = parameter.master.size(0), columns = parameter.master.size(1);
   const PackedLayout layout = LayoutOf(quantizer, rows, columns);
   const Parts<uint8_t> parts(layout, reinterpret_cast<uint8_t*>(bytes));
   const float* master = parameter.master.const_data_ptr<float>();
   std::span<const float> scales;
-  if (parameter.scale != nullptr)
-    scales = {parameter.scale->master.const_data_ptr<float>(), static_cast<size_t>(parameter.scale->master.numel())};
+  if (parameter.quantizer.scale != nullptr)
+    scales = {parameter.quantizer.scale->master.const_data_ptr<float>(),
+              static_cast<size_t>(parameter.quantizer.scale->master.numel())};
   auto pack = [&](int64_t begin, int64_t end) {
     const std::span<const float> numbers(master + begin * columns, static_cast<size_t>((end - begin) * columns));
     const bool has_scale_a_row = std::ssize(scales) == rows && layout.statistics_rows == rows;
@@ -91,14 +92,14 @@ void WriteCodes(const Parameter& parameter, std::byte* bytes) {
 }  // namespace
 
 void WriteOwnRows(Parameter* parameter, at::ScalarType dtype, std::byte* bytes) {
-  if (parameter->own_rows.count() == 0) return;
+  if (parameter->sharing.own_rows.count() == 0) return;
   at::NoGradGuard no_grad;
-  const QuantizerSpec& quantizer = parameter->quantizer;
-  const bool as_codes = TravelsAsCodes(quantizer, parameter->own_rows.count(), parameter->shape->columns());
+  const QuantizerSpec& quantizer = parameter->quantizer.spec;
+  const bool as_codes = TravelsAsCodes(quantizer, parameter->sharing.own_rows.count(), parameter->shape->columns());
   at::Tensor values;
   if (!quantizer.enabled())
     values = parameter->master.to(dtype);
-  else if (!as_codes || parameter->scale != nullptr || !PassesGradient(quantizer))
+  else if (!as_codes || parameter->quantizer.scale != nullptr || !PassesGradient(quantizer))
     values = parameter->OwnValues(dtype);
   if (as_codes) return WriteCodes(*parameter, bytes);
   std::memcpy(bytes, values.const_data_ptr(), values.nbytes());

@@ -14,7 +14,8 @@
 namespace ridgeline {
 
 // Quantizes the rows that this rank has, and writes them as GatherBytes(quantizer, rows, columns, bytes of `dtype`)
-// says; sets parameter->saved, and a learned scale of zeros. `dtype` is what layers compute in: kFloat or kBFloat16.
+// says; sets what its quantizer saves, and a learned scale of zeros. `dtype` is what layers compute in: kFloat or
+// kBFloat16.
 // Shares LibTorch's threads.
 void WriteOwnRows(Parameter* parameter, at::ScalarType dtype, std::byte* bytes);
 

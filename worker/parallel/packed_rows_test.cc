@@ -33,12 +33,12 @@ at::Tensor Sent(const std::vector<std::unique_ptr<Gpt>>& models, size_t paramete
   at::Tensor compute = at::empty(whole.shape->sizes, at::dtype(dtype));
   for (const std::unique_ptr<Gpt>& model : models) {
     Parameter& own = model->parameters()[parameter];
-    const int64_t size = GatherBytes(own.quantizer, own.own_rows.count(), own.shape->columns(),
+    const int64_t size = GatherBytes(own.quantizer.spec, own.sharing.own_rows.count(), own.shape->columns(),
                                      static_cast<int64_t>(c10::elementSize(dtype)));
     std::vector<std::byte> bytes(static_cast<size_t>(size) + 1, std::byte{0xA5});
     WriteOwnRows(&own, dtype, bytes.data());
     EXPECT_EQ(bytes.back(), std::byte{0xA5}) << "more is written than GatherBytes says";
-    ReadRows(bytes.data(), own.quantizer, own.own_rows, compute);
+    ReadRows(bytes.data(), own.quantizer.spec, own.sharing.own_rows, compute);
   }
   return compute;
 }
@@ -62,7 +62,7 @@ TEST(PackedRowsTest, ArriveAsWhatARankThatHoldsAllOfThemComputesWithBitForBit) {
       const Parameter& parameter = whole->parameters()[i];
       if (!parameter.shape->is_weight_matrix()) continue;
       EXPECT_TRUE(at::equal(Sent(models, i, dtype), parameter.compute)) << parameter.name;
-      (TravelsAsCodes(parameter.quantizer, 1, parameter.shape->columns()) ? as_codes : as_numbers) += 1;
+      (TravelsAsCodes(parameter.quantizer.spec, 1, parameter.shape->columns()) ? as_codes : as_numbers) += 1;
     }
   }
   EXPECT_GT(as_codes, 1000);
@@ -75,10 +75,10 @@ TEST(PackedRowsTest, MastersOfSharedModelsAreRowsOfTheWholeOne) {
     const std::unique_ptr<Gpt> model = SmallGpt({}, at::kFloat, rank, kRanks);
     for (size_t i = 0; i < whole->parameters().size(); ++i) {
       const Parameter& own = model->parameters()[i];
-      EXPECT_EQ(own.is_shared, own.shape->is_weight_matrix());
-      EXPECT_TRUE(
-          at::equal(own.master, whole->parameters()[i].master.narrow(0, own.own_rows.begin, own.own_rows.count())));
-      EXPECT_EQ(own.compute.defined(), !own.is_shared) << "nothing is whole before it is gathered";
+      EXPECT_EQ(own.sharing.is_shared, own.shape->is_weight_matrix());
+      EXPECT_TRUE(at::equal(own.master, whole->parameters()[i].master.narrow(0, own.sharing.own_rows.begin,
+                                                                             own.sharing.own_rows.count())));
+      EXPECT_EQ(own.compute.defined(), !own.sharing.is_shared) << "nothing is whole before it is gathered";
     }
   }
 }

@@ -101,7 +101,7 @@ TEST(ReplicatedTest, AStateThatDoesNotFitSaysWhat) {
 double ShareOfZeros(const LanguageModel& model) {
   double zeros = 0, all = 0;
   for (const Parameter& parameter : model.parameters())
-    if (parameter.quantizer.quantizes() && parameter.name.starts_with("h.")) {
+    if (parameter.quantizer.spec.quantizes() && parameter.name.starts_with("h.")) {
       zeros += (parameter.compute == 0).sum().item<double>();
       all += static_cast<double>(parameter.compute.numel());
     }

@@ -32,7 +32,7 @@ struct Unit {
 std::vector<Parameter*> WholeParameters(LanguageModel* model) {
   std::vector<Parameter*> whole;
   for (Parameter& parameter : model->parameters())
-    if (!parameter.is_shared) whole.push_back(&parameter);
+    if (!parameter.sharing.is_shared) whole.push_back(&parameter);
   return whole;
 }
 
@@ -111,12 +111,12 @@ Sharded::Sharded(LanguageModel* model, const v1::Optimizer& optimizer, const Sha
 
 Sharded::~Sharded() {
   if (model_->keeper() == this) model_->set_keeper(nullptr);
-  for (Parameter& parameter : model_->parameters()) parameter.gradient.reset();
+  for (Parameter& parameter : model_->parameters()) parameter.gradient.sum.reset();
 }
 
 void Sharded::AddUnits(const ShardedOptions& options) {
   std::deque<Parameter>& parameters = model_->parameters();
-  auto is_matrix = [&](size_t i) { return parameters[i].is_shared && !parameters[i].of_quantizer; };
+  auto is_matrix = [&](size_t i) { return parameters[i].sharing.is_shared && !parameters[i].of_quantizer; };
   int64_t numbers = 0;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (is_matrix(i)) numbers += parameters[i].master.numel();
@@ -128,7 +128,7 @@ void Sharded::AddUnits(const ShardedOptions& options) {
     if (is_matrix(i)) {
       sums_[i] = flat_sums_.narrow(0, offset, master.numel()).view_as(master);
       offset += master.numel();
-    } else if (parameters[i].is_shared) {
+    } else if (parameters[i].sharing.is_shared) {
       sums_[i] = at::zeros_like(master);  // A learned scale, whose gradient its matrix' quantizer makes.
     }
   }
@@ -164,7 +164,7 @@ void Sharded::ClearGradients() {
   flat_sums_.zero_();
   sent_ = 0;
   for (Parameter& parameter : model_->parameters())
-    if (parameter.is_shared) parameter.gradient.reset();
+    if (parameter.sharing.is_shared) parameter.gradient.sum.reset();
 }
 
 absl::Status Sharded::ReduceGradients() {
@@ -172,9 +172,9 @@ absl::Status Sharded::ReduceGradients() {
   if (ranks_.replicate != nullptr) RETURN_IF_ERROR(SumOverCopies());
   std::deque<Parameter>& parameters = model_->parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].is_shared) continue;
-    parameters[i].gradient = sums_[i].to(at::kFloat);
-    parameters[i].gradient_is_empty = parameters[i].of_quantizer;
+    if (!parameters[i].sharing.is_shared) continue;
+    parameters[i].gradient.sum = sums_[i].to(at::kFloat);
+    parameters[i].gradient.is_empty = parameters[i].of_quantizer;
   }
   return whole_gradients_.Sum(*ranks_.all);
 }
@@ -195,11 +195,11 @@ absl::StatusOr<double> Sharded::PassThroughQuantizers() {
 
 void Sharded::AddState(const std::string& name, const Parameter& parameter, const at::Tensor& rows,
                        std::vector<StateShard>* shards) const {
-  const bool is_mine =
-      parameter.is_shared ? ranks_.all->rank() < ranks_.shard->size() && rows.size(0) > 0 : ranks_.all->rank() == 0;
+  const bool is_mine = parameter.sharing.is_shared ? ranks_.all->rank() < ranks_.shard->size() && rows.size(0) > 0
+                                                   : ranks_.all->rank() == 0;
   if (!is_mine) return;
   shards->push_back(
-      {.name = name, .sizes = parameter.shape->sizes, .begin_row = parameter.own_rows.begin, .rows = rows});
+      {.name = name, .sizes = parameter.shape->sizes, .begin_row = parameter.sharing.own_rows.begin, .rows = rows});
 }
 
 // The ranks of the first copy give it.
@@ -220,7 +220,7 @@ absl::Status Sharded::Restore(StateSource& source, const SparsityPattern& patter
   RETURN_IF_ERROR(RestoreRows(source, "optimizer.steps", {}, 0, optimizer.at("optimizer.steps")));
   for (Parameter& parameter : model_->parameters()) {
     auto restore = [&](const std::string& name, const at::Tensor& rows) {
-      return RestoreRows(source, name, parameter.shape->sizes, parameter.own_rows.begin, rows);
+      return RestoreRows(source, name, parameter.shape->sizes, parameter.sharing.own_rows.begin, rows);
     };
     RETURN_IF_ERROR(restore(parameter.name, parameter.master));
     for (const char* moment : {"optimizer.m.", "optimizer.v."})

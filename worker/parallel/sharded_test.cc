@@ -72,9 +72,9 @@ TEST(ShardedTest, NothingIsWholeOutsideOfPasses) {
   OnEachRank(3, [](Rank& rank) {
     rank.Step(0);
     for (const Parameter& parameter : rank.model->parameters()) {
-      if (!parameter.is_shared) continue;
+      if (!parameter.sharing.is_shared) continue;
       EXPECT_FALSE(parameter.compute.defined()) << parameter.name;
-      EXPECT_EQ(parameter.gradient.size(0), parameter.own_rows.count()) << parameter.name;
+      EXPECT_EQ(parameter.gradient.sum.size(0), parameter.sharing.own_rows.count()) << parameter.name;
     }
   });
 }
@@ -181,7 +181,7 @@ TEST(PassScriptTest, IsWhatPassesCall) {
     options.recompute_activations = recomputes;
     const std::unique_ptr<Gpt> model =
         Gpt::Create({.n_layers = 3, .dim = 16, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, 1).value();
-    for (Parameter& parameter : model->parameters()) parameter.gradient = at::zeros_like(parameter.master);
+    for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
     Listener listener;
     model->set_keeper(&listener);
     const at::Tensor tokens = at::arange(8).view({1, 8});

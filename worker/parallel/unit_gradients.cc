@@ -31,8 +31,8 @@ int64_t UnitGradients::NumbersOf(const SharedMatrix& matrix, size_t rank) const 
 
 void UnitGradients::Allocate() {
   for (const SharedMatrix& matrix : matrices_) {
-    matrix.parameter->gradient = at::empty(matrix.parameter->shape->sizes, dtype_);
-    matrix.parameter->gradient_is_empty = true;
+    matrix.parameter->gradient.sum = at::empty(matrix.parameter->shape->sizes, dtype_);
+    matrix.parameter->gradient.is_empty = true;
   }
 }
 
@@ -41,7 +41,7 @@ void UnitGradients::Encode(uint64_t seed) {
   for (size_t rank = 0; rank < out_sizes_.size(); ++rank)
     for (const SharedMatrix& matrix : matrices_) {
       const at::Tensor rows =
-          matrix.parameter->gradient.narrow(0, matrix.by_rank[rank].begin, matrix.by_rank[rank].count());
+          matrix.parameter->gradient.sum.narrow(0, matrix.by_rank[rank].begin, matrix.by_rank[rank].count());
       const auto count = static_cast<size_t>(rows.numel());
       if (dtype_ == at::kFloat)
         EncodeGradient(wire_, std::span(static_cast<const float*>(rows.const_data_ptr()), count), seed++, bytes);
@@ -56,9 +56,9 @@ absl::Status UnitGradients::Start(uint64_t seed) {
   at::NoGradGuard no_grad;
   const int64_t out = Sum(out_sizes_), in = Sum(in_sizes_);
   outgoing_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(out));
-  for (const SharedMatrix& matrix : matrices_) matrix.parameter->ZeroedGradient();  // A rank without tokens has none.
+  for (const SharedMatrix& matrix : matrices_) matrix.parameter->gradient.Zeroed();  // A rank without tokens has none.
   Encode(seed);
-  for (const SharedMatrix& matrix : matrices_) matrix.parameter->gradient.reset();
+  for (const SharedMatrix& matrix : matrices_) matrix.parameter->gradient.sum.reset();
   incoming_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(in));
   ASSIGN_OR_RETURN(pending_, group_.StartExchangeBytes({outgoing_.get(), out}, out_sizes_, {incoming_.get(), in},
                                                        in_sizes_, "gradients of a unit"));

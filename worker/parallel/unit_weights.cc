@@ -15,7 +15,7 @@ UnitWeights::UnitWeights(std::vector<SharedMatrix> matrices, at::ScalarType dtyp
     : matrices_(std::move(matrices)), dtype_(dtype), group_(group) {}
 
 int64_t UnitWeights::BytesOf(const SharedMatrix& matrix, size_t rank) const {
-  return GatherBytes(matrix.parameter->quantizer, matrix.by_rank[rank].count(), matrix.parameter->shape->columns(),
+  return GatherBytes(matrix.parameter->quantizer.spec, matrix.by_rank[rank].count(), matrix.parameter->shape->columns(),
                      static_cast<int64_t>(c10::elementSize(dtype_)));
 }
 
@@ -29,13 +29,13 @@ std::vector<int64_t> UnitWeights::SizesByRank() const {
 
 bool UnitWeights::is_stale() const {
   return std::any_of(matrices_.begin(), matrices_.end(),
-                     [](const SharedMatrix& matrix) { return matrix.parameter->is_stale; });
+                     [](const SharedMatrix& matrix) { return matrix.parameter->sharing.is_stale; });
 }
 
 void UnitWeights::WriteOwnPart(std::byte* bytes) {
   for (const SharedMatrix& matrix : matrices_) {
     WriteOwnRows(matrix.parameter, dtype_, bytes);
-    matrix.parameter->is_stale = false;
+    matrix.parameter->sharing.is_stale = false;
     bytes += BytesOf(matrix, static_cast<size_t>(group_.rank()));
   }
 }
@@ -46,7 +46,7 @@ absl::Status UnitWeights::Start() {
   if (is_stale) {
     sizes_ = SizesByRank();
     quantizes_ = std::any_of(matrices_.begin(), matrices_.end(),
-                             [](const SharedMatrix& matrix) { return matrix.parameter->quantizer.enabled(); });
+                             [](const SharedMatrix& matrix) { return matrix.parameter->quantizer.spec.enabled(); });
   }
   const size_t rank = static_cast<size_t>(group_.rank());
   const int64_t bytes = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});
@@ -71,7 +71,7 @@ absl::Status UnitWeights::Finish() {
   const std::byte* bytes = all_.get();
   for (size_t rank = 0; rank < sizes_.size(); ++rank)
     for (const SharedMatrix& matrix : matrices_) {
-      ReadRows(bytes, matrix.parameter->quantizer, matrix.by_rank[rank], matrix.parameter->compute);
+      ReadRows(bytes, matrix.parameter->quantizer.spec, matrix.by_rank[rank], matrix.parameter->compute);
       bytes += BytesOf(matrix, rank);
     }
   all_.reset();

@@ -114,7 +114,7 @@ absl::StatusOr<v1::Artifact> WriteModelArtifact(LanguageModel* model, const std:
 void RoundToBfloat16(LanguageModel* model) {
   at::NoGradGuard no_grad;
   for (Parameter& parameter : model->parameters())
-    if (!parameter.quantizer.quantizes() && !parameter.of_quantizer)
+    if (!parameter.quantizer.spec.quantizes() && !parameter.of_quantizer)
       parameter.master.copy_(parameter.master.to(at::kBFloat16));
   model->RefreshCompute();
 }

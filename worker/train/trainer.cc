@@ -149,8 +149,8 @@ void Attempt::LogSetUp() {
       "info", fmt::format("{} of {} linear layers are quantized or pruned; the embedding, which is the head, {}; "
                           "norms and biases are not",
                           model_->QuantizedNames().size(), model_->LinearNames().size(),
-                          model_->head().quantizer.quantizes()
-                              ? fmt::format("is {}", FormatName(model_->head().quantizer.format))
+                          model_->head().quantizer.spec.quantizes()
+                              ? fmt::format("is {}", FormatName(model_->head().quantizer.spec.format))
                               : "is not"));
 }
 
