@@ -90,14 +90,14 @@ class Training {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
     gradients_.Clear();
-    const PassResult pass =
+    const HeadSums pass =
         AccumulateGradients(model_.get(), inputs_, targets_, 1.0 / static_cast<double>(token_count()));
     const Clock::time_point passed = Clock::now();
     if (absl::Status summed = gradients_.Sum(*communicator_); !summed.ok()) return summed;
-    const double norm = std::sqrt(PassThroughQuantizers(model_.get(), runs_).whole);
+    const double norm = std::sqrt(PassThroughQuantizers(model_.get(), runs_).whole.item<double>());
     optimizer_.Step(1e-6, norm > 1 ? 1 / norm : 1);
     const Clock::time_point end = Clock::now();
-    if (!first_loss_) first_loss_ = pass.score.loss / static_cast<double>(token_count());
+    if (!first_loss_) first_loss_ = pass.loss() / static_cast<double>(token_count());
     return StepSeconds{Seconds(passed - begin), Seconds(end - passed)};
   }
 

@@ -46,24 +46,25 @@ absl::StatusOr<TextScore> ScoreTokens(LanguageModel* model, std::span<const uint
   RETURN_IF_ERROR(Check(*model, tokens, options));
   const size_t first = options.bos ? 0 : 1;
   const int64_t total = static_cast<int64_t>(tokens.size() - first);
-  HeadScore sum;
+  double sum = 0;
+  int64_t correct = 0;
   for (int64_t done = 0; done < total;) {
     if (options.progress && !options.progress(done, total)) return absl::CancelledError("interrupted");
     const int64_t length = std::min(options.seq_len, total - done);
     const int64_t rows = std::clamp<int64_t>((total - done) / length, 1, std::max<int64_t>(1, options.batch));
     const auto [inputs, targets] = Windows(tokens, first + static_cast<size_t>(done), rows, length, options.bos);
-    const HeadScore score = Score(model, inputs, targets);
-    sum.loss += score.loss;
-    sum.correct += score.correct;
+    const HeadSums score = Score(model, inputs, targets);
+    sum += score.loss();
+    correct += score.correct();
     done += rows * length;
   }
-  const double loss = sum.loss / static_cast<double>(total);
+  const double loss = sum / static_cast<double>(total);
   if (!std::isfinite(loss))
     return absl::DataLossError(
         fmt::format("NONFINITE: the loss on this text is {}: the weights are finite, but what the network computes "
                     "with them is not; the run that left them diverged",
                     loss));
-  return TextScore{loss, std::exp(loss), static_cast<double>(sum.correct) / static_cast<double>(total), total};
+  return TextScore{loss, std::exp(loss), static_cast<double>(correct) / static_cast<double>(total), total};
 }
 
 }  // namespace ridgeline

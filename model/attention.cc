@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/attention.h"
 
-#include "model/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -16,16 +15,17 @@ at::Tensor Append(std::vector<at::Tensor>* kept, size_t layer, const at::Tensor&
 }
 
 // (queries, keys), true where a query may look; the queries are the last positions.
-at::Tensor WindowMask(int64_t queries, int64_t keys, int64_t window) {
-  const at::Tensor query = at::arange(keys - queries, keys, at::kLong).unsqueeze(1);
-  const at::Tensor key = at::arange(keys, at::kLong).unsqueeze(0);
+at::Tensor WindowMask(int64_t queries, int64_t keys, int64_t window, const at::Device& device) {
+  const at::TensorOptions options = at::TensorOptions(at::kLong).device(device);
+  const at::Tensor query = at::arange(keys - queries, keys, options).unsqueeze(1);
+  const at::Tensor key = at::arange(keys, options).unsqueeze(0);
   const at::Tensor distance = query - key;
   return distance.ge(0).logical_and(distance.lt(window));
 }
 
 }  // namespace
 
-at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+at::Tensor CausalAttention(const Ops& ops, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options, KvCache* cache, size_t layer) {
   at::Tensor q = query.transpose(1, 2), k = key.transpose(1, 2), v = value.transpose(1, 2);  // (B, heads, T, D)
   if (cache != nullptr) {
@@ -41,15 +41,12 @@ at::Tensor CausalAttention(const at::Tensor& query, const at::Tensor& key, const
     v = v.repeat_interleave(groups, 1);
   }
   const int64_t window = options.window > 0 ? options.window : keys;
-  c10::optional<at::Tensor> mask;
+  std::optional<at::Tensor> mask;
   const bool whole = queries == keys && window >= keys;  // Plain causal attention.
   const bool sees_all = queries == 1 && window >= keys;  // One new token.
-  if (!whole && !sees_all) mask = WindowMask(queries, keys, window);
-  const at::ScalarType type = q.scalar_type();
-  const at::ScalarType inside = type == at::kBFloat16 && !HasBfloat16Products() ? at::kFloat : type;
-  const at::Tensor mixed = at::scaled_dot_product_attention(q.to(inside), k.to(inside), v.to(inside), mask, 0.0,
-                                                            /*is_causal=*/whole && queries > 1, options.scale);
-  return mixed.reshape(shape).transpose(1, 2).to(type);
+  if (!whole && !sees_all) mask = WindowMask(queries, keys, window, q.device());
+  const at::Tensor mixed = ops.Attention(q, k, v, mask, /*is_causal=*/whole && queries > 1, options.scale);
+  return mixed.reshape(shape).transpose(1, 2);
 }
 
 }  // namespace ridgeline

@@ -70,9 +70,10 @@ void Gemma3::AddEmbeddingGradient(const at::Tensor& tokens, const at::Tensor& dx
 // As transformers does it: angles in float32, then cosines and sines rounded to the compute dtype.
 Gemma3::Angles Gemma3::AnglesAt(int64_t first_position, int64_t length, double base, double factor) const {
   at::NoGradGuard no_grad;
-  const at::Tensor exponents = at::arange(0, config_.head_dim, 2, at::kFloat) / static_cast<double>(config_.head_dim);
+  const at::TensorOptions wide = at::TensorOptions(at::kFloat).device(options().device);
+  const at::Tensor exponents = at::arange(0, config_.head_dim, 2, wide) / static_cast<double>(config_.head_dim);
   const at::Tensor frequencies = at::reciprocal(at::pow(at::Scalar(base), exponents)) / factor;  // (D / 2)
-  const at::Tensor positions = at::arange(first_position, first_position + length, at::kFloat);
+  const at::Tensor positions = at::arange(first_position, first_position + length, wide);
   const at::Tensor angles = at::outer(positions, frequencies);  // (T, D / 2)
   const at::ScalarType dtype = options().compute_dtype;
   return {angles.cos().to(dtype).to(at::kFloat), angles.sin().to(dtype).to(at::kFloat)};
@@ -84,19 +85,19 @@ at::Tensor Gemma3::Attention(const Layer& layer, at::Tensor x, const Angles& ang
   const SharedInput input(std::move(x), {layer.q, layer.k, layer.v});
   auto heads = [&](Parameter* weight) { return Linear(input.For(weight), weight).view({batch, length, -1, d}); };
   const at::Tensor q =
-      Rotary(RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+      Rotary(ops(), RmsNorm(heads(layer.q), layer.q_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const at::Tensor k =
-      Rotary(RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
+      Rotary(ops(), RmsNorm(heads(layer.k), layer.k_norm, config_.norm_epsilon), angles.cosines, angles.sines);
   const AttentionOptions options{.scale = 1 / std::sqrt(config_.query_scale),
                                  .window = layer.slides ? config_.sliding_window : 0};
   at::Tensor mixed =
-      CausalAttention(q, k, heads(layer.v), options, cache, index).reshape({batch, length, config_.n_heads * d});
+      CausalAttention(ops(), q, k, heads(layer.v), options, cache, index).reshape({batch, length, config_.n_heads * d});
   return Linear(QuantizedInput(std::move(mixed), layer.out), layer.out);
 }
 
 at::Tensor Gemma3::Mlp(const Layer& layer, at::Tensor x) {
   const SharedInput input(std::move(x), {layer.gate, layer.up});
-  at::Tensor inner = Geglu(Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
+  at::Tensor inner = Geglu(ops(), Linear(input.For(layer.gate), layer.gate), Linear(input.For(layer.up), layer.up));
   return Linear(QuantizedInput(std::move(inner), layer.down), layer.down);
 }
 

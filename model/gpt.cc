@@ -76,14 +76,14 @@ at::Tensor Gpt::Attention(const Block& block, at::Tensor x, KvCache* cache, size
   const at::Tensor qkv = Linear(QuantizedInput(std::move(x), block.qkv), block.qkv, block.qkv_bias)
                              .view({batch, length, 3, config_.n_heads, head_dim});
   const AttentionOptions options{.scale = 1 / std::sqrt(static_cast<double>(head_dim))};
-  at::Tensor mixed = CausalAttention(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
+  at::Tensor mixed = CausalAttention(ops(), qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), options, cache, layer)
                          .reshape({batch, length, config_.dim});
   return Linear(QuantizedInput(std::move(mixed), block.attention_out), block.attention_out, block.attention_bias);
 }
 
 at::Tensor Gpt::Mlp(const Block& block, at::Tensor x) {
-  at::Tensor inner = at::gelu(Linear(QuantizedInput(std::move(x), block.mlp_in), block.mlp_in, block.mlp_in_bias),
-                              config_.gelu_tanh ? "tanh" : "none");
+  at::Tensor inner = ops().Gelu(Linear(QuantizedInput(std::move(x), block.mlp_in), block.mlp_in, block.mlp_in_bias),
+                                config_.gelu_tanh);
   return Linear(QuantizedInput(std::move(inner), block.mlp_out), block.mlp_out, block.mlp_out_bias);
 }
 

@@ -132,7 +132,7 @@ double LossLoweredBy(const ModelOptions& options) {
   double first = 0, last = 0;
   for (int step = 0; step < 8; ++step) {
     for (Parameter& parameter : model->parameters()) parameter.gradient.sum = at::zeros_like(parameter.master);
-    last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
+    last = AccumulateGradients(model.get(), SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).loss() / 16;
     if (step == 0) first = last;
     for (Parameter& parameter : model->parameters()) {
       parameter.PassGradientThroughQuantizer();

@@ -9,13 +9,8 @@
 
 namespace ridgeline {
 
-struct HeadScore {
-  double loss = 0;      // Sum over the rows, nats.
-  int64_t correct = 0;  // Rows whose largest logit is the target's.
-};
-
 // hidden: (N, C), head: (V, C), targets: (N) int64. Without gradients.
-HeadScore ScoreHead(const at::Tensor& hidden, const Parameter& head, const at::Tensor& targets);
+HeadSums ScoreHead(const at::Tensor& hidden, const Parameter& head, const at::Tensor& targets);
 
 // Soft targets from another network with the same vocabulary.
 struct Distillation {
@@ -26,9 +21,8 @@ struct Distillation {
 };
 
 struct HeadGradient {
-  HeadScore score;        // Of the cross-entropy alone.
-  double divergence = 0;  // Sum over the rows of T^2 KL(teacher || student); 0 without distillation.
-  at::Tensor hidden;      // (N, C): scale * dloss/dhidden
+  HeadSums sums;      // Loss: of the cross-entropy alone. Divergence: 0 without distillation.
+  at::Tensor hidden;  // (N, C): scale * dloss/dhidden
 };
 
 // The same, and adds scale * dloss/dhead to head->gradient.

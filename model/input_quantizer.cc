@@ -5,7 +5,6 @@
 
 #include "method/estimator_traits.h"
 #include "model/layers.h"
-#include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/learned_scale.h"
 #include "quant/autograd/torch_pch.h"
 #include "quant/kernels/learned_scale.h"
@@ -46,14 +45,14 @@ at::Tensor InputQuantizer::ScaleOfTokens(const at::Tensor& x) const {
 }
 
 at::Tensor InputQuantizer::Quantize(at::Tensor x) {
-  if (scale_ == nullptr) return FakeQuantize(std::move(x), spec_);
+  if (scale_ == nullptr) return ops_.FakeQuantize(std::move(x), spec_);
   if (scale_->is_unset()) {
     QuantizerSpec of_tensor = spec_;
     of_tensor.granularity = Granularity::kTensor;
     scale_->master.copy_(InitialScale(x, of_tensor));
   }
   const at::Tensor scale = has_scale_of_token() ? ScaleOfTokens(x) : AsVariable(scale_);
-  return FakeQuantizeLearned(x, scale, spec_, x.size(-1));
+  return ops_.FakeQuantizeLearned(x, scale, spec_, x.size(-1));
 }
 
 }  // namespace ridgeline

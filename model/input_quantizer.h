@@ -16,7 +16,7 @@ class InputQuantizer {
  public:
   using FindParameter = std::function<Parameter*(const std::string& name)>;
 
-  explicit InputQuantizer(const QuantizerSpec& spec) : spec_(spec) {}
+  InputQuantizer(const QuantizerSpec& spec, const Ops& ops) : spec_(spec), ops_(ops) {}
 
   // Takes what LearnedByInput lists for the layer, all of which `find` has to find. The first layer that quantizes the
   // input has it; a second call does nothing.
@@ -31,7 +31,8 @@ class InputQuantizer {
   bool has_scale_of_token() const;
   at::Tensor ScaleOfTokens(const at::Tensor& x) const;
 
-  QuantizerSpec spec_;
+  const QuantizerSpec spec_;
+  const Ops& ops_;
   Parameter* scale_ = nullptr;  // (1, 1)
   // asq: (8, 3), (8), (1, 8), (1)
   Parameter *hidden_weight_ = nullptr, *hidden_bias_ = nullptr, *out_weight_ = nullptr, *out_bias_ = nullptr;

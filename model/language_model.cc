@@ -46,7 +46,7 @@ at::Tensor FirstMaster(const ParameterShape& shape, at::Generator* generator) {
 }
 
 LanguageModel::LanguageModel(const ModelOptions& options, const ParameterList& network, std::optional<int64_t> seed)
-    : options_(options), shapes_(WithLearned(network, quantizers())) {
+    : options_(options), ops_(OpsFor(options.device, options.kernels)), shapes_(WithLearned(network, quantizers())) {
   options_.weight.stays_rotated = options_.activation.stays_rotated = ProductsMayStayRotated(options);
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed.value_or(0)));
   const std::vector<ParameterShards> shards = Shards();
@@ -64,10 +64,12 @@ void LanguageModel::Add(const ParameterShape& shape, const ParameterShards& shar
     own = shards.by_rank[static_cast<size_t>(options_.shard_rank)];
     master = master.narrow(0, own.begin, own.count()).clone();
   }
+  master = master.to(options_.device);
   parameters_.push_back({.name = shape.name,
                          .master = master,
                          .quantizer = {.spec = WeightQuantizerOf(shape, quantizers())},
                          .shape = &shape,
+                         .ops = &ops_,
                          .sharing = {.own_rows = own, .is_shared = shards.is_shared()},
                          .step = {.decays = shape.is_weight_matrix()},
                          .of_quantizer = shape.of_quantizer()});
@@ -105,7 +107,7 @@ void LanguageModel::BecomeWhole() {
 
 void LanguageModel::ConnectQuantizers(Parameter* weight) {
   InputQuantizer& input =
-      inputs_.try_emplace({weight->shape->block, weight->shape->input}, options_.activation).first->second;
+      inputs_.try_emplace({weight->shape->block, weight->shape->input}, options_.activation, ops_).first->second;
   input.TakeParameters(weight->name, [this](const std::string& name) { return Named(name); });
   weight->input = &input;
   if (!options_.weight.learns_scale()) return;

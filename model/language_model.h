@@ -30,6 +30,8 @@ struct ModelOptions {
   EmbeddingFormat embedding;
   std::vector<std::string> skip;  // Layers whose name matches one of these patterns (*, ?) stay as they are.
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16; masters are float32 always.
+  at::Device device = at::kCPU;               // Where masters and all that comes of them are.
+  Kernels kernels = Kernels::kAuto;           // What computes there.
   bool recompute_activations = false;         // Keeps only the input of each block for the backward pass.
   // With more ranks than one, parameters are shared by them as ShardsOf says, and this one is one of them: passes need
   // a keeper then.
@@ -63,6 +65,7 @@ class LanguageModel {
   std::deque<Parameter>& parameters() { return parameters_; }
   const std::deque<Parameter>& parameters() const { return parameters_; }
   const ModelOptions& options() const { return options_; }
+  const Ops& ops() const { return ops_; }
   int64_t vocab_size() const { return head().shape->rows(); }
   virtual int64_t max_length() const = 0;   // Longest sequence.
   virtual std::string Summary() const = 0;  // "4 layers, width 128"
@@ -153,6 +156,7 @@ class LanguageModel {
   void ConnectQuantizers(Parameter* weight);
 
   ModelOptions options_;
+  const Ops& ops_;
   ParameterList shapes_;                                             // Parameters point into it.
   std::deque<Parameter> parameters_;                                 // Layers point into it.
   std::map<std::pair<int64_t, LayerInput>, InputQuantizer> inputs_;  // Of a block. Layers' matrices point into it.

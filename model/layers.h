@@ -7,6 +7,7 @@
 
 #include <functional>
 
+#include "model/ops/ops.h"
 #include "model/parameter.h"
 
 namespace ridgeline {
@@ -25,10 +26,10 @@ at::Tensor RmsNorm(const at::Tensor& x, Parameter* weight, double epsilon);
 at::Tensor LayerNorm(const at::Tensor& x, Parameter* weight, Parameter* bias, double epsilon);
 
 // gelu_tanh(gate) * up, elementwise.
-at::Tensor Geglu(const at::Tensor& gate, const at::Tensor& up);
+at::Tensor Geglu(const Ops& ops, const at::Tensor& gate, const at::Tensor& up);
 
 // Rotary positions: x (B, T, H, D), cosines and sines (T, D / 2) float32. Pairs are (i, D / 2 + i).
-at::Tensor Rotary(const at::Tensor& x, const at::Tensor& cosines, const at::Tensor& sines);
+at::Tensor Rotary(const Ops& ops, const at::Tensor& x, const at::Tensor& cosines, const at::Tensor& sines);
 
 // segment(x), of whose forward pass only x is kept: the backward pass computes it again.
 at::Tensor Recomputed(const std::function<at::Tensor(const at::Tensor&)>& segment, const at::Tensor& x);

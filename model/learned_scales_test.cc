@@ -75,7 +75,7 @@ double Step(LanguageModel* model, double rate) {
     parameter.gradient.sum = at::zeros_like(parameter.master);
     parameter.gradient.is_empty = true;
   }
-  const double loss = AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).score.loss / 16;
+  const double loss = AccumulateGradients(model, SomeTokens(), SomeTokens().roll(1, 1), 1.0 / 16).loss() / 16;
   for (Parameter& parameter : model->parameters()) parameter.PassGradientThroughQuantizer();
   for (Parameter& parameter : model->parameters()) {
     if (parameter.of_quantizer)
@@ -152,7 +152,7 @@ TEST(LearnedScalesTest, ASkippedLayerHasNoScales) {
 TEST(LearnedScalesTest, AsqBeginsAsLsqAndItsNetworkPassesItsGradientOn) {
   Parameter scale{.name = "s", .master = at::zeros({1, 1})};
   std::deque<Parameter> network;
-  InputQuantizer asq(SpecOf("asq", Granularity::kRow)), lsq(SpecOf("lsq", Granularity::kTensor));
+  InputQuantizer asq(SpecOf("asq", Granularity::kRow), CpuOps()), lsq(SpecOf("lsq", Granularity::kTensor), CpuOps());
   lsq.TakeParameters("s", [&](const std::string&) { return &scale; });
   for (const ParameterShape& shape : LearnedByInput("a", SpecOf("asq", Granularity::kRow)))
     network.push_back({.name = shape.name, .master = FirstMaster(shape, nullptr)});

@@ -11,6 +11,7 @@
 #include "method/quantizer_spec.h"
 #include "model/blueprint/parameter_shape.h"
 #include "model/blueprint/shards.h"
+#include "model/ops/ops.h"
 
 namespace ridgeline {
 
@@ -27,7 +28,7 @@ struct GradientSlot {
 
   bool is_wanted() const { return sum.defined(); }
   // += a @ b, of shapes (rows, k) and (k, columns).
-  void AddProduct(const at::Tensor& a, const at::Tensor& b);
+  void AddProduct(const Ops& ops, const at::Tensor& a, const at::Tensor& b);
   // += g
   void Add(const at::Tensor& g);
   // The sum, zeroed first if it is empty.
@@ -73,10 +74,12 @@ struct Parameter {
   // nor compute, and if it quantizes their inputs, `input` is null.
   std::shared_ptr<const PackedMatrix> packed;
   const ParameterShape* shape = nullptr;  // Its row of the network's list, which the model owns.
+  const Ops* ops = &CpuOps();             // The model's.
   Sharing sharing;
   StepRules step;
   bool of_quantizer = false;  // A learned scale, or what computes one: no weight of the network's own.
   GradientSlot gradient;
+  bool may_be_unset = true;  // What is_unset() remembers.
 
   bool computes_with_master() const { return compute.is_same(master); }
 
@@ -104,8 +107,8 @@ struct Parameter {
   // rows, of which there is one at least.
   double QuantizationErrorRatio() const;
 
-  // Whether a scale waits for its first numbers.
-  bool is_unset() const;
+  // Whether a scale waits for its first numbers. Looks at the master, and so waits for its device, until it has them.
+  bool is_unset();
 
  private:
   at::Tensor LearnedValues();

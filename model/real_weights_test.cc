@@ -29,7 +29,7 @@ class RealWeightsTest : public ::testing::Test {
   double GenesisLoss() {
     const at::Tensor ids = Ids(kGenesis);
     const int64_t count = ids.size(1) - 1;
-    return Score(model_.get(), ids.narrow(1, 0, count), ids.narrow(1, 1, count)).loss / static_cast<double>(count);
+    return Score(model_.get(), ids.narrow(1, 0, count), ids.narrow(1, 1, count)).loss() / static_cast<double>(count);
   }
 
   ModelOptions options_;

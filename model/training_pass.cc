@@ -46,8 +46,8 @@ void StandIn(LanguageModel* model, UnitKeeper::Pass pass) {
 
 }  // namespace
 
-PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
-                               const Teacher& teacher) {
+HeadSums AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
+                             const Teacher& teacher) {
   Passing passing(model, UnitKeeper::Pass::kTraining);
   const at::Tensor x = model->Embed(tokens, 0).requires_grad_(true);  // (B, T, C)
   const at::Tensor hidden = model->Hidden(x);
@@ -65,16 +65,16 @@ PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, c
   at::NoGradGuard no_grad;
   model->AddEmbeddingGradient(tokens, x.grad());
   passing.AfterBackward();
-  return {head.score, head.divergence};
+  return head.sums;
 }
 
 void PassWithoutTokens(LanguageModel* model) { StandIn(model, UnitKeeper::Pass::kTraining); }
 
-HeadScore Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets) {
+HeadSums Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets) {
   Passing passing(model, UnitKeeper::Pass::kForward);
-  const HeadScore score = ScoreHead(HiddenRows(model, tokens), model->head(), targets.reshape({-1}));
+  HeadSums sums = ScoreHead(HiddenRows(model, tokens), model->head(), targets.reshape({-1}));
   passing.AfterForward();
-  return score;
+  return sums;
 }
 
 void ScoreWithoutTokens(LanguageModel* model) { StandIn(model, UnitKeeper::Pass::kForward); }

@@ -16,20 +16,16 @@ struct Teacher {
   double temperature = 1;
 };
 
-struct PassResult {
-  HeadScore score;        // Sums over the batch.
-  double divergence = 0;  // Sum of T^2 KL(teacher || student); 0 without a teacher.
-};
-
-// Adds scale * d(sum of losses)/d(compute) to the gradients of all parameters. tokens, targets: (B, T) int64.
-PassResult AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
-                               const Teacher& teacher = {});
+// Adds scale * d(sum of losses)/d(compute) to the gradients of all parameters. tokens, targets: (B, T) int64, on the
+// model's device. Returns sums over the batch; divergence: 0 without a teacher.
+HeadSums AccumulateGradients(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets, double scale,
+                             const Teacher& teacher = {});
 
 // The same of a rank that has no tokens for this pass while its peers, with whom it shares the weights, have some.
 // Nothing happens to a model whose weights are all here.
 void PassWithoutTokens(LanguageModel* model);
 
-HeadScore Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets);
+HeadSums Score(LanguageModel* model, const at::Tensor& tokens, const at::Tensor& targets);
 
 void ScoreWithoutTokens(LanguageModel* model);
 

@@ -3,14 +3,13 @@
 
 #include <span>
 
-#include "model/matrix_product.h"
 #include "model/packed_weights.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
 
 at::Tensor ProductWith(const at::Tensor& x, const Parameter& weight) {
-  return weight.packed == nullptr ? MatrixProduct(x, weight.compute.t()) : Product(x, *weight.packed);
+  return weight.packed == nullptr ? weight.ops->Product(x, weight.compute.t()) : Product(x, *weight.packed);
 }
 
 at::Tensor RowsOf(const Parameter& table, const at::Tensor& indices, at::ScalarType dtype) {

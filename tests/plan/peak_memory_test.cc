@@ -9,7 +9,7 @@
 
 #include "comm/threads/thread_communicator.h"
 #include "model/make_model.h"
-#include "model/matrix_product.h"
+#include "model/ops/cpu/matrix_product.h"
 #include "model/training_pass.h"
 #include "plan/memory.h"
 #include "quant/autograd/torch_pch.h"

@@ -4,7 +4,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,13 +28,17 @@ class Gradients {
 
   // Before a step. Does not touch the memory: the first gradient that arrives overwrites it.
   void Clear();
-  std::span<float> extras() { return extras_; }
+  // Numbers that travel with them, zero after Clear. `value`: a scalar where gradients are; nothing waits for it.
+  void AddToExtra(size_t place, const at::Tensor& value);
+  void AddToExtra(size_t place, float value) { host_extras_[place] += value; }
   // After each pass: kFloat64 takes away what it has added.
   void EndPass();
 
   // After the last backward pass of the step: sums over the ranks. float32 buffers travel as they are, bfloat16 ones as
   // float32 in parts.
   absl::Status Sum(Communicator& communicator);
+  // Then: (extras) float32, where gradients are.
+  const at::Tensor& extras() const { return extras_; }
 
  private:
   absl::Status SumParts(Communicator& communicator);
@@ -45,8 +48,8 @@ class Gradients {
   at::Tensor flat_;  // (elements + extras) in float32, (elements) in bfloat16
   at::Tensor wide_;  // (elements) in float64, of kFloat64.
   int64_t elements_ = 0;
-  std::vector<float> own_extras_;  // Where flat_ cannot hold them.
-  std::span<float> extras_;
+  at::Tensor extras_;  // Of flat_, or beside it where that is bfloat16.
+  std::vector<float> host_extras_;
 };
 
 }  // namespace ridgeline

@@ -31,7 +31,7 @@ std::pair<at::Tensor, double> PassedGradients(LanguageModel* model, int threads)
   at::Generator generator = at::detail::createCPUGenerator(3);
   for (Parameter& parameter : model->parameters())
     parameter.gradient.Add(at::randn(parameter.master.sizes(), generator));
-  const double norm = std::sqrt(PassThroughQuantizers(model, RunsOfRows(*model)).whole);
+  const double norm = std::sqrt(PassThroughQuantizers(model, RunsOfRows(*model)).whole.item<double>());
   at::set_num_threads(threads_before);
   for (const Parameter& parameter : model->parameters()) flat.push_back(parameter.gradient.sum.flatten().clone());
   return {at::cat(flat), norm};
@@ -56,8 +56,8 @@ TEST(RunsOfRowsTest, HoldEveryNumberOnce) {
   for (const Parameter& parameter : model->parameters()) seen.push_back(at::zeros({parameter.master.numel()}));
   const std::vector<RunOfRows> runs = RunsOfRows(*model);
   for (const RunOfRows& run : runs) {
-    seen[run.parameter].narrow(0, run.begin, run.count).add_(1);
-    EXPECT_EQ(run.count, (run.end_row - run.begin_row) * model->parameters()[run.parameter].row_length());
+    seen[run.parameter].narrow(0, run.numbers.begin, run.numbers.count).add_(1);
+    EXPECT_EQ(run.numbers.count, (run.end_row - run.begin_row) * model->parameters()[run.parameter].row_length());
   }
   for (const at::Tensor& times : seen) EXPECT_TRUE(at::all(times == 1).item<bool>());
   EXPECT_GT(runs.size(), model->parameters().size()) << "nothing is cut: this tests nothing";

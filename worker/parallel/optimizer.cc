@@ -3,20 +3,10 @@
 
 #include <cmath>
 
-#include "quant/autograd/fake_quantize.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
 namespace {
-
-template <typename T>
-const T* NumbersOf(const at::Tensor& tensor, const RunOfRows& run) {
-  return static_cast<const T*>(tensor.const_data_ptr()) + run.begin;
-}
-template <typename T>
-T* NumbersOf(at::Tensor& tensor, const RunOfRows& run) {
-  return static_cast<T*>(tensor.mutable_data_ptr()) + run.begin;
-}
 
 // Of a layer's matrix in bfloat16 that is not quantized: its new values leave with the step.
 bool LeavesWithStep(const Parameter& parameter) {
@@ -41,7 +31,7 @@ void AdamW::Step(double learning_rate, double gradient_scale) {
   std::deque<Parameter>& parameters = model_->parameters();
   for (Parameter& parameter : parameters) DecayPruned(&parameter, learning_rate);
   const rows::AdamwStep step = StepOf(learning_rate, gradient_scale);
-  ForRunsOfRows(runs_, [&](size_t i) { StepRun(step, runs_[i]); });
+  ForRunsOfRows(model_->ops(), runs_, [&](size_t i) { StepRun(step, runs_[i]); });
   for (Parameter& parameter : parameters) {
     if (std::isfinite(parameter.step.smallest)) parameter.master.clamp_min_(parameter.step.smallest);
     if (!LeavesWithStep(parameter) && !parameter.refreshes_by_rows()) parameter.RefreshCompute();
@@ -54,7 +44,8 @@ void AdamW::DecayPruned(Parameter* parameter, double learning_rate) {
   QuantizerSpec pruning = parameter->quantizer.spec;
   pruning.format = Format::kNone;
   pruning.stays_rotated = false;
-  const at::Tensor kept = QuantizedValues(parameter->master, pruning, at::kFloat);
+  at::Tensor kept = at::empty_like(parameter->master);
+  parameter->ops->QuantizeInto(parameter->master, pruning, kept, nullptr);
   parameter->master.sub_(parameter->master - kept, learning_rate * mask_decay_);
 }
 
@@ -76,14 +67,12 @@ void AdamW::StepRun(rows::AdamwStep step, const RunOfRows& run) {
   Parameter& parameter = model_->parameters()[run.parameter];
   Moments& moments = moments_[run.parameter];
   if (!parameter.step.decays) step.weight_decay = 0;
-  float *weight = NumbersOf<float>(parameter.master, run), *first = NumbersOf<float>(moments.first, run),
-        *second = NumbersOf<float>(moments.second, run);
-  rows::Bfloat16* copy = LeavesWithStep(parameter) ? NumbersOf<rows::Bfloat16>(parameter.compute, run) : nullptr;
-  const at::Tensor& gradient = parameter.gradient.sum;
-  if (gradient.scalar_type() == at::kFloat)
-    rows::Adamw(step, NumbersOf<float>(gradient, run), run.count, weight, first, second, copy);
-  else
-    rows::Adamw(step, NumbersOf<rows::Bfloat16>(gradient, run), run.count, weight, first, second, copy);
+  AdamwTensors tensors{.gradient = parameter.gradient.sum,
+                       .weight = parameter.master,
+                       .first = moments.first,
+                       .second = moments.second,
+                       .copy = LeavesWithStep(parameter) ? parameter.compute : at::Tensor()};
+  model_->ops().Adamw(step, tensors, run.numbers);
   if (parameter.refreshes_by_rows()) parameter.RefreshRows(run.begin_row, run.end_row);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/parallel/replicated.h"
 
-#include <cmath>
 #include <utility>
 
 #include "common/status_macros.h"
@@ -36,11 +35,11 @@ class Replicated : public Strategy {
   }
   void ClearGradients() override { gradients_.Clear(); }
   void EndPass() override { gradients_.EndPass(); }
-  std::span<float> extras() override { return gradients_.extras(); }
+  void AddToExtra(size_t place, const at::Tensor& value) override { gradients_.AddToExtra(place, value); }
+  void AddToExtra(size_t place, float value) override { gradients_.AddToExtra(place, value); }
   absl::Status ReduceGradients() override { return gradients_.Sum(communicator_); }
-  absl::StatusOr<double> PassThroughQuantizers() override {
-    const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
-    return std::sqrt(squares.whole);
+  absl::StatusOr<StepSums> PassThroughQuantizers() override {
+    return ReadSums(ridgeline::PassThroughQuantizers(model_, runs_).whole, gradients_.extras());
   }
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;

@@ -36,12 +36,12 @@ struct Rank {
     strategy->ClearGradients();
     const at::Tensor tokens = (at::arange(4 * 8).view({4, 8}) * (step + 3) % 11).narrow(0, begin, end - begin);
     AccumulateGradients(model.get(), tokens, tokens.roll(1, 1), 1.0 / 32);
-    strategy->extras()[1] = static_cast<float>(end - begin);
+    strategy->AddToExtra(1, static_cast<float>(end - begin));
     EXPECT_TRUE(strategy->ReduceGradients().ok());
-    EXPECT_EQ(strategy->extras()[1], 4);
-    const double norm = strategy->PassThroughQuantizers().value();
+    const StepSums sums = strategy->PassThroughQuantizers().value();
+    EXPECT_EQ(sums.extras[1], 4);
     strategy->Step(/*learning_rate=*/0.01, /*gradient_scale=*/1);
-    return norm;
+    return sums.gradient_norm;
   }
 
   std::unique_ptr<Communicator> communicator;

@@ -15,13 +15,14 @@ namespace ridgeline {
 struct RunOfRows {
   size_t parameter;  // Its place among the model's.
   int64_t begin_row, end_row;
-  int64_t begin, count;  // Its numbers, within the parameter.
+  NumberRange numbers;  // Within the parameter.
 };
 
-// Of every parameter, in their order; the same whatever the number of threads.
+// Of every parameter, in their order; the same whatever the number of threads. A run is a whole parameter where the
+// model's operations do not cut rows.
 std::vector<RunOfRows> RunsOfRows(const LanguageModel& model);
 
-// Calls work(i) for the place i of each run, on LibTorch's threads.
-void ForRunsOfRows(const std::vector<RunOfRows>& runs, const std::function<void(size_t i)>& work);
+// Calls work(i) for the place i of each run, on LibTorch's threads where the operations cut rows, else in order.
+void ForRunsOfRows(const Ops& ops, const std::vector<RunOfRows>& runs, const std::function<void(size_t i)>& work);
 
 }  // namespace ridgeline

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/parallel/sharded.h"
 
-#include <cmath>
 #include <deque>
 #include <exception>
 #include <numeric>
@@ -18,6 +17,7 @@
 #include "worker/parallel/pass_script.h"
 #include "worker/parallel/runs_of_rows.h"
 #include "worker/parallel/status_error.h"
+#include "worker/parallel/tensor_span.h"
 #include "worker/parallel/unit_gradients.h"
 #include "worker/parallel/unit_weights.h"
 
@@ -45,9 +45,10 @@ class Sharded final : public Strategy, public UnitKeeper {
   void SetSparsity(const SparsityPattern& pattern) override;
   void ClearGradients() override;
   void EndPass() override { whole_gradients_.EndPass(); }
-  std::span<float> extras() override { return whole_gradients_.extras(); }
+  void AddToExtra(size_t place, const at::Tensor& value) override { whole_gradients_.AddToExtra(place, value); }
+  void AddToExtra(size_t place, float value) override { whole_gradients_.AddToExtra(place, value); }
   absl::Status ReduceGradients() override;
-  absl::StatusOr<double> PassThroughQuantizers() override;
+  absl::StatusOr<StepSums> PassThroughQuantizers() override;
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;
   absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
@@ -120,7 +121,8 @@ void Sharded::AddUnits(const ShardedOptions& options) {
   int64_t numbers = 0;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (is_matrix(i)) numbers += parameters[i].master.numel();
-  flat_sums_ = at::zeros({numbers}, options.sums == GradientSums::kFloat64 ? at::kDouble : at::kFloat);
+  flat_sums_ = at::zeros({numbers}, at::TensorOptions(options.sums == GradientSums::kFloat64 ? at::kDouble : at::kFloat)
+                                        .device(model_->options().device));
   sums_.resize(parameters.size());
   int64_t offset = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -181,16 +183,14 @@ absl::Status Sharded::ReduceGradients() {
 
 absl::Status Sharded::SumOverCopies() {
   constexpr char kWhat[] = "gradients of the copies";
-  if (flat_sums_.scalar_type() == at::kDouble)
-    return ranks_.replicate->AllReduceSum({flat_sums_.mutable_data_ptr<double>(), flat_sums_.numel()}, kWhat);
-  return ranks_.replicate->AllReduceSum({flat_sums_.mutable_data_ptr<float>(), flat_sums_.numel()}, kWhat);
+  if (flat_sums_.scalar_type() == at::kDouble) return ranks_.replicate->AllReduceSum(SpanOf<double>(flat_sums_), kWhat);
+  return ranks_.replicate->AllReduceSum(SpanOf<float>(flat_sums_), kWhat);
 }
 
-absl::StatusOr<double> Sharded::PassThroughQuantizers() {
+absl::StatusOr<StepSums> Sharded::PassThroughQuantizers() {
   const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
-  std::array<double, 1> shared = {squares.shared};
-  RETURN_IF_ERROR(ranks_.shard->AllReduceSum(std::span<double>(shared), "gradient norm"));
-  return std::sqrt(shared[0] + squares.whole);
+  RETURN_IF_ERROR(ranks_.shard->AllReduceSum(SpanOf<double>(squares.shared), "gradient norm"));
+  return ReadSums(squares.shared + squares.whole, whole_gradients_.extras());
 }
 
 void Sharded::AddState(const std::string& name, const Parameter& parameter, const at::Tensor& rows,

@@ -89,9 +89,9 @@ TEST(ShardedTest, ARankThatFailsWithinAPassLetsItsPeersEndTheirs) {
       EXPECT_ANY_THROW(AccumulateGradients(rank.model.get(), tokens, tokens, 1));
     else
       AccumulateGradients(rank.model.get(), tokens, tokens, 1);
-    rank.strategy->extras()[0] = fails ? 1 : 0;
+    rank.strategy->AddToExtra(0, fails ? 1.0f : 0.0f);
     ASSERT_TRUE(rank.strategy->ReduceGradients().ok());
-    EXPECT_EQ(rank.strategy->extras()[0], 1) << "all know that one has failed";
+    EXPECT_EQ(rank.strategy->PassThroughQuantizers().value().extras[0], 1) << "all know that one has failed";
     rank.Step(1);  // And could go on.
   });
 }
@@ -119,7 +119,7 @@ TEST(ShardedTest, TheStateOfAllRanksIsEachRowOnceAndOthersGoOnFromIt) {
   auto loss_after = [](Rank& rank) {
     rank.Step(2);
     const at::Tensor tokens = at::arange(8).view({1, 8});
-    return Score(rank.model.get(), tokens, tokens).loss;
+    return Score(rank.model.get(), tokens, tokens).loss();
   };
   OnEachRank(2, [&](Rank& rank) {
     rank.strategy->SetSparsity({2, 4});
@@ -153,13 +153,13 @@ TEST(ShardedTest, TheRootGetsTheModelWhole) {
   OnEachRank(3, [](Rank& rank) {
     const at::Tensor tokens = at::arange(8).view({1, 8});
     rank.Step(0);
-    const double shared = Score(rank.model.get(), tokens, tokens).loss;
+    const double shared = Score(rank.model.get(), tokens, tokens).loss();
     const absl::StatusOr<double> ratio = rank.strategy->WeightErrorRatio();
     ASSERT_TRUE(ratio.ok());
     ASSERT_TRUE(rank.strategy->AssembleOnRoot().ok());
     rank.strategy.reset();
     if (rank.all->rank() != 0) return;
-    EXPECT_EQ(Score(rank.model.get(), tokens, tokens).loss, shared);
+    EXPECT_EQ(Score(rank.model.get(), tokens, tokens).loss(), shared);
     EXPECT_NEAR(rank.model->WeightErrorRatio(), *ratio, 1e-8);
   });
 }

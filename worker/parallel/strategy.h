@@ -4,7 +4,9 @@
 // step loop does not know which one it has.
 #pragma once
 
-#include <span>
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +15,11 @@
 #include "worker/parallel/state_shards.h"
 
 namespace ridgeline {
+
+struct StepSums {
+  double gradient_norm = 0;   // L2, of what the gradients have become, over all.
+  std::vector<float> extras;  // Their sums.
+};
 
 // Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
 // collectives; only SetSparsity, ClearGradients, EndPass, State and Restore are not: a rank that has failed before may
@@ -28,12 +35,14 @@ class Strategy {
   // Between two backward passes of a step, and after the last: where sums are float64, what the pass has added goes
   // there.
   virtual void EndPass() = 0;
-  // Numbers of the caller's, as many as it asked for, that are summed with the gradients.
-  virtual std::span<float> extras() = 0;
+  // Numbers of the caller's, as many places as it asked for, that are summed with the gradients. `value`: a scalar on
+  // the model's device, which nobody waits for.
+  virtual void AddToExtra(size_t place, const at::Tensor& value) = 0;
+  virtual void AddToExtra(size_t place, float value) = 0;
   // After the last backward pass of the step: sums over the ranks. Errors are the communicator's.
   virtual absl::Status ReduceGradients() = 0;
-  // Then takes each gradient through its quantizer. Returns the L2 norm of what they become, over all, on every rank.
-  virtual absl::StatusOr<double> PassThroughQuantizers() = 0;
+  // Then takes each gradient through its quantizer, and reads, in the step's one wait for a device, what all ranks get:
+  virtual absl::StatusOr<StepSums> PassThroughQuantizers() = 0;
   // Then steps the masters by their gradients times `gradient_scale`, and quantizes them. A step may do without.
   virtual void Step(double learning_rate, double gradient_scale) = 0;
 

@@ -21,9 +21,9 @@ constexpr int64_t kTokensPerBatch = 2048;
 void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, std::span<const int64_t> offsets,
                   const WindowOptions& window, ScoredShare* sums) {
   auto [inputs, targets] = GatherBatch(tokens, offsets, window);
-  const HeadScore score = Score(model, inputs, targets);
-  sums->loss += score.loss;
-  sums->correct += static_cast<double>(score.correct);
+  const HeadSums score = Score(model, inputs, targets);
+  sums->loss += score.loss();
+  sums->correct += static_cast<double>(score.correct());
   sums->tokens += static_cast<double>(targets.numel());
 }
 

@@ -18,6 +18,7 @@ absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
                       .embedding = quantizers.embedding,
                       .skip = std::move(quantizers.skip),
                       .compute_dtype = recipe.training().dtype() == "bfloat16" ? at::kBFloat16 : at::kFloat,
+                      .kernels = recipe.training().kernels() == "composed" ? Kernels::kComposed : Kernels::kAuto,
                       .recompute_activations = recipe.activation_checkpoint().mode() == "full"};
 }
 
@@ -44,7 +45,8 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe&
 absl::StatusOr<std::unique_ptr<LanguageModel>> TeacherFromRecipe(const v1::Recipe& recipe) {
   ASSIGN_OR_RETURN(ModelOptions options, OptionsFromRecipe(recipe));
   ASSIGN_OR_RETURN(std::string path, ResolveModelPath(recipe.model().path()));
-  return LoadModel(path, {.compute_dtype = options.compute_dtype});
+  return LoadModel(path,
+                   {.compute_dtype = options.compute_dtype, .device = options.device, .kernels = options.kernels});
 }
 
 v1::FrontierPoint PointFromRecipe(const v1::Recipe& recipe, const ModelCost& cost) {

@@ -12,7 +12,7 @@
 #include "common/status_macros.h"
 #include "fmt/format.h"
 #include "model/finite_weights.h"
-#include "model/matrix_product.h"
+#include "model/ops/cpu/matrix_product.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"

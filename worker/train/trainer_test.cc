@@ -6,7 +6,7 @@
 
 #include "fmt/format.h"
 #include "method/estimator_traits.h"
-#include "model/matrix_product.h"
+#include "model/ops/cpu/matrix_product.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/checkpoint/checkpoint_source.h"
 #include "worker/train/attempt_test.h"

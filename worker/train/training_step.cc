@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <span>
+#include <vector>
 
 #include "common/memory.h"
 #include "common/status_macros.h"
@@ -45,16 +45,18 @@ absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   report.forward_backward_seconds = SecondsSince(start);
   SetExtras(computed);
   RETURN_IF_ERROR(parts_.strategy->ReduceGradients());
-  const std::span<const float> sums = parts_.strategy->extras();
-  if (sums[kFailedRanks] > 0) return context_.Agree(computed, "training step");
   report.collective_seconds = SecondsSince(start) - report.forward_backward_seconds;
+  ASSIGN_OR_RETURN(const StepSums step_sums, parts_.strategy->PassThroughQuantizers());
+  const std::vector<float>& sums = step_sums.extras;
+  if (sums[kFailedRanks] > 0) return context_.Agree(computed, "training step");
   if (context_.observer != nullptr)
     context_.observer->OnOthersMemory(static_cast<int64_t>(sums[kOthersMebibytes] * kMebibyte));
   taken.stop = static_cast<StopRequest>(static_cast<int>(sums[kStopRequest]));
   taken.saving = {.ended = sums[kRanksThatSaved], .failed = sums[kRanksThatFailedToSave]};
   report.loss = sums[kLossSum];
   if (parts_.teacher != nullptr) report.distill_divergence = sums[kDivergenceSum];
-  RETURN_IF_ERROR(Update(step, &report));
+  report.grad_norm = step_sums.gradient_norm;
+  Update(step, &report);
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
   return taken;
@@ -93,30 +95,30 @@ void TrainingStep::AddMicroBatch(int64_t step, Share share) {
   const double scale = 1 / static_cast<double>(context_.tokens_per_step());
   const Teacher teacher{
       .model = parts_.teacher, .weight = training.distill().weight(), .temperature = training.distill().temperature()};
-  const PassResult result = AccumulateGradients(parts_.model, inputs, targets, scale, teacher);
-  const std::span<float> extras = parts_.strategy->extras();
-  extras[kLossSum] += static_cast<float>(result.score.loss * scale);
-  extras[kDivergenceSum] += static_cast<float>(result.divergence * scale);
+  const at::Device device = parts_.model->options().device;
+  const HeadSums sums = AccumulateGradients(parts_.model, inputs.to(device, /*non_blocking=*/true),
+                                            targets.to(device, /*non_blocking=*/true), scale, teacher);
+  const at::Tensor scaled = sums.values * scale;
+  parts_.strategy->AddToExtra(kLossSum, scaled[0]);
+  parts_.strategy->AddToExtra(kDivergenceSum, scaled[2]);
 }
 
 void TrainingStep::SetExtras(const absl::Status& computed) {
-  const std::span<float> extras = parts_.strategy->extras();
-  if (!computed.ok()) extras[kFailedRanks] = 1;
+  auto set = [this](Extra place, float value) { parts_.strategy->AddToExtra(place, value); };
+  if (!computed.ok()) set(kFailedRanks, 1);
   const SavingCount saving = parts_.saving->Count();
-  extras[kRanksThatSaved] = saving.ended;
-  extras[kRanksThatFailedToSave] = saving.failed;
+  set(kRanksThatSaved, saving.ended);
+  set(kRanksThatFailedToSave, saving.failed);
   if (context_.observer != nullptr)
-    extras[kStopRequest] = static_cast<float>(context_.observer->PollStop());
+    set(kStopRequest, static_cast<float>(context_.observer->PollStop()));
   else
-    extras[kOthersMebibytes] = static_cast<float>(ResidentBytes()) / kMebibyte;
+    set(kOthersMebibytes, static_cast<float>(ResidentBytes()) / kMebibyte);
 }
 
-absl::Status TrainingStep::Update(int64_t step, StepReport* report) {
-  ASSIGN_OR_RETURN(report->grad_norm, parts_.strategy->PassThroughQuantizers());
+void TrainingStep::Update(int64_t step, StepReport* report) {
   report->finite = std::isfinite(report->loss) && std::isfinite(report->grad_norm);
   report->lr = LearningRateAt(context_.recipe(), step);
   if (report->finite) parts_.strategy->Step(report->lr, ClippingFactor(report->grad_norm));
-  return absl::OkStatus();
 }
 
 // What gradients are multiplied with so that their norm is at most training.max_norm.

@@ -51,7 +51,7 @@ class TrainingStep {
   absl::Status ForwardBackward(int64_t step);
   void AddMicroBatch(int64_t step, Share share);
   void SetExtras(const absl::Status& computed);
-  absl::Status Update(int64_t step, StepReport* report);
+  void Update(int64_t step, StepReport* report);
   double ClippingFactor(double norm) const;
 
   const Parts parts_;

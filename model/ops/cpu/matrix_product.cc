@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/matrix_product.h"
+#include "model/ops/cpu/matrix_product.h"
 
 #include <algorithm>
 
