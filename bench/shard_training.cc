@@ -90,7 +90,9 @@ class Run {
   absl::StatusOr<std::vector<std::string>> Measure() {
     PeakMebibytes();
     ASSIGN_OR_RETURN(groups_, made_.Of(recipe_, ranks_));
-    ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, kVocabulary, groups_->shard_rank(), groups_->shard_ranks()));
+    ASSIGN_OR_RETURN(model_,
+                     ModelFromRecipe(recipe_, kVocabulary,
+                                     {.shard_rank = groups_->shard_rank(), .shard_ranks = groups_->shard_ranks()}));
     strategy_ = StrategyFromRecipe(recipe_, model_.get(), 1, *groups_, ranks_);
     RETURN_IF_ERROR(Step());  // Quantizes everything first.
     std::vector<double> seconds;

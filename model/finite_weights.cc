@@ -35,6 +35,7 @@ int64_t CountNonfinite(std::span<const float> values) {
 }
 
 int64_t CountNonfinite(const at::Tensor& tensor) {
+  if (!tensor.is_cpu()) return at::isfinite(tensor).logical_not().sum().item<int64_t>();
   const at::Tensor values = tensor.contiguous();
   return CountNonfinite({values.const_data_ptr<float>(), static_cast<size_t>(values.numel())});
 }

@@ -32,9 +32,9 @@ std::span<const float> NumbersOf(const at::Tensor& tensor) {
 }
 
 absl::StatusOr<PackedTensor> EncodeParameter(const Parameter& parameter) {
-  const at::Tensor master = parameter.master.contiguous();
+  const at::Tensor master = parameter.master.cpu().contiguous();
   at::Tensor scale;
-  if (parameter.quantizer.scale != nullptr) scale = parameter.quantizer.scale->master.contiguous();
+  if (parameter.quantizer.scale != nullptr) scale = parameter.quantizer.scale->master.cpu().contiguous();
   return Encode(parameter.quantizer.spec, NumbersOf(master), master.size(0), master.size(1),
                 scale.defined() ? NumbersOf(scale) : std::span<const float>());
 }

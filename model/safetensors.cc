@@ -36,7 +36,7 @@ absl::Status WriteSafetensors(const std::string& path, const SafetensorsFile& fi
   ASSIGN_OR_RETURN(std::unique_ptr<SafetensorsWriter> writer,
                    SafetensorsWriter::Create(path, tensors, {file.metadata}));
   for (const TensorDeclaration& declared : tensors) {
-    const at::Tensor dense = file.tensors.at(declared.name).detach().contiguous();
+    const at::Tensor dense = file.tensors.at(declared.name).detach().cpu().contiguous();
     if (dense.nbytes() == 0) continue;
     RETURN_IF_ERROR(writer->Append(declared.name, {static_cast<const char*>(dense.const_data_ptr()), dense.nbytes()}));
   }

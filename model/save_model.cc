@@ -63,7 +63,7 @@ absl::Status AppendTensor(const Output& output, SavedValues values, const Append
   std::string bytes;
   for (int64_t begin = 0; begin < flat.numel(); begin += kElementsAtOnce) {
     const int64_t count = std::min(kElementsAtOnce, flat.numel() - begin);
-    at::Tensor slice = flat.narrow(0, begin, count).to(at::kFloat);
+    at::Tensor slice = flat.narrow(0, begin, count).to(at::kCPU, at::kFloat);
     if (output.added != 0) slice = slice + output.added;
     bytes.clear();
     const absl::Status encoded = EncodeFromFloat(

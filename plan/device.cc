@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "absl/strings/ascii.h"
 #include "fmt/format.h"
 
 namespace ridgeline {
@@ -41,6 +42,13 @@ std::vector<std::string_view> DeviceNames() {
   std::vector<std::string_view> names = {"cpu"};
   for (const Device& gpu : kGpus) names.push_back(gpu.name);
   return names;
+}
+
+const Device* FindGpuOfDriver(std::string_view name) {
+  const std::string lower = absl::AsciiStrToLower(std::string(name));
+  for (const Device& gpu : kGpus)
+    if (lower.find(gpu.name) != std::string::npos) return &gpu;
+  return nullptr;
 }
 
 absl::StatusOr<Device> FindDevice(std::string_view name) {

@@ -32,4 +32,7 @@ double SustainedFlops(const Device& device, bool in_bfloat16);
 absl::StatusOr<Device> FindDevice(std::string_view name);
 std::vector<std::string_view> DeviceNames();
 
+// The GPU that its driver calls so ("NVIDIA H100 80GB HBM3"); null for one that is not listed.
+const Device* FindGpuOfDriver(std::string_view name);
+
 }  // namespace ridgeline

@@ -35,6 +35,7 @@ declare -A arrows=(
   [model/ops]="model/kernels method quant"
   [model/ops/cpu]="model/ops model/kernels method quant"
   [model/ops/composed]="model/ops model/kernels method quant"
+  [model/ops/cuda]="model/ops/composed model/ops model/kernels method quant"
   [plan]="recipes model method quant weights proto common"
   [inference]="model method quant data weights common"
   [comm]="common"

@@ -11,11 +11,17 @@ double HeadSums::divergence() const { return values[2].item<double>(); }
 
 HeadSums Ops::NoSums(const at::Tensor& like) const { return {at::zeros({3}, like.options().dtype(at::kDouble))}; }
 
+at::Tensor ToDevice(const at::Tensor& host, const at::Device& device) {
+  return device.is_cpu() ? host : host.pin_memory().to(device, /*non_blocking=*/true);
+}
+
 const Ops& OpsFor(const at::Device& device, Kernels kernels) {
   if (kernels == Kernels::kComposed) return ComposedOps();
   if (device.is_cpu()) return CpuOps();
-  TORCH_CHECK(device.is_cuda(), "no operations for ", device, ": use the CPU or a CUDA device");
-  return ComposedOps();
+#ifdef RIDGELINE_WITH_CUDA
+  if (device.is_cuda()) return CudaOps();
+#endif
+  TORCH_CHECK(false, "no operations for ", device, " in this build: use the CPU, or build with CUDA");
 }
 
 }  // namespace ridgeline

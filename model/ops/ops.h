@@ -131,8 +131,12 @@ class Ops {
   virtual void SumOfSquares(const at::Tensor& x, NumberRange range, at::Tensor& sums, int64_t place) const = 0;
 };
 
+// A host tensor on the device: from pinned memory, so that nobody waits for the copy. Itself on the CPU.
+at::Tensor ToDevice(const at::Tensor& host, const at::Device& device);
+
 const Ops& CpuOps();
 const Ops& ComposedOps();
+const Ops& CudaOps();  // In builds with RIDGELINE_CUDA.
 // Throws c10::Error for a device that this build has no operations for.
 const Ops& OpsFor(const at::Device& device, Kernels kernels);
 

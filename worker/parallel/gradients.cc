@@ -57,6 +57,10 @@ void Gradients::AddToExtra(size_t place, const at::Tensor& value) {
   extras_[static_cast<int64_t>(place)].add_(value.to(at::kFloat));
 }
 
+int64_t Gradients::bytes() const {
+  return static_cast<int64_t>(flat_.nbytes() + (wide_.defined() ? wide_.nbytes() : 0));
+}
+
 void Gradients::EndPass() {
   if (!wide_.defined()) return;
   for (Parameter* parameter : parameters_) {

@@ -39,6 +39,7 @@ class Gradients {
   absl::Status Sum(Communicator& communicator);
   // Then: (extras) float32, where gradients are.
   const at::Tensor& extras() const { return extras_; }
+  int64_t bytes() const;
 
  private:
   absl::Status SumParts(Communicator& communicator);

@@ -76,6 +76,12 @@ void AdamW::StepRun(rows::AdamwStep step, const RunOfRows& run) {
   if (parameter.refreshes_by_rows()) parameter.RefreshRows(run.begin_row, run.end_row);
 }
 
+int64_t AdamW::bytes() const {
+  size_t bytes = 0;
+  for (const Moments& moments : moments_) bytes += moments.first.nbytes() + moments.second.nbytes();
+  return static_cast<int64_t>(bytes);
+}
+
 std::map<std::string, at::Tensor> AdamW::State() const {
   std::map<std::string, at::Tensor> state = {{"optimizer.steps", steps_}};
   size_t i = 0;

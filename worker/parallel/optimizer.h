@@ -27,6 +27,7 @@ class AdamW {
 
   // What it keeps, under "optimizer.*" names: views for saving and restoring.
   std::map<std::string, at::Tensor> State() const;
+  int64_t bytes() const;  // Of its moments.
   int64_t steps_taken() const { return steps_.item<int64_t>(); }
 
  private:

@@ -44,6 +44,7 @@ class Replicated : public Strategy {
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;
   absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
+  StrategyMemory Memory() const override { return {gradients_.bytes(), optimizer_.bytes()}; }
   absl::StatusOr<double> WeightErrorRatio() override {
     return communicator_.rank() == 0 ? model_->WeightErrorRatio() : 0;
   }

@@ -52,6 +52,9 @@ class Sharded final : public Strategy, public UnitKeeper {
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;
   absl::Status Restore(StateSource& source, const SparsityPattern& pattern) override;
+  StrategyMemory Memory() const override {
+    return {whole_gradients_.bytes() + static_cast<int64_t>(flat_sums_.nbytes()), optimizer_.bytes()};
+  }
   absl::StatusOr<double> WeightErrorRatio() override;
   absl::Status AssembleOnRoot() override;
 

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +20,11 @@ namespace ridgeline {
 struct StepSums {
   double gradient_norm = 0;   // L2, of what the gradients have become, over all.
   std::vector<float> extras;  // Their sums.
+};
+
+// Bytes that a strategy keeps beside the model as long as it lives.
+struct StrategyMemory {
+  int64_t gradient_bytes = 0, optimizer_bytes = 0;
 };
 
 // Owned and called by one thread of its rank. Every rank calls the same functions in the same order, so they may be
@@ -52,6 +58,8 @@ class Strategy {
   // Goes on from a checkpoint, with the pattern that the weights had then, and quantizes them. DATA_LOSS names what the
   // checkpoint lacks or has in another shape or dtype.
   virtual absl::Status Restore(StateSource& source, const SparsityPattern& pattern) = 0;
+
+  virtual StrategyMemory Memory() const = 0;
 
   // LanguageModel::WeightErrorRatio of the whole model, on rank 0; others may get any number.
   virtual absl::StatusOr<double> WeightErrorRatio() = 0;

@@ -21,7 +21,8 @@ constexpr int64_t kTokensPerBatch = 2048;
 void ScoreWindows(LanguageModel* model, std::span<const uint32_t> tokens, std::span<const int64_t> offsets,
                   const WindowOptions& window, ScoredShare* sums) {
   auto [inputs, targets] = GatherBatch(tokens, offsets, window);
-  const HeadSums score = Score(model, inputs, targets);
+  const at::Device device = model->options().device;
+  const HeadSums score = Score(model, ToDevice(inputs, device), ToDevice(targets, device));
   sums->loss += score.loss();
   sums->correct += static_cast<double>(score.correct());
   sums->tokens += static_cast<double>(targets.numel());

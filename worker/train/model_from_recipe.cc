@@ -25,10 +25,11 @@ absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size,
-                                                               int64_t shard_rank, int64_t shard_ranks) {
+                                                               const ModelPlace& place) {
   ASSIGN_OR_RETURN(ModelOptions options, OptionsFromRecipe(recipe));
-  options.shard_rank = shard_rank;
-  options.shard_ranks = shard_ranks;
+  options.shard_rank = place.shard_rank;
+  options.shard_ranks = place.shard_ranks;
+  options.device = place.device;
   RETURN_IF_ERROR(CheckExport(recipe));
   std::unique_ptr<LanguageModel> model;
   if (recipe.model().has_path()) {
@@ -42,11 +43,10 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe&
   return model;
 }
 
-absl::StatusOr<std::unique_ptr<LanguageModel>> TeacherFromRecipe(const v1::Recipe& recipe) {
+absl::StatusOr<std::unique_ptr<LanguageModel>> TeacherFromRecipe(const v1::Recipe& recipe, const at::Device& device) {
   ASSIGN_OR_RETURN(ModelOptions options, OptionsFromRecipe(recipe));
   ASSIGN_OR_RETURN(std::string path, ResolveModelPath(recipe.model().path()));
-  return LoadModel(path,
-                   {.compute_dtype = options.compute_dtype, .device = options.device, .kernels = options.kernels});
+  return LoadModel(path, {.compute_dtype = options.compute_dtype, .device = device, .kernels = options.kernels});
 }
 
 v1::FrontierPoint PointFromRecipe(const v1::Recipe& recipe, const ModelCost& cost) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/reporter.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,8 @@ v1::MetricPoint PointOf(const StepReport& report) {
   point.set_forward_backward_seconds(report.forward_backward_seconds);
   point.set_collective_seconds(report.collective_seconds);
   point.set_optimizer_seconds(report.optimizer_seconds);
+  if (report.peak_ratio) point.set_peak_ratio(std::min(*report.peak_ratio, 1.0));
+  if (report.device_memory_bytes) point.set_device_memory_bytes(*report.device_memory_bytes);
   return point;
 }
 

@@ -22,7 +22,9 @@ struct StepReport {
   std::optional<double> distill_divergence;
   double lr = 0;
   double forward_backward_seconds = 0, collective_seconds = 0, optimizer_seconds = 0, step_seconds = 0;
-  CollectiveCounts collectives{};  // Of this rank in the step.
+  CollectiveCounts collectives{};              // Of this rank in the step.
+  std::optional<double> peak_ratio;            // Of the GPUs' peak arithmetic that the step reached.
+  std::optional<int64_t> device_memory_bytes;  // The most that this rank's GPU has held for it.
 };
 
 // `step` counts the optimizer steps that are done. Without an observer, on ranks other than 0, all but LogOfRank is

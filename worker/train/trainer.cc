@@ -13,7 +13,9 @@
 #include "fmt/format.h"
 #include "model/finite_weights.h"
 #include "model/ops/cpu/matrix_product.h"
+#include "plan/device.h"
 #include "plan/network.h"
+#include "plan/plan.h"
 #include "quant/autograd/torch_pch.h"
 #include "weights/model_store.h"
 #include "worker/parallel/strategy.h"
@@ -22,6 +24,7 @@
 #include "worker/train/collective_counts.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/input_scales.h"
+#include "worker/train/memory_report.h"
 #include "worker/train/model_from_recipe.h"
 #include "worker/train/nonfinite.h"
 #include "worker/train/results.h"
@@ -39,7 +42,8 @@ class Attempt {
       : context_(assignment, communicator, options.work_dir, options.observer),
         recipe_(assignment.recipe()),
         groups_of_jobs_(options.groups != nullptr ? *options.groups : own_groups_),
-        checkpoints_(&context_) {}
+        checkpoints_(&context_),
+        device_(at::kCPU) {}
 
   absl::StatusOr<RunResult> Run();
   // Optimizer steps that are done.
@@ -52,6 +56,7 @@ class Attempt {
   absl::Status CheckFirstWeights();
   absl::Status BuildModels();
   void LogSetUp();
+  void PlanStep();
   absl::StatusOr<StopRequest> Train();
   absl::Status CountStep(const StepReport& report);
   absl::Status ValidateNow();
@@ -64,11 +69,13 @@ class Attempt {
   RankGroupsOfJobs own_groups_;
   RankGroupsOfJobs& groups_of_jobs_;
   AttemptCheckpoints checkpoints_;
+  const at::Device device_;
   TrainingData data_;
   const RankGroups* groups_ = nullptr;
   std::unique_ptr<LanguageModel> model_, teacher_model_;
   std::unique_ptr<Strategy> strategy_;
   SparsityPattern pattern_;  // The recipe's, which a schedule reaches in the end.
+  double step_flops_ = 0, peak_flops_ = 0;
   Progress progress_;
 };
 
@@ -86,8 +93,9 @@ absl::Status Attempt::SetUp() {
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
   LogSetUp();
+  PlanStep();
   if (progress_.step == 0) {
-    const at::Tensor inputs = BatchOf(data_, recipe_.training(), 0, {0, 1}).first;
+    const at::Tensor inputs = ToDevice(BatchOf(data_, recipe_.training(), 0, {0, 1}).first, model_->options().device);
     RETURN_IF_ERROR(SetInputScales(model_.get(), inputs, context_.communicator));
   }
   // Where a pretrained model begins once it is quantized is what training has to make good.
@@ -115,7 +123,7 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
                                           context_.communicator.size(), getpid(), HostName(), at::get_num_threads()));
   ASSIGN_OR_RETURN(data_, OpenTrainingData(recipe_, context_.is_root(), &context_.reporter));
   RETURN_IF_ERROR(BuildModels());
-  if (recipe_.training().dtype() == "bfloat16" && !HasBfloat16Products())
+  if (recipe_.training().dtype() == "bfloat16" && device_.is_cpu() && !HasBfloat16Products())
     context_.reporter.LogOfRank(
         "warn",
         "this CPU has no bfloat16 instructions: products are computed in float32, with conversions; "
@@ -125,11 +133,13 @@ absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
 }
 
 absl::Status Attempt::BuildModels() {
-  ASSIGN_OR_RETURN(model_, ModelFromRecipe(recipe_, data_.dataset->info().vocab_size, groups_->shard_rank(),
-                                           groups_->shard_ranks()));
+  ASSIGN_OR_RETURN(
+      model_,
+      ModelFromRecipe(recipe_, data_.dataset->info().vocab_size,
+                      {.shard_rank = groups_->shard_rank(), .shard_ranks = groups_->shard_ranks(), .device = device_}));
   ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
   if (recipe_.training().distill().weight() > 0) {
-    ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_));
+    ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_, device_));
   }
   strategy_ = StrategyFromRecipe(recipe_, model_.get(), TrainingStep::kExtras, *groups_, context_.communicator);
   return absl::OkStatus();
@@ -154,6 +164,19 @@ void Attempt::LogSetUp() {
                               : "is not"));
 }
 
+// Says what memory is for, and keeps what a step computes, to say how much of a GPU's peak it reaches.
+void Attempt::PlanStep() {
+  const Device* gpu = nullptr;
+  absl::StatusOr<Device> device = FindDevice("cpu");
+  if (gpu != nullptr) device = *gpu;
+  const absl::StatusOr<Plan> plan = PlanJob(recipe_, model_->vocab_size(), context_.communicator.size(), *device);
+  if (!plan.ok())
+    return context_.reporter.Log("warn", fmt::format("no plan: {}", std::string(plan.status().message())));
+  context_.reporter.Log("info", MemoryLine(KeptMemoryOf(*model_, *strategy_, teacher_model_.get()), plan->memory));
+  step_flops_ = plan->work.flops;
+  peak_flops_ = recipe_.training().dtype() == "bfloat16" ? device->bfloat16_flops : device->float32_flops;
+}
+
 // To the last step, or to the one after which the run was asked to end.
 absl::StatusOr<StopRequest> Attempt::Train() {
   TrainingStep step({.model = model_.get(),
@@ -161,6 +184,8 @@ absl::StatusOr<StopRequest> Attempt::Train() {
                      .strategy = strategy_.get(),
                      .saving = &checkpoints_.saving(),
                      .data = &data_,
+                     .flops = step_flops_,
+                     .peak_flops = peak_flops_,
                      .pattern = pattern_},
                     &context_);
   context_.reporter.RestartRate(progress_.step);

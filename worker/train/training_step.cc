@@ -11,6 +11,7 @@
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/train/device_memory.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/schedule.h"
 
@@ -59,6 +60,9 @@ absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   Update(step, &report);
   report.step_seconds = SecondsSince(start);
   report.optimizer_seconds = report.step_seconds - report.forward_backward_seconds - report.collective_seconds;
+  if (parts_.flops > 0 && parts_.peak_flops > 0)
+    report.peak_ratio = parts_.flops / (report.step_seconds * parts_.peak_flops);
+  report.device_memory_bytes = PeakDeviceMemory(parts_.model->options().device);
   return taken;
 }
 
@@ -96,8 +100,8 @@ void TrainingStep::AddMicroBatch(int64_t step, Share share) {
   const Teacher teacher{
       .model = parts_.teacher, .weight = training.distill().weight(), .temperature = training.distill().temperature()};
   const at::Device device = parts_.model->options().device;
-  const HeadSums sums = AccumulateGradients(parts_.model, inputs.to(device, /*non_blocking=*/true),
-                                            targets.to(device, /*non_blocking=*/true), scale, teacher);
+  const HeadSums sums =
+      AccumulateGradients(parts_.model, ToDevice(inputs, device), ToDevice(targets, device), scale, teacher);
   const at::Tensor scaled = sums.values * scale;
   parts_.strategy->AddToExtra(kLossSum, scaled[0]);
   parts_.strategy->AddToExtra(kDivergenceSum, scaled[2]);

@@ -35,6 +35,8 @@ class TrainingStep {
     Strategy* strategy = nullptr;      // With room for kExtras.
     const CheckpointSaving* saving = nullptr;
     const TrainingData* data = nullptr;
+    double flops = 0;         // Of a step on the rank with most sequences; 0: not known.
+    double peak_flops = 0;    // Of a rank's GPU in a second; 0: not known.
     SparsityPattern pattern;  // The recipe's, which a schedule reaches in the end.
   };
 
