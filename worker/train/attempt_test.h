@@ -13,6 +13,8 @@
 
 #include "comm/threads/thread_communicator.h"
 #include "data/dataset.h"
+#include "method/estimator_traits.h"
+#include "method/format.h"
 #include "recipes/recipe_reader.h"
 #include "worker/train/trainer.h"
 
@@ -55,6 +57,25 @@ class Recorder : public RunObserver {
 
 class AttemptTest : public ::testing::Test {
  protected:
+  using Changes = std::vector<RecipeOverride>;
+
+  static Changes With(Changes changes, const Changes& more) {
+    changes.insert(changes.end(), more.begin(), more.end());
+    return changes;
+  }
+
+  // The estimator, of weights where it is defined for them, in the first format that it accepts.
+  static Changes EstimatorAlone(const EstimatorTraits& traits) {
+    const Side side = traits.is_defined_for(Side::kWeight) ? Side::kWeight : Side::kActivation;
+    const std::string tensor = side == Side::kWeight ? "quant.weight" : "quant.activation";
+    std::string accepted;
+    for (const Format format : {Format::kInt8, Format::kTernary, Format::kInt4, Format::kInt1, Format::kInt2})
+      if (traits.accepts(format)) accepted = FormatName(format);
+    return {{"quant.estimator", side == Side::kWeight ? "none" : "ridge_trust"},
+            {tensor + ".estimator", std::string(traits.name)},
+            {tensor + ".format", accepted}};
+  }
+
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() / ("ridgeline_attempt_test_" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);

@@ -16,8 +16,6 @@ namespace {
 
 class ShardedAttemptTest : public AttemptTest {
  protected:
-  using Changes = std::vector<RecipeOverride>;
-
   std::vector<double> Losses(Changes changes, int ranks, const Changes& parallelism = {}) const {
     changes.insert(changes.end(), parallelism.begin(), parallelism.end());
     changes.push_back({"checkpoint.interval", "0"});
@@ -32,17 +30,6 @@ class ShardedAttemptTest : public AttemptTest {
       if (point.has_validation_loss()) losses.push_back(point.validation_loss());
     if (result.ok() && result->point) losses.push_back(result->point->loss());
     return losses;
-  }
-
-  static std::string FirstFormatOf(const EstimatorTraits& traits) {
-    for (const Format format : {Format::kInt2, Format::kInt1, Format::kInt4, Format::kTernary, Format::kInt8})
-      if (traits.accepts(format)) return std::string(FormatName(format));
-    return "";
-  }
-
-  static Changes With(Changes changes, const Changes& more) {
-    changes.insert(changes.end(), more.begin(), more.end());
-    return changes;
   }
 
   static const inline Changes kAllRanks = {{"parallelism.shard_degree", "0"}};
@@ -114,12 +101,8 @@ TEST_F(ShardedAttemptTest, EveryFeatureIsTheSameOnAnyNumberOfRanks) {
 TEST_F(ShardedAttemptTest, EveryEstimatorIsTheSameOnAnyNumberOfRanks) {
   for (const EstimatorTraits& traits : EveryEstimator()) {
     SCOPED_TRACE(traits.name);
-    const Side side = traits.is_defined_for(Side::kWeight) ? Side::kWeight : Side::kActivation;
-    const std::string tensor = side == Side::kWeight ? "quant.weight" : "quant.activation";
-    Changes changes = {{"training.deterministic", "true"}, {"training.steps", "12"}};
-    changes.insert(changes.end(), {{"quant.estimator", side == Side::kWeight ? "none" : "ridge_trust"},
-                                   {tensor + ".estimator", std::string(traits.name)},
-                                   {tensor + ".format", FirstFormatOf(traits)}});
+    const Changes changes =
+        With({{"training.deterministic", "true"}, {"training.steps", "12"}}, EstimatorAlone(traits));
     const std::vector<double> alone = Losses(changes, 1);
     for (const int ranks : {2, 3}) ExpectClose(Losses(changes, ranks, kAllRanks), alone, kAnyRanksTolerance);
   }
