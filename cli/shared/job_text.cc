@@ -85,8 +85,9 @@ std::string ActivityText(const v1::Job& job) {
   if (!ValidationText(job).empty()) text += "  val " + ValidationText(job);
   if (!SecondText(job).empty()) text += "  second " + SecondText(job);
   if (job.state() == v1::RUNNING && progress.tokens_per_second() > 0) {
-    text += fmt::format("  {} tok/s  ETA {}", HumanCount(progress.tokens_per_second()),
-                        HumanSeconds(progress.eta_seconds()));
+    text += fmt::format("  {} tok/s  ", HumanCount(progress.tokens_per_second()));
+    if (progress.has_peak_ratio()) text += fmt::format("{:.0f}% of peak  ", 100 * progress.peak_ratio());
+    text += "ETA " + HumanSeconds(progress.eta_seconds());
   }
   if (job.state() == v1::RUNNING && !progress.phase().empty() && progress.phase() != "training") {
     text += "  " + progress.phase();
@@ -218,6 +219,8 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   if (job.progress().has_distill_divergence()) {
     line("divergence", fmt::format("{:.4f}", job.progress().distill_divergence()));
   }
+  if (job.progress().has_device_memory_bytes())
+    line("GPU memory", HumanBytes(job.progress().device_memory_bytes()) + " at most, of rank 0");
   line("collectives", CollectivesText(job, now_unix_ms));
   if (job.has_last_checkpoint()) {
     const v1::Checkpoint& checkpoint = job.last_checkpoint();

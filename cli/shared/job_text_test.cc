@@ -45,6 +45,12 @@ TEST(JobLine, TellsWhereARunningJobStands) {
       "job-3   ridge   running    [############------------]  250/500  loss 2.5000  val 2.6000  18.2k tok/s  ETA 0:42");
 }
 
+TEST(JobLine, TellsWhatShareOfItsGpusPeakAJobReaches) {
+  v1::Job job = RunningJob("job-3", 250);
+  job.mutable_progress()->set_peak_ratio(0.414);
+  EXPECT_NE(JobLine(job, 6, kPlain).find("18.2k tok/s  41% of peak  ETA 0:42"), std::string::npos);
+}
+
 TEST(JobLine, TellsHowTheSecondTextFares) {
   v1::Job job = RunningJob("job-3", 250);
   job.mutable_progress()->set_second_loss(3.25);

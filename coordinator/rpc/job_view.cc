@@ -49,6 +49,8 @@ v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
   if (point.has_second_accuracy()) progress.set_second_accuracy(point.second_accuracy());
   if (point.has_distill_divergence()) progress.set_distill_divergence(point.distill_divergence());
   progress.set_tokens_per_second(point.tokens_per_second());
+  if (point.has_peak_ratio()) progress.set_peak_ratio(point.peak_ratio());
+  if (point.has_device_memory_bytes()) progress.set_device_memory_bytes(point.device_memory_bytes());
   progress.set_tokens(point.tokens());
   progress.set_grad_norm(point.grad_norm());
   progress.set_lr(point.lr());

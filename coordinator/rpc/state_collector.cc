@@ -166,6 +166,10 @@ void StateCollector::CollectJobs(Families& families) const {
       families.Gauge("ridgeline_quant_error_ratio", "Squared quantization error over squared weights", {{"job_id", id}},
                      point.quant_error_ratio());
     }
+    if (point.has_peak_ratio()) {
+      families.Gauge("ridgeline_train_peak_ratio", "Share of its GPUs' peak arithmetic that a step reached",
+                     {{"job_id", id}}, point.peak_ratio());
+    }
     families.Counter("ridgeline_train_tokens_total", "Training tokens seen", {{"job_id", id}},
                      static_cast<double>(point.tokens()));
     families.Counter("ridgeline_train_nonfinite_steps_total",

@@ -71,7 +71,7 @@ void ExpectSame(const Shape& shape, const ModelOptions& options, double toleranc
   }
 }
 
-TEST(WholePassTest, ComposedGradientsOfEachNetworkAreTheCpusInFloat32) {
+TEST(ComposedPassTest, ComposedGradientsOfEachNetworkAreTheCpusInFloat32) {
   for (const Shape& shape : Shapes())
     for (const auto& [name, options] : Quantizers()) {
       SCOPED_TRACE(std::string(shape.name) + " " + name);
@@ -79,7 +79,7 @@ TEST(WholePassTest, ComposedGradientsOfEachNetworkAreTheCpusInFloat32) {
     }
 }
 
-TEST(WholePassTest, AndInBfloat16UpToItsRounding) {
+TEST(ComposedPassTest, AndInBfloat16UpToItsRounding) {
   for (const Shape& shape : Shapes()) {
     SCOPED_TRACE(shape.name);
     ModelOptions options;
