@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "device/nvml.h"
 #include "energy/counter.h"
 
 namespace ridgeline {
 
 struct NvmlOptions {
-  std::string library = "libnvidia-ml.so.1";
+  std::string library = kNvmlLibrary;
   // Which GPUs to count, by NVML's index (in PCI order: CUDA's only with CUDA_DEVICE_ORDER=PCI_BUS_ID, and never what
   // CUDA_VISIBLE_DEVICES makes of it). Empty: all, also those that work for others.
   std::vector<unsigned> devices;

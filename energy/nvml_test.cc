@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Against a fake library (fake_nvml.cc), and against the driver's own where there is one.
+// Against a fake library (device/fake_nvml.cc), and against the driver's own where there is one.
 #include "energy/nvml.h"
 
 #include <dlfcn.h>
@@ -64,7 +64,7 @@ TEST_F(FakeNvml, AGpuWithoutACounterIsNamedAndNothingIsCountedWithoutIt) {
 }
 
 TEST_F(FakeNvml, EveryFunctionsErrorIsToldByItsNameAndTheLibrarysWords) {
-  for (const char* failure : {"nvmlInit_v2 9", "nvmlDeviceGetCount_v2 999", "nvmlDeviceGetHandleByIndex_v2 15",
+  for (const char* failure : {"nvmlInit_v2 18", "nvmlDeviceGetCount_v2 999", "nvmlDeviceGetHandleByIndex_v2 15",
                               "nvmlDeviceGetTotalEnergyConsumption 15"}) {
     Fail(failure);
     const std::string function = std::string(failure).substr(0, std::string(failure).find(' '));
@@ -94,6 +94,7 @@ TEST_F(FakeNvml, NoGpuNoLibraryAndNoFunctionAreToldApart) {
   EXPECT_THAT(OpenStatus().message(), HasSubstr("no GPU"));
   EXPECT_EQ(OpenStatus({"libno-such-nvml.so.1", {}}).code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(OpenStatus({"libno-such-nvml.so.1", {}}).message(), HasSubstr("libno-such-nvml.so.1"));
+  Set("FAKE_NVML_GPUS", "1");
   EXPECT_EQ(OpenStatus({FAKE_NVML_WITHOUT_ENERGY, {}}).code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(OpenStatus({FAKE_NVML_WITHOUT_ENERGY, {}}).message(), HasSubstr("nvmlDeviceGetTotalEnergyConsumption"));
 }

@@ -12,6 +12,8 @@
 namespace ridgeline {
 namespace {
 
+constexpr double kGibibyte = 1 << 30;
+
 // Of a batch cut as evenly as the trainer cuts it, every rank has a sequence once there are as many.
 int64_t IdleRanks(const v1::Training& training, int64_t ranks) {
   return std::max<int64_t>(0, ranks - training.global_batch_size());
@@ -54,6 +56,7 @@ absl::StatusOr<Plan> PlanJob(const v1::Recipe& recipe, int64_t vocab_size, int64
     plan.work = PlanWork(recipe, config, quantizers, plan.degrees, nullptr, device);
   }
   plan.cost = CostOf(parameters, quantizers);
+  plan.asked_bytes = recipe.resources().memory() * kGibibyte;
   return plan;
 }
 

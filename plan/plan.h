@@ -29,11 +29,14 @@ struct Plan {
   MemoryPlan memory;
   WorkPlan work;
   ModelCost cost;
+  double asked_bytes = 0;  // resources.memory; 0: it asks for none.
 
   double needed_bytes(const Device& device) const {
     return static_cast<double>(memory.peak_bytes()) + device.runtime_bytes;
   }
   bool is_shared() const { return degrees.shard > 1; }
+  // Whether the job may be given to ranks that have what it asks for, and less than it needs.
+  bool asks_too_little(const Device& device) const { return asked_bytes > 0 && asked_bytes < needed_bytes(device); }
   bool fits(const Device& device) const { return needed_bytes(device) <= device.memory_bytes; }
 };
 

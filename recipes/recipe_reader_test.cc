@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Dotted", With("optimizer.lr: 1e-3\n"),
                 "r:2:1: optimizer.lr: unknown key 'optimizer.lr' (write `lr:` under `optimizer:`)"},
         Mistake{"LikeNoOther", With("resources: {zebra: 1}\n"),
-                "r:2:13: resources.zebra: unknown key 'zebra' (its keys: ranks)"},
+                "r:2:13: resources.zebra: unknown key 'zebra' (its keys: ranks, device, memory)"},
         Mistake{"Duplicate", With("name: a\nname: b\n"),
                 "r:3:1: name: duplicate key, first set on line 2 (keep one of the two)"},
         Mistake{"DuplicateLabel", With("labels: {team: a, team: b}\n"),
@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:19: training.steps: must be a single value of type integer, not a list (allowed: 1 to "
                 "100000000 steps)"},
         Mistake{"ScalarForASection", With("resources: 2\n"),
-                "r:2:12: resources: must be a section, not a single value (its keys: ranks)"},
+                "r:2:12: resources: must be a section, not a single value (its keys: ranks, device, memory)"},
         Mistake{"ListForAMap", With("labels: [a]\n"), "r:2:9: labels: must be `key: value` pairs, not a list"},
         Mistake{"SectionForAList", With("sweep: {method: cases, cases: {a: b}}\n"),
                 "r:2:31: sweep.cases: must be a list, not a section (start each item with '-'; its keys: name, set)"},

@@ -13,7 +13,8 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # has a line, and no path of arrows leads back to where it began.
 declare -A arrows=(
   [common]=""
-  [energy]="common"
+  [device]="common"
+  [energy]="device common"
   [proto]=""
   [method]=""
   [quant]="method common"
@@ -45,18 +46,18 @@ declare -A arrows=(
   [coordinator/state]="proto common"
   [coordinator/scheduler]="coordinator/state proto common"
   [coordinator/rpc]="coordinator/scheduler coordinator/state recipes frontier proto common"
-  [worker]="comm proto common"
+  [worker]="comm device proto common"
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"
   [worker/checkpoint/store]="weights proto common"
-  [worker/train]="worker/checkpoint worker/parallel comm recipes model plan method quant data energy weights \
+  [worker/train]="worker/checkpoint worker/parallel comm recipes model plan method quant data energy device weights \
 proto common"
   [worker/rpc]="proto common"
   [stack]="common"
   [cli]="stack energy proto common"
   [cli/shared]="stack recipes frontier plan proto common"
   [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store \
-data energy weights proto common"
+data energy device weights proto common"
   [bench]="*"
   [tests]="*"
 )

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/shared/table.h"
@@ -104,6 +105,7 @@ Json PlanJson(const Plan& plan, const Device& device) {
                  {"learned", plan.parameters.learned}}},
                {"memory_bytes", MemoryJson(plan, device)},
                {"fits", plan.fits(device)},
+               {"asked_memory_bytes", static_cast<int64_t>(plan.asked_bytes)},
                {"storage_bytes", plan.cost.storage_bytes},
                {"bits_per_element", plan.cost.bits_per_element},
                {"energy_proxy", plan.cost.energy_proxy},
@@ -241,6 +243,21 @@ std::string TableText(const PlanReport& report, const Style& style) {
   return table.ToString(style);
 }
 
+// Of jobs whose resources.memory a group can have and still be too small.
+std::vector<std::string> Warnings(const PlanReport& report) {
+  constexpr double kGibibyte = 1 << 30;
+  std::vector<std::string> warnings;
+  for (const Plan& plan : report.plans) {
+    if (!plan.asks_too_little(report.device)) continue;
+    const double needed_bytes = plan.needed_bytes(report.device);
+    warnings.push_back(
+        fmt::format("{}: resources.memory asks for {:g} GiB a rank, and of {} a rank needs {} on {}: set it to {:.0f}",
+                    plan.name, plan.asked_bytes / kGibibyte, plan.ranks, Bytes(needed_bytes), report.device.name,
+                    std::ceil(needed_bytes / kGibibyte)));
+  }
+  return warnings;
+}
+
 }  // namespace
 
 Json PlanReportJson(const PlanReport& report) {
@@ -249,6 +266,7 @@ Json PlanReportJson(const PlanReport& report) {
   for (const Plan& plan : report.plans) plans.push_back(PlanJson(plan, device));
   return {{"device", {{"name", std::string(device.name)}, {"memory_bytes", device.memory_bytes}}},
           {"plans", plans},
+          {"warnings", Warnings(report)},
           {"assumptions", Assumptions(report)}};
 }
 
@@ -256,6 +274,8 @@ std::string PlanReportText(const PlanReport& report, const Style& style) {
   std::string text =
       report.plans.size() == 1 ? DetailText(report.plans.front(), report.device, style) : TableText(report, style);
   text += "\n";
+  for (const std::string& warning : Warnings(report))
+    text += fmt::format("{} {}\n", Paint("warning:", Color::kYellow, style), warning);
   for (const std::string& assumption : Assumptions(report)) text += fmt::format("- {}\n", assumption);
   return text;
 }

@@ -19,10 +19,19 @@ std::string GroupStateName(v1::GroupState state) {
   return name;
 }
 
-// "2x cpu", "NVIDIA H200"
+// Whole GiB, rounded down, where there are many: a job that asks for what is shown here fits.
+std::string MemoryText(int64_t bytes) {
+  constexpr int64_t kGibibyte = int64_t{1} << 30;
+  if (bytes == 0) return "";
+  return " " +
+         (bytes >= 10 * kGibibyte ? fmt::format("{} GiB", bytes / kGibibyte) : HumanBytes(static_cast<double>(bytes)));
+}
+
+// "2x cpu 7.8 GiB", "2x NVIDIA H200 139 GiB": of each rank.
 std::string DevicesText(const v1::WorkerGroup& group) {
   std::map<std::string, int> counts;
-  for (const v1::Device& device : group.devices()) ++counts[device.name().empty() ? device.kind() : device.name()];
+  for (const v1::Device& device : group.devices())
+    ++counts[(device.name().empty() ? device.kind() : device.name()) + MemoryText(device.memory_bytes())];
   std::string text;
   for (const auto& [device, count] : counts) {
     text += (text.empty() ? "" : ", ") + (count > 1 ? fmt::format("{}x {}", count, device) : device);

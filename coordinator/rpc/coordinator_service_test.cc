@@ -134,6 +134,25 @@ TEST_F(CoordinatorServiceTest, QueuedJobSaysWhyItWaits) {
   })) << GetJob("wide").reason();
 }
 
+TEST_F(CoordinatorServiceTest, AJobThatAsksForWhatNoGroupHasIsAcceptedAndWaitsForIt) {
+  constexpr int64_t kGiB = int64_t{1} << 30;
+  TestWorker on_cpus(server_->address(), "c", "c1", /*ranks=*/2, "", 0,
+                     {MakeDevice("cpu", kGiB), MakeDevice("cpu", 2 * kGiB)});
+  v1::Recipe recipe = MakeRecipe("wide", /*ranks=*/2);
+  recipe.mutable_resources()->set_device("cuda");
+  recipe.mutable_resources()->set_memory(80);
+  SubmitJob(recipe);
+  const auto waits_because = [&](const char* reason) {
+    return WaitUntil([&] { return GetJob("wide").reason().find(reason) != std::string::npos; });
+  };
+  EXPECT_TRUE(waits_because("no group has GPUs: 1 group of cpu is connected")) << GetJob("wide").reason();
+  const v1::Device small = MakeDevice("cuda", 79 * kGiB), large = MakeDevice("cuda", 139 * kGiB);
+  TestWorker uneven(server_->address(), "u", "u1", /*ranks=*/2, "", 0, {large, small});
+  EXPECT_TRUE(waits_because("has 80 GiB for each: the most is 79 GiB, in group 'u'")) << GetJob("wide").reason();
+  TestWorker even(server_->address(), "e", "e1", /*ranks=*/2, "", 0, {large, large});
+  EXPECT_EQ(even.ExpectAssign().recipe().name(), "wide");
+}
+
 TEST_F(CoordinatorServiceTest, WatchShowsEachStateAndEndsWithTheJob) {
   TestWorker worker(server_->address(), "a", "a1");
   SubmitJob(MakeRecipe());

@@ -190,6 +190,19 @@ TEST_F(MetricsTest, CollectivesThatCannotHaveBeenCountedAreRefused) {
   EXPECT_THAT(answer, HasSubstr("ridgeline_device_memory_used_bytes{worker=\"a\"} 77\n"));
 }
 
+TEST_F(MetricsTest, MemoryInUseIsThatOfTheGpusWhereAGroupHasThem) {
+  const std::vector<v1::Device> gpus(2, MakeDevice("cuda", 1'000)), cpus(2, MakeDevice("cpu", 1'000));
+  TestWorker on_gpus(server_->address(), "g", "g1", /*ranks=*/2, "", 0, gpus);
+  TestWorker on_cpus(server_->address(), "c", "c1", /*ranks=*/2, "", 0, cpus);
+  on_gpus.Heartbeat(7, {}, /*device_memory_used_bytes=*/900);
+  on_cpus.Heartbeat(8, {}, /*device_memory_used_bytes=*/900);
+  EXPECT_TRUE(WaitUntil([&] {
+    const std::string answer = Scrape();
+    return answer.find("ridgeline_device_memory_used_bytes{worker=\"g\"} 900\n") != std::string::npos &&
+           answer.find("ridgeline_device_memory_used_bytes{worker=\"c\"} 8\n") != std::string::npos;
+  })) << Scrape();
+}
+
 // Two series of one job, joined as a dashboard would: on (model).
 TEST_F(MetricsTest, ModelIsCalledTheSameInJobsAndPoints) {
   TestWorker worker(server_->address(), "a", "a1");

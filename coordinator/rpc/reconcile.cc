@@ -22,6 +22,19 @@ v1::CoordinatorMessage CancelMessage(const std::string& job_id, int64_t epoch, c
   return message;
 }
 
+// Device and memory that every rank has; an older worker does not say them.
+SchedulableGroup AsSchedulable(const v1::Hello& hello, bool idle) {
+  SchedulableGroup group{.id = hello.group_id(), .ranks = hello.ranks(), .idle = idle};
+  if (hello.devices().empty() || hello.devices_size() != hello.ranks()) return group;
+  group.device = hello.devices(0).kind();
+  group.rank_memory_bytes = hello.devices(0).memory_bytes();
+  for (const v1::Device& device : hello.devices()) {
+    if (device.kind() != group.device) group.device.clear();
+    group.rank_memory_bytes = std::min(group.rank_memory_bytes, device.memory_bytes());
+  }
+  return group;
+}
+
 }  // namespace
 
 v1::CoordinatorMessage WorkerGateway::StaleMessage(const AttemptKey& key) {
@@ -182,7 +195,7 @@ std::vector<SchedulableGroup> WorkerGateway::SchedulableGroups() const {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, group] : groups_) {
       if (group.session == nullptr || group.leaving || LeaseRanOut(group)) continue;
-      groups.push_back({id, group.hello.ranks(), !group.known.has_value()});
+      groups.push_back(AsSchedulable(group.hello, !group.known.has_value()));
     }
   }
   journal_->Read([&](const CoordinatorState& state) {
@@ -236,7 +249,8 @@ std::vector<WorkerGateway::GroupView> WorkerGateway::Groups() const {
       out.set_version(group.hello.version());
       out.set_last_heartbeat_unix_ms(group.last_heartbeat_unix_ms);
       out.set_incarnation(group.hello.incarnation());
-      view.memory_used_bytes = group.memory_used_bytes;
+      const bool is_on_gpus = !group.hello.devices().empty() && group.hello.devices(0).kind() == "cuda";
+      view.memory_used_bytes = is_on_gpus ? group.device_memory_used_bytes : group.memory_used_bytes;
     }
   }
   journal_->Read([&](const CoordinatorState& state) {

@@ -95,7 +95,8 @@ void StateCollector::CollectWorkers(Families& families) const {
     ranks[Lower(v1::GroupState_Name(view.group.state()))] += view.group.ranks();
     families.Gauge("ridgeline_worker_last_heartbeat_timestamp_seconds", "When the worker group was last heard of",
                    {{"worker", view.group.id()}}, view.group.last_heartbeat_unix_ms() / 1e3);
-    families.Gauge("ridgeline_device_memory_used_bytes", "Memory in use now, summed over the group's ranks",
+    families.Gauge("ridgeline_device_memory_used_bytes",
+                   "Memory in use now of what the group computes on, GPUs or hosts, summed over its ranks",
                    {{"worker", view.group.id()}}, static_cast<double>(view.memory_used_bytes));
   }
   for (const auto& [state, count] : ranks) {

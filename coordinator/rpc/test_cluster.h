@@ -60,11 +60,19 @@ inline v1::Recipe MakeRecipe(const std::string& name = "run", int ranks = 1) {
   return recipe;
 }
 
+inline v1::Device MakeDevice(const std::string& kind, int64_t memory_bytes) {
+  v1::Device device;
+  device.set_kind(kind);
+  device.set_name(kind == "cuda" ? "NVIDIA H200" : "");
+  device.set_memory_bytes(memory_bytes);
+  return device;
+}
+
 // One worker group's stream. A thread collects what comes down.
 class TestWorker {
  public:
   TestWorker(const std::string& address, const std::string& group_id, const std::string& incarnation, int ranks = 2,
-             const std::string& job_id = "", int64_t epoch = 0)
+             const std::string& job_id = "", int64_t epoch = 0, const std::vector<v1::Device>& devices = {})
       : stub_(v1::WorkerGateway::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))),
         stream_(stub_->Attach(&context_)) {
     v1::WorkerMessage message;
@@ -74,6 +82,7 @@ class TestWorker {
     hello.set_ranks(ranks);
     hello.set_job_id(job_id);
     hello.set_epoch(epoch);
+    for (const v1::Device& device : devices) *hello.add_devices() = device;
     stream_->Write(message);
     reader_ = std::thread([this] { ReadLoop(); });
   }
@@ -99,9 +108,11 @@ class TestWorker {
     stream_->Write(message);
   }
   void Heartbeat(int64_t memory_used_bytes = 0) { Heartbeat(memory_used_bytes, {}); }
-  void Heartbeat(int64_t memory_used_bytes, const std::vector<v1::CollectiveCount>& collectives) {
+  void Heartbeat(int64_t memory_used_bytes, const std::vector<v1::CollectiveCount>& collectives,
+                 int64_t device_memory_used_bytes = 0) {
     v1::WorkerMessage message;
     message.mutable_heartbeat()->set_memory_used_bytes(memory_used_bytes);
+    message.mutable_heartbeat()->set_device_memory_used_bytes(device_memory_used_bytes);
     for (const v1::CollectiveCount& count : collectives) *message.mutable_heartbeat()->add_collectives() = count;
     stream_->Write(message);
   }

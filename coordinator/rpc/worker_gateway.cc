@@ -163,6 +163,7 @@ absl::Status WorkerGateway::Register(const v1::Hello& hello, const std::shared_p
   if (group.session != nullptr) group.session->Cancel();
   if (!same_incarnation) {
     group.memory_used_bytes = 0;
+    group.device_memory_used_bytes = 0;
     group.collectives.reset();
   }
   group.hello = hello;
@@ -351,7 +352,9 @@ void WorkerGateway::BeginMessage(const std::string& group_id, const WorkerSessio
     group.last_heard_ms = options_.clock->MonotonicMs();
     group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
     if (message.has_heartbeat()) {
-      group.memory_used_bytes = std::clamp<int64_t>(message.heartbeat().memory_used_bytes(), 0, kMaxMemoryBytes);
+      const v1::Heartbeat& heartbeat = message.heartbeat();
+      group.memory_used_bytes = std::clamp<int64_t>(heartbeat.memory_used_bytes(), 0, kMaxMemoryBytes);
+      group.device_memory_used_bytes = std::clamp<int64_t>(heartbeat.device_memory_used_bytes(), 0, kMaxMemoryBytes);
     }
     if (IsRecord(message)) group.recording = &session;
   });

@@ -75,6 +75,7 @@ class WorkerGateway final : public v1::WorkerGateway::Service {
     int64_t last_heard_ms = 0;               // Monotonic.
     int64_t last_heartbeat_unix_ms = 0;
     int64_t memory_used_bytes = 0;
+    int64_t device_memory_used_bytes = 0;
     std::optional<CollectiveCountList> collectives;  // Of this incarnation, by its last heartbeat.
     bool leaving = false;                            // It said that it was asked to end.
     std::optional<AttemptKey> known;                 // What the group itself believes to be running.

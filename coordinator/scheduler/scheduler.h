@@ -2,6 +2,7 @@
 // Which job runs next on which worker group: a pure function of the state and the connected groups.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct SchedulableGroup {
   std::string id;
   int ranks = 0;
   bool idle = false;
+  std::string device;             // "cpu" or "cuda", of every rank; empty where they differ or it has not said.
+  int64_t rank_memory_bytes = 0;  // Of the rank that has least; 0: it has not said.
 };
 
 struct Assignment {
@@ -27,9 +30,10 @@ struct Schedule {
   std::map<std::string, std::string> wait_reasons;  // By job id, for every queued job that gets no group.
 };
 
-// Priority first, then age. A job takes a whole group with at least resources.ranks ranks, the smallest that fits;
-// a job that fits no idle group does not hold up those behind it. A job that found no room waits its time, and so does
-// the group that it found none on. Cost: jobs x groups.
+// Priority first, then age. A job takes a whole group, the smallest that fits: with at least resources.ranks ranks,
+// each of resources.device and with at least resources.memory. A job that fits no idle group does not hold up those
+// behind it, and the reason why it waits names what no connected group has. A job that found no room waits its time,
+// and so does the group that it found none on. Cost: jobs x groups.
 Schedule MakeSchedule(const CoordinatorState& state, const std::vector<SchedulableGroup>& groups, int64_t now_unix_ms);
 
 }  // namespace ridgeline

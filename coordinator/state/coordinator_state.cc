@@ -266,7 +266,7 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
     if (IsTerminal(state))
       active_.erase(number);
     else
-      active_.emplace(number, RecipeOf(job, {"resources"}).resources().ranks());
+      active_.emplace(number, RecipeOf(job, {"resources"}).resources());
   }
 }
 

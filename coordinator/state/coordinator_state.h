@@ -74,8 +74,8 @@ class CoordinatorState {
   v1::Recipe RecipeOf(const v1::Job& job, std::initializer_list<const char*> sections = {}) const;
   // A copy for the outside: recipe (its `sections`) and labels are in place.
   v1::Job CopyOf(const v1::Job& job, std::initializer_list<const char*> sections = {}) const;
-  // resources.ranks of a job that is neither terminal nor a parent.
-  int RanksWanted(const v1::Job& job) const;
+  // `resources` of a job that is neither terminal nor a parent; jobs of an older store have no device and memory.
+  const v1::Resources& ResourcesWanted(const v1::Job& job) const;
 
   const std::map<int64_t, v1::Job>& jobs() const { return jobs_; }  // By number: in order of submission.
   std::vector<const v1::Job*> QueuedJobs() const;                   // Without parents, in order of submission.
@@ -126,7 +126,7 @@ class CoordinatorState {
   std::set<int64_t> changed_jobs_;
 
   // Derived from jobs_.
-  std::map<int64_t, int> active_;  // Not terminal, not a parent; with the ranks that they want.
+  std::map<int64_t, v1::Resources> active_;  // Not terminal, not a parent; with what they want.
   std::unordered_map<std::string, int64_t> by_request_id_;
   std::unordered_map<std::string, int64_t> newest_by_name_;
   std::unordered_map<std::string, std::string> job_on_group_;  // Live attempts: group id to job id.

@@ -80,7 +80,7 @@ const v1::Job* CoordinatorState::JobOnGroup(const std::string& group_id) const {
 
 std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
   std::vector<const v1::Job*> queued;
-  for (const auto& [number, ranks] : active_) {
+  for (const auto& [number, resources] : active_) {
     const v1::Job& job = jobs_.at(number);
     if (job.state() == v1::QUEUED) queued.push_back(&job);
   }
@@ -89,7 +89,7 @@ std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
 
 std::vector<const v1::Job*> CoordinatorState::RunningJobs() const {
   std::vector<const v1::Job*> running;
-  for (const auto& [number, ranks] : active_) {
+  for (const auto& [number, resources] : active_) {
     const v1::Job& job = jobs_.at(number);
     if (job.state() == v1::RUNNING) running.push_back(&job);
   }
@@ -197,9 +197,9 @@ absl::Status CoordinatorState::CheckRetry(const v1::JobRetried& retried) const {
                                                    v1::JobState_Name(job->state())));
 }
 
-int CoordinatorState::RanksWanted(const v1::Job& job) const {
+const v1::Resources& CoordinatorState::ResourcesWanted(const v1::Job& job) const {
   const auto found = active_.find(ParseJobNumber(job.id()));
-  return std::max(1, found == active_.end() ? 0 : found->second);
+  return found == active_.end() ? v1::Resources::default_instance() : found->second;
 }
 
 v1::Recipe CoordinatorState::RecipeOf(const v1::Job& job, std::initializer_list<const char*> sections) const {
@@ -256,7 +256,7 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
 
 void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
   if (!IsParent(job) && !IsTerminal(job.state())) {
-    active_.emplace(number, RecipeOf(job, {"resources"}).resources().ranks());
+    active_.emplace(number, RecipeOf(job, {"resources"}).resources());
   }
   // All jobs of a sweep carry its request id; the parent, which comes first, stands for it.
   if (!job.request_id().empty()) by_request_id_.try_emplace(job.request_id(), number);

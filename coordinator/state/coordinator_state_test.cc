@@ -254,7 +254,7 @@ TEST_F(CoordinatorStateTest, ChildHoldsItsDifferenceAndShowsItsWholeRecipe) {
     EXPECT_EQ(state_.CopyOf(Job(number), {"training"}).recipe().training().steps(), 100);
     EXPECT_EQ(state_.CopyOf(Job(number), {"training"}).recipe().quant().skip_size(), 0);
   }
-  EXPECT_EQ(state_.RanksWanted(Job(3)), 6);
+  EXPECT_EQ(state_.ResourcesWanted(Job(3)).ranks(), 6);
   EXPECT_LT(Job(3).ByteSizeLong(), 200u);
 }
 
