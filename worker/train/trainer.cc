@@ -43,7 +43,9 @@ class Attempt {
         recipe_(assignment.recipe()),
         groups_of_jobs_(options.groups != nullptr ? *options.groups : own_groups_),
         checkpoints_(&context_),
-        device_(at::kCPU) {}
+        rank_device_(options.device),
+        device_(rank_device_.is_cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(rank_device_.index))
+                                     : at::Device(at::kCPU)) {}
 
   absl::StatusOr<RunResult> Run();
   // Optimizer steps that are done.
@@ -69,6 +71,7 @@ class Attempt {
   RankGroupsOfJobs own_groups_;
   RankGroupsOfJobs& groups_of_jobs_;
   AttemptCheckpoints checkpoints_;
+  const RankDevice rank_device_;
   const at::Device device_;
   TrainingData data_;
   const RankGroups* groups_ = nullptr;
@@ -118,9 +121,10 @@ absl::Status Attempt::CheckStart() {
 }
 
 absl::Status Attempt::SetUpThisRank(const std::string& checkpoint_folder) {
-  context_.reporter.LogOfRank("info",
-                              fmt::format("rank {} of {}: process {} on {}, {} threads", context_.communicator.rank(),
-                                          context_.communicator.size(), getpid(), HostName(), at::get_num_threads()));
+  context_.reporter.LogOfRank(
+      "info", fmt::format("rank {} of {}: process {} on {}, {} threads", context_.communicator.rank(),
+                          context_.communicator.size(), getpid(), HostName(), at::get_num_threads()) +
+                  (rank_device_.is_cuda ? fmt::format(", GPU {}: {}", rank_device_.index, rank_device_.name) : ""));
   ASSIGN_OR_RETURN(data_, OpenTrainingData(recipe_, context_.is_root(), &context_.reporter));
   RETURN_IF_ERROR(BuildModels());
   if (recipe_.training().dtype() == "bfloat16" && device_.is_cpu() && !HasBfloat16Products())
@@ -166,9 +170,10 @@ void Attempt::LogSetUp() {
 
 // Says what memory is for, and keeps what a step computes, to say how much of a GPU's peak it reaches.
 void Attempt::PlanStep() {
-  const Device* gpu = nullptr;
   absl::StatusOr<Device> device = FindDevice("cpu");
-  if (gpu != nullptr) device = *gpu;
+  const Device* gpu = rank_device_.is_cuda ? FindGpuOfDriver(rank_device_.name) : nullptr;
+  // A part of a GPU has a part of its peak, which is not known.
+  if (gpu != nullptr && !rank_device_.is_partition) device = *gpu;
   const absl::StatusOr<Plan> plan = PlanJob(recipe_, model_->vocab_size(), context_.communicator.size(), *device);
   if (!plan.ok())
     return context_.reporter.Log("warn", fmt::format("no plan: {}", std::string(plan.status().message())));
