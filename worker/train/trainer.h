@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "comm/communicator.h"
+#include "device/placement.h"
 #include "ridgeline/v1/job.pb.h"
 #include "ridgeline/v1/worker.pb.h"
 #include "worker/train/rank_groups.h"
@@ -20,6 +21,7 @@ struct RunOptions {
   RunObserver* observer = nullptr;  // On rank 0 only.
   // Of this communicator, kept from job to job, on all ranks or on none; null to make new ones.
   RankGroupsOfJobs* groups = nullptr;
+  RankDevice device;  // What this rank computes on.
 };
 
 struct RunResult {
