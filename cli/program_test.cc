@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program_runner.h"
+#include "device/build.h"
+#include "device/fake_host.h"
 #include "energy/source.h"
 
 namespace ridgeline {
@@ -85,6 +87,32 @@ TEST_F(ProgramTest, DoctorSaysWhereJoulesComeFrom) {
   const std::string line = "energy                 " + DescribeEnergySource(FindCounter());
   EXPECT_THAT(line, testing::ContainsRegex("rapl: |modelled: "));
   EXPECT_THAT(Run("doctor").out, HasSubstr(line));
+}
+
+// The loader finds the fake by the library's own name.
+TEST_F(ProgramTest, DoctorNamesTheGpusThatTheDriverHas) {
+  std::filesystem::create_symlink(FAKE_NVML, dir_ + "/libnvidia-ml.so.1");
+  test::FakeHost fake(2);
+  fake.Set("MIG_1", "0").Set("ENERGY_MJ_0", "1").Set("ENERGY_MJ_1", "1");
+  ::setenv("LD_LIBRARY_PATH", dir_.c_str(), 1);
+  ::setenv("CUDA_VISIBLE_DEVICES", "0,5", 1);
+  const ProgramResult result = Run("doctor");
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  ::unsetenv("LD_LIBRARY_PATH");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("NVIDIA driver          580.65.06, for CUDA up to 13.0\n"));
+  EXPECT_THAT(result.out, HasSubstr("GPU 0                  Fake GPU, 80.0 GiB, compute capability 9.0\n"));
+  EXPECT_THAT(result.out, HasSubstr("warn  MIG of GPU 1 "));
+  EXPECT_THAT(result.out, HasSubstr("fail  CUDA_VISIBLE_DEVICES   CUDA_VISIBLE_DEVICES=0,5: entry 2, '5'"));
+}
+
+TEST_F(ProgramTest, UpForGpusWithABuildForCpusStartsNothingAndSaysWhatToBuild) {
+  if (kBuiltWithCuda) GTEST_SKIP() << "this build has CUDA";
+  const ProgramResult result = Run("up --device cuda --listen 127.0.0.1:0 --metrics 127.0.0.1:0");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("make programs CUDA=1"));
+  EXPECT_FALSE(std::filesystem::exists(state_ + "/supervisor.log")) << result.err;
+  EXPECT_EQ(Run("up --device gpu").exit_code, 2);
 }
 
 TEST_F(ProgramTest, SubmitOfABadRecipeExits2WithoutACoordinator) {

@@ -10,4 +10,7 @@ namespace ridgeline {
 
 inline constexpr bool kBuiltWithCuda = RIDGELINE_WITH_CUDA != 0;
 
+// The CUDA that such a build runs on, as drivers count it: 13.0.
+inline constexpr int kCudaOfBuild = 13000;
+
 }  // namespace ridgeline

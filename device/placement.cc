@@ -81,6 +81,12 @@ absl::StatusOr<std::vector<RankDevice>> OnGpus(const std::vector<RankOffer>& off
   return devices;
 }
 
+Placement MakePlacement(const std::vector<RankOffer>& offers, std::vector<RankDevice> devices, std::string why_cpu) {
+  Placement placement{.devices = std::move(devices), .why_cpu = std::move(why_cpu)};
+  for (const RankOffer& offer : offers) placement.nodes.push_back(offer.node);
+  return placement;
+}
+
 }  // namespace
 
 absl::StatusOr<DeviceWish> ParseDeviceWish(std::string_view word) {
@@ -113,16 +119,17 @@ absl::StatusOr<Placement> PlaceRanks(const std::vector<RankOffer>& offers) {
   const auto has_cuda = [](const RankOffer& offer) { return offer.has_cuda; };
   const bool all_have_cuda = std::all_of(offers.begin(), offers.end(), has_cuda);
   const DeviceWish wish = offers.front().wish;
-  if (wish == DeviceWish::kCpu || (wish == DeviceWish::kAuto && !all_have_cuda)) return Placement{OnCpus(offers), ""};
+  if (wish == DeviceWish::kCpu || (wish == DeviceWish::kAuto && !all_have_cuda))
+    return MakePlacement(offers, OnCpus(offers), "");
   if (!all_have_cuda)
     return absl::FailedPreconditionError(
         "--device cuda, and this build computes on CPUs only; `make programs CUDA=1` builds one for GPUs");
   for (const RankOffer& offer : offers)
     if (!offer.error.empty()) return absl::InvalidArgumentError(offer.error);
   absl::StatusOr<std::vector<RankDevice>> on_gpus = OnGpus(offers);
-  if (on_gpus.ok()) return Placement{*std::move(on_gpus), ""};
+  if (on_gpus.ok()) return MakePlacement(offers, *std::move(on_gpus), "");
   if (wish == DeviceWish::kCuda) return on_gpus.status();
-  return Placement{OnCpus(offers), std::string(on_gpus.status().message())};
+  return MakePlacement(offers, OnCpus(offers), std::string(on_gpus.status().message()));
 }
 
 }  // namespace ridgeline

@@ -46,6 +46,7 @@ struct RankOffer {
 
 struct Placement {
   std::vector<RankDevice> devices;  // By rank.
+  std::vector<int> nodes;           // The offers' node, by rank.
   std::string why_cpu;              // With kAuto in a build with CUDA: why no GPUs were taken; else empty.
 };
 

@@ -77,6 +77,7 @@ TEST(PlacementTest, CpusShareTheHostsMemory) {
   EXPECT_EQ(placement.devices[0].memory_bytes, 500);
   EXPECT_EQ(placement.devices[1].memory_bytes, 500);
   EXPECT_EQ(placement.devices[2].memory_bytes, 1'000);
+  EXPECT_EQ(placement.nodes, (std::vector<int>{0, 0, 1}));
   EXPECT_EQ(placement.devices[0].name, "");
   EXPECT_EQ(placement.why_cpu, "");
 }

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "common/file.h"
 #include "stack/process.h"
@@ -133,10 +135,17 @@ TEST_F(StackTest, RunAndCaptureSaysWhenAProgramIsMissing) {
 }
 
 TEST_F(StackTest, RanksShareTheCores) {
-  const SpawnSpec spec = WorkerSpawnSpec(StackPaths(dir_), 4096, "127.0.0.1:7117");
+  const SpawnSpec spec = WorkerSpawnSpec(StackPaths(dir_), {.ranks = 4096}, "127.0.0.1:7117");
   EXPECT_EQ(spec.environment.at("OMP_NUM_THREADS"), "1");
   EXPECT_THAT(spec.argv, Contains("4096"));
   EXPECT_EQ(spec.environment.contains("OMPI_ALLOW_RUN_AS_ROOT"), geteuid() == 0);
+}
+
+TEST_F(StackTest, RanksAreToldWhatToComputeOn) {
+  const SpawnSpec spec = WorkerSpawnSpec(StackPaths(dir_), {.ranks = 2, .device = "cuda"}, "127.0.0.1:7117");
+  const auto flag = std::find(spec.argv.begin(), spec.argv.end(), "--device");
+  ASSERT_LT(flag - spec.argv.begin(), std::ssize(spec.argv) - 1);
+  EXPECT_EQ(flag[1], "cuda");
 }
 
 TEST(RestartBackoff, DoublesUpToALimitAndStartsOverAfterALongLife) {

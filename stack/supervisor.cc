@@ -54,9 +54,11 @@ std::string WithPortOf(const std::string& address, const std::string& port_from)
   return address.substr(0, address.rfind(':')) + port_from.substr(port_from.rfind(':'));
 }
 
-SpawnSpec WorkerSpawnSpec(const StackPaths& paths, int ranks, const std::string& coordinator_address) {
-  SpawnSpec spec = MpirunSpec(ranks, {ProgramDir() + "/ridgeline-worker", "--coordinator", coordinator_address,
-                                      "--group", "local", "--work-dir", paths.work_dir});
+SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& options,
+                          const std::string& coordinator_address) {
+  SpawnSpec spec =
+      MpirunSpec(options.ranks, {ProgramDir() + "/ridgeline-worker", "--coordinator", coordinator_address, "--group",
+                                 "local", "--work-dir", paths.work_dir, "--device", options.device});
   spec.environment[kCookieVariable] = paths.WorkerCookie();
   spec.log_path = paths.worker_log;
   return spec;
@@ -137,7 +139,7 @@ absl::Status Supervisor::StartWorker() {
   if (const int strays = KillByCookie(paths_.WorkerCookie()); strays > 0) {
     spdlog::warn("ended {} stray processes of the last worker group", strays);
   }
-  ASSIGN_OR_RETURN(worker_.pid, Spawn(WorkerSpawnSpec(paths_, options_.ranks, address_)));
+  ASSIGN_OR_RETURN(worker_.pid, Spawn(WorkerSpawnSpec(paths_, options_, address_)));
   worker_.started_ms = clock_.MonotonicMs();
   spdlog::info("worker group of {} ranks started, mpirun has pid {}", options_.ranks, worker_.pid);
   WriteState();

@@ -19,7 +19,8 @@ inline constexpr int kMaxStackRanks = 1024;
 
 struct SupervisorOptions {
   std::string state_dir;
-  int ranks = 1;  // 0: no worker group.
+  int ranks = 1;                // 0: no worker group.
+  std::string device = "auto";  // What the ranks compute on: the worker's --device.
   std::string listen = "127.0.0.1:7117";
   std::string metrics = "127.0.0.1:7118";
   bool insecure = false;
@@ -39,7 +40,8 @@ class RestartBackoff {
 std::string WithPortOf(const std::string& address, const std::string& port_from);
 
 // The worker group as a process of ours: mpirun and what it needs (mpirun.h).
-SpawnSpec WorkerSpawnSpec(const StackPaths& paths, int ranks, const std::string& coordinator_address);
+SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& options,
+                          const std::string& coordinator_address);
 
 // REQUIRES: one thread in the process, for as long as Run lasts.
 class Supervisor {

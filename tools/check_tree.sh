@@ -54,7 +54,7 @@ declare -A arrows=(
 proto common"
   [worker/rpc]="proto common"
   [stack]="common"
-  [cli]="stack energy proto common"
+  [cli]="stack energy device proto common"
   [cli/shared]="stack recipes frontier plan proto common"
   [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store \
 data energy device weights proto common"

@@ -21,10 +21,18 @@ struct HandOver {
   Order order = Order::kRollCall;
   std::string assignment;           // With kAttempt: a serialized v1::Assign.
   int64_t others_memory_bytes = 0;  // Answered: held by all ranks but rank 0.
+  int64_t others_device_bytes = 0;  // The same of GPUs.
 };
 
-// Called by every rank; rank 0's `order` and `assignment` arrive at all. `memory_bytes` is what this rank holds.
+// What a rank holds: of its host's memory, and of the GPUs that it answers for.
+struct RankMemory {
+  int64_t host_bytes = 0;
+  int64_t device_bytes = 0;
+};
+
+// Called by every rank; rank 0's `order` and `assignment` arrive at all. `memory` is what this rank holds.
 // DEADLINE_EXCEEDED names the ranks that do not answer.
-absl::StatusOr<HandOver> HandOverFromRoot(const HandOver& from_root, int64_t memory_bytes, Communicator& communicator);
+absl::StatusOr<HandOver> HandOverFromRoot(const HandOver& from_root, const RankMemory& memory,
+                                          Communicator& communicator);
 
 }  // namespace ridgeline

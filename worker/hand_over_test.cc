@@ -19,13 +19,15 @@ TEST(HandOverTest, EveryRankIsToldAndRankZeroLearnsWhatTheOthersHold) {
     std::vector<std::thread> threads;
     for (size_t i = 0; i < 3; ++i)
       threads.emplace_back([&, i] {
-        told[i] = HandOverFromRoot(i == 0 ? order : HandOver{}, int64_t{100} << (8 * i), *ranks[i]).value();
+        told[i] = HandOverFromRoot(i == 0 ? order : HandOver{}, {int64_t{100} << (8 * i), int64_t{3} << i}, *ranks[i])
+                      .value();
       });
     for (std::thread& thread : threads) thread.join();
     for (const HandOver& one : told) {
       EXPECT_EQ(one.order, order.order);
       EXPECT_EQ(one.assignment, order.assignment);
       EXPECT_EQ(one.others_memory_bytes, (100 << 8) + (100 << 16));
+      EXPECT_EQ(one.others_device_bytes, 6 + 12);
     }
   }
 }

@@ -15,17 +15,23 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "comm/mpi/mpi_communicator.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/host.h"
 #include "common/memory.h"
+#include "common/status_macros.h"
 #include "common/utf8.h"
+#include "device/build.h"
+#include "device/memory_meter.h"
+#include "device/placement.h"
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 #include "worker/hand_over.h"
+#include "worker/rank_device.h"
 #include "worker/rpc/coordinator_link.h"
 #include "worker/train/collective_counts.h"
 #include "worker/train/freed_memory.h"
@@ -42,6 +48,7 @@ struct Flags {
   std::string group;
   std::string work_dir = "ridgeline-work";
   double hang_timeout_seconds = 300;
+  std::string device = "auto";
 };
 
 void ParseFlags(CLI::App& app, Flags& flags) {
@@ -53,6 +60,11 @@ void ParseFlags(CLI::App& app, Flags& flags) {
   app.add_option("--work-dir", flags.work_dir, "Folder for checkpoints, seen by every group")
       ->envname("RIDGELINE_WORK_DIR")
       ->capture_default_str();
+  app.add_option("--device", flags.device,
+                 "What ranks compute on; auto: a GPU each where all ranks can have one, else CPUs")
+      ->envname("RIDGELINE_DEVICE")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
   app.add_option("--hang-timeout", flags.hang_timeout_seconds, "Seconds after which a collective counts as hung")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -63,13 +75,13 @@ std::string NewIncarnation() {
   return fmt::format("{:08x}{:08x}", random(), random());
 }
 
-v1::Hello MakeHello(const Flags& flags, int ranks) {
+v1::Hello MakeHello(const Flags& flags, const Placement& placement) {
   v1::Hello hello;
   hello.set_group_id(flags.group.empty() ? HostName() : ToValidUtf8(flags.group));
   hello.set_incarnation(NewIncarnation());
-  hello.set_ranks(ranks);
+  hello.set_ranks(static_cast<int>(placement.devices.size()));
   hello.set_host(HostName());
-  for (int i = 0; i < ranks; ++i) hello.add_devices()->set_kind("cpu");
+  for (const RankDevice& device : placement.devices) *hello.add_devices() = DeviceMessage(device);
   hello.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
   hello.set_version(RIDGELINE_VERSION);
   return hello;
@@ -130,8 +142,9 @@ v1::AttemptResult ResultOf(v1::AttemptOutcome outcome, const std::string& detail
 // One rank of a group, from its first wait for work to its end.
 class Server {
  public:
-  Server(const Flags& flags, Communicator& communicator, CoordinatorLink* link)
-      : flags_(flags), communicator_(communicator), link_(link) {}
+  Server(const Flags& flags, const RankDevice& device, const GpuMemoryMeter& gpu_memory, Communicator& communicator,
+         CoordinatorLink* link)
+      : flags_(flags), device_(device), gpu_memory_(gpu_memory), communicator_(communicator), link_(link) {}
 
   void Serve() {
     for (HandOver told = Next(); told.order != Order::kEnd; told = Next())
@@ -142,10 +155,12 @@ class Server {
   // What all ranks do next.
   HandOver Next() {
     absl::StatusOr<HandOver> told =
-        HandOverFromRoot(link_ != nullptr ? WaitForWork() : HandOver{}, ResidentBytes(), communicator_);
+        HandOverFromRoot(link_ != nullptr ? WaitForWork() : HandOver{},
+                         {.host_bytes = ResidentBytes(), .device_bytes = gpu_memory_.UsedBytes()}, communicator_);
     if (!told.ok()) AbandonGroup(told.status());
     if (link_ != nullptr) {
       link_->SetOthersMemory(told->others_memory_bytes);
+      link_->SetOthersDeviceMemory(told->others_device_bytes);
       link_->SetCollectives(CountsMessage(communicator_.counts()));
     }
     return *std::move(told);
@@ -167,6 +182,7 @@ class Server {
     std::optional<LinkObserver> observer;
     if (link_ != nullptr) observer.emplace(*link_, communicator_, assignment.job_id());
     RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr, .groups = &groups_};
+    options.device = device_;
     const absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator_, options);
     if (absl::IsDeadlineExceeded(result.status())) AbandonGroup(result.status());
     if (link_ != nullptr) Report(result, *observer);
@@ -205,6 +221,8 @@ class Server {
   static constexpr auto kForRoot = std::chrono::seconds(10);
 
   const Flags& flags_;
+  const RankDevice& device_;
+  const GpuMemoryMeter& gpu_memory_;
   Communicator& communicator_;
   RankGroupsOfJobs groups_;
   CoordinatorLink* const link_;  // On rank 0 only.
@@ -222,6 +240,80 @@ void Goodbye(CoordinatorLink& link) {
     spdlog::warn("the coordinator did not acknowledge the last records; it will count the attempt as lost");
 }
 
+// The ranks of this host.
+struct Node {
+  int first_rank = 0;  // In the whole job: the same number on all of them, and on no other host.
+  int ranks = 1;
+};
+
+Node FindNode(int rank) {
+  Node node{.first_rank = rank};
+  MPI_Comm ranks;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &ranks);
+  MPI_Comm_size(ranks, &node.ranks);
+  MPI_Bcast(&node.first_rank, 1, MPI_INT, 0, ranks);
+  MPI_Comm_free(&ranks);
+  return node;
+}
+
+absl::StatusOr<Placement> Place(const Flags& flags, const Node& node, Communicator& communicator) {
+  ASSIGN_OR_RETURN(const DeviceWish wish, ParseDeviceWish(flags.device));
+  return PlaceGroup(OfferOfProcess(wish, node.first_rank, GpuSearch(), CudaEnvironmentOfProcess(), kBuiltWithCuda),
+                    communicator);
+}
+
+// Rank 0 answers for the GPUs of its host, also while others are busy with a job; on other hosts each rank for its own.
+std::vector<std::string> GpusToWatch(const Placement& placement, const Node& node, int rank) {
+  std::vector<std::string> uuids;
+  const bool is_on_roots_host = node.first_rank == 0;
+  for (size_t other = 0; other < placement.devices.size(); ++other) {
+    const bool is_own = static_cast<int>(other) == rank;
+    const bool is_watched = is_on_roots_host ? rank == 0 && placement.nodes[other] == 0 : is_own;
+    if (placement.devices[other].is_cuda && is_watched) uuids.push_back(placement.devices[other].uuid);
+  }
+  return uuids;
+}
+
+void SayPlacement(const Placement& placement, int rank) {
+  const RankDevice& device = placement.devices[static_cast<size_t>(rank)];
+  if (device.is_cuda) spdlog::info("computes on GPU {}: {}, {}", device.index, device.name, device.uuid);
+  if (rank == 0 && !placement.why_cpu.empty()) spdlog::warn("the ranks compute on CPUs: {}", placement.why_cpu);
+}
+
+void CatchSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { terminating = true; };
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+// From MPI's start to its end; an error is every rank's.
+absl::Status ServeGroup(const Flags& flags) {
+  std::unique_ptr<CoordinatorLink> link;  // On rank 0 only; made when the group's devices are known.
+  std::unique_ptr<Communicator> communicator =
+      MakeMpiCommunicator(static_cast<int64_t>(flags.hang_timeout_seconds * 1000),
+                          [&link] { return terminating || (link != nullptr && link->cancelled()); });
+  const int rank = communicator->rank();
+  spdlog::set_pattern(fmt::format("%Y-%m-%d %H:%M:%S.%e rank {} %^%l%$ %v", rank));
+  CatchSignals();
+  const Node node = FindNode(rank);
+  UseComputeThreads(node.ranks);
+  ASSIGN_OR_RETURN(const Placement placement, Place(flags, node, *communicator));
+  SayPlacement(placement, rank);
+  const RankDevice& device = placement.devices[static_cast<size_t>(rank)];
+  UseRankDevice(device);
+  const GpuMemoryMeter gpu_memory(GpusToWatch(placement, node, rank));
+  if (rank == 0) {
+    LinkOptions options;
+    options.device_memory_bytes = [&gpu_memory] { return gpu_memory.UsedBytes(); };
+    link = std::make_unique<CoordinatorLink>(flags.coordinator, MakeHello(flags, placement), options);
+  }
+  Server(flags, device, gpu_memory, *communicator, link.get()).Serve();
+  if (link) Goodbye(*link);
+  link.reset();
+  return absl::OkStatus();
+}
+
 int Run(int argc, char** argv) {
   KeepFreedMemory();
   Flags flags;
@@ -230,30 +322,15 @@ int Run(int argc, char** argv) {
   ParseFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
   flags.work_dir = std::filesystem::absolute(flags.work_dir).string();  // It is remembered beyond this process.
-  int provided = 0;
+  int provided = 0, rank = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
-  std::unique_ptr<CoordinatorLink> link;  // On rank 0 only; made when the group's size is known.
-  std::unique_ptr<Communicator> communicator =
-      MakeMpiCommunicator(static_cast<int64_t>(flags.hang_timeout_seconds * 1000),
-                          [&link] { return terminating || (link != nullptr && link->cancelled()); });
-  spdlog::set_pattern(fmt::format("%Y-%m-%d %H:%M:%S.%e rank {} %^%l%$ %v", communicator->rank()));
-  struct sigaction action {};
-  action.sa_handler = [](int) { terminating = true; };
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
-  MPI_Comm node;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
-  int ranks_on_node = 1;
-  MPI_Comm_size(node, &ranks_on_node);
-  UseComputeThreads(ranks_on_node);
-  if (communicator->rank() == 0)
-    link = std::make_unique<CoordinatorLink>(flags.coordinator, MakeHello(flags, communicator->size()));
-  Server(flags, *communicator, link.get()).Serve();
-  if (link) Goodbye(*link);
-  link.reset();
+  const absl::Status status = ServeGroup(flags);
+  if (!status.ok() && rank == 0) spdlog::critical("{}", std::string(status.message()));
+  if (absl::IsDeadlineExceeded(status)) MPI_Abort(MPI_COMM_WORLD, 1);  // A rank has not come, and would not end either.
   MPI_Finalize();
-  return 0;
+  return status.ok() ? 0 : 1;
 }
 
 }  // namespace

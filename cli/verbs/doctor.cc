@@ -12,24 +12,18 @@
 #include "cli/shared/exit_code.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/verb.h"
+#include "cli/verbs/doctor_gpus.h"
 #include "cli/verbs/verbs.h"
 #include "common/file.h"
 #include "common/print.h"
+#include "device/build.h"
+#include "device/gpus.h"
 #include "energy/source.h"
 #include "stack/mpirun.h"
 #include "stack/process.h"
 
 namespace ridgeline {
 namespace {
-
-enum class Level { kOk, kWarn, kFail };
-
-struct Finding {
-  Level level;
-  std::string what;
-  std::string detail;
-  std::string remedy;  // Shown unless ok.
-};
 
 struct DoctorOptions {};
 
@@ -149,6 +143,8 @@ absl::StatusOr<int> RunDoctor(const Session& session, const DoctorOptions&) {
   findings.push_back(CheckStateDir(paths));
   findings.push_back(CheckDisk(paths));
   findings.push_back(CheckCores());
+  for (Finding& finding : GpuFindings(FindGpus(), CudaEnvironmentOfProcess(), kBuiltWithCuda))
+    findings.push_back(std::move(finding));
   findings.push_back(CheckEnergy());
   findings.push_back(CheckCoordinator(session));
   if (!FindOnPath("prometheus").empty()) findings.push_back({Level::kOk, "prometheus", FindOnPath("prometheus"), ""});

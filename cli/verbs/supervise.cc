@@ -29,6 +29,7 @@ void AddSuperviseVerb(CLI::App* app, Session* session) {
   CLI::App* verb = AddVerb(app, "supervise", "Run a coordinator and a worker group until SIGTERM", "");
   verb->group("");
   verb->add_option("--ranks", options->ranks)->check(IntegerFrom(0, kMaxStackRanks));
+  verb->add_option("--device", options->device);
   verb->add_option("--listen", options->listen);
   verb->add_option("--metrics", options->metrics);
   verb->add_flag("--insecure", options->insecure);

@@ -17,6 +17,8 @@
 #include "common/number_option.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "device/build.h"
+#include "device/placement.h"
 #include "stack/mpirun.h"
 #include "stack/process.h"
 #include "stack/supervisor.h"
@@ -29,7 +31,11 @@ using std::chrono::milliseconds;
 constexpr int64_t kReadyLimit_ms = 60'000;
 constexpr int kWorkerStarts = 3;  // After so many that failed, the next will hardly do better.
 
-int DefaultRanks() { return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 2U)); }
+// A rank for each GPU that this build can use; without one, the cores.
+int DefaultRanks(const RankOffer& offer) {
+  if (!offer.gpus.empty()) return static_cast<int>(offer.gpus.size());
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 2U));
+}
 
 struct UpOptions {
   std::optional<int> ranks;
@@ -52,11 +58,18 @@ absl::Status CheckPrograms(int ranks) {
   return absl::OkStatus();
 }
 
+// The ranks would find out alike, again at each of their starts.
+absl::Status CheckDevices(const RankOffer& offer, int ranks) {
+  if (ranks == 0) return absl::OkStatus();
+  const absl::Status status = PlaceRanks(std::vector<RankOffer>(static_cast<size_t>(ranks), offer)).status();
+  return absl::IsFailedPrecondition(status) ? absl::InternalError(status.message()) : status;  // Of this machine.
+}
+
 absl::StatusOr<pid_t> StartSupervisor(const StackPaths& paths, const SupervisorOptions& options) {
   SpawnSpec spec;
   spec.argv = {
-      ProgramPath(), "--state",      paths.state_dir, "supervise",    "--ranks", fmt::format("{}", options.ranks),
-      "--listen",    options.listen, "--metrics",     options.metrics};
+      ProgramPath(), "--state",      paths.state_dir, "supervise",     "--ranks",  fmt::format("{}", options.ranks),
+      "--listen",    options.listen, "--metrics",     options.metrics, "--device", options.device};
   if (options.insecure) spec.argv.push_back("--insecure");
   spec.log_path = paths.supervisor_log;
   spec.detach = true;
@@ -124,7 +137,9 @@ absl::Status PrintStack(const StackPaths& paths) {
 absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
   ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   SupervisorOptions supervisor = options.supervisor;
-  supervisor.ranks = options.ranks.value_or(DefaultRanks());
+  ASSIGN_OR_RETURN(const DeviceWish wish, ParseDeviceWish(supervisor.device));
+  const RankOffer offer = OfferOfProcess(wish, /*node=*/0, GpuSearch(), CudaEnvironmentOfProcess(), kBuiltWithCuda);
+  supervisor.ranks = options.ranks.value_or(DefaultRanks(offer));
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
   CatchInterrupts();
   if (SupervisorIsAlive(paths)) {
@@ -138,6 +153,7 @@ absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
     RETURN_IF_ERROR(PrintStack(paths));
     return kExitOk;
   }
+  RETURN_IF_ERROR(CheckDevices(offer, supervisor.ranks));
   RETURN_IF_ERROR(CheckPrograms(supervisor.ranks));
   PrintErr("ridgeline: starting a coordinator and {} ranks\n", supervisor.ranks);
   std::error_code ignored;
@@ -154,10 +170,16 @@ void AddUpVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<UpOptions>();
   CLI::App* verb = AddVerb(app, "up", "Start a coordinator and a worker group on this machine; safe to call twice",
                            "ridgeline up --ranks 2");
-  verb->add_option("--ranks", options->ranks,
-                   "Ranks of the worker group (default: the cores, at most 2); 0: coordinator only")
+  verb->add_option(
+          "--ranks", options->ranks,
+          "Ranks of the worker group (default: the GPUs; without one the cores, at most 2); 0: coordinator only")
       ->check(IntegerFrom(0, kMaxStackRanks))
       ->type_name("NUMBER");
+  verb->add_option("--device", options->supervisor.device,
+                   "What they compute on; auto (default): a GPU each where all can have one, else the cores")
+      ->envname("RIDGELINE_DEVICE")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("DEVICE");
   verb->add_option("--listen", options->supervisor.listen,
                    "The coordinator's address (default 127.0.0.1:7117); port 0: any free")
       ->type_name("HOST:PORT");

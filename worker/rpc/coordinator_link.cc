@@ -247,6 +247,9 @@ std::optional<v1::WorkerMessage> CoordinatorLink::NextMessage(Clock::time_point*
     v1::WorkerMessage message;
     message.mutable_heartbeat()->set_memory_used_bytes(ResidentBytes() + others_memory_bytes_);
     *message.mutable_heartbeat()->mutable_collectives() = collectives_;
+    lock.unlock();  // The driver may take its time.
+    const int64_t device_bytes = options_.device_memory_bytes ? options_.device_memory_bytes() : 0;
+    message.mutable_heartbeat()->set_device_memory_used_bytes(device_bytes + others_device_bytes_);
     return message;
   }
   auto unsent = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return !entry.second.sent; });

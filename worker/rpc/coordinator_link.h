@@ -24,6 +24,9 @@ struct LinkOptions {
   std::chrono::milliseconds batch_interval{200};
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds longest_backoff{3'000};
+  // What is in use of the GPUs that this rank answers for; called for each heartbeat, from a thread of the link. May be
+  // empty.
+  std::function<int64_t()> device_memory_bytes;
 };
 
 // Thread-safe. Owns its threads; the destructor closes the stream and joins them.
@@ -48,6 +51,8 @@ class CoordinatorLink {
 
   // What the group's other ranks hold of memory, for heartbeats, which add this process's own.
   void SetOthersMemory(int64_t bytes) { others_memory_bytes_ = bytes; }
+  // The same of GPUs.
+  void SetOthersDeviceMemory(int64_t bytes) { others_device_bytes_ = bytes; }
 
   // What this rank has exchanged with the others since the group's start, for heartbeats.
   void SetCollectives(google::protobuf::RepeatedPtrField<v1::CollectiveCount> counts);
@@ -95,6 +100,7 @@ class CoordinatorLink {
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> closing_{false};
   std::atomic<int64_t> others_memory_bytes_{0};
+  std::atomic<int64_t> others_device_bytes_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -164,7 +164,8 @@ class CoordinatorLinkTest : public testing::Test {
                             .max_batch = 3,
                             .batch_interval = milliseconds(5),
                             .first_backoff = milliseconds(5),
-                            .longest_backoff = milliseconds(50)};
+                            .longest_backoff = milliseconds(50),
+                            .device_memory_bytes = [] { return int64_t{1'000}; }};
     link_ = std::make_unique<CoordinatorLink>(fmt::format("127.0.0.1:{}", port_), hello, quick);
   }
   // Connected, with a current attempt.
@@ -235,6 +236,14 @@ TEST_F(CoordinatorLinkTest, SaysWhoItIsAndWhatAllRanksHold) {
   link_->SetOthersMemory(kOthers);
   gateway_.NextHeartbeat();  // May have been on its way.
   EXPECT_GT(gateway_.NextHeartbeat().memory_used_bytes(), kOthers);
+}
+
+TEST_F(CoordinatorLinkTest, HeartbeatsSayWhatIsInUseOfAllRanksGpus) {
+  Connect();
+  EXPECT_EQ(gateway_.NextHeartbeat().device_memory_used_bytes(), 1'000);
+  link_->SetOthersDeviceMemory(500);
+  gateway_.NextHeartbeat();  // May have been on its way.
+  EXPECT_EQ(gateway_.NextHeartbeat().device_memory_used_bytes(), 1'500);
 }
 
 TEST_F(CoordinatorLinkTest, HeartbeatsSayWhatHasBeenExchanged) {
