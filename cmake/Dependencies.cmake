@@ -28,4 +28,18 @@ if(RIDGELINE_TORCH)
     "${RIDGELINE_LIBTORCH}/lib/libtorch_cpu.so" "${RIDGELINE_LIBTORCH}/lib/libc10.so"
     "${RIDGELINE_LIBTORCH}/lib/libgomp.so.1"
     "-Wl,-rpath,${RIDGELINE_LIBTORCH}/lib" "-Wl,-rpath-link,${RIDGELINE_LIBTORCH}/lib" "-Wl,--allow-shlib-undefined")
+  if(RIDGELINE_CUDA)
+    # LibTorch's kernels register themselves: nothing refers to them. Compile options stay as they are without CUDA, so
+    # that most objects are those of the other build (ridgeline_cuda_sources has the rest).
+    foreach(library torch_cuda c10_cuda)
+      if(NOT EXISTS "${RIDGELINE_LIBTORCH}/lib/lib${library}.so")
+        message(FATAL_ERROR "LibTorch's lib${library}.so is not at ${RIDGELINE_LIBTORCH}: run tools/deps.sh --cuda")
+      endif()
+      list(APPEND torch_cuda "${RIDGELINE_LIBTORCH}/lib/lib${library}.so")
+    endforeach()
+    list(JOIN torch_cuda "," torch_cuda)
+    # RPATH and not RUNPATH: what libtorch_cuda.so needs of CUDA is looked for there, too.
+    target_link_libraries(ridgeline_torch INTERFACE "-Wl,--push-state,--no-as-needed,${torch_cuda},--pop-state"
+      "${CUDA_cudart_LIBRARY}" "-Wl,--disable-new-dtags" "-Wl,-rpath,${CUDAToolkit_LIBRARY_DIR}")
+  endif()
 endif()

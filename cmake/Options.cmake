@@ -44,6 +44,20 @@ function(ridgeline_test name)
     PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
+# ridgeline_cuda_sources(a.cc ...): these files of the calling room see CUDA's headers, and RIDGELINE_WITH_CUDA as 1, in
+# a build for GPUs (RIDGELINE_CUDA with LibTorch). Files apart, and no target's options: all others compile to the same
+# objects in both builds. So unity builds leave them out in both, and libraries of kernels are linked as
+# $<LINK_ONLY:ridgeline_quant_cuda>.
+function(ridgeline_cuda_sources)
+  set_property(SOURCE ${ARGN} PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
+  if(RIDGELINE_CUDA AND RIDGELINE_TORCH)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_DEFINITIONS RIDGELINE_WITH_CUDA=1)
+    foreach(folder IN LISTS CUDAToolkit_INCLUDE_DIRS)
+      set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -isystem "${folder}")
+    endforeach()
+  endif()
+endfunction()
+
 # ridgeline_fuzz(NAME SOURCE x_fuzz.cc CORPUS folder DEPS room): the target's corpus is replayed by the unit test
 # NAME_test in every build; with RIDGELINE_FUZZ (clang) NAME is a libFuzzer program, built by the target `fuzz`, and a
 # line of fuzz.txt in the build folder, from which tools/fuzz.sh runs it.
