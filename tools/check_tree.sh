@@ -50,7 +50,7 @@ declare -A arrows=(
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"
   [worker/checkpoint/store]="weights proto common"
-  [worker/train]="worker/checkpoint worker/parallel comm device recipes model plan method quant data energy device weights \
+  [worker/train]="worker/checkpoint worker/parallel comm recipes model plan method quant data energy device weights \
 proto common"
   [worker/rpc]="proto common"
   [stack]="common"

@@ -22,6 +22,7 @@
 #include "worker/train/attempt_checkpoints.h"
 #include "worker/train/attempt_context.h"
 #include "worker/train/collective_counts.h"
+#include "worker/train/device_of_job.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/input_scales.h"
 #include "worker/train/memory_report.h"
@@ -45,7 +46,8 @@ class Attempt {
         checkpoints_(&context_),
         rank_device_(options.device),
         device_(rank_device_.is_cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(rank_device_.index))
-                                     : at::Device(at::kCPU)) {}
+                                     : at::Device(at::kCPU)),
+        device_of_job_(device_, recipe_.training().deterministic()) {}
 
   absl::StatusOr<RunResult> Run();
   // Optimizer steps that are done.
@@ -73,6 +75,7 @@ class Attempt {
   AttemptCheckpoints checkpoints_;
   const RankDevice rank_device_;
   const at::Device device_;
+  const DeviceOfJob device_of_job_;
   TrainingData data_;
   const RankGroups* groups_ = nullptr;
   std::unique_ptr<LanguageModel> model_, teacher_model_;

@@ -11,7 +11,7 @@
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
-#include "worker/train/device_memory.h"
+#include "worker/train/device_of_job.h"
 #include "worker/train/exceptions.h"
 #include "worker/train/schedule.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/ops/cuda/cuda_ops.h"
 
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <string>
@@ -73,6 +74,7 @@ at::Tensor OpsOnCuda::Quantized(const at::Tensor& x, const QuantizerSpec& spec, 
   const std::optional<cuda::BlockParams> params = KernelFor(x, spec);
   if (!params) return ComposedOperations::Quantized(x, spec, out);
   const at::Tensor in = x.detach().contiguous();
+  const c10::cuda::CUDAGuard on_its_device(in.device());
   const at::Tensor x_hat = at::empty(in.sizes(), in.options().dtype(out));
   ThrowIfFailed(cuda::Forward(*params, Read(in), RowsOf(in), in.size(-1), Written(x_hat), StreamOf(in)),
                 "a quantizer's forward kernel");
@@ -84,6 +86,7 @@ at::Tensor OpsOnCuda::GradientOf(const at::Tensor& x, const at::Tensor& v, const
   const std::optional<cuda::BlockParams> params = KernelFor(x, spec);
   if (!params) return ComposedOperations::GradientOf(x, v, spec);
   const at::Tensor in = x.detach().contiguous(), upstream = v.contiguous();
+  const c10::cuda::CUDAGuard on_its_device(in.device());
   const at::Tensor dx = at::empty_like(upstream);
   ThrowIfFailed(cuda::Backward(*params, Read(in), Read(upstream), RowsOf(in), in.size(-1), Written(dx), StreamOf(in)),
                 "a quantizer's backward kernel");
