@@ -81,7 +81,7 @@ TEST_P(CountsTest, EveryParameterHasItsNameAndShape) {
     EXPECT_EQ(planned[i].name, parameter.name);
     EXPECT_EQ(planned[i].rows(), parameter.master.size(0)) << parameter.name;
     EXPECT_EQ(planned[i].elements(), parameter.master.numel()) << parameter.name;
-    EXPECT_EQ(planned[i].is_weight_matrix(), parameter.decays) << parameter.name;
+    EXPECT_EQ(planned[i].is_weight_matrix(), parameter.step.decays) << parameter.name;
     EXPECT_EQ(planned[i].of_quantizer(), parameter.of_quantizer) << parameter.name;
   }
 }
@@ -101,8 +101,8 @@ TEST_P(StateTest, HasExactlyThePlannedBytes) {
     masters += static_cast<int64_t>(parameter.master.nbytes());
     copies += parameter.computes_with_master() ? 0 : static_cast<int64_t>(parameter.compute.nbytes());
     if (parameter.master.dim() == 2)
-      copies += parameter.master.size(0) * SavedBytes(parameter.quantizer, parameter.master.size(1));
-    gradient += static_cast<int64_t>(parameter.gradient.nbytes());
+      copies += parameter.master.size(0) * SavedBytes(parameter.quantizer.spec, parameter.master.size(1));
+    gradient += static_cast<int64_t>(parameter.gradient.sum.nbytes());
   }
   EXPECT_EQ(planned.masters_bytes, masters);
   EXPECT_EQ(planned.copies_bytes, copies);
