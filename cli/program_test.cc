@@ -107,7 +107,7 @@ TEST_F(ProgramTest, DoctorNamesTheGpusThatTheDriverHas) {
 }
 
 TEST_F(ProgramTest, UpForGpusWithABuildForCpusStartsNothingAndSaysWhatToBuild) {
-  if (kBuiltWithCuda) GTEST_SKIP() << "this build has CUDA";
+  if (BuiltWithCuda()) GTEST_SKIP() << "this build has CUDA";
   const ProgramResult result = Run("up --device cuda --listen 127.0.0.1:0 --metrics 127.0.0.1:0");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("make programs CUDA=1"));

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether this build computes on GPUs: CMake defines the macro where it does.
+// What this build computes on.
 #pragma once
-
-#ifndef RIDGELINE_WITH_CUDA
-#define RIDGELINE_WITH_CUDA 0
-#endif
 
 namespace ridgeline {
 
-inline constexpr bool kBuiltWithCuda = RIDGELINE_WITH_CUDA != 0;
+// Whether its worker computes on GPUs: CMake defines RIDGELINE_WITH_CUDA as 1 for build.cc where it does.
+bool BuiltWithCuda();
 
 // The CUDA that such a build runs on, as drivers count it: 13.0.
 inline constexpr int kCudaOfBuild = 13000;

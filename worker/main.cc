@@ -258,7 +258,7 @@ Node FindNode(int rank) {
 
 absl::StatusOr<Placement> Place(const Flags& flags, const Node& node, Communicator& communicator) {
   ASSIGN_OR_RETURN(const DeviceWish wish, ParseDeviceWish(flags.device));
-  return PlaceGroup(OfferOfProcess(wish, node.first_rank, GpuSearch(), CudaEnvironmentOfProcess(), kBuiltWithCuda),
+  return PlaceGroup(OfferOfProcess(wish, node.first_rank, GpuSearch(), CudaEnvironmentOfProcess(), BuiltWithCuda()),
                     communicator);
 }
 

@@ -143,7 +143,7 @@ absl::StatusOr<int> RunDoctor(const Session& session, const DoctorOptions&) {
   findings.push_back(CheckStateDir(paths));
   findings.push_back(CheckDisk(paths));
   findings.push_back(CheckCores());
-  for (Finding& finding : GpuFindings(FindGpus(), CudaEnvironmentOfProcess(), kBuiltWithCuda))
+  for (Finding& finding : GpuFindings(FindGpus(), CudaEnvironmentOfProcess(), BuiltWithCuda()))
     findings.push_back(std::move(finding));
   findings.push_back(CheckEnergy());
   findings.push_back(CheckCoordinator(session));

@@ -138,7 +138,7 @@ absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
   ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   SupervisorOptions supervisor = options.supervisor;
   ASSIGN_OR_RETURN(const DeviceWish wish, ParseDeviceWish(supervisor.device));
-  const RankOffer offer = OfferOfProcess(wish, /*node=*/0, GpuSearch(), CudaEnvironmentOfProcess(), kBuiltWithCuda);
+  const RankOffer offer = OfferOfProcess(wish, /*node=*/0, GpuSearch(), CudaEnvironmentOfProcess(), BuiltWithCuda());
   supervisor.ranks = options.ranks.value_or(DefaultRanks(offer));
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
   CatchInterrupts();

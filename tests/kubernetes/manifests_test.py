@@ -47,6 +47,7 @@ import kubernetes_validate  # noqa: E402
 import yaml  # noqa: E402
 
 RESOURCES = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "base")))
+ON_GPUS = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "gpu")))
 VERSIONS = ["1.28", "1.32", "1.37"]
 
 
@@ -65,7 +66,7 @@ def matches(selector, labels):
 class ManifestsTest(unittest.TestCase):
     def test_every_resource_obeys_the_schema_and_unknown_fields_are_found(self):
         for version in VERSIONS:
-            for resource in RESOURCES:
+            for resource in RESOURCES + ON_GPUS:
                 kubernetes_validate.validate(resource, version, strict=True)
         wrong = yaml.safe_load(yaml.safe_dump(of_kind("StatefulSet")[0]))
         wrong["spec"]["replica"] = 1
@@ -129,6 +130,69 @@ class ManifestsTest(unittest.TestCase):
         ports = {p["containerPort"] for p in container["ports"]}
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             self.assertIn(container[probe]["grpc"]["port"], ports)
+
+
+def stages():
+    """Of the container file, by name: what each starts from and copies from."""
+    found, name = {}, None
+    for line in (SOURCE / "deploy" / "container" / "Dockerfile").read_text().splitlines():
+        if line.startswith("FROM "):
+            _, source, _, name = line.split()
+            found[name] = [source]
+        elif line.startswith("COPY --from="):
+            found[name].append(line.split()[1].removeprefix("--from="))
+    return found
+
+
+class ContainerFileTest(unittest.TestCase):
+    def test_stages_are_made_of_stages_before_them_or_of_pinned_images(self):
+        self.assertLessEqual({"coordinator", "worker", "cuda"}, set(stages()))
+        before = set()
+        for name, sources in stages().items():
+            for source in sources:
+                _, _, tag = source.partition(":")
+                self.assertTrue(source in before or (tag and tag != "latest"), f"{name} from {source}")
+            before.add(name)
+
+    def test_scripts_that_a_stage_runs_before_the_tree_is_copied_are_there(self):
+        text = (SOURCE / "deploy" / "container" / "Dockerfile").read_text()
+        sourced = {line.split("/")[-1].strip('"') for line in (SOURCE / "tools" / "deps.sh").read_text().splitlines()
+                   if line.startswith("source ")}
+        self.assertTrue(sourced)
+        for copied in [line for line in text.splitlines() if line.startswith("COPY tools/")]:
+            for script in sourced:
+                self.assertIn(f"tools/{script}", copied)
+
+
+def worker_of(resources):
+    return next(r for r in resources if r["kind"] == "StatefulSet" and r["metadata"]["name"] == "ridgeline-worker")
+
+
+class GpuOverlayTest(unittest.TestCase):
+    def setUp(self):
+        self.pod = worker_of(ON_GPUS)["spec"]["template"]["spec"]
+        self.worker = self.pod["containers"][0]
+        self.env = {e["name"]: e.get("value") for e in self.worker["env"]}
+
+    def test_a_pod_has_a_gpu_for_each_rank_and_ranks_must_take_them(self):
+        for part in ("requests", "limits"):
+            self.assertEqual(self.worker["resources"][part]["nvidia.com/gpu"], self.env["RANKS"], part)
+        self.assertEqual(self.env["RIDGELINE_DEVICE"], "cuda")
+
+    def test_its_image_is_the_one_with_cuda_and_pinned(self):
+        name, _, tag = self.worker["image"].partition(":")
+        self.assertEqual(name, "ridgeline-worker-cuda")
+        self.assertTrue(tag and tag != "latest")
+        self.assertIn("cuda", stages())
+
+    def test_everything_else_is_the_bases(self):
+        base = worker_of(RESOURCES)["spec"]["template"]["spec"]
+        self.assertEqual(self.worker["args"], base["containers"][0]["args"])
+        self.assertEqual(self.pod["securityContext"], base["securityContext"])
+        self.assertEqual({e["name"] for e in base["containers"][0]["env"]} - set(self.env), set())
+        self.assertEqual({v["name"] for v in self.pod["volumes"]}, {v["name"] for v in base["volumes"]})
+        self.assertEqual([r for r in ON_GPUS if r != worker_of(ON_GPUS)],
+                         [r for r in RESOURCES if r != worker_of(RESOURCES)])
 
 
 if BIN:

@@ -35,9 +35,13 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=30
 MpiDefault=none
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
+
+# Two "GPUs" that are none: Slurm counts them, and hands out their numbers, without looking into the files.
+GPUS = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 
 
 def missing_reason():
@@ -115,6 +119,7 @@ class SlurmMachine:
         self.folder.chmod(0o755)
         (self.folder / "slurm.conf").write_text(CONFIGURATION.format(
             host=host, folder=self.folder, ctld_port=free_port(), slurmd_port=free_port()))
+        (self.folder / "gres.conf").write_text(GPUS)
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)

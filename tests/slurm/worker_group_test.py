@@ -3,7 +3,9 @@
 """A worker group by deploy/slurm/ridgeline-worker.sbatch on a real one-machine Slurm.
 
 A job trains to its end on two ranks that srun started; then Slurm takes the machine away in the middle of another,
-which commits a checkpoint, goes back to the queue without a restart charged, and finishes on the next group.
+which commits a checkpoint, goes back to the queue without a restart charged, and finishes on the next group. Then
+ridgeline-worker-gpu.sbatch on two "GPUs" that only Slurm believes in: Slurm hands them out, and the worker tells that
+it cannot have them.
 Usage: worker_group_test.py BIN_DIR SOURCE_DIR
 """
 import subprocess
@@ -17,12 +19,12 @@ from ridgeline_stack import SKIPPED, Stack  # noqa: E402
 from slurm_machine import SlurmMachine, missing_reason  # noqa: E402
 
 
-def submit_group(slurm, stack, source_dir):
+def submit_group(slurm, stack, source_dir, file="ridgeline-worker.sbatch", **variables):
     """The Slurm job id of a new worker group."""
     env = dict(slurm.env, RIDGELINE_COORDINATOR=stack.address, RIDGELINE_BIN=str(stack.bin_dir),
-               RIDGELINE_WORK_DIR=str(stack.folder / "work"))
-    done = subprocess.run(["sbatch", "--parsable", "--ntasks=2", f"--output={stack.folder}/group-%j.log",
-                           f"{source_dir}/deploy/slurm/ridgeline-worker.sbatch"],
+               RIDGELINE_WORK_DIR=str(stack.folder / "work"), **variables)
+    done = subprocess.run(["sbatch", "--parsable", "--ntasks=2", "--cpus-per-task=1",
+                           f"--output={stack.folder}/group-%j.log", f"{source_dir}/deploy/slurm/{file}"],
                           env=env, cwd=stack.folder, capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         raise RuntimeError(f"sbatch: {done.stderr.strip()}")
@@ -71,6 +73,23 @@ def preempted_job_resumes_on_the_next_group(slurm, stack, source_dir, slurm_id):
     resumed = job["attempts"][1]
     check(resumed["group_id"] == f"slurm-{second_group}" and int(resumed["resumed_from_step"]) >= 40,
           "from the checkpoint, not from the start", resumed)
+    return second_group
+
+
+def group_on_gpus_gets_one_a_rank_or_says_why_not(slurm, stack, source_dir):
+    slurm_id = submit_group(slurm, stack, source_dir, "ridgeline-worker-gpu.sbatch")
+    state = wait_until_gone(slurm, slurm_id)
+    log = (stack.folder / f"group-{slurm_id}.log").read_text()
+    check(state == "FAILED" and ("make programs CUDA=1" in log or "sees no GPU" in log),
+          "a group that cannot have GPUs ends and says what to do", f"{state}: {log}")
+    slurm_id = submit_group(slurm, stack, source_dir, "ridgeline-worker-gpu.sbatch", RIDGELINE_DEVICE="cpu")
+    job = stack.wait_for(stack.submit("third", steps=20), lambda j: j["state"] in ("SUCCEEDED", "FAILED"), "its end")
+    check(job["state"] == "SUCCEEDED" and job["attempts"][0]["ranks"] == 2,
+          "told to take CPUs, it trains on both ranks", job)
+    seen = slurm.run("scontrol", "show", "job", slurm_id)
+    check("gpu:1" in seen, "Slurm gave it a GPU for each rank", seen)
+    slurm.run("scancel", slurm_id)
+    wait_until_gone(slurm, slurm_id)
 
 
 def main():
@@ -85,7 +104,10 @@ def main():
             try:
                 stack.prepare_dataset()
                 slurm_id = job_succeeds_on_a_slurm_group(slurm, stack, source_dir)
-                preempted_job_resumes_on_the_next_group(slurm, stack, source_dir, slurm_id)
+                second_id = preempted_job_resumes_on_the_next_group(slurm, stack, source_dir, slurm_id)
+                slurm.run("scancel", second_id)
+                wait_until_gone(slurm, second_id)
+                group_on_gpus_gets_one_a_rank_or_says_why_not(slurm, stack, source_dir)
             except Exception:
                 print(slurm.logs())
                 for log in sorted(Path(folder).glob("group-*.log")):
