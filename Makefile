@@ -3,7 +3,18 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
+PRESET := release
 FUZZ_SECONDS ?= 60
+
+# CUDA=1: programs for GPUs, in a build folder of their own, and what runs them.
+ifeq ($(CUDA),1)
+  ifneq ($(filter test test-fast build,$(MAKECMDGOALS)),)
+    $(error CUDA=1 is for make programs and what runs them; make test compiles for GPUs by itself where nvcc is)
+  endif
+  BUILD := build-cuda-worker
+  PRESET := release-cuda
+  DEPS := --cuda
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 sharding test test-fast \
@@ -14,15 +25,15 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## Install what building needs (Debian packages, LibTorch into .deps/)
-	@tools/deps.sh
+	@tools/deps.sh $(DEPS)
 
 test-deps: ## Install that, and the servers that the tests start
 	@tools/deps.sh --test
 
 configure: deps
-	@tools/step.sh configure "configuring" $(BUILD)/configure.log cmake --preset release
+	@tools/step.sh configure "configuring" $(BUILD)/configure.log cmake --preset $(PRESET)
 
-programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-worker into build/bin
+programs: configure ## Build ridgeline, ridgeline-coordinator and ridgeline-worker into build/bin; CUDA=1 for GPUs
 	@tools/build.sh $(BUILD) $(JOBS) programs
 
 build: configure ## Build everything, tests included
