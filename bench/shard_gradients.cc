@@ -3,14 +3,13 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
-#include <span>
 
 #include "bench/copy_limit.h"
 #include "bench/shard_parts.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "model/ops/ops.h"
 #include "quant/autograd/torch_pch.h"
-#include "worker/parallel/gradient_wire.h"
 
 namespace ridgeline {
 namespace {
@@ -44,19 +43,11 @@ double RelativeError(const at::Tensor& sent, const at::Tensor& arrived) {
 std::vector<std::string> RowOf(const Dtype& wire_type, at::ScalarType type, double copy_bandwidth) {
   const at::Tensor sent = at::randn({kNumbers}).to(type);
   at::Tensor sum = at::zeros({kNumbers});
-  std::vector<std::byte> wire(static_cast<size_t>(WireBytes(wire_type.dtype, kNumbers)));
-  const auto count = static_cast<size_t>(kNumbers);
-  const double encode = BestOf([&] {
-    if (type == at::kFloat)
-      EncodeGradient(wire_type.dtype, std::span(sent.const_data_ptr<float>(), count), 1, wire.data());
-    else
-      EncodeGradient(wire_type.dtype, std::span(static_cast<const rows::Bfloat16*>(sent.const_data_ptr()), count), 1,
-                     wire.data());
-  });
-  const double decode =
-      BestOf([&] { DecodeAdd(wire_type.dtype, wire.data(), kNumbers, sum.mutable_data_ptr<float>()); });
-  DecodeInto(wire_type.dtype, wire.data(), kNumbers, sum.mutable_data_ptr<float>());
-  const double wire_bytes = static_cast<double>(wire.size());
+  at::Tensor wire = at::empty({WireBytes(wire_type.dtype, kNumbers)}, at::kByte);
+  const double encode = BestOf([&] { CpuOps().EncodeGradient(wire_type.dtype, sent, 1, wire); });
+  const double decode = BestOf([&] { CpuOps().DecodeGradient(wire_type.dtype, wire, Arrival::kAdds, sum); });
+  CpuOps().DecodeGradient(wire_type.dtype, wire, Arrival::kReplaces, sum);
+  const double wire_bytes = static_cast<double>(wire.nbytes());
   const double encode_bandwidth = (static_cast<double>(sent.nbytes()) + wire_bytes) / encode;
   const double decode_bandwidth = (2 * static_cast<double>(sum.nbytes()) + wire_bytes) / decode;
   return {type == at::kFloat ? "float32" : "bfloat16",

@@ -69,6 +69,7 @@ declare -A test_arrows=(
   [quant/cuda]="quant/testing"
   [quant/autograd]="quant/testing"
   [model/kernels]="quant/testing"
+  [model/ops/composed]="model/blueprint"
   [comm]="comm/threads"
   [coordinator/state]="recipes"
   [worker/train]="recipes"

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "method/quantizer_spec.h"
+#include "model/kernels/gradient_wire.h"
 #include "model/kernels/rows.h"
 
 namespace ridgeline {
@@ -129,6 +130,21 @@ class Ops {
   virtual void Adamw(const rows::AdamwStep& step, AdamwTensors& tensors, NumberRange range) const = 0;
   // Into element `place` of sums, float64.
   virtual void SumOfSquares(const at::Tensor& x, NumberRange range, at::Tensor& sums, int64_t place) const = 0;
+
+  // What travels between ranks: bytes are kByte, contiguous, on the same device. Rows of a matrix, (rows, columns)
+  // float32, as codes that decode to what `spec` makes of them, bit for bit: the parts of a packed tensor
+  // (quant/codes/packed_tensor.h) one after the other, in the order that it lists them; they may begin anywhere.
+  // `scales`: those that the spec learned, of the rows or one. REQUIRES: PackedLayoutOf them is OK, and has as many
+  // bytes.
+  virtual void EncodeRows(const at::Tensor& x, const QuantizerSpec& spec, const std::optional<at::Tensor>& scales,
+                          at::Tensor& bytes) const = 0;
+  // Into rows of what layers compute in, float32 or bfloat16. REQUIRES: the bytes are those of a rank of the same
+  // program.
+  virtual void DecodeRows(const at::Tensor& bytes, const QuantizerSpec& spec, at::Tensor& rows) const = 0;
+  // Gradients, float32 or bfloat16, into their WireBytes (model/kernels/gradient_wire.h), which begin at a multiple of
+  // 4. The same bits on any device. `sum` is float32 or float64.
+  virtual void EncodeGradient(GradientDtype dtype, const at::Tensor& x, uint64_t seed, at::Tensor& wire) const = 0;
+  virtual void DecodeGradient(GradientDtype dtype, const at::Tensor& wire, Arrival arrival, at::Tensor& sum) const = 0;
 };
 
 // A host tensor on the device: from pinned memory, so that nobody waits for the copy. Itself on the CPU.

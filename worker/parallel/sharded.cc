@@ -36,6 +36,8 @@ std::vector<Parameter*> WholeParameters(LanguageModel* model) {
   return whole;
 }
 
+bool IsMatrix(const Parameter& parameter) { return parameter.sharing.is_shared && !parameter.of_quantizer; }
+
 class Sharded final : public Strategy, public UnitKeeper {
  public:
   Sharded(LanguageModel* model, const v1::Optimizer& optimizer, const ShardedOptions& options,
@@ -67,6 +69,7 @@ class Sharded final : public Strategy, public UnitKeeper {
   void FinishPass() override;
 
  private:
+  void AddSums(const ShardedOptions& options);
   void AddUnits(const ShardedOptions& options);
   Unit& UnitOf(int64_t unit) { return units_[static_cast<size_t>(unit + 1)]; }
   bool StaysAfterForward(int64_t unit) const;
@@ -109,6 +112,7 @@ Sharded::Sharded(LanguageModel* model, const v1::Optimizer& optimizer, const Sha
       runs_(RunsOfRows(*model)),
       whole_gradients_(WholeParameters(model), options.sums, options.extras),
       optimizer_(model, optimizer, options.mask_decay) {
+  AddSums(options);
   AddUnits(options);
   model->set_keeper(this);
 }
@@ -118,38 +122,41 @@ Sharded::~Sharded() {
   for (Parameter& parameter : model_->parameters()) parameter.gradient.sum.reset();
 }
 
-void Sharded::AddUnits(const ShardedOptions& options) {
+void Sharded::AddSums(const ShardedOptions& options) {
   std::deque<Parameter>& parameters = model_->parameters();
-  auto is_matrix = [&](size_t i) { return parameters[i].sharing.is_shared && !parameters[i].of_quantizer; };
   int64_t numbers = 0;
   for (size_t i = 0; i < parameters.size(); ++i)
-    if (is_matrix(i)) numbers += parameters[i].master.numel();
+    if (IsMatrix(parameters[i])) numbers += parameters[i].master.numel();
   flat_sums_ = at::zeros({numbers}, at::TensorOptions(options.sums == GradientSums::kFloat64 ? at::kDouble : at::kFloat)
                                         .device(model_->options().device));
   sums_.resize(parameters.size());
   int64_t offset = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& master = parameters[i].master;
-    if (is_matrix(i)) {
+    if (IsMatrix(parameters[i])) {
       sums_[i] = flat_sums_.narrow(0, offset, master.numel()).view_as(master);
       offset += master.numel();
     } else if (parameters[i].sharing.is_shared) {
       sums_[i] = at::zeros_like(master);  // A learned scale, whose gradient its matrix' quantizer makes.
     }
   }
-  const at::ScalarType dtype = model_->options().compute_dtype;
+}
+
+void Sharded::AddUnits(const ShardedOptions& options) {
+  std::deque<Parameter>& parameters = model_->parameters();
+  const at::TensorOptions numbers = at::TensorOptions(model_->options().compute_dtype).device(model_->options().device);
   // As where each rank holds everything: float32 is what sums of float64 are made of.
-  const at::ScalarType gradient_dtype = options.sums == GradientSums::kFloat64 ? at::kFloat : dtype;
+  const at::TensorOptions gradients = options.sums == GradientSums::kFloat64 ? numbers.dtype(at::kFloat) : numbers;
   for (int64_t unit = kOuterUnit; unit < model_->block_count(); ++unit) {
     std::vector<SharedMatrix> matrices;
     std::vector<at::Tensor> sums;
     for (size_t i = 0; i < parameters.size(); ++i) {
-      if (!is_matrix(i) || parameters[i].shape->block != unit) continue;
+      if (!IsMatrix(parameters[i]) || parameters[i].shape->block != unit) continue;
       matrices.push_back({&parameters[i], shards_[i].by_rank});
       sums.push_back(sums_[i]);
     }
-    units_.push_back({UnitWeights(matrices, dtype, *ranks_.shard),
-                      UnitGradients(matrices, sums, gradient_dtype, options.gradient_dtype, *ranks_.shard)});
+    units_.push_back({UnitWeights(matrices, numbers, *ranks_.shard),
+                      UnitGradients(matrices, sums, gradients, options.gradient_dtype, model_->ops(), *ranks_.shard)});
   }
 }
 

@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "comm/communicator.h"
+#include "model/kernels/gradient_wire.h"
 #include "model/language_model.h"
 #include "ridgeline/v1/recipe.pb.h"
-#include "worker/parallel/gradient_wire.h"
 #include "worker/parallel/gradients.h"
 #include "worker/parallel/strategy.h"
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "comm/threads/thread_communicator.h"
+#include "method/every_spec.h"
 #include "model/gpt.h"
 #include "model/training_pass.h"
 #include "quant/autograd/torch_pch.h"
@@ -24,19 +25,37 @@ const QuantizerSpec kWeight{.estimator = "ridge",
                             .scheme = Scheme::kLinear,
                             .scale_precision = ScalePrecision::kFloat16};
 
-std::unique_ptr<Gpt> SmallGpt(int64_t seed, int64_t rank, int64_t ranks) {
+// What models of a test are made with.
+struct Making {
+  int64_t seed = 1;
+  QuantizerSpec weight = kWeight;
+  Kernels kernels = Kernels::kAuto;
+  ShardedOptions sharing = {.extras = 1};
+};
+
+std::unique_ptr<Gpt> SmallGpt(const Making& making, int64_t rank, int64_t ranks) {
   ModelOptions options;
-  options.weight = kWeight;
+  options.weight = making.weight;
+  options.kernels = making.kernels;
   options.shard_rank = rank;
   options.shard_ranks = ranks;
-  return Gpt::Create({.n_layers = 2, .dim = 64, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, seed).value();
+  return Gpt::Create({.n_layers = 2, .dim = 64, .n_heads = 2, .vocab_size = 11, .seq_len = 8}, options, making.seed)
+      .value();
+}
+
+// A rank alone has all of the model.
+std::unique_ptr<Strategy> StrategyOf(LanguageModel* model, const ShardedOptions& options, Communicator& all) {
+  v1::Optimizer adamw = AdamwForTests();
+  adamw.set_eps(1e-3);  // Or it would make whole steps of the last bits of gradients that are next to nothing.
+  if (all.size() == 1) return MakeReplicated(model, adamw, {.sums = options.sums, .extras = 1}, all);
+  return MakeSharded(model, adamw, options, {.all = &all, .shard = &all});
 }
 
 struct Rank {
-  Rank(int64_t seed, std::unique_ptr<Communicator> of_all)
+  Rank(const Making& making, std::unique_ptr<Communicator> of_all)
       : all(std::move(of_all)),
-        model(SmallGpt(seed, all->rank(), all->size())),
-        strategy(MakeSharded(model.get(), AdamwForTests(), {.extras = 1}, {.all = all.get(), .shard = all.get()})) {}
+        model(SmallGpt(making, all->rank(), all->size())),
+        strategy(StrategyOf(model.get(), making.sharing, *all)) {}
 
   at::Tensor Tokens(int64_t step) const { return (at::arange(2 * 8).view({2, 8}) * (step + 3) + all->rank()) % 11; }
   void Step(int64_t step) {
@@ -45,10 +64,10 @@ struct Rank {
     AccumulateGradients(model.get(), tokens, tokens.roll(1, 1), 1.0 / 64);
     FinishStep();
   }
-  void FinishStep() {
+  void FinishStep(double learning_rate = 0.01) {
     ASSERT_TRUE(strategy->ReduceGradients().ok());
     ASSERT_TRUE(strategy->PassThroughQuantizers().ok());
-    strategy->Step(/*learning_rate=*/0.01, /*gradient_scale=*/1);
+    strategy->Step(learning_rate, /*gradient_scale=*/1);
   }
 
   std::unique_ptr<Communicator> all;
@@ -57,12 +76,12 @@ struct Rank {
 };
 
 // Calls work(rank) for each of `ranks`, on a thread of its own.
-void OnEachRank(int ranks, const std::function<void(Rank&)>& work, int64_t seed = 1) {
+void OnEachRank(int ranks, const std::function<void(Rank&)>& work, const Making& making = {}) {
   auto communicators = MakeThreadCommunicators(ranks);
   std::vector<std::thread> threads;
   for (auto& communicator : communicators)
-    threads.emplace_back([&work, seed, own = std::move(communicator)]() mutable {
-      Rank rank(seed, std::move(own));
+    threads.emplace_back([&work, &making, own = std::move(communicator)]() mutable {
+      Rank rank(making, std::move(own));
       work(rank);
     });
   for (std::thread& thread : threads) thread.join();
@@ -136,17 +155,80 @@ TEST(ShardedTest, TheStateOfAllRanksIsEachRowOnceAndOthersGoOnFromIt) {
   });
   const std::map<std::string, at::Tensor> whole = StateInMemory(shards).tensors();
   for (const StateShard& shard : shards) EXPECT_EQ(whole.at(shard.name).sizes(), at::IntArrayRef(shard.sizes));
-  OnEachRank(
-      2,
-      [&](Rank& rank) {
-        StateInMemory source(whole);
-        ASSERT_TRUE(rank.strategy->Restore(source, {2, 4}).ok());
-        rank.strategy->SetSparsity({2, 4});
-        const double loss = loss_after(rank);
-        if (rank.all->rank() == 0) seen.push_back(loss);
-      },
-      /*seed=*/2);
+  OnEachRank(2,
+             [&](Rank& rank) {
+               StateInMemory source(whole);
+               ASSERT_TRUE(rank.strategy->Restore(source, {2, 4}).ok());
+               rank.strategy->SetSparsity({2, 4});
+               const double loss = loss_after(rank);
+               if (rank.all->rank() == 0) seen.push_back(loss);
+             },
+             {.seed = 2});
   EXPECT_EQ(seen, wanted);
+}
+
+// Of rank 0 after each step: a batch of six sequences, which pass one at a time, whoever has them.
+std::vector<double> LossesOnRanks(int ranks, const Making& making) {
+  std::vector<double> losses;
+  OnEachRank(
+      ranks,
+      [&](Rank& rank) {
+        const at::Tensor batch = at::arange(6 * 8).view({6, 8}).square() % 11, scored = batch.narrow(0, 0, 1);
+        for (int64_t step = 0; step < 5; ++step) {
+          rank.strategy->ClearGradients();
+          for (int64_t i = rank.all->rank() * 6 / ranks; i < (rank.all->rank() + 1) * 6 / ranks; ++i) {
+            const at::Tensor tokens = batch.narrow(0, i, 1);
+            AccumulateGradients(rank.model.get(), tokens, tokens.roll(1, 1), 1.0 / 48);
+            rank.strategy->EndPass();
+          }
+          rank.FinishStep(0.003);
+          const double loss = Score(rank.model.get(), scored, scored.roll(1, 1)).loss();
+          if (rank.all->rank() == 0) losses.push_back(loss);
+        }
+      },
+      making);
+  return losses;
+}
+
+void ExpectClose(const std::vector<double>& a, const std::vector<double>& b, double relative) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], relative * b[i]) << "after " << i + 1 << " steps";
+}
+
+// Those of whole attempts: where sums are float64, and where codes at a threshold may fall to the other side.
+constexpr double kAnyRanksTolerance = 1e-5, kComposedCodesTolerance = 5e-3;
+// A gradient's last bit may round it to the other side.
+constexpr double kFewBitsTolerance = 1e-3;
+
+TEST(ShardedTest, RanksThatShareTrainAsOneAloneWithFusedAndWithComposedOperations) {
+  QuantizerSpec int4 = kWeight, tensor = kWeight, learned = kWeight, computed = kWeight;
+  int4.format = Format::kInt4;
+  int4.scheme = Scheme::kAffine;
+  tensor.granularity = Granularity::kTensor;
+  learned.estimator = "paretoq";
+  learned.granularity = Granularity::kRow;
+  computed.scale_precision = ScalePrecision::kComputed;  // Travels as numbers.
+  for (const QuantizerSpec& weight : {QuantizerSpec(), kWeight, int4, tensor, learned, computed}) {
+    SCOPED_TRACE(DescribeSpec(weight));
+    const ShardedOptions sharing{.sums = GradientSums::kFloat64, .extras = 1};
+    const Making fused{.weight = weight, .sharing = sharing},
+        composed{.weight = weight, .kernels = Kernels::kComposed, .sharing = sharing};
+    const std::vector<double> alone = LossesOnRanks(1, fused);
+    EXPECT_LT(alone.back(), alone.front()) << "no training: this tests nothing";
+    for (const int ranks : {2, 3}) {
+      ExpectClose(LossesOnRanks(ranks, fused), alone, kAnyRanksTolerance);
+      ExpectClose(LossesOnRanks(ranks, composed), alone,
+                  weight.enabled() ? kComposedCodesTolerance : kAnyRanksTolerance);
+    }
+  }
+}
+
+TEST(ShardedTest, GradientsInFewBitsTrainAlikeWithFusedAndWithComposedOperations) {
+  for (const GradientDtype dtype : {GradientDtype::kBfloat16, GradientDtype::kInt8}) {
+    const ShardedOptions sharing{.gradient_dtype = dtype, .extras = 1};
+    ExpectClose(LossesOnRanks(3, {.weight = {}, .kernels = Kernels::kComposed, .sharing = sharing}),
+                LossesOnRanks(3, {.weight = {}, .sharing = sharing}), kFewBitsTolerance);
+  }
 }
 
 TEST(ShardedTest, TheRootGetsTheModelWhole) {

@@ -2,11 +2,11 @@
 #include "worker/parallel/unit_gradients.h"
 
 #include <numeric>
-#include <span>
 #include <utility>
 
 #include "common/status_macros.h"
 #include "quant/autograd/torch_pch.h"
+#include "worker/parallel/tensor_span.h"
 
 namespace ridgeline {
 namespace {
@@ -15,9 +15,9 @@ int64_t Sum(const std::vector<int64_t>& sizes) { return std::accumulate(sizes.be
 
 }  // namespace
 
-UnitGradients::UnitGradients(std::vector<SharedMatrix> matrices, std::vector<at::Tensor> sums, at::ScalarType dtype,
-                             GradientDtype wire, Communicator& group)
-    : matrices_(std::move(matrices)), sums_(std::move(sums)), dtype_(dtype), wire_(wire), group_(group) {
+UnitGradients::UnitGradients(std::vector<SharedMatrix> matrices, std::vector<at::Tensor> sums,
+                             const at::TensorOptions& numbers, GradientDtype wire, const Ops& ops, Communicator& group)
+    : matrices_(std::move(matrices)), sums_(std::move(sums)), numbers_(numbers), wire_(wire), ops_(ops), group_(group) {
   out_sizes_.resize(static_cast<size_t>(group_.size()), 0);
   for (const SharedMatrix& matrix : matrices_)
     for (size_t rank = 0; rank < out_sizes_.size(); ++rank)
@@ -31,57 +31,48 @@ int64_t UnitGradients::NumbersOf(const SharedMatrix& matrix, size_t rank) const 
 
 void UnitGradients::Allocate() {
   for (const SharedMatrix& matrix : matrices_) {
-    matrix.parameter->gradient.sum = at::empty(matrix.parameter->shape->sizes, dtype_);
+    matrix.parameter->gradient.sum = at::empty(matrix.parameter->shape->sizes, numbers_);
     matrix.parameter->gradient.is_empty = true;
   }
 }
 
 void UnitGradients::Encode(uint64_t seed) {
-  std::byte* bytes = outgoing_.get();
+  int64_t begin = 0;
   for (size_t rank = 0; rank < out_sizes_.size(); ++rank)
     for (const SharedMatrix& matrix : matrices_) {
-      const at::Tensor rows =
-          matrix.parameter->gradient.sum.narrow(0, matrix.by_rank[rank].begin, matrix.by_rank[rank].count());
-      const auto count = static_cast<size_t>(rows.numel());
-      if (dtype_ == at::kFloat)
-        EncodeGradient(wire_, std::span(static_cast<const float*>(rows.const_data_ptr()), count), seed++, bytes);
-      else
-        EncodeGradient(wire_, std::span(static_cast<const rows::Bfloat16*>(rows.const_data_ptr()), count), seed++,
-                       bytes);
-      bytes += WireBytes(wire_, rows.numel());
+      const int64_t size = WireBytes(wire_, NumbersOf(matrix, rank));
+      at::Tensor bytes = outgoing_.narrow(0, begin, size);
+      ops_.EncodeGradient(
+          wire_, matrix.parameter->gradient.sum.narrow(0, matrix.by_rank[rank].begin, matrix.by_rank[rank].count()),
+          seed++, bytes);
+      begin += size;
     }
 }
 
 absl::Status UnitGradients::Start(uint64_t seed) {
   at::NoGradGuard no_grad;
-  const int64_t out = Sum(out_sizes_), in = Sum(in_sizes_);
-  outgoing_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(out));
+  const at::TensorOptions bytes = numbers_.dtype(at::kByte);
+  outgoing_ = at::empty({Sum(out_sizes_)}, bytes);
   for (const SharedMatrix& matrix : matrices_) matrix.parameter->gradient.Zeroed();  // A rank without tokens has none.
   Encode(seed);
   for (const SharedMatrix& matrix : matrices_) matrix.parameter->gradient.sum.reset();
-  incoming_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(in));
-  ASSIGN_OR_RETURN(pending_, group_.StartExchangeBytes({outgoing_.get(), out}, out_sizes_, {incoming_.get(), in},
-                                                       in_sizes_, "gradients of a unit"));
+  incoming_ = at::empty({Sum(in_sizes_)}, bytes);
+  ASSIGN_OR_RETURN(pending_, group_.StartExchangeBytes(BytesOf(outgoing_), out_sizes_, BytesOf(incoming_), in_sizes_,
+                                                       "gradients of a unit"));
   return absl::OkStatus();
-}
-
-void UnitGradients::AddDecoded(const std::byte* bytes, at::Tensor sum) const {
-  if (sum.scalar_type() == at::kFloat) return DecodeAdd(wire_, bytes, sum.numel(), sum.mutable_data_ptr<float>());
-  at::Tensor decoded = at::empty(sum.sizes());
-  DecodeInto(wire_, bytes, sum.numel(), decoded.mutable_data_ptr<float>());
-  sum.add_(decoded);
 }
 
 absl::Status UnitGradients::Finish() {
   RETURN_IF_ERROR(std::exchange(pending_, nullptr)->Wait());
+  at::NoGradGuard no_grad;
   outgoing_.reset();
   const size_t self = static_cast<size_t>(group_.rank());
-  const std::byte* bytes = incoming_.get();
+  int64_t begin = 0;
   for (size_t rank = 0; rank < in_sizes_.size(); ++rank)
     for (size_t i = 0; i < matrices_.size(); ++i) {
-      const int64_t count = NumbersOf(matrices_[i], self);
-      AddDecoded(bytes, sums_[i]);
-      bytes += WireBytes(wire_, count);
+      const int64_t size = WireBytes(wire_, NumbersOf(matrices_[i], self));
+      ops_.DecodeGradient(wire_, incoming_.narrow(0, begin, size), Arrival::kAdds, sums_[i]);
+      begin += size;
     }
   incoming_.reset();
   return absl::OkStatus();

@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
-#include "worker/parallel/gradient_wire.h"
+#include "model/kernels/gradient_wire.h"
 #include "worker/parallel/unit_weights.h"
 
 namespace ridgeline {
@@ -22,9 +22,9 @@ class UnitGradients {
  public:
   // `sums`: of each matrix the sum of the gradients of this rank's rows, (rows, columns) float32 or float64, which it
   // adds to.
-  // `dtype`: what layers compute in, and so what a pass forms gradients in.
-  UnitGradients(std::vector<SharedMatrix> matrices, std::vector<at::Tensor> sums, at::ScalarType dtype,
-                GradientDtype wire, Communicator& group);
+  // `numbers`: dtype and device of what a pass forms gradients in. `ops`: the model's.
+  UnitGradients(std::vector<SharedMatrix> matrices, std::vector<at::Tensor> sums, const at::TensorOptions& numbers,
+                GradientDtype wire, const Ops& ops, Communicator& group);
 
   // Before a backward pass through the unit: `gradient` of its parameters is whole and empty.
   void Allocate();
@@ -39,15 +39,15 @@ class UnitGradients {
  private:
   int64_t NumbersOf(const SharedMatrix& matrix, size_t rank) const;
   void Encode(uint64_t seed);
-  void AddDecoded(const std::byte* bytes, at::Tensor sum) const;
 
   const std::vector<SharedMatrix> matrices_;
-  const std::vector<at::Tensor> sums_;
-  const at::ScalarType dtype_;
+  std::vector<at::Tensor> sums_;
+  const at::TensorOptions numbers_;
   const GradientDtype wire_;
+  const Ops& ops_;
   Communicator& group_;
   std::vector<int64_t> out_sizes_, in_sizes_;  // By rank.
-  std::unique_ptr<std::byte[]> outgoing_, incoming_;
+  at::Tensor outgoing_, incoming_;             // Bytes where layers compute.
   std::unique_ptr<Pending> pending_;
 };
 

@@ -8,15 +8,16 @@
 #include "common/status_macros.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/parallel/packed_rows.h"
+#include "worker/parallel/tensor_span.h"
 
 namespace ridgeline {
 
-UnitWeights::UnitWeights(std::vector<SharedMatrix> matrices, at::ScalarType dtype, Communicator& group)
-    : matrices_(std::move(matrices)), dtype_(dtype), group_(group) {}
+UnitWeights::UnitWeights(std::vector<SharedMatrix> matrices, const at::TensorOptions& numbers, Communicator& group)
+    : matrices_(std::move(matrices)), numbers_(numbers), group_(group) {}
 
 int64_t UnitWeights::BytesOf(const SharedMatrix& matrix, size_t rank) const {
   return GatherBytes(matrix.parameter->quantizer.spec, matrix.by_rank[rank].count(), matrix.parameter->shape->columns(),
-                     static_cast<int64_t>(c10::elementSize(dtype_)));
+                     static_cast<int64_t>(numbers_.dtype().itemsize()));
 }
 
 // They change with a sparsity schedule.
@@ -32,11 +33,13 @@ bool UnitWeights::is_stale() const {
                      [](const SharedMatrix& matrix) { return matrix.parameter->sharing.is_stale; });
 }
 
-void UnitWeights::WriteOwnPart(std::byte* bytes) {
+void UnitWeights::WriteOwnPart(const at::Tensor& bytes) {
+  int64_t begin = 0;
   for (const SharedMatrix& matrix : matrices_) {
-    WriteOwnRows(matrix.parameter, dtype_, bytes);
+    const int64_t size = BytesOf(matrix, static_cast<size_t>(group_.rank()));
+    WriteOwnRows(matrix.parameter, c10::typeMetaToScalarType(numbers_.dtype()), bytes.narrow(0, begin, size));
     matrix.parameter->sharing.is_stale = false;
-    bytes += BytesOf(matrix, static_cast<size_t>(group_.rank()));
+    begin += size;
   }
 }
 
@@ -48,17 +51,18 @@ absl::Status UnitWeights::Start() {
     quantizes_ = std::any_of(matrices_.begin(), matrices_.end(),
                              [](const SharedMatrix& matrix) { return matrix.parameter->quantizer.spec.enabled(); });
   }
-  const size_t rank = static_cast<size_t>(group_.rank());
-  const int64_t bytes = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});
-  all_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(bytes));
-  std::byte* mine = all_.get() + std::accumulate(sizes_.begin(), sizes_.begin() + group_.rank(), int64_t{0});
+  const int64_t own_size = sizes_[static_cast<size_t>(group_.rank())];
+  const at::TensorOptions bytes = numbers_.dtype(at::kByte);
+  all_ = at::empty({std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0})}, bytes);
+  at::Tensor mine =
+      all_.narrow(0, std::accumulate(sizes_.begin(), sizes_.begin() + group_.rank(), int64_t{0}), own_size);
   if (quantizes_) {
-    own_.resize(static_cast<size_t>(sizes_[rank]));
-    mine = own_.data();
+    if (is_stale) own_ = at::empty({own_size}, bytes);
+    mine = own_;
   }
   if (is_stale || !quantizes_) WriteOwnPart(mine);
-  ASSIGN_OR_RETURN(pending_,
-                   group_.StartAllGatherBytes({mine, sizes_[rank]}, sizes_, {all_.get(), bytes}, "weights of a unit"));
+  ASSIGN_OR_RETURN(pending_, group_.StartAllGatherBytes(ridgeline::BytesOf(mine), sizes_, ridgeline::BytesOf(all_),
+                                                        "weights of a unit"));
   return absl::OkStatus();
 }
 
@@ -67,12 +71,13 @@ absl::Status UnitWeights::Finish() {
   RETURN_IF_ERROR(std::exchange(pending_, nullptr)->Wait());
   at::NoGradGuard no_grad;
   for (const SharedMatrix& matrix : matrices_)
-    matrix.parameter->compute = at::empty(matrix.parameter->shape->sizes, dtype_);
-  const std::byte* bytes = all_.get();
+    matrix.parameter->compute = at::empty(matrix.parameter->shape->sizes, numbers_);
+  int64_t begin = 0;
   for (size_t rank = 0; rank < sizes_.size(); ++rank)
     for (const SharedMatrix& matrix : matrices_) {
-      ReadRows(bytes, matrix.parameter->quantizer.spec, matrix.by_rank[rank], matrix.parameter->compute);
-      bytes += BytesOf(matrix, rank);
+      const int64_t size = BytesOf(matrix, rank);
+      ReadRows(all_.narrow(0, begin, size), *matrix.parameter, matrix.by_rank[rank], matrix.parameter->compute);
+      begin += size;
     }
   all_.reset();
   is_there_ = true;

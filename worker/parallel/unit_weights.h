@@ -3,6 +3,8 @@
 // compute with them.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,7 +27,8 @@ struct SharedMatrix {
 // group: a gather begins on each rank, and each ends it.
 class UnitWeights {
  public:
-  UnitWeights(std::vector<SharedMatrix> matrices, at::ScalarType dtype, Communicator& group);
+  // `numbers`: dtype and device of what layers compute with.
+  UnitWeights(std::vector<SharedMatrix> matrices, const at::TensorOptions& numbers, Communicator& group);
 
   // Begins to gather, unless that is done or under way. Quantizes what is stale first, once.
   absl::Status Start();
@@ -41,14 +44,14 @@ class UnitWeights {
   int64_t BytesOf(const SharedMatrix& matrix, size_t rank) const;
   std::vector<int64_t> SizesByRank() const;
   bool is_stale() const;
-  void WriteOwnPart(std::byte* bytes);
+  void WriteOwnPart(const at::Tensor& bytes);
 
   const std::vector<SharedMatrix> matrices_;
-  const at::ScalarType dtype_;
+  const at::TensorOptions numbers_;
   Communicator& group_;
   bool quantizes_ = false;      // Any of it: then what this rank has is kept as it travels.
-  std::vector<std::byte> own_;  // That.
-  std::unique_ptr<std::byte[]> all_;
+  at::Tensor own_;              // That: bytes where layers compute, as the next.
+  at::Tensor all_;              // Of all ranks, while they are under way.
   std::vector<int64_t> sizes_;  // Of its parts, by rank.
   std::unique_ptr<Pending> pending_;
   bool is_there_ = false;

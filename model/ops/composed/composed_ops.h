@@ -50,6 +50,12 @@ class ComposedOperations : public Ops {
   void Adamw(const rows::AdamwStep& step, AdamwTensors& tensors, NumberRange range) const override;
   void SumOfSquares(const at::Tensor& x, NumberRange range, at::Tensor& sums, int64_t place) const override;
 
+  void EncodeRows(const at::Tensor& x, const QuantizerSpec& spec, const std::optional<at::Tensor>& scales,
+                  at::Tensor& bytes) const override;
+  void DecodeRows(const at::Tensor& bytes, const QuantizerSpec& spec, at::Tensor& rows) const override;
+  void EncodeGradient(GradientDtype dtype, const at::Tensor& x, uint64_t seed, at::Tensor& wire) const override;
+  void DecodeGradient(GradientDtype dtype, const at::Tensor& wire, Arrival arrival, at::Tensor& sum) const override;
+
  protected:
   // The two halves that FakeQuantize and the weights' quantizers are made of: x float32 or bfloat16, x_hat in `out`;
   // dx from v = dL/dx_hat, of its dtype.

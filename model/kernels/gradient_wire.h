@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What gradients travel in between ranks: float32, bfloat16, or int8 with a scale for each 128 numbers. Sums of what
-// arrives are float32 always. All functions spread their work over LibTorch's threads; the bits that they make do not
-// depend on how many there are, nor on the instruction set.
+// What gradients travel in between ranks: float32, bfloat16, or int8 with a scale for each 128 numbers. No LibTorch
+// here. The bits do not depend on the instruction set, nor on how a part is cut into runs of blocks.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
-#include "model/kernels/rows.h"
+#include "model/kernels/gradient_blocks.h"
 
 namespace ridgeline {
 
@@ -21,19 +19,24 @@ GradientDtype GradientDtypeNamed(std::string_view name);
 // Of `count` numbers: 4 or 2 bytes each; int8 takes one each and 4 a block. A multiple of 4, so that parts which lie
 // one after the other are all aligned.
 int64_t WireBytes(GradientDtype dtype, int64_t count);
+// Of them, those that numbers are in; the others are zero.
+int64_t UsedWireBytes(GradientDtype dtype, int64_t count);
 
-// Writes the WireBytes of `source` to `wire`, which is aligned for a float.
+// Numbers begin .. begin + n - 1 of a part, x being its first, become their bytes of `wire`, which is aligned for a
+// float. REQUIRES: begin is a multiple of kWireBlock, and n is one or ends the part.
 //   bfloat16  Rounds to nearest, ties to even. What is bfloat16 already travels as it is.
 //   int8      A block's scale is max |x| / 127, or the smallest normal float32 where that is more. It is float32: a
 //             float16 scale ends at 6e-8 and 65504, both of which gradients pass, and would save 2 bytes in 132.
 //             x / scale goes to one of the two integers around it, at random, so that its mean is x / scale: as `seed`
 //             and the number's place decide. Different steps, ranks and parts have different seeds. Zero stays zero. A
 //             block with a NaN or an infinity arrives as NaNs.
-void EncodeGradient(GradientDtype dtype, std::span<const float> source, uint64_t seed, std::byte* wire);
-void EncodeGradient(GradientDtype dtype, std::span<const rows::Bfloat16> source, uint64_t seed, std::byte* wire);
+// T is float or rows::Bfloat16.
+template <typename T>
+void EncodeGradientRun(GradientDtype dtype, const T* x, int64_t begin, int64_t n, uint64_t seed, std::byte* wire);
 
-// sum (count) becomes what has travelled in `wire`, or has it added.
-void DecodeInto(GradientDtype dtype, const std::byte* wire, int64_t count, float* sum);
-void DecodeAdd(GradientDtype dtype, const std::byte* wire, int64_t count, float* sum);
+// Numbers begin .. begin + n - 1 of `sum` become what has travelled, or have it added. T is float or double; float64 is
+// added to what arrives as float32. REQUIRES of begin and n: the same.
+template <typename T>
+void DecodeGradientRun(GradientDtype dtype, const std::byte* wire, int64_t begin, int64_t n, Arrival arrival, T* sum);
 
 }  // namespace ridgeline

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/parallel/gradient_blocks.h"
+#include "model/kernels/gradient_blocks.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "worker/parallel/gradient_blocks.cc"
+#define HWY_TARGET_INCLUDE "model/kernels/gradient_blocks.cc"
 #include <hwy/foreach_target.h>
 
 #include "model/kernels/bf16-inl.h"

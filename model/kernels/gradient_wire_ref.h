@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "worker/parallel/gradient_wire.h"
+#include "model/kernels/gradient_wire.h"
 
 namespace ridgeline {
 

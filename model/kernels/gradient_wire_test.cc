@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/parallel/gradient_wire.h"
+#include "model/kernels/gradient_wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
 #include <random>
-#include <thread>
 
-#include "comm/threads/thread_communicator.h"
-#include "quant/autograd/torch_pch.h"
-#include "worker/parallel/gradient_wire_ref.h"
+#include "model/kernels/gradient_wire_ref.h"
 
 namespace ridgeline {
 namespace {
@@ -46,13 +43,14 @@ std::vector<float> Widened(const std::vector<Bfloat16>& x) {
 template <typename T>
 std::vector<std::byte> Encoded(GradientDtype dtype, const std::vector<T>& x, uint64_t seed = 7) {
   std::vector<std::byte> wire(static_cast<size_t>(WireBytes(dtype, std::ssize(x))), std::byte{0xAA});
-  EncodeGradient(dtype, std::span<const T>(x), seed, wire.data());
+  EncodeGradientRun(dtype, x.data(), 0, std::ssize(x), seed, wire.data());
+  std::fill(wire.begin() + UsedWireBytes(dtype, std::ssize(x)), wire.end(), std::byte{0});
   return wire;
 }
 
 std::vector<float> Decoded(GradientDtype dtype, const std::vector<std::byte>& wire, int64_t count) {
   std::vector<float> x(static_cast<size_t>(count), std::numeric_limits<float>::quiet_NaN());
-  DecodeInto(dtype, wire.data(), count, x.data());
+  DecodeGradientRun(dtype, wire.data(), 0, count, Arrival::kReplaces, x.data());
   return x;
 }
 
@@ -126,24 +124,43 @@ TEST_P(GradientWireWith, BitsAreThoseOfThePlainTwins) {
       std::vector<float> expected = Decode_ref(dtype, wire.data(), x.size()), sum = Gaussian(count, 2);
       EXPECT_TRUE(SameBits(arrived, expected)) << count;
       for (size_t i = 0; i < x.size(); ++i) expected[i] += sum[i];
-      DecodeAdd(dtype, wire.data(), count, sum.data());
+      DecodeGradientRun(dtype, wire.data(), 0, count, Arrival::kAdds, sum.data());
       EXPECT_TRUE(SameBits(sum, expected)) << count;
     }
 }
 
-TEST(GradientWire, BitsDoNotDependOnTheNumberOfThreads) {
-  const std::vector<float> x = Gaussian(1'000'003);
-  const int threads = at::get_num_threads();
+TEST(GradientWire, APartMayBeCutBehindAnyBlock) {
+  const std::vector<float> x = Gaussian(1'003);
   for (GradientDtype dtype : kEvery) {
-    at::set_num_threads(1);
-    const std::vector<std::byte> alone = Encoded(dtype, x);
-    at::set_num_threads(3);
-    EXPECT_EQ(Encoded(dtype, x), alone);
-    const std::vector<float> together = Decoded(dtype, alone, std::ssize(x));
-    at::set_num_threads(1);
-    EXPECT_TRUE(SameBits(Decoded(dtype, alone, std::ssize(x)), together));
+    const std::vector<std::byte> whole = Encoded(dtype, x);
+    std::vector<std::byte> wire(whole.size());
+    std::vector<float> arrived(x.size()), sum = Gaussian(1'003, 2), expected = sum;
+    for (const auto& [begin, n] : {std::pair<int64_t, int64_t>{896, 107}, {0, 384}, {384, 512}}) {
+      EncodeGradientRun(dtype, x.data(), begin, n, 7, wire.data());
+      DecodeGradientRun(dtype, whole.data(), begin, n, Arrival::kReplaces, arrived.data());
+      DecodeGradientRun(dtype, whole.data(), begin, n, Arrival::kAdds, sum.data());
+    }
+    EXPECT_EQ(wire, whole);
+    EXPECT_TRUE(SameBits(arrived, Decoded(dtype, whole, std::ssize(x))));
+    for (size_t i = 0; i < x.size(); ++i) expected[i] += arrived[i];
+    EXPECT_TRUE(SameBits(sum, expected));
   }
-  at::set_num_threads(threads);
+}
+
+TEST(GradientWire, SumsInFloat64AddWhatArrivesAsFloat32) {
+  constexpr int64_t kCount = 3'003;
+  const std::vector<float> x = Gaussian(kCount);
+  for (GradientDtype dtype : kEvery) {
+    const std::vector<std::byte> wire = Encoded(dtype, x);
+    const std::vector<float> arrived = Decoded(dtype, wire, kCount);
+    std::vector<double> sum(x.size(), 1), replaced(x.size(), 1);
+    DecodeGradientRun(dtype, wire.data(), 0, kCount, Arrival::kAdds, sum.data());
+    DecodeGradientRun(dtype, wire.data(), 0, kCount, Arrival::kReplaces, replaced.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      ASSERT_EQ(sum[i], 1 + double{arrived[i]}) << i;
+      ASSERT_EQ(replaced[i], arrived[i]) << i;
+    }
+  }
 }
 
 TEST(GradientWire, WhatIsNotRoundedArrivesBitForBit) {
@@ -152,15 +169,6 @@ TEST(GradientWire, WhatIsNotRoundedArrivesBitForBit) {
   EXPECT_TRUE(SameBits(ThereAndBack(GradientDtype::kFloat32, x), x));
   EXPECT_TRUE(SameBits(ThereAndBack(GradientDtype::kFloat32, halves), Widened(halves)));
   EXPECT_TRUE(SameBits(ThereAndBack(GradientDtype::kBfloat16, halves), Widened(halves)));
-}
-
-TEST(GradientWire, Bfloat16RoundsAsLibTorchDoes) {
-  std::vector<float> x = Gaussian(10'001);
-  x[5] = 0x1.01p0f;  // Halfway between two.
-  x[6] = 0x1.03p0f;
-  const at::Tensor rounded = at::tensor(x).to(at::kBFloat16).to(at::kFloat);
-  const float* expected = rounded.const_data_ptr<float>();
-  EXPECT_TRUE(SameBits(ThereAndBack(GradientDtype::kBfloat16, x), std::vector<float>(expected, expected + x.size())));
 }
 
 TEST(GradientWire, Int8ErrsByLessThanAStepOfItsBlock) {
@@ -260,50 +268,18 @@ TEST_P(GradientWireWith, WhatIsNotFiniteArrivesSoAndLeavesOtherBlocksAlone) {
             EXPECT_EQ(arrived[i], before[i]);
           }
         std::vector<float> sum(x.size());
-        DecodeAdd(dtype, Encoded(dtype, x).data(), std::ssize(sum), sum.data());
+        DecodeGradientRun(dtype, Encoded(dtype, x).data(), 0, std::ssize(sum), Arrival::kAdds, sum.data());
         EXPECT_FALSE(std::isfinite(sum[place])) << place;
       }
-}
-
-// What sharded training does: each rank sends each other its part, whose owner adds them.
-std::vector<float> SumOfParts(GradientDtype dtype, Communicator& ranks, const std::vector<float>& x, int64_t part) {
-  const int64_t bytes = WireBytes(dtype, part);
-  const std::vector<int64_t> sizes(static_cast<size_t>(ranks.size()), bytes);
-  std::vector<std::byte> outgoing(static_cast<size_t>(bytes * ranks.size())), incoming(outgoing.size());
-  for (int64_t rank = 0; rank < ranks.size(); ++rank) {
-    const auto numbers = std::span(x).subspan(static_cast<size_t>(rank * part), static_cast<size_t>(part));
-    EncodeGradient(dtype, numbers, static_cast<uint64_t>(ranks.rank() * ranks.size() + rank),
-                   outgoing.data() + rank * bytes);
-  }
-  EXPECT_EQ(ranks.ExchangeBytes(outgoing, sizes, incoming, sizes, "gradients"), absl::OkStatus());
-  std::vector<float> sum(static_cast<size_t>(part), 0);
-  for (int64_t rank = 0; rank < ranks.size(); ++rank)
-    DecodeAdd(dtype, incoming.data() + rank * bytes, part, sum.data());
-  return sum;
-}
-
-TEST(GradientWire, AfterAnExchangeFloat32IsTheScatteredSumBitForBitAndTheOthersAreClose) {
-  static constexpr int64_t kPart = 5'003;
-  const auto ranks = MakeThreadCommunicators(3, /*timeout_ms=*/60'000);
-  std::vector<std::thread> threads;
-  for (const auto& rank : ranks)
-    threads.emplace_back([&rank = *rank] {
-      const std::vector<float> x = Gaussian(3 * kPart, static_cast<uint32_t>(rank.rank()));
-      const std::vector<int64_t> sizes(3, kPart);
-      std::vector<float> sum(kPart);
-      ASSERT_EQ(rank.ReduceScatterSum(x, sizes, sum, "sum"), absl::OkStatus());
-      EXPECT_TRUE(SameBits(SumOfParts(GradientDtype::kFloat32, rank, x, kPart), sum));
-      EXPECT_LT(RelativeRmsError(sum, SumOfParts(GradientDtype::kBfloat16, rank, x, kPart)), 0.003);
-      EXPECT_LT(RelativeRmsError(sum, SumOfParts(GradientDtype::kInt8, rank, x, kPart)), 0.012);
-    });
-  for (std::thread& thread : threads) thread.join();
 }
 
 // A step is a 127th of the largest of 128 numbers, about 2.8 standard deviations, and a rounding at random is off by a
 // step over the root of 6.
 TEST(GradientWire, GaussianGradientsAreOffByNineThousandthsInInt8) {
-  const at::Tensor normal = at::randn({1'000'000}, at::detail::createCPUGenerator(1));
-  const std::vector<float> x(normal.const_data_ptr<float>(), normal.const_data_ptr<float>() + normal.numel());
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(1'000'000);
+  for (float& v : x) v = normal(random);
   EXPECT_NEAR(RelativeRmsError(x, ThereAndBack(GradientDtype::kInt8, x)), 0.009, 0.0003);
   EXPECT_LT(RelativeRmsError(x, ThereAndBack(GradientDtype::kBfloat16, x)), 0.002);
 }
