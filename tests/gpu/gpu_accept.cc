@@ -229,9 +229,9 @@ class Acceptance {
 
 // The first that this process sees; says what is missing.
 absl::StatusOr<RankDevice> FirstGpu() {
-  if (!kBuiltWithCuda) return absl::FailedPreconditionError("this build has no CUDA: make programs CUDA=1");
+  if (!BuiltWithCuda()) return absl::FailedPreconditionError("this build has no CUDA: make programs CUDA=1");
   const absl::StatusOr<Placement> placement =
-      PlaceRanks({OfferOfProcess(DeviceWish::kCuda, /*node=*/0, {}, CudaEnvironmentOfProcess(), kBuiltWithCuda)});
+      PlaceRanks({OfferOfProcess(DeviceWish::kCuda, /*node=*/0, {}, CudaEnvironmentOfProcess(), BuiltWithCuda())});
   if (!placement.ok()) return placement.status();
   return placement->devices.front();
 }
