@@ -79,12 +79,40 @@ at::Tensor CodesOf(const at::Tensor& f, const at::Tensor& x, const TensorGrid& g
   return (at::round(f - grid.shift) + grid.shift).clamp(grid.lowest, grid.highest);
 }
 
+// x_hat = scale q + offset; both (rows, 1).
+struct LevelMap {
+  at::Tensor scale, offset;
+};
+
 // The ridge regression of x on q over each block.
-at::Tensor RidgeDequantize(const at::Tensor& x, const at::Tensor& q, const QuantizerSpec& spec) {
-  if (spec.scheme == Scheme::kLinear) return q * ((q * x).mean(1, true) / (q.square().mean(1, true) + spec.lambda));
-  at::Tensor q_centred = q - q.mean(1, true), x_mean = x.mean(1, true);
+LevelMap RidgeFit(const at::Tensor& x, const at::Tensor& q, const QuantizerSpec& spec) {
+  if (spec.scheme == Scheme::kLinear) {
+    const at::Tensor scale = (q * x).mean(1, true) / (q.square().mean(1, true) + spec.lambda);
+    return {scale, at::zeros_like(scale)};
+  }
+  at::Tensor q_mean = q.mean(1, true), q_centred = q - q_mean, x_mean = x.mean(1, true);
   at::Tensor covariance = ((x - x_mean) * q_centred).mean(1, true);
-  return covariance / (q_centred.square().mean(1, true) + spec.lambda) * q_centred + x_mean;
+  const at::Tensor scale = covariance / (q_centred.square().mean(1, true) + spec.lambda);
+  return {scale, x_mean - scale * q_mean};
+}
+
+// Whether plain scales are rounded as files have them.
+bool RoundsScales(const QuantizerSpec& spec) {
+  return spec.scale_precision != ScalePrecision::kComputed && ScaleEncodingOf(spec.format) == ScaleEncoding::kFloat16;
+}
+
+// The nearest float16, of those beyond the largest that.
+at::Tensor AsFloat16(const at::Tensor& x) {
+  return x.detach().clamp(-kFloat16.largest, kFloat16.largest).to(at::kHalf).to(x.scalar_type());
+}
+
+// The gradient is that of the unrounded map.
+at::Tensor Decode(const LevelMap& map, const at::Tensor& q, const QuantizerSpec& spec) {
+  const at::Tensor x_hat = q * map.scale + map.offset;
+  if (!RoundsScales(spec)) return x_hat;
+  const double factor = StoredScaleFactor(spec.format);
+  const at::Tensor stored = q.detach() * (AsFloat16(map.scale * factor) / factor) + AsFloat16(map.offset);
+  return x_hat + (stored - x_hat).detach();
 }
 
 // Where x is at most the spec's trust in levels from the centre, or else where the rounding error is at most half a
@@ -123,10 +151,17 @@ at::Tensor TrustedPruned(const at::Tensor& f, const TensorGrid& grid, const Quan
   return f.abs() <= (HasOwnElement(spec.format) ? FloatElementOf(spec.format).last_step() / 2 : 0.5);
 }
 
-// mask: (rows, block), detached. x_kept = mask * x, whose gradient passes to all of x.
-at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, const QuantizerSpec& spec) {
+// What a block becomes that has no grid: x_kept, or as files have it, its smallest number (affine) or zero.
+at::Tensor WithoutGrid(const at::Tensor& x_kept, const QuantizerSpec& spec) {
+  if (spec.scale_precision != ScalePrecision::kFloat16) return x_kept;
+  const at::Tensor constant = spec.scheme == Scheme::kAffine ? AsFloat16(std::get<0>(x_kept.min(1, true)))
+                                                             : at::zeros({1, 1}, x_kept.options().requires_grad(false));
+  return x_kept + (constant - x_kept).detach();
+}
+
+// mask: (rows, block), detached. x_kept = mask * x, whose gradient passes to all of x. Each block has a grid.
+at::Tensor QuantizeOrdinaryBlocks(const at::Tensor& x, const at::Tensor& mask, const QuantizerSpec& spec) {
   at::Tensor x_kept = x + (mask * x - x).detach();
-  if (!spec.quantizes()) return x_kept;
   TensorGrid grid = GridOfBlocks(spec.grid_gradient == GridGradient::kGraph ? x_kept : x_kept.detach(), spec);
   at::Tensor f_kept = (x_kept - grid.offset) / grid.scale, f = (x.detach() - grid.offset) / grid.scale;
   at::Tensor codes = CodesOf(f_kept, x_kept, grid, spec) * mask, q = f_kept + (codes - f_kept).detach(), straight = x;
@@ -136,8 +171,28 @@ at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, con
     straight = at::where(trusted, x, x.detach());
   }
   const at::Tensor moves = straight - straight.detach();
-  if (TraitsOf(spec).decoding == Decoding::kGrid) return q * grid.scale + grid.offset;
-  return Resolve(spec).is_fit_detached ? RidgeDequantize(x, q, spec).detach() + moves : RidgeDequantize(x, q, spec);
+  if (TraitsOf(spec).decoding == Decoding::kGrid) return Decode({grid.scale, grid.offset}, q, spec);
+  const at::Tensor x_hat = Decode(RidgeFit(x, q, spec), q, spec);
+  return Resolve(spec).is_fit_detached ? x_hat.detach() + moves : x_hat;
+}
+
+// Scales beyond these are none (docs/methods.md#blocks-that-are-not-ordinary).
+at::Tensor IsScale(const at::Tensor& scale) {
+  const bool is_double = scale.scalar_type() == at::kDouble;
+  return scale.gt(is_double ? 1e-150 : 1e-30).logical_and(scale.lt(is_double ? 1e150 : 1e30));
+}
+
+// Blocks without a grid are computed as a ramp and left out, so that nothing that is not finite reaches a gradient.
+at::Tensor QuantizePrunedBlocks(const at::Tensor& x, const at::Tensor& mask, const QuantizerSpec& spec) {
+  at::Tensor x_kept = x + (mask * x - x).detach();
+  if (!spec.quantizes()) return x_kept;
+  const at::Tensor is_finite = x.detach().isfinite().all(1, true);
+  const at::Tensor has_grid = IsScale(GridOfBlocks(x_kept.detach(), spec).scale).logical_and(is_finite);
+  const at::Tensor nan = at::full({1, 1}, NAN, x.options().requires_grad(false));
+  const at::Tensor otherwise = at::where(is_finite, WithoutGrid(x_kept, spec), nan);
+  if (x.size(1) == 1 && spec.scheme == Scheme::kAffine) return otherwise;
+  const at::Tensor ramp = at::linspace(-1, 1, x.size(1), x.options().requires_grad(false)).unsqueeze(0);
+  return at::where(has_grid, QuantizeOrdinaryBlocks(at::where(has_grid, x, ramp), mask, spec), otherwise);
 }
 
 at::Tensor QuantizeRotatedBlocks(const at::Tensor& x, const QuantizerSpec& spec) {
@@ -170,12 +225,13 @@ at::Tensor FakeQuantize_ref(const at::Tensor& x, const QuantizerSpec& spec) {
   at::Tensor rows = spec.granularity == Granularity::kTensor ? x.reshape({1, -1}) : x.reshape({-1, x.size(-1)});
   const int64_t features = rows.size(1);
   if (spec.granularity != Granularity::kBlock || (!spec.quantizes() && !spec.hadamard)) part.block = features;
-  if (spec.hadamard && ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3)
+  const bool has_tensor_scale = spec.quantizes() && ScaleEncodingOf(spec.format) == ScaleEncoding::kE4m3;
+  if (spec.hadamard && has_tensor_scale)
     part.tensor_max = at::matmul(x.detach().reshape({-1, spec.block}), HadamardMatrix(spec.block, x.options()))
                           .abs()
                           .max()
                           .item<double>();
-  else
+  else if (has_tensor_scale)
     part.tensor_max = x.detach().abs().max().item<double>();
   if (features % part.block == 0) return QuantizeBlocks(rows.reshape({-1, part.block}), part).reshape(x.sizes());
   std::vector<at::Tensor> parts;

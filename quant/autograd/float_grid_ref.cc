@@ -7,9 +7,19 @@
 namespace ridgeline {
 namespace {
 
-at::Tensor NearestOf(const at::Tensor& f, const std::vector<double>& levels) {
-  at::Tensor table = at::tensor(levels, f.options().requires_grad(false));
-  return table.index_select(0, (f.detach().unsqueeze(-1) - table).abs().argmin(-1).reshape(-1)).reshape(f.sizes());
+// The power of two at or below each magnitude, as its exponent.
+at::Tensor ExponentOf(const at::Tensor& magnitude) { return std::get<1>(at::frexp(magnitude)) - 1; }
+
+at::Tensor PowerOfTwo(const at::Tensor& exponent, const at::Tensor& like) {
+  return at::ldexp(at::ones_like(like), exponent);
+}
+
+// The nearest number with so many bits, ties to even. f: any shape; detached.
+at::Tensor NearestElement(const at::Tensor& f, const FloatElement& element, double largest) {
+  const at::Tensor magnitude = f.detach().abs().clamp_max(largest);
+  const at::Tensor exponent = ExponentOf(magnitude).clamp_min(element.smallest_exponent());
+  const at::Tensor step = PowerOfTwo(exponent - element.mantissa_bits, magnitude);
+  return at::copysign((magnitude / step).round() * step, f.detach()) + 0.0;
 }
 
 at::Tensor Extent(const at::Tensor& x, const QuantizerSpec& spec) {
@@ -17,9 +27,15 @@ at::Tensor Extent(const at::Tensor& x, const QuantizerSpec& spec) {
   return std::get<0>(x.abs().max(1, true));
 }
 
+// 0 of 0.
+at::Tensor PowerOfTwoAtLeast(const at::Tensor& ideal) {
+  const at::Tensor below = PowerOfTwo(ExponentOf(ideal.detach()), ideal.detach());
+  return at::where(ideal.gt(0), at::where(below.lt(ideal), below * 2, below), at::zeros_like(ideal));
+}
+
 at::Tensor E4m3Scale(const at::Tensor& ideal, const QuantizerSpec& spec) {
   double tensor_scale = spec.tensor_max > 0 ? spec.tensor_max / (448 * LargestElement(spec.format)) : 1;
-  return NearestOf((ideal / tensor_scale).clamp(0x1p-6, 448), LevelsOf(Format::kFp8E4M3)) * tensor_scale;
+  return NearestElement((ideal / tensor_scale).clamp(0x1p-6, 448), kE4M3, kE4M3.largest) * tensor_scale;
 }
 
 // Of the four grids, the one that loses least in each block.
@@ -48,7 +64,7 @@ FloatGrid_ref FloatGridOfBlocks_ref(const at::Tensor& x, const QuantizerSpec& sp
     case ScaleEncoding::kFloat16:
       return {ideal, {}};
     case ScaleEncoding::kPowerOfTwo:
-      return {at::exp2(at::ceil(at::log2(ideal))), {}};
+      return {PowerOfTwoAtLeast(ideal), {}};
     case ScaleEncoding::kE4m3:
       return {E4m3Scale(ideal, spec), {}};
   }
@@ -56,7 +72,10 @@ FloatGrid_ref FloatGridOfBlocks_ref(const at::Tensor& x, const QuantizerSpec& sp
 }
 
 at::Tensor FloatCodes_ref(const at::Tensor& f, const FloatGrid_ref& grid, const QuantizerSpec& spec) {
-  at::Tensor codes = NearestOf(f, LevelsOf(spec.format));
+  const double largest = LargestElement(spec.format);
+  const FloatElement element = FloatElementOf(spec.format);
+  at::Tensor codes =
+      element.enabled() ? NearestElement(f, element, largest) : f.detach().round().clamp(-largest, largest);
   if (!grid.extra.defined()) return codes;
   return at::where((f - grid.extra).abs() < (f - codes).abs(), grid.extra.expand_as(codes), codes).detach();
 }

@@ -168,7 +168,8 @@ at::Tensor FakeQuantizeLearned_ref(const at::Tensor& x, const at::Tensor& scale,
                                    int64_t numbers) {
   if (!spec.enabled()) return x;
   const LearnedLevels levels = LevelsOrThrow(spec);
-  at::Tensor s = Balanced(scale, levels, numbers), f = x.reshape({-1, x.size(-1)}) / s, q;
+  const at::Tensor balanced = Balanced(scale, levels, numbers);
+  at::Tensor s = balanced + (Stored(balanced, spec) - balanced).detach(), f = x.reshape({-1, x.size(-1)}) / s, q;
   auto rounded = [](const at::Tensor& clamped, const at::Tensor& nearest) {
     return clamped + (nearest - clamped).detach();
   };

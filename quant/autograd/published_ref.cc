@@ -40,6 +40,7 @@ at::Tensor BitnetReloaded(const at::Tensor& x, const QuantizerSpec& spec) {
 }
 
 at::Tensor BiAdapter(const at::Tensor& x, const QuantizerSpec&) {
+  if (x.size(1) == 1) return x;
   at::Tensor mean = x.mean(1, true), deviation = x.std(1, /*unbiased=*/true, /*keepdim=*/true);
   at::Tensor normalised = (x - mean) / (deviation + 1e-5);
   at::Tensor codes =
@@ -47,11 +48,15 @@ at::Tensor BiAdapter(const at::Tensor& x, const QuantizerSpec&) {
   return (normalised + (codes - normalised).detach()) * deviation + mean;
 }
 
+double SmallestNormal(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+}
+
 at::Tensor Torchao(const at::Tensor& x, const QuantizerSpec& spec) {
   const double lowest = -std::exp2(IntegerBits(spec.format) - 1), highest = -lowest - 1;
   at::Tensor still = x.detach(), scale, zero;
   if (spec.scheme == Scheme::kLinear) {
-    scale = (MaxAbs(x) / ((highest - lowest) / 2)).clamp_min(std::numeric_limits<double>::min());
+    scale = (MaxAbs(x) / ((highest - lowest) / 2)).clamp_min(SmallestNormal(x));
     zero = at::zeros_like(scale);
   } else {
     at::Tensor smallest = std::get<0>(still.min(1, true)).clamp_max(0),
@@ -64,27 +69,41 @@ at::Tensor Torchao(const at::Tensor& x, const QuantizerSpec& spec) {
   return (codes - zero) * scale;
 }
 
-at::Tensor NoiseOf(const at::Tensor& x, void (*draw)(const double*, int64_t, double*)) {
-  at::Tensor blocks = x.detach().contiguous(), noise = at::empty_like(blocks);
+// It follows from the bits of the numbers, and is drawn on the host. x: float or double.
+template <typename T>
+at::Tensor NoiseOfNumbers(const at::Tensor& x, void (*draw)(const T*, int64_t, T*)) {
+  at::Tensor blocks = x.detach().cpu().contiguous(), noise = at::empty_like(blocks);
   for (int64_t row = 0; row < blocks.size(0); ++row)
-    draw(blocks.const_data_ptr<double>() + row * blocks.size(1), blocks.size(1),
-         noise.mutable_data_ptr<double>() + row * blocks.size(1));
-  return noise;
+    draw(blocks.const_data_ptr<T>() + row * blocks.size(1), blocks.size(1),
+         noise.mutable_data_ptr<T>() + row * blocks.size(1));
+  return noise.to(x.device());
+}
+
+struct NoiseSource {
+  void (*of_floats)(const float*, int64_t, float*);
+  void (*of_doubles)(const double*, int64_t, double*);
+};
+
+at::Tensor NoiseOf(const at::Tensor& x, const NoiseSource& source) {
+  return x.scalar_type() == at::kDouble ? NoiseOfNumbers<double>(x, source.of_doubles)
+                                        : NoiseOfNumbers<float>(x, source.of_floats);
 }
 
 at::Tensor GaussWs(const at::Tensor& x, const QuantizerSpec& spec) {
   const double half = std::exp2(IntegerBits(spec.format) - 1);
   at::Tensor step = MaxAbs(x) / half;
-  if (spec.hard_rounding) return StraightThrough(x, (x / step).round().clamp(-half, half - 1) * step);
-  return x + NoiseOf(x, GaussianSamplingNoise) * step;
+  if (spec.hard_rounding)
+    return StraightThrough(x, at::where(step > 0, (x / step).round().clamp(-half, half - 1) * step, x));
+  return x + NoiseOf(x, {GaussianSamplingNoise, GaussianSamplingNoise}) * step;
 }
 
 at::Tensor Diffq(const at::Tensor& x, const QuantizerSpec& spec) {
   const double levels = std::exp2(IntegerBits(spec.format)) - 1;
   at::Tensor still = x.detach(), smallest = std::get<0>(still.min(1, true));
   at::Tensor step = (std::get<0>(still.max(1, true)) - smallest) / levels;
-  if (spec.hard_rounding) return StraightThrough(x, ((x - smallest) / step).round() * step + smallest);
-  return x + NoiseOf(x, DiffqNoise) * step;
+  if (spec.hard_rounding)
+    return StraightThrough(x, at::where(step > 0, ((x - smallest) / step).round() * step + smallest, x));
+  return x + NoiseOf(x, {DiffqNoise, DiffqNoise}) * step;
 }
 
 const std::map<std::string, Quantizer, std::less<>>& Quantizers() {
