@@ -39,8 +39,9 @@ class CheckpointFilesTest : public ::testing::Test {
   absl::StatusOr<v1::Checkpoint> Write(int ranks) const {
     std::vector<std::string> parts;
     for (int rank = 0; rank < ranks; ++rank) {
-      absl::StatusOr<CheckpointManifest> part = WriteShardFile(
-          UnfinishedCheckpoint(root_, 4, 1), CheckpointFileName(rank, ranks), CopiesOf(ShardsOf(rank, ranks)), false);
+      absl::StatusOr<CheckpointManifest> part =
+          WriteShardFile(UnfinishedCheckpoint(root_, 4, 1), CheckpointFileName(rank, ranks),
+                         HostCopies(ShardsOf(rank, ranks)).Wait(), false);
       if (!part.ok()) return part.status();
       part->step = 4;
       parts.push_back(FormatManifest(*part));
@@ -114,9 +115,9 @@ TEST_F(CheckpointFilesTest, AFileThatHoldsSomethingElseIsNamedWithItsTensor) {
 
 TEST_F(CheckpointFilesTest, CopiesStayAsTheyWere) {
   at::Tensor values = at::zeros({3});
-  const std::vector<StateShard> copies = CopiesOf({{"v", {3}, 0, values}});
+  const HostCopies copies({{"v", {3}, 0, values}});
   values.fill_(1);
-  EXPECT_TRUE(at::equal(copies[0].rows, at::zeros({3})));
+  EXPECT_TRUE(at::equal(copies.Wait()[0].rows, at::zeros({3})));
 }
 
 TEST_F(CheckpointFilesTest, AWriteThatIsGivenUpLeavesNoFile) {

@@ -41,6 +41,8 @@ std::vector<size_t> WideFirst(const std::vector<StateShard>& shards) {
 }
 
 absl::Status Append(const StateShard& shard, const std::atomic<bool>& given_up, SafetensorsWriter* writer) {
+  TORCH_CHECK(shard.rows.is_cpu(), "'", shard.name, "' is on ", shard.rows.device(),
+              ", and files are written from the host");
   const at::Tensor dense = shard.rows.contiguous();
   std::string_view bytes(static_cast<const char*>(dense.const_data_ptr()), dense.nbytes());
   while (!bytes.empty()) {
@@ -63,13 +65,28 @@ CheckpointManifest ManifestOf(const std::vector<StateShard>& shards, const std::
   return manifest;
 }
 
+at::Tensor HostCopyOf(const at::Tensor& rows) {
+  if (rows.is_cpu()) return rows.clone(at::MemoryFormat::Contiguous);
+  const at::Tensor copy = at::empty(rows.sizes(), rows.options().device(at::kCPU).pinned_memory(true));
+  return copy.copy_(rows, /*non_blocking=*/true);
+}
+
 }  // namespace
 
-std::vector<StateShard> CopiesOf(const std::vector<StateShard>& shards) {
-  std::vector<StateShard> copies;
-  for (const StateShard& shard : shards)
-    copies.push_back({shard.name, shard.sizes, shard.begin_row, shard.rows.clone(at::MemoryFormat::Contiguous)});
-  return copies;
+HostCopies::HostCopies(const std::vector<StateShard>& shards) {
+  std::optional<at::Device> device;
+  for (const StateShard& shard : shards) {
+    shards_.push_back({shard.name, shard.sizes, shard.begin_row, HostCopyOf(shard.rows)});
+    if (!shard.rows.is_cpu()) device = shard.rows.device();
+  }
+  if (!device) return;
+  copied_.emplace(device->type());
+  copied_->record(c10::impl::VirtualGuardImpl(device->type()).getStream(*device));
+}
+
+const std::vector<StateShard>& HostCopies::Wait() const {
+  if (copied_) copied_->synchronize();
+  return shards_;
 }
 
 absl::StatusOr<CheckpointManifest> WriteShardFile(const std::string& folder, const std::string& name,

@@ -57,7 +57,7 @@ absl::Status UnitWeights::Start() {
   at::Tensor mine =
       all_.narrow(0, std::accumulate(sizes_.begin(), sizes_.begin() + group_.rank(), int64_t{0}), own_size);
   if (quantizes_) {
-    if (is_stale) own_ = at::empty({own_size}, bytes);
+    if (!own_.defined() || own_.numel() != own_size) own_ = at::empty({own_size}, bytes);
     mine = own_;
   }
   if (is_stale || !quantizes_) WriteOwnPart(mine);

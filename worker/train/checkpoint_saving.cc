@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/checkpoint_saving.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,9 +19,9 @@ CheckpointSaving::CheckpointSaving(AttemptContext* context, std::string root)
 CheckpointSaving::~CheckpointSaving() { Clear(); }
 
 void CheckpointSaving::Start(CheckpointManifest header, const Strategy& strategy) {
-  auto copies = std::make_shared<std::vector<StateShard>>();
+  auto copies = std::make_shared<std::optional<HostCopies>>();
   const absl::Status copied = ConvertExceptions([&] {
-    *copies = CopiesOf(strategy.State());
+    copies->emplace(strategy.State());
     return absl::OkStatus();
   });
   step_ = header.step;
@@ -30,11 +31,11 @@ void CheckpointSaving::Start(CheckpointManifest header, const Strategy& strategy
   files_ = std::make_unique<BackgroundWork<CheckpointManifest>>(
       [=](const std::atomic<bool>& given_up) -> absl::StatusOr<CheckpointManifest> {
         RETURN_IF_ERROR(copied);
-        ASSIGN_OR_RETURN(CheckpointManifest mine, WriteShardFile(folder, name, *copies, given_up));
+        ASSIGN_OR_RETURN(CheckpointManifest mine, WriteShardFile(folder, name, (*copies)->Wait(), given_up));
         CheckpointManifest manifest = header;
         manifest.files = std::move(mine.files);
         manifest.tensors = std::move(mine.tensors);
-        copies->clear();  // Not only with the result.
+        copies->reset();  // Not only with the result.
         return manifest;
       });
 }

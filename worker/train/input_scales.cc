@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/train/input_scales.h"
 
-#include <cstring>
 #include <string>
 
 #include "common/status_macros.h"
@@ -12,12 +11,11 @@
 namespace ridgeline {
 namespace {
 
-// Calls function(bytes, count) for the master of each parameter that quantizers of inputs learn.
+// Calls function(master) for each parameter that quantizers of inputs learn.
 template <typename Function>
 void ForEachLearned(LanguageModel* model, const Function& function) {
   for (Parameter& parameter : model->parameters())
-    if (parameter.shape->kind == ParameterKind::kOfInput)
-      function(static_cast<char*>(parameter.master.mutable_data_ptr()), parameter.master.nbytes());
+    if (parameter.shape->kind == ParameterKind::kOfInput) function(parameter.master);
 }
 
 // Empty if the pass failed: every rank then fails alike.
@@ -27,7 +25,11 @@ std::string NumbersOfRoot(LanguageModel* model, const at::Tensor& tokens, absl::
     return absl::OkStatus();
   });
   std::string bytes;
-  if (computed->ok()) ForEachLearned(model, [&](const char* from, size_t count) { bytes.append(from, count); });
+  if (!computed->ok()) return bytes;
+  ForEachLearned(model, [&](const at::Tensor& master) {
+    const at::Tensor numbers = master.cpu();
+    bytes.append(static_cast<const char*>(numbers.const_data_ptr()), numbers.nbytes());
+  });
   return bytes;
 }
 
@@ -44,10 +46,11 @@ absl::Status SetInputScales(LanguageModel* model, const at::Tensor& tokens, Comm
   RETURN_IF_ERROR(communicator.BroadcastFromRoot(&bytes, "scales of inputs"));
   RETURN_IF_ERROR(computed);
   if (bytes.empty()) return absl::AbortedError("rank 0 could not set the scales of inputs: its log says why");
-  const char* from = bytes.data();
-  ForEachLearned(model, [&](char* to, size_t count) {
-    std::memcpy(to, from, count);
-    from += count;
+  at::NoGradGuard no_grad;
+  char* from = bytes.data();
+  ForEachLearned(model, [&](at::Tensor& master) {
+    master.copy_(at::from_blob(from, master.sizes(), at::TensorOptions(at::kFloat)));
+    from += master.nbytes();
   });
   return absl::OkStatus();
 }

@@ -53,12 +53,13 @@ at::Tensor AsBlocks(const at::Tensor& x, int64_t of_block) {
 // of a scalar.
 at::Tensor Int8Bytes(const at::Tensor& numbers, uint64_t seed, int64_t first_block) {
   const at::Tensor x = AsBlocks(numbers.to(at::kFloat), kWireBlock);
-  const at::Tensor largest = x.abs().amax({1}, /*keepdim=*/true), is_finite = x.isfinite().all(1, /*keepdim=*/true);
+  const at::Tensor largest = at::maximum(x.amax({1}, /*keepdim=*/true), -x.amin({1}, /*keepdim=*/true));
+  const at::Tensor is_bad = (largest * 0).ne(0);  // An infinity or NaN.
   const at::Tensor step = (largest / at::full_like(largest, 127)).clamp_min(kSmallestNormal);
-  const at::Tensor scale = step.masked_fill(is_finite.logical_not(), std::numeric_limits<double>::quiet_NaN());
+  const at::Tensor scale = step.masked_fill(is_bad, std::numeric_limits<double>::quiet_NaN());
   const at::Tensor y = (x * (at::ones_like(scale) / scale)).clamp(-127, 127), below = y.floor();
   const at::Tensor up = Draws(seed, first_block, x.size(0), x.device()) < (y - below) * 0x1p24;
-  const at::Tensor rounded = (below + up.to(at::kFloat)).masked_fill(is_finite.logical_not(), 0);
+  const at::Tensor rounded = (below + up.to(at::kFloat)).masked_fill(is_bad, 0);
   return at::cat({scale.view(at::kByte), rounded.to(at::kChar).view(at::kByte)}, 1).view({-1});
 }
 
@@ -74,7 +75,7 @@ void EncodeInt8Into(const at::Tensor& x, uint64_t seed, at::Tensor& wire) {
 // NaN has one form there, and LibTorch's depends on the instruction set.
 at::Tensor InBfloat16(const at::Tensor& x) {
   if (x.scalar_type() == at::kBFloat16) return x;
-  return x.to(at::kBFloat16).masked_fill_(x.isnan(), std::numeric_limits<double>::quiet_NaN());
+  return x.to(at::kBFloat16).masked_fill_(x.ne(x), std::numeric_limits<double>::quiet_NaN());
 }
 
 at::Tensor Int8Numbers(const at::Tensor& bytes, int64_t count) {

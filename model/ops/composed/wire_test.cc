@@ -131,6 +131,22 @@ TEST_P(GradientWireOps, BitsDoNotDependOnTheNumberOfThreads) {
   at::set_num_threads(threads);
 }
 
+// On `meta` a tensor of another device is an error, and so is each number that the host would read.
+TEST(ComposedGradientWireOps, StayOnTheirDevice) {
+  const at::TensorOptions meta = at::TensorOptions(at::kMeta);
+  for (const GradientDtype dtype : kEvery)
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      at::Tensor wire = at::empty({WireBytes(dtype, 1'003)}, meta.dtype(at::kByte));
+      ComposedOps().EncodeGradient(dtype, at::empty({17, 59}, meta.dtype(type)), 1, wire);
+      for (const at::ScalarType sum_type : {at::kFloat, at::kDouble})
+        for (const Arrival arrival : {Arrival::kReplaces, Arrival::kAdds}) {
+          at::Tensor sum = at::empty({17, 59}, meta.dtype(sum_type));
+          ComposedOps().DecodeGradient(dtype, wire, arrival, sum);
+        }
+    }
+  EXPECT_THROW(at::zeros({2}, meta).add_(at::zeros({2})), c10::Error) << "it would not be noticed";
+}
+
 INSTANTIATE_TEST_SUITE_P(OnTheCpu, GradientWireOps, testing::Values(&CpuOps(), &ComposedOps()),
                          [](const auto& of) { return std::string(of.param->name()); });
 
