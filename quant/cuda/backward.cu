@@ -11,9 +11,8 @@ __global__ void __launch_bounds__(kThreadsPerBlock)
     BackwardKernel(const __grid_constant__ BlockParams params, const __grid_constant__ BlockedMatrix matrix,
                    const __grid_constant__ ConstArray x, const __grid_constant__ ConstArray v,
                    const __grid_constant__ MutableArray dx) {
-  WithOwnBlock<Layout>(matrix, [&](const auto& lanes, int64_t begin) {
-    BackwardBlock(params, lanes, {begin, matrix.by_vectors}, x, v, dx);
-  });
+  WithOwnBlock<Layout>(
+      matrix, [&](const auto& lanes, const BlockPlace& place) { BackwardBlock(params, lanes, place, x, v, dx); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "quant/cuda/block_hadamard.h"
 #include "quant/cuda/block_io.h"
 #include "quant/cuda/block_ridge.h"
+#include "quant/cuda/blocked_matrix.h"
 
 namespace ridgeline::cuda {
 
@@ -101,48 +102,47 @@ RIDGELINE_HOST_DEVICE typename Lanes::Numbers Gradient(const BlockParams& params
   return dx;
 }
 
-// Where blocks are read and written, and whether by vectors.
-struct BlockSite {
-  int64_t begin;
-  bool by_vectors;
-};
-
-// Numbers from memory, rotated where the spec says so.
+// Numbers from memory, H D x of them where they are to be rotated.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE typename Lanes::Numbers Load(const BlockParams& params, const Lanes& lanes, BlockSite site,
-                                                   const ConstArray& from) {
-  auto numbers = Load(lanes, from, site.begin, site.by_vectors);
-  if (params.hadamard) Rotate(lanes, &numbers);
+RIDGELINE_HOST_DEVICE typename Lanes::Numbers LoadBlock(const BlockParams& params, const Lanes& lanes,
+                                                        const BlockPlace& place, bool rotates, const ConstArray& from) {
+  auto numbers = Load(lanes, from, place.begin, place.by_vectors);
+  if (!rotates) return numbers;
+  if (params.has_signs) FlipSigns(lanes, place.column, &numbers);
+  Rotate(lanes, params.rotation_factor, &numbers);
   return numbers;
 }
 
-// And back.
+// And back: D H y.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE void Store(const BlockParams& params, const Lanes& lanes, BlockSite site,
-                                 typename Lanes::Numbers numbers, const MutableArray& to) {
-  if (params.hadamard) Rotate(lanes, &numbers);
-  Store(lanes, numbers, site.begin, site.by_vectors, to);
+RIDGELINE_HOST_DEVICE void StoreBlock(const BlockParams& params, const Lanes& lanes, const BlockPlace& place,
+                                      bool rotates, typename Lanes::Numbers numbers, const MutableArray& to) {
+  if (rotates) {
+    Rotate(lanes, params.rotation_factor, &numbers);
+    if (params.has_signs) FlipSigns(lanes, place.column, &numbers);
+  }
+  Store(lanes, numbers, place.begin, place.by_vectors, to);
 }
 
 // x_hat from x.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
+RIDGELINE_HOST_DEVICE void ForwardBlock(const BlockParams& params, const Lanes& lanes, const BlockPlace& place,
                                         const ConstArray& x, const MutableArray& x_hat) {
-  const Block<Lanes> block = BlockOf(params, lanes, Load(params, lanes, site, x));
-  Store(params, lanes, site, Dequantized(params, lanes, block), x_hat);
+  const Block<Lanes> block = BlockOf(params, lanes, LoadBlock(params, lanes, place, params.hadamard, x));
+  StoreBlock(params, lanes, place, params.rotates_values(), Dequantized(params, lanes, block), x_hat);
 }
 
 // dx = dL/dx from v = dL/dx_hat; dx may be v. SR-STE: pruned numbers decay.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, BlockSite site,
+RIDGELINE_HOST_DEVICE void BackwardBlock(const BlockParams& params, const Lanes& lanes, const BlockPlace& place,
                                          const ConstArray& x, const ConstArray& v, const MutableArray& dx) {
-  const Block<Lanes> block = BlockOf(params, lanes, Load(params, lanes, site, x));
-  auto gradient = Gradient(params, lanes, block, Load(params, lanes, site, v));
+  const Block<Lanes> block = BlockOf(params, lanes, LoadBlock(params, lanes, place, params.hadamard, x));
+  auto gradient = Gradient(params, lanes, block, LoadBlock(params, lanes, place, params.rotates_values(), v));
   if (params.mask_decay > 0.0f)
     ForEachSlot<Lanes>([&](int slot) {
       gradient[slot] = MulAdd(params.mask_decay, block.x[slot] - block.Kept(slot), gradient[slot]);
     });
-  Store(params, lanes, site, gradient, dx);
+  StoreBlock(params, lanes, place, params.hadamard, gradient, dx);
 }
 
 }  // namespace ridgeline::cuda

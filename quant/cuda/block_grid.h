@@ -16,7 +16,10 @@ struct BlockGrid {
   float extra = 0;          // BitMoD's own level of this block; 0 for none.
 };
 
-RIDGELINE_HOST_DEVICE float GridValue(const BlockGrid& grid, float x) { return (x - grid.offset) * grid.inverse_scale; }
+// As the CPU's kernels round it, so that the codes of one grid are theirs.
+RIDGELINE_HOST_DEVICE float GridValue(const BlockGrid& grid, float x) {
+  return MulAdd(x, grid.inverse_scale, -grid.offset * grid.inverse_scale);
+}
 
 RIDGELINE_HOST_DEVICE float NearestElement(const CodeLevels& levels, float extra, float f) {
   const float magnitude = RoundToLevel(levels.elements, Min(Abs(f), levels.highest));

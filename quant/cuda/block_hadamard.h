@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Walsh-Hadamard transform of a block: one butterfly for each bit of the element's index, within a lane's registers
-// for the bits of vectors, between lanes for those of the lane.
+// for the bits of vectors, between lanes for those of the lane. In the order of the CPU's kernels, with the same bits.
 #pragma once
 
+#include "method/hadamard_sign.h"
 #include "quant/cuda/lane_layout.h"
 
 namespace ridgeline::cuda {
@@ -45,12 +46,19 @@ RIDGELINE_HOST_DEVICE void ButterfliesFrom(const Lanes& lanes, typename Lanes::N
   }
 }
 
-// x = H x, H normalised. REQUIRES: the block's length is a power of two.
+// x = H x, with the factor that normalises H. REQUIRES: the block's length is a power of two.
 template <class Lanes>
-RIDGELINE_HOST_DEVICE void Rotate(const Lanes& lanes, typename Lanes::Numbers* x) {
-  const float factor = 1.0f / ::sqrtf(static_cast<float>(lanes.n()));
+RIDGELINE_HOST_DEVICE void Rotate(const Lanes& lanes, float factor, typename Lanes::Numbers* x) {
   ForEachSlot<Lanes>([&](int slot) { (*x)[slot] *= factor; });
   ButterfliesFrom<0>(lanes, x);
+}
+
+// x = D x for the signs D of a block that begins at `column` of its row.
+template <class Lanes>
+RIDGELINE_HOST_DEVICE void FlipSigns(const Lanes& lanes, int64_t column, typename Lanes::Numbers* x) {
+  ForEachSlot<Lanes>([&](int slot) {
+    if (HadamardSign(column + lanes.ElementOf(slot)) < 0) (*x)[slot] = -(*x)[slot];
+  });
 }
 
 }  // namespace ridgeline::cuda

@@ -50,7 +50,10 @@ struct BlockParams {
   bool is_grid_in_graph = false;
   bool is_fit_detached = false;  // Of ridge and ridge_trust: what is left is the gradient of ste or quest.
   bool hadamard = false;
-  float gaussian_extent = 0;  // In RMS
+  bool has_signs = false;      // Before the Hadamard matrix, those of HadamardSign along the row.
+  bool stays_rotated = false;  // x_hat is not rotated back, and v = dL/dx_hat comes rotated.
+  float rotation_factor = 1;   // Normalises the Hadamard matrix.
+  float gaussian_extent = 0;   // In RMS
   float lambda = 0;
   CodeLevels levels;
   bool stores_scales = false;  // A block without a grid is then constant, too.
@@ -61,6 +64,8 @@ struct BlockParams {
   float mask_decay = 0;
 
   RIDGELINE_HOST_DEVICE bool is_sparse() const { return group > 0; }
+  // x_hat, and v with it, leave and come as x does, and are rotated on the way.
+  RIDGELINE_HOST_DEVICE bool rotates_values() const { return hadamard && !stays_rotated; }
 };
 
 }  // namespace ridgeline::cuda

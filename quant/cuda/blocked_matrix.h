@@ -18,14 +18,17 @@ struct BlockedMatrix {
 };
 
 struct BlockPlace {
-  int64_t begin;  // Its first number's index in the matrix.
+  int64_t begin;   // Its first number's index in the matrix.
+  int64_t column;  // And in its row.
   int n;
+  bool by_vectors;
 };
 
 RIDGELINE_HOST_DEVICE BlockPlace PlaceOf(const BlockedMatrix& matrix, uint32_t index) {
   const uint32_t row = index / matrix.blocks_per_row, column = index - row * matrix.blocks_per_row;
   const int64_t in_row = static_cast<int64_t>(column) * matrix.block, left = matrix.features - in_row;
-  return {row * matrix.features + in_row, left < matrix.block ? static_cast<int>(left) : matrix.block};
+  return {row * matrix.features + in_row, in_row, left < matrix.block ? static_cast<int>(left) : matrix.block,
+          matrix.by_vectors};
 }
 
 // `aligned` says whether every array of the matrix begins where vectors of four may be read. REQUIRES: rows and

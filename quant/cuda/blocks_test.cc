@@ -157,7 +157,8 @@ constexpr size_t kStride = 11;
 TEST_P(CudaBlocksTest, BlocksInTroubleAreWhatTheyAreOnTheCpu) {
   ForEachSpec(
       [](const QuantizerSpec& spec, const Case& of) {
-        if (IsUndecided(spec, 1)) return;  // One number, beside which the others are nothing.
+        if (IsUndecided(spec, 1)) return;                          // One number, beside which the others are nothing.
+        if (IsBitMod(spec.format) && spec.hadamard_signs) return;  // A constant comes to few numbers, likewise.
         for (unsigned trouble = 0; trouble < kTroubles; ++trouble) {
           const std::vector<float> x = TroubledNumbers(of, trouble);
           const std::vector<float> x_hat = EmulatedForward<float>(of, x), expected = CpuForward(spec, x, of);
@@ -282,15 +283,10 @@ TEST(CudaParamsTest, WhatHasNoKernelIsRefusedWithARemedy) {
   rows.granularity = Granularity::kRow;
   thirds.sparsity = {1, 3};
   thirds.block = 96;
-  QuantizerSpec signs = ste, rotated = ste;
-  signs.hadamard = signs.hadamard_signs = true;
-  rotated.hadamard = rotated.stays_rotated = true;
   for (const auto& [spec, remedy] : {std::pair{bitnet, "use ridge, ste, quest, ridge_trust or ste_clip"},
                                      {long_block, "use at most 1024"},
                                      {rows, "use granularity block"},
-                                     {thirds, "use groups of 2, 4, 8"},
-                                     {signs, "set hadamard_signs to false"},
-                                     {rotated, "set stays_rotated to false"}}) {
+                                     {thirds, "use groups of 2, 4, 8"}}) {
     const absl::Status status = ParamsOfSpec(spec).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
     EXPECT_NE(status.message().find(remedy), std::string::npos) << status;

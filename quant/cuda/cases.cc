@@ -13,11 +13,16 @@ namespace {
 
 constexpr int64_t kBlocks[] = {2, 16, 20, 32, 64, 128, 256, 1024};
 constexpr SparsityPattern kPatterns[] = {{}, {2, 4}, {1, 4}, {4, 8}, {1, 2}, {3, 16}, {5, 32}};
+constexpr Rotation kRotations[] = {{}, {true}, {true, true}, {true, true, true}, {true, false, true}};
 constexpr std::string_view kPrunes = "none";
 
-// Controls change nothing between lanes: two lengths do, and one control at a time.
+// Signs and values that stay rotated, and controls of the gradient, change nothing between lanes: two lengths do, and
+// one control at a time.
 bool IsWorthACase(const QuantizerSpec& spec) {
+  const bool is_rotated_otherwise = spec.hadamard_signs || spec.stays_rotated;
+  if (is_rotated_otherwise && spec.block != 16 && spec.block != 128) return false;
   if (spec.trust == 0 && spec.fit_gradient == FitGradient::kOwn) return true;
+  if (is_rotated_otherwise) return false;
   if (spec.block != 20 && spec.block != 128) return false;
   const auto own = FindEstimatorTraits(spec.estimator)->fit_gradient;
   return (spec.trust == 0 || spec.fit_gradient == FitGradient::kOwn) && own != spec.fit_gradient;
@@ -26,7 +31,7 @@ bool IsWorthACase(const QuantizerSpec& spec) {
 // Each way to set, rotate, prune and differentiate a quantizer's grid of this length, and each control of its gradient.
 std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator, int64_t block) {
   return EverySpec({.estimators = [&](const EstimatorTraits& traits) { return traits.name == estimator; },
-                    .rotations = {{}, {true}},
+                    .rotations = {std::begin(kRotations), std::end(kRotations)},
                     .sparsities = {std::begin(kPatterns), std::end(kPatterns)},
                     .fit_gradients = {FitGradient::kOwn, FitGradient::kGraph, FitGradient::kDetached},
                     .trusts = {0, 1.1},
@@ -36,8 +41,13 @@ std::vector<QuantizerSpec> QuantizersOf(const std::string& estimator, int64_t bl
 std::vector<QuantizerSpec> PruningSpecs(int64_t block) {
   std::vector<QuantizerSpec> specs;
   for (SparsityPattern pattern : kPatterns)
-    for (bool hadamard : {false, true})
-      specs.push_back({.estimator = std::string(kPrunes), .block = block, .hadamard = hadamard, .sparsity = pattern});
+    for (const Rotation& rotation : kRotations)
+      specs.push_back({.estimator = std::string(kPrunes),
+                       .block = block,
+                       .hadamard = rotation.hadamard,
+                       .hadamard_signs = rotation.signs,
+                       .stays_rotated = rotation.stays,
+                       .sparsity = pattern});
   return specs;
 }
 

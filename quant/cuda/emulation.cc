@@ -8,13 +8,13 @@
 namespace ridgeline::cuda {
 namespace {
 
-// Calls function(lanes, site) for each block.
+// Calls function(lanes, place) for each block.
 template <class Function>
 void ForEachBlock(const BlockedMatrix& matrix, const Function& function) {
   WithLayoutFor(matrix.block, [&](auto layout) {
     for (uint32_t index = 0; index < matrix.blocks; ++index) {
       const BlockPlace place = PlaceOf(matrix, index);
-      function(EmulatedLanes<decltype(layout)>(place.n), BlockSite{place.begin, matrix.by_vectors});
+      function(EmulatedLanes<decltype(layout)>(place.n), place);
     }
   });
 }
@@ -23,14 +23,16 @@ void ForEachBlock(const BlockedMatrix& matrix, const Function& function) {
 
 void EmulateForward(const BlockParams& params, ConstArray x, int64_t rows, int64_t features, MutableArray x_hat) {
   const BlockedMatrix matrix = BlocksOf(rows, features, params.block, x.is_aligned() && x_hat.is_aligned());
-  ForEachBlock(matrix, [&](const auto& lanes, BlockSite site) { ForwardBlock(params, lanes, site, x, x_hat); });
+  ForEachBlock(matrix,
+               [&](const auto& lanes, const BlockPlace& place) { ForwardBlock(params, lanes, place, x, x_hat); });
 }
 
 void EmulateBackward(const BlockParams& params, ConstArray x, ConstArray v, int64_t rows, int64_t features,
                      MutableArray dx) {
   const bool aligned = x.is_aligned() && v.is_aligned() && dx.is_aligned();
   const BlockedMatrix matrix = BlocksOf(rows, features, params.block, aligned);
-  ForEachBlock(matrix, [&](const auto& lanes, BlockSite site) { BackwardBlock(params, lanes, site, x, v, dx); });
+  ForEachBlock(matrix,
+               [&](const auto& lanes, const BlockPlace& place) { BackwardBlock(params, lanes, place, x, v, dx); });
 }
 
 }  // namespace ridgeline::cuda

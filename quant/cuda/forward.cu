@@ -10,9 +10,8 @@ template <class Layout>
 __global__ void __launch_bounds__(kThreadsPerBlock)
     ForwardKernel(const __grid_constant__ BlockParams params, const __grid_constant__ BlockedMatrix matrix,
                   const __grid_constant__ ConstArray x, const __grid_constant__ MutableArray x_hat) {
-  WithOwnBlock<Layout>(matrix, [&](const auto& lanes, int64_t begin) {
-    ForwardBlock(params, lanes, {begin, matrix.by_vectors}, x, x_hat);
-  });
+  WithOwnBlock<Layout>(
+      matrix, [&](const auto& lanes, const BlockPlace& place) { ForwardBlock(params, lanes, place, x, x_hat); });
 }
 
 }  // namespace

@@ -27,13 +27,13 @@ cudaError_t LaunchBlocks(int block, int64_t rows, int64_t features, bool aligned
   return cudaGetLastError();
 }
 
-// Calls function(lanes, begin) for the block that the calling thread takes part in, if there is one.
+// Calls function(lanes, place) for the block that the calling thread takes part in, if there is one.
 template <class Layout, class Function>
 __device__ __forceinline__ void WithOwnBlock(const BlockedMatrix& matrix, const Function& function) {
   const uint32_t index = blockIdx.x * (kThreadsPerBlock / Layout::kLanes) + threadIdx.x / Layout::kLanes;
   if (index >= matrix.blocks) return;
   const BlockPlace place = PlaceOf(matrix, index);
-  function(WarpLanes<Layout>(place.n, threadIdx.x), place.begin);
+  function(WarpLanes<Layout>(place.n, threadIdx.x), place);
 }
 
 }  // namespace ridgeline::cuda

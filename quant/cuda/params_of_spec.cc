@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/cuda/params_of_spec.h"
 
+#include <cmath>
+
 #include "fmt/format.h"
 #include "method/estimator_traits.h"
 #include "method/format.h"
@@ -36,10 +38,6 @@ absl::Status CheckReach(const QuantizerSpec& spec) {
   if (has_blocks && spec.block > kLargestBlock)
     return absl::UnimplementedError(
         fmt::format("block is {}: CUDA kernels hold a block in one warp, use at most {}", spec.block, kLargestBlock));
-  if (spec.stays_rotated)
-    return absl::UnimplementedError("values that stay rotated have no CUDA kernel: set stays_rotated to false");
-  if (spec.hadamard_signs)
-    return absl::UnimplementedError("signs before a Hadamard matrix have no CUDA kernel: set hadamard_signs to false");
   const int m = spec.sparsity.m;
   if (spec.sparsity.is_sparse() && (m & (m - 1)) != 0)
     return absl::UnimplementedError(fmt::format("sparsity {}:{} has no CUDA kernel: use groups of 2, 4, 8, 16 or 32",
@@ -120,6 +118,9 @@ absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec) {
   if (!estimator.ok()) return estimator.status();
   if (absl::Status reach = CheckReach(spec); !reach.ok()) return reach;
   BlockParams params{.estimator = *estimator, .hadamard = spec.hadamard};
+  params.has_signs = spec.hadamard_signs;
+  params.stays_rotated = spec.stays_rotated;
+  params.rotation_factor = static_cast<float>(1 / std::sqrt(static_cast<double>(spec.block)));
   // Numbers that are only pruned share no grid: any whole groups are a block.
   params.block = spec.quantizes() || spec.hadamard ? static_cast<int>(spec.block) : 128;
   if (spec.quantizes()) SetGrid(spec, &params);

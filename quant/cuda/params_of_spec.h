@@ -10,7 +10,7 @@ namespace ridgeline::cuda {
 
 // INVALID_ARGUMENT as ValidateQuantizerSpec's; UNIMPLEMENTED, with what to use instead, for what has no CUDA kernel:
 // estimators with levels or scales of their own, grids of rows and tensors, blocks above
-// kLargestBlock, signs before a Hadamard matrix, sparse groups that are no power of two. REQUIRES: spec is enabled().
+// kLargestBlock, sparse groups that are no power of two. REQUIRES: spec is enabled().
 absl::StatusOr<BlockParams> ParamsOfSpec(const QuantizerSpec& spec);
 
 }  // namespace ridgeline::cuda
