@@ -38,13 +38,13 @@ pid_t StartAgain(const std::string& program, const Trainings& trainings) {
   _exit(127);
 }
 
+// A whole one: those that are being written have more in their names.
 bool HasCheckpoint(const std::filesystem::path& folder) {
-  const std::filesystem::path checkpoints = folder / "work/jobs/job-1/checkpoints";
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(checkpoints, none))
-    if (std::filesystem::exists(entry.path() / "manifest.json") &&
-        entry.path().filename().string().starts_with("step-"))
-      return true;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "work/jobs/job-1/checkpoints", none)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step-") && name.find_first_not_of("0123456789", 5) == std::string::npos) return true;
+  }
   return false;
 }
 
