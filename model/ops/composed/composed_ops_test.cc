@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each operation of ops/cpu against the same elsewhere, values and gradients: composed equals fused, on the CPU and, in
 // builds with CUDA, on a GPU, where that has operations of its own, too.
-#include "model/ops/composed/composed_ops.h"
-
 #include <gtest/gtest.h>
 
-#include "quant/autograd/torch_pch.h"
+#include "model/ops/composed/other_ops.h"
 
 namespace ridgeline {
 namespace {
@@ -26,17 +24,12 @@ testing::AssertionResult Equal(const at::Tensor& a, const at::Tensor& b,
   return testing::AssertionFailure() << apart << " apart, of " << largest;
 }
 
-struct Other {
-  const char* name;
-  at::DeviceType device;
-  Kernels kernels;
-};
-
-class OpsTest : public testing::TestWithParam<std::tuple<at::ScalarType, Other>> {
+class OpsTest : public testing::TestWithParam<std::tuple<at::ScalarType, OtherOps>> {
  protected:
   void SetUp() override {
-    if (std::get<1>(GetParam()).device == at::kCUDA && !at::hasCUDA()) GTEST_SKIP() << "no GPU";
-    other_ = &OpsFor(device(), std::get<1>(GetParam()).kernels);
+    const OtherOps& other = std::get<1>(GetParam());
+    if (other.lacks_its_device()) GTEST_SKIP() << "no GPU";
+    other_ = &other.ops();
   }
   at::ScalarType dtype() const { return std::get<0>(GetParam()); }
   at::Device device() const { return std::get<1>(GetParam()).device; }
@@ -187,17 +180,9 @@ TEST_P(OpsTest, SumsOfSquaresAreTheSame) {
   EXPECT_EQ(b[0].item<double>(), 0);
 }
 
-std::vector<Other> Others() {
-  std::vector<Other> others = {{"composed", at::kCPU, Kernels::kComposed}};
-#ifdef RIDGELINE_WITH_CUDA
-  others.push_back({"composed_on_gpu", at::kCUDA, Kernels::kComposed});
-  others.push_back({"cuda", at::kCUDA, Kernels::kAuto});
-#endif
-  return others;
-}
-
 INSTANTIATE_TEST_SUITE_P(InEachDtype, OpsTest,
-                         testing::Combine(testing::Values(at::kFloat, at::kBFloat16), testing::ValuesIn(Others())),
+                         testing::Combine(testing::Values(at::kFloat, at::kBFloat16),
+                                          testing::ValuesIn(EveryOtherOps())),
                          [](const auto& of) {
                            const std::string dtype = std::get<0>(of.param) == at::kFloat ? "float32" : "bfloat16";
                            return dtype + "_" + std::get<1>(of.param).name;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every quantizer of the method table in LibTorch's operations, in float32, beside the CPU's kernels: values, and what
+// Every quantizer of the method table in float32, composed and on a GPU, beside the CPU's kernels: values, and what
 // they pass back.
 #include <gtest/gtest.h>
 
 #include "method/every_spec.h"
 #include "method/problems.h"
 #include "method/resolved_spec.h"
-#include "model/ops/ops.h"
+#include "model/ops/composed/other_ops.h"
 #include "quant/autograd/learned_scale.h"
-#include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
 namespace {
@@ -44,11 +43,23 @@ struct Apart {
   }
 };
 
+class QuantizersTest : public testing::TestWithParam<OtherOps> {
+ protected:
+  void SetUp() override {
+    if (GetParam().lacks_its_device()) GTEST_SKIP() << "no GPU";
+  }
+  at::Tensor There(const at::Tensor& x) const { return x.to(GetParam().device); }
+  void Compare(const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v, Apart* apart) const;
+  void CompareEach(const std::vector<QuantizerSpec>& specs) const;
+};
+
 // Of a weight's two halves, and of an input in the graph.
-void Compare(const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v, Apart* apart) {
+void QuantizersTest::Compare(const QuantizerSpec& spec, const at::Tensor& numbers, const at::Tensor& upstream,
+                             Apart* apart) const {
   at::Tensor values[2], gradients[2], inputs[2];
   for (const int i : {0, 1}) {
-    const Ops& ops = i == 0 ? ComposedOps() : CpuOps();
+    const Ops& ops = i == 0 ? GetParam().ops() : CpuOps();
+    const at::Tensor x = i == 0 ? There(numbers) : numbers, v = i == 0 ? There(upstream) : upstream;
     at::Tensor saved;
     values[i] = at::empty_like(x);
     ops.QuantizeInto(x, spec, values[i], &saved);
@@ -58,12 +69,12 @@ void Compare(const QuantizerSpec& spec, const at::Tensor& x, const at::Tensor& v
     torch::autograd::backward({ops.FakeQuantize(leaf * 1, spec)}, {v});
     inputs[i] = leaf.grad();
   }
-  apart->Count(values[0], values[1], spec, "values");
-  apart->Count(gradients[0], gradients[1], spec, "gradients");
-  apart->Count(inputs[0], inputs[1], spec, "gradients of an input");
+  apart->Count(values[0].cpu(), values[1], spec, "values");
+  apart->Count(gradients[0].cpu(), gradients[1], spec, "gradients");
+  apart->Count(inputs[0].cpu(), inputs[1], spec, "gradients of an input");
 }
 
-void CompareEach(const std::vector<QuantizerSpec>& specs) {
+void QuantizersTest::CompareEach(const std::vector<QuantizerSpec>& specs) const {
   const at::Tensor x = Numbers(), v = at::randn({24, 160}, at::detail::createCPUGenerator(12));
   Apart apart;
   int compared = 0;
@@ -76,7 +87,7 @@ void CompareEach(const std::vector<QuantizerSpec>& specs) {
   EXPECT_LE(apart.rows, static_cast<int64_t>(kFlippedShare * static_cast<double>(apart.of))) << "of " << apart.of;
 }
 
-TEST(ComposedQuantizersTest, EveryGridOfEveryFormatIsTheKernels) { CompareEach(EverySpec({})); }
+TEST_P(QuantizersTest, EveryGridOfEveryFormatIsTheKernels) { CompareEach(EverySpec({})); }
 
 // What rows of codes may have.
 const std::vector<Format> kPlainFormats = {Format::kInt1, Format::kInt2, Format::kInt4, Format::kInt8,
@@ -84,14 +95,14 @@ const std::vector<Format> kPlainFormats = {Format::kInt1, Format::kInt2, Format:
 
 bool HasSharedGrid(const EstimatorTraits& traits) { return traits.has_shared_grid(); }
 
-TEST(ComposedQuantizersTest, SoAreThoseOfRowsAndOfTheTensor) {
+TEST_P(QuantizersTest, SoAreThoseOfRowsAndOfTheTensor) {
   CompareEach(EverySpec({.estimators = HasSharedGrid,
                          .formats = kPlainFormats,
                          .grid_gradients = {GridGradient::kDetached},
                          .granularities = {Granularity::kRow, Granularity::kTensor}}));
 }
 
-TEST(ComposedQuantizersTest, SoAreRotatedBlocks) {
+TEST_P(QuantizersTest, SoAreRotatedBlocks) {
   CompareEach(EverySpec({.estimators = HasSharedGrid,
                          .formats = {Format::kInt1, Format::kInt4, Format::kTernary, Format::kFp4},
                          .grid_gradients = {GridGradient::kDetached},
@@ -102,40 +113,40 @@ TEST(ComposedQuantizersTest, SoAreRotatedBlocks) {
                          .block = 32}));
 }
 
-TEST(ComposedQuantizersTest, SoIsWhatIsPruned) {
+TEST_P(QuantizersTest, SoIsWhatIsPruned) {
   CompareEach(EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.prunes; },
                          .schemes = {Scheme::kLinear},
                          .grid_gradients = {GridGradient::kDetached},
                          .sparsities = {{2, 4}, {1, 4}}}));
 }
 
-TEST(ComposedQuantizersTest, SoAreScalesAsFilesHaveThem) {
+TEST_P(QuantizersTest, SoAreScalesAsFilesHaveThem) {
   CompareEach(EverySpec({.estimators = HasSharedGrid,
                          .formats = kPlainFormats,
                          .grid_gradients = {GridGradient::kDetached},
                          .scale_precisions = {ScalePrecision::kFloat16}}));
 }
 
-TEST(ComposedQuantizersTest, SoAreRegressionsHeldStill) {
+TEST_P(QuantizersTest, SoAreRegressionsHeldStill) {
   CompareEach(
       EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.decoding == Decoding::kRidge; },
                  .fit_gradients = {FitGradient::kDetached, FitGradient::kGraph}}));
 }
 
-TEST(ComposedQuantizersTest, ANumberThatIsNotFiniteMakesItsBlockNan) {
+TEST_P(QuantizersTest, ANumberThatIsNotFiniteMakesItsBlockNan) {
   at::Tensor x = Numbers(), v = at::ones_like(x);
   x[7][3] = NAN;
   x[8][100] = INFINITY;
   for (const QuantizerSpec& spec :
        EverySpec({.estimators = HasSharedGrid, .grid_gradients = {GridGradient::kDetached}})) {
-    at::Tensor composed = at::empty_like(x), fused = at::empty_like(x);
-    ComposedOps().QuantizeInto(x, spec, composed, nullptr);
+    at::Tensor composed = There(at::empty_like(x)), fused = at::empty_like(x);
+    GetParam().ops().QuantizeInto(There(x), spec, composed, nullptr);
     CpuOps().QuantizeInto(x, spec, fused, nullptr);
-    EXPECT_TRUE(at::equal(composed.isnan(), fused.isnan())) << DescribeSpec(spec);
+    EXPECT_TRUE(at::equal(composed.isnan().cpu(), fused.isnan())) << DescribeSpec(spec);
   }
 }
 
-TEST(ComposedQuantizersTest, LearnedScalesAreTheKernels) {
+TEST_P(QuantizersTest, LearnedScalesAreTheKernels) {
   const at::Tensor x = Numbers(), v = at::randn({24, 160}, at::detail::createCPUGenerator(12));
   int compared = 0;
   for (const ScalePrecision precision : {ScalePrecision::kComputed, ScalePrecision::kFloat16})
@@ -143,18 +154,22 @@ TEST(ComposedQuantizersTest, LearnedScalesAreTheKernels) {
          EverySpec({.estimators = [](const EstimatorTraits& traits) { return traits.learns_scale(); },
          .scale_precisions = {precision}})) {
       const at::Tensor scale = InitialScale(x, spec) * 0.9;
-      const LearnedQuantizerGradients a = ComposedOps().LearnedGradients(x, v, scale, spec, 160),
+      const LearnedQuantizerGradients a = GetParam().ops().LearnedGradients(There(x), There(v), There(scale), spec,
+                                                                            160),
                                       b = CpuOps().LearnedGradients(x, v, scale, spec, 160);
       Apart apart;
-      apart.Count(ComposedOps().FakeQuantizeLearned(x, scale, spec, 160),
+      apart.Count(GetParam().ops().FakeQuantizeLearned(There(x), There(scale), spec, 160).cpu(),
                   CpuOps().FakeQuantizeLearned(x, scale, spec, 160), spec, "values");
-      apart.Count(a.x, b.x, spec, "gradients");
-      EXPECT_LE((a.scale - b.scale).abs().max().item<double>(), 1e-4 * b.scale.abs().max().item<double>())
+      apart.Count(a.x.cpu(), b.x, spec, "gradients");
+      EXPECT_LE((a.scale.cpu() - b.scale).abs().max().item<double>(), 1e-4 * b.scale.abs().max().item<double>())
           << DescribeSpec(spec);
       ++compared;
     }
   EXPECT_GT(compared, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(With, QuantizersTest, testing::ValuesIn(EveryOtherOps()),
+                         [](const auto& of) { return std::string(of.param.name); });
 
 }  // namespace
 }  // namespace ridgeline
