@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 sharding test test-fast \
-  gpu-test torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step \
+  gpu-test gpu-accept gpu-bundle torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step \
   bench-inference bench-packed bench-tax bench-shard clean distclean
 
 help: ## Show this list
@@ -67,6 +67,13 @@ test-fast: build ## Only the unit tests
 
 gpu-test: ## Compile the CUDA kernels and run their test on this machine's GPU (needs nvcc; not LibTorch or gRPC)
 	@tools/gpu_test.sh
+
+gpu-accept: ## What has to be seen on GPUs, in 8 minutes: a table and out/gpu-accept/results.json; says what is missing
+	@tools/gpu_accept.sh
+
+gpu-bundle: ## The same for a GPU machine without compilers: out/gpu-bundle.tar.xz, to be made where nvcc is
+	@tools/deps.sh --cuda
+	@tools/gpu_bundle.sh
 
 torchao-test: configure ## Our torchao estimator against the package, which this installs into .deps/torchao (5 GB)
 	@tools/build.sh $(BUILD) $(JOBS) quant_kernels_test
