@@ -250,10 +250,10 @@ std::vector<std::string> Warnings(const PlanReport& report) {
   for (const Plan& plan : report.plans) {
     if (!plan.asks_too_little(report.device)) continue;
     const double needed_bytes = plan.needed_bytes(report.device);
-    warnings.push_back(
-        fmt::format("{}: resources.memory asks for {:g} GiB a rank, and of {} a rank needs {} on {}: set it to {:.0f}",
-                    plan.name, plan.asked_bytes / kGibibyte, plan.ranks, Bytes(needed_bytes), report.device.name,
-                    std::ceil(needed_bytes / kGibibyte)));
+    warnings.push_back(fmt::format(
+        "{}, ranks {}: resources.memory asks for {:g} GiB a rank, and a rank needs {} on {}: set it to {:.0f}",
+        plan.name, plan.ranks, plan.asked_bytes / kGibibyte, Bytes(needed_bytes), report.device.name,
+        std::ceil(needed_bytes / kGibibyte)));
   }
   return warnings;
 }

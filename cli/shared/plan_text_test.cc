@@ -28,7 +28,7 @@ TEST(PlanTextTest, WarnsWhereARankMayHaveLessMemoryThanTheJobNeeds) {
   const PlanReport low = ReportOf("8");
   const double needed_gib = low.plans[0].needed_bytes(low.device) / (1 << 30);
   ASSERT_GT(needed_gib, 16);
-  EXPECT_THAT(PlanReportText(low, Style()), HasSubstr("warning: big: resources.memory asks for 8 GiB a rank"));
+  EXPECT_THAT(PlanReportText(low, Style()), HasSubstr("warning: big, ranks 1: resources.memory asks for 8 GiB a rank"));
   ASSERT_EQ(PlanReportJson(low)["warnings"].size(), 1U);
   EXPECT_EQ(PlanReportJson(low)["plans"][0]["asked_memory_bytes"], int64_t{8} << 30);
   const std::string enough = std::to_string(static_cast<int>(needed_gib) + 1);
