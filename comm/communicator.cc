@@ -25,4 +25,6 @@ absl::Status Communicator::ExchangeBytes(MemorySpan<const std::byte> outgoing, s
   return pending->Wait();
 }
 
+bool IsGroupLost(const absl::Status& status) { return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status); }
+
 }  // namespace ridgeline

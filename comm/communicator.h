@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -67,7 +68,8 @@ class Pending {
   virtual ~Pending() = default;
   // Moves the operation on, without waiting; whether it has ended. It is how ranks that compute let others proceed.
   virtual bool Poll() = 0;
-  // Until it has ended. The same time-out as of other collectives, from this call on.
+  // Until it has ended. The same time-out as of other collectives, from this call on. Of device memory the host does
+  // not wait: what the caller's stream gets from now on comes after it, and Synchronize tells how it ended.
   virtual absl::Status Wait() = 0;
 };
 
@@ -76,7 +78,8 @@ class Pending {
 // A collective that does not end within the time-out is DEADLINE_EXCEEDED with its name and, where they can be told,
 // the ranks that hang, on all ranks that wait for it or for another; the job's groups are then unusable. Ranks with
 // other sizes are INTERNAL where they are noticed, sizes that do not belong together INVALID_ARGUMENT, memory that the
-// backend cannot reach UNIMPLEMENTED.
+// backend cannot reach UNIMPLEMENTED, as is the host's and a device's in one operation. A connection that breaks is
+// UNAVAILABLE; the job's groups are unusable after that, too.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -132,6 +135,23 @@ class Communicator {
   // ranks by their numbers in the whole job.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> Group(int64_t color, const char* what) = 0;
 
+  // Whether spans of such memory may be given. Operations on a device's memory come after what the caller's stream has
+  // been given before, and are followed by what it is given after Wait.
+  virtual bool Reaches(Memory memory) const = 0;
+
+  // The host waits until what this rank has started has ended on devices, too, in all groups of its job; the error of
+  // the first operation that did not end well, also if it has been told before.
+  virtual absl::Status Synchronize() = 0;
+
+  // Waits as in a collective named `what` for what goes on outside of this communicator and ends when all ranks take
+  // part: `done` is asked often, and must not block. The time-out counts from `since_ms` on, of the monotonic clock.
+  virtual absl::Status AwaitOther(const std::function<absl::StatusOr<bool>()>& done, int64_t since_ms,
+                                  const char* what) = 0;
+
+  // What errors of this rank say of where it is, as in "step 812", in this group and in all others of its job; empty:
+  // nothing.
+  virtual void SetStep(std::string step) = 0;
+
   // Of this rank, in this group and in all others of its job.
   virtual const CollectiveCounts& counts() const = 0;
 
@@ -140,5 +160,8 @@ class Communicator {
   virtual int64_t timeout_ms() const = 0;
   virtual void SetTimeout(int64_t timeout_ms) = 0;
 };
+
+// Whether it says that ranks cannot exchange or agree on anything any more.
+bool IsGroupLost(const absl::Status& status);
 
 }  // namespace ridgeline

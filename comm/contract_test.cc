@@ -377,7 +377,24 @@ TEST(CommunicatorContract, LooksMoveAnOperationToItsEnd) {
   });
 }
 
-TEST(CommunicatorContract, MemoryOfADeviceIsRefusedByName) {
+void ExpectRefusedByName(const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'far'"), HasSubstr("device")));
+}
+
+TEST(CommunicatorContract, WhatGoesOnElsewhereIsWaitedFor) {
+  OnEveryRank([](Communicator& ranks) {
+    int looks = 0;
+    const auto third_time = [&looks]() -> absl::StatusOr<bool> { return ++looks == 3; };
+    const auto fails = []() -> absl::StatusOr<bool> { return absl::DataLossError("gone"); };
+    EXPECT_EQ(ranks.AwaitOther(third_time, NowMs(), "elsewhere"), absl::OkStatus());
+    EXPECT_EQ(looks, 3);
+    EXPECT_EQ(ranks.AwaitOther(fails, NowMs(), "elsewhere"), absl::DataLossError("gone"));
+    EXPECT_EQ(ranks.Synchronize(), absl::OkStatus());
+  });
+}
+
+TEST(CommunicatorContract, MemoryOfADeviceAndOfTheHostInOneOperationIsRefusedByName) {
   OnEveryRank([](Communicator& ranks) {
     const std::vector<int64_t> sizes(static_cast<size_t>(ranks.size()), 1);
     std::vector<float> floats(sizes.size());
@@ -385,15 +402,23 @@ TEST(CommunicatorContract, MemoryOfADeviceIsRefusedByName) {
     const MemorySpan<float> far(floats.data(), std::ssize(floats), Memory::kDevice);
     const MemorySpan<std::byte> far_bytes(bytes.data(), std::ssize(bytes), Memory::kDevice);
     for (const absl::Status& status :
-         {ranks.AllReduceSum(far, "far"), ranks.ReduceScatterSum(far, sizes, {floats.data(), 1}, "far"),
+         {ranks.ReduceScatterSum(far, sizes, {floats.data(), 1}, "far"),
           ranks.ReduceScatterSum(floats, sizes, {floats.data(), 1, Memory::kDevice}, "far"),
           ranks.AllGatherBytes({bytes.data(), 1}, sizes, far_bytes, "far"),
           ranks.AllGatherBytes({bytes.data(), 1, Memory::kDevice}, sizes, bytes, "far"),
           ranks.ExchangeBytes(far_bytes, sizes, more, sizes, "far"),
-          ranks.ExchangeBytes(more, sizes, far_bytes, sizes, "far")}) {
-      EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-      EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'far'"), HasSubstr("device")));
-    }
+          ranks.ExchangeBytes(more, sizes, far_bytes, sizes, "far")})
+      ExpectRefusedByName(status);
+    ASSERT_EQ(ranks.AllReduceSum(floats, "goes on"), absl::OkStatus());
+  });
+}
+
+TEST(CommunicatorContract, MemoryOfADeviceIsRefusedByNameWhereItIsOutOfReach) {
+  OnEveryRank([](Communicator& ranks) {
+    EXPECT_TRUE(ranks.Reaches(Memory::kHost));
+    if (ranks.Reaches(Memory::kDevice)) return;
+    float value = 1;
+    ExpectRefusedByName(ranks.AllReduceSum(MemorySpan<float>(&value, 1, Memory::kDevice), "far"));
   });
 }
 

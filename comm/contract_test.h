@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "comm/communicator.h"
+#include "common/clock.h"
 
 namespace ridgeline {
 
@@ -17,6 +18,8 @@ inline constexpr int64_t kShortTimeoutMs = 2'000, kLongTimeoutMs = 240'000;
 inline double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+
+inline int64_t NowMs() { return SystemClock().MonotonicMs(); }
 
 // Runs `body` as every rank of a new group with that time-out, for each number of ranks that the program tries. Ranks
 // meet at its end, and a group that a body leaves unusable harms no other.

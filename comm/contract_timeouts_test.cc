@@ -88,6 +88,30 @@ TEST(CommunicatorContract, ARankThatDoesNotComeToAnExchangeIsNamed) {
       kShortTimeoutMs);
 }
 
+TEST(CommunicatorContract, WhatGoesOnElsewhereHasTheTimeOutFromWhereItBegan) {
+  OnEveryRank(
+      [](Communicator& ranks) {
+        if (ranks.rank() == ranks.size() - 1) return;
+        const double start = Now();
+        const auto never = []() -> absl::StatusOr<bool> { return false; };
+        ExpectItsName(ranks.AwaitOther(never, NowMs() - kLongTimeoutMs, "elsewhere"), "elsewhere", ranks);
+        EXPECT_LT(Now() - start, kLongTimeoutMs / 2e3);
+      },
+      kLongTimeoutMs);
+}
+
+TEST(CommunicatorContract, ATimeOutSaysAtWhichStep) {
+  OnEveryRank(
+      [](Communicator& ranks) {
+        if (ranks.rank() == ranks.size() - 1) return;
+        ranks.SetStep("step 812");
+        const absl::Status status = ranks.Barrier("end");
+        ExpectItsName(status, "end", ranks);
+        EXPECT_THAT(std::string(status.message()), HasSubstr("'end' at step 812"));
+      },
+      kShortTimeoutMs);
+}
+
 TEST(CommunicatorContract, ANewTimeOutIsThatOfAllGroupsOfTheJob) {
   OnEveryRank([](Communicator& ranks) {
     EXPECT_EQ(ranks.timeout_ms(), kLongTimeoutMs);

@@ -2,11 +2,12 @@
 #include "comm/exchange_communicator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <numeric>
 
+#include "comm/parts.h"
 #include "comm/rank_order_sum.h"
+#include "comm/stopwatch.h"
 #include "comm/waiting.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
@@ -36,17 +37,6 @@ struct Members {
   int channel = 0;         // No two groups that share ranks have the same.
 };
 
-// Adds the time of its life.
-class Stopwatch {
- public:
-  explicit Stopwatch(CollectiveCount& count) : count_(count) {}
-  ~Stopwatch() { count_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  CollectiveCount& count_;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 // Messages, and what is done with what has arrived.
 class PendingExchange : public Pending {
  public:
@@ -71,7 +61,7 @@ class PendingExchange : public Pending {
     if (transfer_ == nullptr) return result_;
     const Stopwatch stopwatch(count_);
     Job& job = *members_->job;
-    End(job.waiting.Until(*transfer_, {job.timeout_ms, /*polite=*/false, what_}, members_->ranks));
+    End(job.waiting.Until(*transfer_, {.timeout_ms = job.timeout_ms, .what = what_}, members_->ranks));
     return result_;
   }
 
@@ -93,17 +83,15 @@ class PendingExchange : public Pending {
   absl::Status result_;
 };
 
-std::vector<int64_t> OffsetsOf(std::span<const int64_t> sizes) {
-  std::vector<int64_t> offsets(sizes.size());
-  std::exclusive_scan(sizes.begin(), sizes.end(), offsets.begin(), int64_t{0});
-  return offsets;
-}
+// What somebody else moves.
+class OtherTransfer : public Transfer {
+ public:
+  explicit OtherTransfer(const std::function<absl::StatusOr<bool>()>& done) : done_(done) {}
+  absl::StatusOr<bool> Done() override { return done_(); }
 
-std::vector<int64_t> EvenShares(int64_t count, int64_t ranks) {
-  std::vector<int64_t> sizes;
-  for (int64_t rank = 0; rank < ranks; ++rank) sizes.push_back((rank + 1) * count / ranks - rank * count / ranks);
-  return sizes;
-}
+ private:
+  const std::function<absl::StatusOr<bool>()>& done_;
+};
 
 absl::Status CheckHost(std::initializer_list<Memory> memories, const char* what) {
   for (Memory memory : memories)
@@ -126,6 +114,8 @@ class ExchangeCommunicator : public Communicator {
   const CollectiveCounts& counts() const override { return job_.counts; }
   int64_t timeout_ms() const override { return job_.timeout_ms; }
   void SetTimeout(int64_t timeout_ms) override { job_.timeout_ms = timeout_ms; }
+  void SetStep(std::string step) override { job_.waiting.SetStep(std::move(step)); }
+  bool Reaches(Memory memory) const override { return memory == Memory::kHost; }
 
   absl::Status AllReduceSum(MemorySpan<float> values, const char* what) override { return AllReduce(values, what); }
   absl::Status AllReduceSum(MemorySpan<double> values, const char* what) override { return AllReduce(values, what); }
@@ -134,7 +124,7 @@ class ExchangeCommunicator : public Communicator {
                                                                  std::span<const int64_t> sizes, MemorySpan<float> sum,
                                                                  const char* what) override {
     RETURN_IF_ERROR(CheckHost({values.memory(), sum.memory()}, what));
-    RETURN_IF_ERROR(CheckParts(values.size(), sizes, sum.size(), what));
+    RETURN_IF_ERROR(CheckParts(values.size(), sizes, sum.size(), Self(), what));
     return ReduceScatter(values.data(), sizes, sum.data(), what, Count(Collective::kReduceScatter));
   }
 
@@ -142,7 +132,7 @@ class ExchangeCommunicator : public Communicator {
                                                                std::span<const int64_t> sizes,
                                                                MemorySpan<std::byte> all, const char* what) override {
     RETURN_IF_ERROR(CheckHost({mine.memory(), all.memory()}, what));
-    RETURN_IF_ERROR(CheckParts(all.size(), sizes, mine.size(), what));
+    RETURN_IF_ERROR(CheckParts(all.size(), sizes, mine.size(), Self(), what));
     return AllGather(mine.data(), sizes, all.data(), what, Count(Collective::kAllGather));
   }
 
@@ -152,9 +142,7 @@ class ExchangeCommunicator : public Communicator {
                                                               std::span<const int64_t> in_sizes,
                                                               const char* what) override {
     RETURN_IF_ERROR(CheckHost({outgoing.memory(), incoming.memory()}, what));
-    // What this rank has for itself is what it expects of itself.
-    RETURN_IF_ERROR(CheckParts(outgoing.size(), out_sizes, OwnOf(in_sizes), what));
-    RETURN_IF_ERROR(CheckParts(incoming.size(), in_sizes, OwnOf(out_sizes), what));
+    RETURN_IF_ERROR(CheckExchange(outgoing.size(), out_sizes, incoming.size(), in_sizes, Self(), what));
     return AllToAll(outgoing.data(), out_sizes, incoming.data(), in_sizes, what, Count(Collective::kAllToAll));
   }
 
@@ -173,12 +161,13 @@ class ExchangeCommunicator : public Communicator {
   absl::Status BroadcastFromRoot(std::string* bytes, const char* what) override {
     CollectiveCount& count = Count(Collective::kBroadcast);
     const Stopwatch stopwatch(count);
-    return BroadcastString(bytes, {job_.timeout_ms, /*polite=*/false, what}, count);
+    return BroadcastString(bytes, {.timeout_ms = job_.timeout_ms, .what = what}, count);
   }
 
   absl::Status AwaitRoot(std::string* bytes, const char* what) override {
     CollectiveCount uncounted;
-    return BroadcastString(bytes, {rank_ == 0 ? job_.timeout_ms : kNoTimeout, /*polite=*/true, what}, uncounted);
+    return BroadcastString(
+        bytes, {.timeout_ms = rank_ == 0 ? job_.timeout_ms : kNoTimeout, .polite = true, .what = what}, uncounted);
   }
 
   absl::Status GatherToRoot(const std::string& bytes, std::vector<std::string>* by_rank, const char* what) override {
@@ -202,6 +191,16 @@ class ExchangeCommunicator : public Communicator {
       second.Receive(other, theirs.data(), static_cast<int64_t>(theirs.size()));
     }
     return Start(second, nullptr, what, count)->Wait();
+  }
+
+  // Nothing of it goes on once it has been waited for.
+  absl::Status Synchronize() override { return absl::OkStatus(); }
+
+  absl::Status AwaitOther(const std::function<absl::StatusOr<bool>()>& done, int64_t since_ms,
+                          const char* what) override {
+    OtherTransfer other(done);
+    return job_.waiting.Until(other, {.timeout_ms = job_.timeout_ms, .what = what, .since_ms = since_ms},
+                              members_->ranks);
   }
 
   absl::StatusOr<std::unique_ptr<Communicator>> Group(int64_t color, const char* what) override {
@@ -270,20 +269,7 @@ class ExchangeCommunicator : public Communicator {
     return std::make_unique<PendingExchange>(members_, StartMessages(messages, count), std::move(finish), what, count);
   }
 
-  // This rank's of them; -1, which is no size, where there are too few.
-  int64_t OwnOf(std::span<const int64_t> sizes) const {
-    return rank_ < std::ssize(sizes) ? sizes[static_cast<size_t>(rank_)] : -1;
-  }
-
-  absl::Status CheckParts(int64_t whole, std::span<const int64_t> sizes, int64_t mine, const char* what) const {
-    const bool fits = std::ssize(sizes) == size() && sizes[static_cast<size_t>(rank_)] == mine &&
-                      std::all_of(sizes.begin(), sizes.end(), [](int64_t size) { return size >= 0; }) &&
-                      std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == whole;
-    if (fits) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        fmt::format("collective '{}': {} in parts of {} is not what {} ranks share, of which rank {} has {}", what,
-                    whole, fmt::join(sizes, ", "), size(), rank_, mine));
-  }
+  RankOf Self() const { return {rank_, size()}; }
 
   template <typename T>
   std::unique_ptr<Pending> ReduceScatter(const T* values, std::span<const int64_t> sizes, T* sum, const char* what,
@@ -378,7 +364,8 @@ class ExchangeCommunicator : public Communicator {
     int64_t size = static_cast<int64_t>(bytes->size());
     RETURN_IF_ERROR(Broadcast(&size, sizeof size, first, count));
     if (rank_ != 0) bytes->assign(static_cast<size_t>(size), '\0');
-    return Broadcast(bytes->data(), size, {job_.timeout_ms, first.polite, first.what}, count);
+    return Broadcast(bytes->data(), size, {.timeout_ms = job_.timeout_ms, .polite = first.polite, .what = first.what},
+                     count);
   }
 
   // Down a binomial tree: rank r hears it from r without its lowest bit, and tells it those that differ in a lower one.
@@ -390,7 +377,8 @@ class ExchangeCommunicator : public Communicator {
     RETURN_IF_ERROR(job_.waiting.Until(*StartMessages(up, count), patience, members_->ranks));
     for (bit >>= 1; bit > 0; bit >>= 1)
       if (rank_ + bit < size()) down.Send(rank_ + bit, bytes, size_bytes);
-    return job_.waiting.Until(*StartMessages(down, count), {job_.timeout_ms, patience.polite, patience.what},
+    return job_.waiting.Until(*StartMessages(down, count),
+                              {.timeout_ms = job_.timeout_ms, .polite = patience.polite, .what = patience.what},
                               members_->ranks);
   }
 

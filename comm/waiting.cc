@@ -16,8 +16,9 @@ constexpr int64_t kHurryTimeoutMs = 25'000;
 }  // namespace
 
 absl::Status Waiting::Until(Transfer& transfer, const Patience& patience, std::span<const int> members) {
-  const int64_t start_ms = SystemClock().MonotonicMs();
-  int64_t looked_up_ms = start_ms;
+  const int64_t now_ms = SystemClock().MonotonicMs();
+  const int64_t start_ms = patience.since_ms == kFromNowOn ? now_ms : patience.since_ms;
+  int64_t looked_up_ms = now_ms;
   for (int64_t looks = 0;; ++looks) {
     const absl::StatusOr<bool> done = transfer.Done();
     if (!done.ok() || *done) {
@@ -50,9 +51,9 @@ bool Waiting::IsLate(const Patience& patience, int64_t start_ms) {
 absl::Status Waiting::TimedOut(const Patience& patience, int64_t start_ms, std::span<const int> members) const {
   const int64_t waited_ms = SystemClock().MonotonicMs() - start_ms;
   const std::vector<std::string> places = transport_.AskAll(patience.what);
-  return absl::DeadlineExceededError(fmt::format("rank {} of {} waited {} ms in collective '{}': {}", transport_.rank(),
-                                                 transport_.size(), waited_ms, patience.what,
-                                                 Describe(patience.what, members, places)));
+  return absl::DeadlineExceededError(fmt::format(
+      "rank {} of {} waited {} ms in collective '{}'{}: {}", transport_.rank(), transport_.size(), waited_ms,
+      patience.what, step_.empty() ? "" : " at " + step_, Describe(patience.what, members, places)));
 }
 
 // "rank 2 does not answer: it is stopped, dead, or computes; rank 3 waits in 'evaluation'"
