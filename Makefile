@@ -18,8 +18,8 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps configure programs build demo corpus study-small study gemma3 sharding test test-fast \
-  gpu-test gpu-accept gpu-bundle torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench bench-train-step \
-  bench-inference bench-packed bench-tax bench-shard clean distclean
+  gpu-test gpu-accept gpu-bundle torchao-test llama-test nightly-deps sanitize fuzz nightly tidy format bench \
+  bench-train-step bench-inference bench-packed bench-tax bench-shard clean distclean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -151,7 +151,8 @@ check_host
 find_programs
 check_libraries
 if [ ${#missing[@]} -gt 0 ]; then
-  echo "gpu-accept: not run: this machine lacks what is said above ($(printf '%s\n' "${missing[@]}" | uniq | paste -sd' '))"
+  names=$(printf '%s\n' "${missing[@]}" | uniq | paste -sd' ')
+  echo "gpu-accept: not run: this machine lacks what is said above ($names)"
   exit 77
 fi
 exec "$python" "$here/tools/gpu_accept.py" --list "$here/tools/gpu_accept.list" --gpus "$gpus" --out "$out" \

@@ -30,6 +30,7 @@
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
+#include "worker/gpu_communicator.h"
 #include "worker/hand_over.h"
 #include "worker/rank_device.h"
 #include "worker/rpc/coordinator_link.h"
@@ -302,6 +303,7 @@ absl::Status ServeGroup(const Flags& flags) {
   SayPlacement(placement, rank);
   const RankDevice& device = placement.devices[static_cast<size_t>(rank)];
   UseRankDevice(device);
+  ASSIGN_OR_RETURN(communicator, CommunicatorOf(device, std::move(communicator)));
   const GpuMemoryMeter gpu_memory(GpusToWatch(placement, node, rank));
   if (rank == 0) {
     LinkOptions options;

@@ -137,7 +137,8 @@ class GpuAcceptTest(ProcessTest):
         self.add_driver(answer=f"{ANSWER}\n{ANSWER}")
         self.add_torch()
         self.add_programs("steps 20 @steps {gpus} # as many\n",
-                          steps='echo "{\\"check\\": \\"270M\\", \\"ok\\": true, \\"tokens_per_s\\": 5.5, \\"gpus\\": $1}"')
+                          steps='echo "{\\"check\\": \\"270M\\", \\"ok\\": true, \\"tokens_per_s\\": 5.5,'
+                                ' \\"gpus\\": $1}"')
         table, results = self.results(0)
         self.assertRegex(table, r"  270M +ok +tokens_per_s 5.5, gpus 2")
         self.assertIn("1 of 1 passed", table)

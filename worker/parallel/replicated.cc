@@ -39,7 +39,9 @@ class Replicated : public Strategy {
   void AddToExtra(size_t place, float value) override { gradients_.AddToExtra(place, value); }
   absl::Status ReduceGradients() override { return gradients_.Sum(communicator_); }
   absl::StatusOr<StepSums> PassThroughQuantizers() override {
-    return ReadSums(ridgeline::PassThroughQuantizers(model_, runs_).whole, gradients_.extras());
+    const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
+    RETURN_IF_ERROR(communicator_.Synchronize());
+    return ReadSums(squares.whole, gradients_.extras());
   }
   void Step(double learning_rate, double gradient_scale) override { optimizer_.Step(learning_rate, gradient_scale); }
   std::vector<StateShard> State() const override;

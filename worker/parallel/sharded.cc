@@ -200,6 +200,7 @@ absl::Status Sharded::SumOverCopies() {
 absl::StatusOr<StepSums> Sharded::PassThroughQuantizers() {
   const GradientSquares squares = ridgeline::PassThroughQuantizers(model_, runs_);
   RETURN_IF_ERROR(ranks_.shard->AllReduceSum(SpanOf<double>(squares.shared), "gradient norm"));
+  RETURN_IF_ERROR(ranks_.all->Synchronize());
   return ReadSums(squares.shared + squares.whole, whole_gradients_.extras());
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/memory.h"
 #include "common/status_macros.h"
+#include "fmt/format.h"
 #include "model/training_pass.h"
 #include "plan/network.h"
 #include "quant/autograd/torch_pch.h"
@@ -40,6 +41,7 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 
 absl::StatusOr<TakenStep> TrainingStep::Take(int64_t step) {
   const auto start = std::chrono::steady_clock::now();
+  context_.communicator.SetStep(fmt::format("step {}", step + 1));
   const absl::Status computed = ForwardBackward(step);
   TakenStep taken;
   StepReport& report = taken.report;
