@@ -9,8 +9,8 @@
 
 namespace ridgeline {
 
-// sum[i] = ((rank 0's + rank 1's) + rank 2's) + ... for `count` numbers, in the order of `stream`. `own` is this rank's
-// part, of `size` ranks; `theirs` the others', one after the other in the order of ranks. All on the current device;
+// sum[i] = ((rank 0's + rank 1's) + rank 2's) + ... for `count` numbers, in the order of `stream`. `own` is the part of
+// rank `rank` of `size`; `theirs` the others', one after the other in the order of ranks. All on the current device;
 // `sum` may be `own`.
 template <typename T>
 cudaError_t LaunchRankOrderSum(const T* own, const T* theirs, int rank, int size, int64_t count, T* sum,
