@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who calls: the name and role of the token that was shown, and where the call came from.
+#pragma once
+
+#include <string>
+
+#include "net/roles.h"
+
+namespace ridgeline {
+
+inline constexpr char kLocalPrincipal[] = "local";  // Everybody, where no tokens are asked for.
+
+struct Principal {
+  std::string name;             // Of the token.
+  Role role = Role::kNobody;    // What it may do.
+  std::string address;          // "ipv4:127.0.0.1:40112"
+  bool is_checked_here = true;  // False where no tokens are asked for.
+};
+
+// May call everything: people and workers of a coordinator without tokens.
+inline Principal LocalPrincipal(const std::string& address) {
+  return {kLocalPrincipal, Role::kAdmin, address, /*is_checked_here=*/false};
+}
+
+}  // namespace ridgeline
