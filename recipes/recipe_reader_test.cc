@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Dotted", With("optimizer.lr: 1e-3\n"),
                 "r:2:1: optimizer.lr: unknown key 'optimizer.lr' (write `lr:` under `optimizer:`)"},
         Mistake{"LikeNoOther", With("resources: {zebra: 1}\n"),
-                "r:2:13: resources.zebra: unknown key 'zebra' (its keys: ranks, device, memory)"},
+                "r:2:13: resources.zebra: unknown key 'zebra' (its keys: ranks, device, memory, time_limit, labels)"},
         Mistake{"Duplicate", With("name: a\nname: b\n"),
                 "r:3:1: name: duplicate key, first set on line 2 (keep one of the two)"},
         Mistake{"DuplicateLabel", With("labels: {team: a, team: b}\n"),
@@ -110,7 +110,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:2:19: training.steps: must be a single value of type integer, not a list (allowed: 1 to "
                 "100000000 steps)"},
         Mistake{"ScalarForASection", With("resources: 2\n"),
-                "r:2:12: resources: must be a section, not a single value (its keys: ranks, device, memory)"},
+                "r:2:12: resources: must be a section, not a single value (its keys: ranks, device, memory, "
+                "time_limit, labels)"},
         Mistake{"ListForAMap", With("labels: [a]\n"), "r:2:9: labels: must be `key: value` pairs, not a list"},
         Mistake{"SectionForAList", With("sweep: {method: cases, cases: {a: b}}\n"),
                 "r:2:31: sweep.cases: must be a list, not a section (start each item with '-'; its keys: name, set)"},
@@ -173,7 +174,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "r:1:1: a recipe must be `key: value` pairs, not a single value (its keys: name, model, dataset, "
                 "training, optimizer, lr_scheduler, quant, checkpoint, validation, resources, recovery, sweep, export, "
                 "priority, "
-                "sparsity, activation_checkpoint, parallelism, labels)"},
+                "sparsity, activation_checkpoint, parallelism, queue, labels)"},
         Mistake{"OpenBracket", "dataset: {path: x\n",
                 "r:2:1: not valid YAML: end of map flow not found (check the indentation, colons, quotes and brackets "
                 "here and on the line above)"},

@@ -50,7 +50,7 @@ TEST(SetRecipeFieldTest, ErrorsNameKeyReasonAndRemedy) {
   EXPECT_EQ(ErrorOf("training.steps", "7.0"),
             "training.steps: '7.0' is not an integer (write a whole number in decimal digits, like 500)");
   EXPECT_EQ(ErrorOf("resources", "7"),
-            "resources: is a section and takes no single value (its keys: ranks, device, memory)");
+            "resources: is a section and takes no single value (its keys: ranks, device, memory, time_limit, labels)");
   EXPECT_EQ(ErrorOf("labels", "7"), "labels: is a map and takes no single value (name a key in it, like labels.team)");
   EXPECT_EQ(ErrorOf("sweep.cases", "7"),
             "sweep.cases: is a list and takes no single value (write it in the recipe's file)");

@@ -22,7 +22,7 @@ struct SweepError {
 struct SweepChild {
   v1::Recipe recipe;                           // Named, without `sweep`; defaults are not filled in.
   std::map<std::string, std::string> sources;  // Recipe key -> "sweep.cases[2].set.KEY" that set it.
-  std::string source;                          // "sweep.cases[2].name"; "sweep.parameters" for a grid.
+  std::string source;                          // "sweep.cases[2].name"; else "sweep.parameters".
 };
 
 class SweepPlan {
@@ -39,18 +39,26 @@ class SweepPlan {
   SweepChild Child(size_t index) const;
 
  private:
-  bool IsGrid() const;
-  std::vector<SweepError> GridErrors() const;
+  enum class Method { kGrid, kCases, kDraws };  // Draws: random, and asha.
+  Method method() const;
+  bool IsAsha() const { return sweep_.method() == "asha"; }
+
+  std::vector<SweepError> ParameterErrors() const;
+  std::vector<SweepError> ListErrors(const std::string& key, const v1::SweepValues& list) const;
+  std::vector<SweepError> RangeErrors(const std::string& key, const v1::SweepValues& range) const;
   std::vector<SweepError> CaseErrors() const;
+  std::vector<SweepError> DrawErrors() const;
+  std::vector<SweepError> IdleKeyErrors() const;
   // The key may be swept, and the value is one for it.
   std::optional<ValueError> CheckSetting(const std::string& key, const std::string& value) const;
   SweepChild GridChild(size_t index) const;
   SweepChild CaseChild(size_t index) const;
+  SweepChild DrawnChild(size_t index) const;
 
   v1::Recipe base_;  // Without the sweep.
   v1::Sweep sweep_;
   // A protobuf map has no order: keys are taken alphabetically; the last one changes fastest.
-  std::vector<std::pair<std::string, std::vector<std::string>>> parameters_;
+  std::vector<std::pair<std::string, v1::SweepValues>> parameters_;
 };
 
 }  // namespace ridgeline::recipe_internal

@@ -150,8 +150,10 @@ TEST(SweepProblemsTest, TheMethodDecidesWhatMustBeThere) {
   EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: cases, cases: [{name: a}], "
                          "parameters: {training.seed: [1]}}\n"),
               ElementsAre("r:2:44: sweep.parameters: method cases takes no parameters (set sweep.method to grid)"));
-  EXPECT_THAT(ProblemsOf("dataset: {path: x}\nsweep: {method: gird, cases: [{name: a}]}\n"),
-              ElementsAre("r:2:17: sweep.method: 'gird' is not allowed (did you mean 'grid'? allowed: grid, cases)"));
+  EXPECT_THAT(
+      ProblemsOf("dataset: {path: x}\nsweep: {method: gird, cases: [{name: a}]}\n"),
+      ElementsAre(
+          "r:2:17: sweep.method: 'gird' is not allowed (did you mean 'grid'? allowed: grid, cases, random, asha)"));
 }
 
 }  // namespace

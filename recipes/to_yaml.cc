@@ -99,15 +99,20 @@ class Writer {
       WriteText(key, IsPlainText(key));
       out_ << YAML::Value;
       if (recipe_internal::IsSection(value)) {
-        // SweepValues is a plain list in YAML.
-        const Message& list = entry->GetReflection()->GetMessage(*entry, value);
-        WriteTexts(list, list.GetDescriptor()->field(0), IsPlainValue);
+        WriteSweepValues(entry->GetReflection()->GetMessage(*entry, value));
       } else {
         std::string text = entry->GetReflection()->GetString(*entry, value);
         WriteText(text, any_type ? IsPlainValue(text) : IsPlainText(text));
       }
     }
     out_ << YAML::EndMap;
+  }
+
+  // A plain list in YAML, unless they are a range.
+  void WriteSweepValues(const Message& values) {
+    const FieldDescriptor* list = values.GetDescriptor()->field(0);
+    if (values.GetReflection()->FieldSize(values, list) > 0) return WriteTexts(values, list, IsPlainValue);
+    WriteSection(values);
   }
 
   void WriteTexts(const Message& message, const FieldDescriptor* field, bool (*is_plain)(const std::string&)) {

@@ -137,8 +137,9 @@ void Reader::ReadMap(const YamlUse& use, const std::string& key, Message* messag
     Message* entry = message->GetReflection()->AddMessage(message, field);
     entry->GetReflection()->SetString(entry, entry_key, name);
     if (IsSection(entry_value)) {
-      Message* list = entry->GetReflection()->MutableMessage(entry, entry_value);
-      ReadScalars(value, full_key, list, list->GetDescriptor()->field(0));
+      Message* values = entry->GetReflection()->MutableMessage(entry, entry_value);
+      if (value.node->kind == YamlNode::Kind::kMap) return ReadSection(value, full_key, values);
+      ReadScalars(value, full_key, values, values->GetDescriptor()->field(0));
     } else {
       ReadScalar(value, full_key, entry, entry_value);
     }

@@ -4,8 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "common/status_macros.h"
 #include "coordinator/rpc/grpc_status.h"
-#include "coordinator/rpc/job_streams.h"
+#include "coordinator/view/job_streams.h"
 
 namespace ridgeline {
 
@@ -32,56 +33,67 @@ grpc::Status CoordinatorService::GetInfo(grpc::ServerContext*, const v1::GetInfo
 
 grpc::Status CoordinatorService::SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
                                            v1::SubmitJobResponse* response) {
-  return Unary("SubmitJob", response, [&] { return api_->Submit(*request); });
+  return Unary("SubmitJob", response, [&]() -> absl::StatusOr<v1::SubmitJobResponse> {
+    ASSIGN_OR_RETURN(const SubmittedJob submitted, actions_->Submit(*request));
+    absl::StatusOr<v1::SubmitJobResponse> answer = reader_->Submitted(submitted.job_id);
+    if (answer.ok()) answer->set_existed(submitted.existed);
+    return answer;
+  });
 }
 
 grpc::Status CoordinatorService::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) {
-  return Unary("GetJob", response, [&] { return api_->Get(request->job()); });
+  return Unary("GetJob", response, [&] { return reader_->Get(request->job()); });
 }
 
 grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
                                           v1::ListJobsResponse* response) {
-  return Unary("ListJobs", response, [&] { return api_->List(*request); });
+  return Unary("ListJobs", response, [&] { return reader_->List(*request); });
 }
 
 grpc::Status CoordinatorService::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                                            v1::Job* response) {
-  return Unary("CancelJob", response, [&] { return api_->Cancel(request->job()); });
+  return Unary("CancelJob", response, [&]() -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string job_id, actions_->Cancel(request->job()));
+    return reader_->Get(job_id);
+  });
 }
 
 grpc::Status CoordinatorService::RetryJob(grpc::ServerContext*, const v1::RetryJobRequest* request, v1::Job* response) {
-  return Unary("RetryJob", response, [&] { return api_->Retry(request->job()); });
+  return Unary("RetryJob", response, [&]() -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string job_id, actions_->Retry(request->job()));
+    return reader_->Get(job_id);
+  });
 }
 
 grpc::Status CoordinatorService::GetMetrics(grpc::ServerContext*, const v1::GetMetricsRequest* request,
                                             v1::GetMetricsResponse* response) {
-  return Unary("GetMetrics", response, [&] { return api_->Metrics(*request); });
+  return Unary("GetMetrics", response, [&] { return reader_->Metrics(*request); });
 }
 
 grpc::Status CoordinatorService::ListPoints(grpc::ServerContext*, const v1::ListPointsRequest* request,
                                             v1::ListPointsResponse* response) {
-  return Unary("ListPoints", response, [&] { return api_->Points(*request); });
+  return Unary("ListPoints", response, [&] { return reader_->Points(*request); });
 }
 
 grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
                                              v1::ListWorkersResponse* response) {
-  return Unary("ListWorkers", response, [&] { return api_->Workers(); });
+  return Unary("ListWorkers", response, [&] { return reader_->Workers(); });
 }
 
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                                           grpc::ServerWriter<v1::Job>* writer) {
   return EndStream("WatchJob",
                    FollowJob(
-                       api_, journal_, request->job(), [&](const v1::Job& job) { return writer->Write(job); },
+                       reader_, journal_, request->job(), [&](const v1::Job& job) { return writer->Write(job); },
                        [&] { return stopping_ || context->IsCancelled(); }));
 }
 
 grpc::Status CoordinatorService::StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
                                             grpc::ServerWriter<v1::LogLine>* writer) {
-  return EndStream("StreamLogs",
-                   FollowLogs(
-                       api_, journal_, store_, *request, [&](const v1::LogLine& line) { return writer->Write(line); },
-                       [&] { return stopping_ || context->IsCancelled(); }));
+  return EndStream("StreamLogs", FollowLogs(
+                                     reader_, journal_, store_, *request,
+                                     [&](const v1::LogLine& line) { return writer->Write(line); },
+                                     [&] { return stopping_ || context->IsCancelled(); }));
 }
 
 }  // namespace ridgeline

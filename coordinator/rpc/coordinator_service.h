@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Coordinator service: forwards to JobApi, converts statuses, counts calls.
+// The Coordinator service: forwards, converts statuses, counts calls.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <string>
 
-#include "coordinator/rpc/job_api.h"
-#include "coordinator/rpc/metrics.h"
+#include "coordinator/control/job_actions.h"
+#include "coordinator/telemetry/metrics.h"
+#include "coordinator/view/job_reader.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 
 namespace ridgeline {
@@ -16,9 +17,14 @@ namespace ridgeline {
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(JobApi* api, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics,
-                     std::function<v1::Info()> info)
-      : api_(api), journal_(journal), store_(store), metrics_(metrics), info_(std::move(info)) {}
+  CoordinatorService(JobActions* actions, const JobReader* reader, Journal* journal, MetricStore* store,
+                     CoordinatorMetrics* metrics, std::function<v1::Info()> info)
+      : actions_(actions),
+        reader_(reader),
+        journal_(journal),
+        store_(store),
+        metrics_(metrics),
+        info_(std::move(info)) {}
 
   // Makes the streams end; for shutdown.
   void Stop() { stopping_ = true; }
@@ -41,7 +47,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status Unary(const char* method, Response* response, Call call);
   grpc::Status EndStream(const char* method, const absl::Status& status);
 
-  JobApi* const api_;
+  JobActions* const actions_;
+  const JobReader* const reader_;
   Journal* const journal_;
   MetricStore* const store_;
   CoordinatorMetrics* const metrics_;

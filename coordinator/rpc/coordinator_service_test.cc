@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
-#include "coordinator/rpc/jobs_of_recipe.h"
+#include "coordinator/control/jobs_of_recipe.h"
 #include "coordinator/rpc/test_cluster.h"
 
 namespace ridgeline::test {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reconcile called by hand, under a clock that moves only when told to, with real streams and a real journal.
+#include "coordinator/control/reconcile.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -46,7 +48,9 @@ class ReconcileTest : public testing::Test {
     auto store = MetricStore::Open(folder_ / "metrics.db");
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
-    gateway_ = std::make_unique<WorkerGateway>(options_, journal_.get(), store_.get(), &metrics_);
+    fleet_ = std::make_unique<Fleet>(options_, journal_.get(), store_.get(), &metrics_);
+    reconciler_ = std::make_unique<Reconciler>(journal_.get(), fleet_.get());
+    gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -56,7 +60,7 @@ class ReconcileTest : public testing::Test {
     address_ = "127.0.0.1:" + std::to_string(port);
   }
   void TearDown() override {
-    gateway_->Close();
+    fleet_->Close();
     server_->Shutdown();
     std::filesystem::remove_all(folder_);
   }
@@ -64,10 +68,10 @@ class ReconcileTest : public testing::Test {
   // A group that has come, and job-1 on it.
   std::unique_ptr<TestWorker> WorkerWithAJob(v1::Assign* assign) {
     auto worker = std::make_unique<TestWorker>(address_, "a", "a1");
-    EXPECT_TRUE(WaitUntil([&] { return gateway_->Groups().size() == 1; }));
+    EXPECT_TRUE(WaitUntil([&] { return fleet_->Groups().size() == 1; }));
     EXPECT_TRUE(journal_->Commit(Submitted({MakeJob(1)})).ok());
-    EXPECT_TRUE(gateway_->StartAttempt({"job-1", "a"}).ok());
-    gateway_->Reconcile();
+    EXPECT_TRUE(reconciler_->StartAttempt({"job-1", "a"}).ok());
+    reconciler_->Reconcile();
     *assign = worker->ExpectAssign();
     return worker;
   }
@@ -78,17 +82,19 @@ class ReconcileTest : public testing::Test {
   void LetPass(int64_t ms) {
     for (int part = 0; part < 20; ++part) {
       clock_.Advance(ms / 20);
-      gateway_->Reconcile();
+      reconciler_->Reconcile();
     }
   }
 
   const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("ridgeline_reconcile_test_" + std::to_string(getpid()));
   SteppedClock clock_;
-  const GatewayOptions options_{.heartbeat_interval_ms = 1'000, .lease_ms = 10'000, .clock = &clock_};
+  const FleetOptions options_{.heartbeat_interval_ms = 1'000, .lease_ms = 10'000, .clock = &clock_};
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<MetricStore> store_;
+  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<WorkerGateway> gateway_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
@@ -99,9 +105,9 @@ TEST_F(ReconcileTest, CoordinatorThatStoodStillEndsNoAttempt) {
   const auto worker = WorkerWithAJob(&assign);
   LetPass(options_.lease_ms / 2);
   clock_.Advance(10 * options_.lease_ms);
-  gateway_->Reconcile();
+  reconciler_->Reconcile();
   EXPECT_EQ(StateOf("job-1"), v1::RUNNING);
-  EXPECT_EQ(gateway_->Groups().size(), 1u);
+  EXPECT_EQ(fleet_->Groups().size(), 1u);
   // What the group has used of its lease stays used.
   LetPass(options_.lease_ms * 3 / 4);
   EXPECT_EQ(StateOf("job-1"), v1::QUEUED);
@@ -123,7 +129,7 @@ TEST_F(ReconcileTest, RecordThatIsSlowToCommitEndsNoLease) {
   disk_is_slow.WaitForNotification();
   clock_.Advance(1);
   const int64_t checkpoint = worker->Send(CheckpointMessage(assign, 10));
-  EXPECT_TRUE(WaitUntil([&] { return gateway_->Groups()[0].group.last_heartbeat_unix_ms() == clock_.WallUnixMs(); }));
+  EXPECT_TRUE(WaitUntil([&] { return fleet_->Groups()[0].group.last_heartbeat_unix_ms() == clock_.WallUnixMs(); }));
   LetPass(3 * options_.lease_ms);
   disk_is_back.Notify();
   slow_disk.join();
@@ -137,9 +143,9 @@ TEST_F(ReconcileTest, RecordThatIsSlowToCommitEndsNoLease) {
 
 TEST_F(ReconcileTest, AttemptThatEndsWhileReconcileRunsIsNotHandedOut) {
   const auto worker = std::make_unique<TestWorker>(address_, "a", "a1");
-  ASSERT_TRUE(WaitUntil([&] { return gateway_->Groups().size() == 1; }));
+  ASSERT_TRUE(WaitUntil([&] { return fleet_->Groups().size() == 1; }));
   ASSERT_TRUE(journal_->Commit(Submitted({MakeJob(1), MakeJob(2)})).ok());
-  ASSERT_TRUE(gateway_->StartAttempt({"job-1", "a"}).ok());
+  ASSERT_TRUE(reconciler_->StartAttempt({"job-1", "a"}).ok());
   // The first look opens Reconcile; by the second it has its list of live attempts and is about to deliver.
   int looks = 0;
   clock_.BeforeLook([&] {
@@ -147,11 +153,11 @@ TEST_F(ReconcileTest, AttemptThatEndsWhileReconcileRunsIsNotHandedOut) {
       EXPECT_TRUE(journal_->Commit(Ended("job-1", 1, v1::COMPLETED)).ok());
     }
   });
-  gateway_->Reconcile();
+  reconciler_->Reconcile();
   clock_.BeforeLook(nullptr);
   ASSERT_EQ(StateOf("job-1"), v1::SUCCEEDED);
-  ASSERT_TRUE(gateway_->StartAttempt({"job-2", "a"}).ok());
-  gateway_->Reconcile();
+  ASSERT_TRUE(reconciler_->StartAttempt({"job-2", "a"}).ok());
+  reconciler_->Reconcile();
   EXPECT_EQ(worker->ExpectAssign().job_id(), "job-2") << "nothing came before it, and the group counts as free";
 }
 

@@ -68,14 +68,18 @@ absl::Status CoordinatorServer::OpenStores() {
   journal_options.observer = &metrics_;
   ASSIGN_OR_RETURN(journal_, Journal::Open(journal_options));
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
-  const GatewayOptions gateway_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
-  gateway_ = std::make_unique<WorkerGateway>(gateway_options, journal_.get(), store_.get(), &metrics_);
-  loop_ = std::make_unique<SchedulerLoop>(journal_.get(), gateway_.get(), &metrics_, options_.clock);
-  views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), loop_.get());
-  api_ = std::make_unique<JobApi>(journal_.get(), store_.get(), gateway_.get(), views_.get());
-  service_ = std::make_unique<CoordinatorService>(api_.get(), journal_.get(), store_.get(), &metrics_,
-                                                  [this] { return Info(); });
-  collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), gateway_.get(), options_.clock,
+  const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
+  fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
+  controller_ = std::make_unique<Controller>(journal_.get(), fleet_.get(), options_.clock,
+                                             [this](double seconds) { metrics_.ObserveSchedulerCycle(seconds); });
+  loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get());
+  views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());
+  reader_ = std::make_unique<JobReader>(journal_.get(), store_.get(), fleet_.get(), views_.get());
+  actions_ = std::make_unique<JobActions>(journal_.get());
+  service_ = std::make_unique<CoordinatorService>(actions_.get(), reader_.get(), journal_.get(), store_.get(),
+                                                  &metrics_, [this] { return Info(); });
+  gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
+  collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);
   return absl::OkStatus();
 }
@@ -124,7 +128,7 @@ CoordinatorServer::~CoordinatorServer() {
   if (server_ != nullptr) {
     RemoveCoordinatorFile(options_.state_dir);
     service_->Stop();
-    gateway_->Close();
+    fleet_->Close();
     journal_->changes().Notify();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(kStopGraceMs));
     server_->Wait();
@@ -137,9 +141,9 @@ v1::Info CoordinatorServer::Info() {
   info.set_state_dir(options_.state_dir);
   info.set_start_unix_ms(start_unix_ms_);
   info.set_metrics_address(metrics_address_);
-  const std::vector<WorkerGateway::GroupView> groups = gateway_->Groups();
+  const std::vector<Fleet::GroupView> groups = fleet_->Groups();
   info.set_groups(static_cast<int>(groups.size()));
-  for (const WorkerGateway::GroupView& view : groups) info.set_ranks(info.ranks() + view.group.ranks());
+  for (const Fleet::GroupView& view : groups) info.set_ranks(info.ranks() + view.group.ranks());
   journal_->Read([&](const CoordinatorState& state) {
     for (const auto& [number, job] : state.jobs()) {
       if (!IsParent(job)) ++(*info.mutable_jobs_by_state())[v1::JobState_Name(job.state())];

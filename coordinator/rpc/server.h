@@ -10,9 +10,11 @@
 #include <string>
 
 #include "common/clock.h"
+#include "coordinator/control/control_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
-#include "coordinator/rpc/state_collector.h"
 #include "coordinator/rpc/state_dir.h"
+#include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/telemetry/state_collector.h"
 
 namespace ridgeline {
 
@@ -54,11 +56,14 @@ class CoordinatorServer {
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<MetricStore> store_;
-  std::unique_ptr<WorkerGateway> gateway_;
-  std::unique_ptr<SchedulerLoop> loop_;
+  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<Controller> controller_;
+  std::unique_ptr<ControlLoop> loop_;
   std::unique_ptr<JobViews> views_;
-  std::unique_ptr<JobApi> api_;
+  std::unique_ptr<JobReader> reader_;
+  std::unique_ptr<JobActions> actions_;
   std::unique_ptr<CoordinatorService> service_;
+  std::unique_ptr<WorkerGateway> gateway_;
   std::shared_ptr<StateCollector> collector_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::unique_ptr<grpc::Server> server_;

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "coordinator/rpc/record_rules.h"
+#include "coordinator/fleet/record_rules.h"
 #include "coordinator/rpc/server.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 #include "ridgeline/v1/worker.grpc.pb.h"

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "coordinator/fleet/group_channel.h"
 #include "ridgeline/v1/worker.grpc.pb.h"
 
 namespace ridgeline {
@@ -14,16 +15,16 @@ namespace ridgeline {
 using WorkerStream = grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::WorkerMessage>;
 
 // Thread-safe. Owned by the gateway's handler of the stream, and shared with the group while it is connected.
-class WorkerSession {
+class WorkerSession final : public GroupChannel {
  public:
   // `context` and `stream` must live until Finish returns.
   WorkerSession(grpc::ServerContext* context, WorkerStream* stream);
-  ~WorkerSession();
+  ~WorkerSession() override;
 
   // Never blocks. A peer that reads so slowly that the queue overflows is cut off.
-  void Send(v1::CoordinatorMessage message);
+  void Send(v1::CoordinatorMessage message) override;
   // Ends the stream from any thread; the handler's Read then fails.
-  void Cancel();
+  void Cancel() override;
   // Writes what is queued (as far as the peer still reads), then stops. Only the handler calls it, once.
   void Finish();
 

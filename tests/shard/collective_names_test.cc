@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "comm/communicator.h"
-#include "coordinator/rpc/record_rules.h"
+#include "coordinator/fleet/record_rules.h"
 
 namespace ridgeline {
 namespace {

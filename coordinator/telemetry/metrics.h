@@ -14,8 +14,9 @@
 #include <unordered_map>
 
 #include "absl/status/status.h"
-#include "coordinator/rpc/collective_totals.h"
+#include "coordinator/fleet/fleet.h"
 #include "coordinator/state/journal.h"
+#include "coordinator/telemetry/collective_totals.h"
 #include "ridgeline/v1/job.pb.h"
 
 namespace ridgeline {
@@ -25,7 +26,7 @@ inline constexpr char kQueueLabel[] = "default";
 inline constexpr char kPoolLabel[] = "default";
 
 // Thread-safe; outlives the journal and the services.
-class CoordinatorMetrics final : public JournalObserver {
+class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
  public:
   CoordinatorMetrics();
 
@@ -36,9 +37,9 @@ class CoordinatorMetrics final : public JournalObserver {
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
   void ObserveSchedulerCycle(double seconds);
-  // Reason: stale (the attempt is over), foreign (another group holds it), invalid (out of range).
-  void ObserveRefusedRecord(const char* reason);
-  void ObserveStep(const v1::MetricPoint& point);
+  void OnRefusedRecord(const char* reason) override;
+  void OnStep(const v1::MetricPoint& point) override;
+  void OnCollectives(const CollectiveCountList& more) override { collectives_->Add(more); }
 
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
   const std::shared_ptr<CollectiveTotals>& collectives() const { return collectives_; }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/rpc/scheduler_loop.h"
+#include "coordinator/control/controller.h"
 #include "coordinator/state/journal.h"
 #include "coordinator/state/metric_store.h"
 #include "ridgeline/v1/job.pb.h"
@@ -26,8 +26,8 @@ std::string SchemeLabel(const std::string& estimator, const std::string& scheme,
 // Thread-safe.
 class JobViews {
  public:
-  JobViews(Journal* journal, MetricStore* store, const SchedulerLoop* loop)
-      : journal_(journal), store_(store), loop_(loop) {}
+  JobViews(Journal* journal, MetricStore* store, const Controller* controller)
+      : journal_(journal), store_(store), controller_(controller) {}
 
   // Fills in progress and reason of a copy that came from the journal, with at least kProgressSections of its recipe.
   void Complete(v1::Job* job) const;
@@ -38,7 +38,7 @@ class JobViews {
 
   Journal* const journal_;
   MetricStore* const store_;
-  const SchedulerLoop* const loop_;
+  const Controller* const controller_;
 };
 
 }  // namespace ridgeline

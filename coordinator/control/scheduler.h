@@ -7,18 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/fleet/schedulable_group.h"
 #include "coordinator/state/coordinator_state.h"
 
 namespace ridgeline {
-
-// A connected worker group, as the scheduler sees it.
-struct SchedulableGroup {
-  std::string id;
-  int ranks = 0;
-  bool idle = false;
-  std::string device;             // "cpu" or "cuda", of every rank; empty where they differ or it has not said.
-  int64_t rank_memory_bytes = 0;  // Of the rank that has least; 0: it has not said.
-};
 
 struct Assignment {
   std::string job_id;

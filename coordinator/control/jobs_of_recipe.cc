@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/jobs_of_recipe.h"
+#include "coordinator/control/jobs_of_recipe.h"
 
 #include <fmt/format.h>
 

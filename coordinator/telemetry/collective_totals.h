@@ -2,7 +2,6 @@
 // What worker groups have exchanged since this program started, by operation, for Prometheus.
 #pragma once
 
-#include <google/protobuf/repeated_ptr_field.h>
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
@@ -11,17 +10,10 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "ridgeline/v1/job.pb.h"
+#include "coordinator/fleet/collectives_since.h"
 
 namespace ridgeline {
-
-using CollectiveCountList = google::protobuf::RepeatedPtrField<v1::CollectiveCount>;
-
-// What came to a group's counts between two heartbeats. INVALID_ARGUMENT where one has become less. Both are such that
-// CheckCollectives finds nothing wrong.
-absl::StatusOr<CollectiveCountList> CollectivesSince(const CollectiveCountList& before, const CollectiveCountList& now);
 
 // Thread-safe. Every operation has its series from the start, so that rate() sees the first call.
 class CollectiveTotals final : public prometheus::Collectable {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/metrics.h"
+#include "coordinator/telemetry/metrics.h"
 
 #include <algorithm>
 
@@ -110,11 +110,9 @@ void CoordinatorMetrics::ObserveRpc(const std::string& method, absl::StatusCode 
 
 void CoordinatorMetrics::ObserveSchedulerCycle(double seconds) { scheduler_cycle_.Observe(seconds); }
 
-void CoordinatorMetrics::ObserveRefusedRecord(const char* reason) {
-  records_refused_.Add({{"reason", reason}}).Increment();
-}
+void CoordinatorMetrics::OnRefusedRecord(const char* reason) { records_refused_.Add({{"reason", reason}}).Increment(); }
 
-void CoordinatorMetrics::ObserveStep(const v1::MetricPoint& point) {
+void CoordinatorMetrics::OnStep(const v1::MetricPoint& point) {
   if (point.has_step_seconds()) ObservePhase("total", point.step_seconds());
   if (point.has_forward_backward_seconds()) ObservePhase("forward_backward", point.forward_backward_seconds());
   if (point.has_collective_seconds()) ObservePhase("collective", point.collective_seconds());

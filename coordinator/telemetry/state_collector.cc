@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/state_collector.h"
+#include "coordinator/telemetry/state_collector.h"
 
 #include <initializer_list>
 #include <map>
 #include <string>
 #include <utility>
 
-#include "coordinator/rpc/job_view.h"
-#include "coordinator/rpc/metrics.h"
+#include "coordinator/telemetry/metrics.h"
+#include "coordinator/view/job_views.h"
 #include "frontier/pareto.h"
 #include "recipes/model_label.h"
 #include "recipes/tensor_quant.h"
@@ -91,7 +91,7 @@ void StateCollector::CollectQueue(Families& families) const {
 
 void StateCollector::CollectWorkers(Families& families) const {
   std::map<std::string, int> ranks{{"idle", 0}, {"busy", 0}, {"unreachable", 0}};
-  for (const WorkerGateway::GroupView& view : gateway_->Groups()) {
+  for (const Fleet::GroupView& view : fleet_->Groups()) {
     ranks[Lower(v1::GroupState_Name(view.group.state()))] += view.group.ranks();
     families.Gauge("ridgeline_worker_last_heartbeat_timestamp_seconds", "When the worker group was last heard of",
                    {{"worker", view.group.id()}}, view.group.last_heartbeat_unix_ms() / 1e3);

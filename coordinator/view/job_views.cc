@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/job_view.h"
+#include "coordinator/view/job_views.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -61,7 +61,7 @@ v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
 
 void JobViews::Complete(v1::Job* job) const {
   if (job->state() == v1::QUEUED && !IsParent(*job)) {
-    const std::string wait = loop_->WaitReason(job->id());
+    const std::string wait = controller_->WaitReason(job->id());
     if (!wait.empty()) job->set_reason(job->attempts().empty() ? wait : fmt::format("{}; {}", job->reason(), wait));
   }
   *job->mutable_progress() = IsParent(*job) ? ParentProgress(*job) : OwnProgress(*job);

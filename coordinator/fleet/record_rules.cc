@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/record_rules.h"
+#include "coordinator/fleet/record_rules.h"
 
 #include <fmt/format.h>
 #include <google/protobuf/text_format.h>

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "coordinator/rpc/job_api.h"
+#include "coordinator/view/job_reader.h"
 #include "ridgeline/v1/coordinator.pb.h"
 
 namespace ridgeline {
@@ -15,9 +15,10 @@ namespace ridgeline {
 inline constexpr int64_t kStreamTickMs = 200;
 
 // `write` returns false when the client is gone; `gone` is asked at least every kStreamTickMs.
-absl::Status FollowJob(JobApi* api, Journal* journal, const std::string& id_or_name,
+absl::Status FollowJob(const JobReader* reader, Journal* journal, const std::string& id_or_name,
                        const std::function<bool(const v1::Job&)>& write, const std::function<bool()>& gone);
-absl::Status FollowLogs(JobApi* api, Journal* journal, MetricStore* store, const v1::StreamLogsRequest& request,
-                        const std::function<bool(const v1::LogLine&)>& write, const std::function<bool()>& gone);
+absl::Status FollowLogs(const JobReader* reader, Journal* journal, MetricStore* store,
+                        const v1::StreamLogsRequest& request, const std::function<bool(const v1::LogLine&)>& write,
+                        const std::function<bool()>& gone);
 
 }  // namespace ridgeline

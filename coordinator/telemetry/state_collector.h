@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/fleet/fleet.h"
 #include "coordinator/state/journal.h"
 #include "coordinator/state/metric_store.h"
 
@@ -18,9 +18,8 @@ namespace ridgeline {
 class StateCollector final : public prometheus::Collectable {
  public:
   // Series with a job_id are dropped `series_grace_ms` after the job ended.
-  StateCollector(Journal* journal, MetricStore* store, const WorkerGateway* gateway, const Clock* clock,
-                 int64_t series_grace_ms)
-      : journal_(journal), store_(store), gateway_(gateway), clock_(clock), series_grace_ms_(series_grace_ms) {}
+  StateCollector(Journal* journal, MetricStore* store, const Fleet* fleet, const Clock* clock, int64_t series_grace_ms)
+      : journal_(journal), store_(store), fleet_(fleet), clock_(clock), series_grace_ms_(series_grace_ms) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -35,7 +34,7 @@ class StateCollector final : public prometheus::Collectable {
 
   Journal* const journal_;
   MetricStore* const store_;
-  const WorkerGateway* const gateway_;
+  const Fleet* const fleet_;
   const Clock* const clock_;
   const int64_t series_grace_ms_;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/scheduler/scheduler.h"
+#include "coordinator/control/scheduler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people change: submit, cancel, retry. Errors are for people: place, value, remedy.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/state/journal.h"
+#include "ridgeline/v1/coordinator.pb.h"
+
+namespace ridgeline {
+
+struct SubmittedJob {
+  std::string job_id;    // Of a sweep, its parent.
+  bool existed = false;  // The request_id was known.
+};
+
+// Thread-safe. The journal must outlive it. What was changed is durable when a call returns; it answers with job ids.
+class JobActions {
+ public:
+  explicit JobActions(Journal* journal) : journal_(journal) {}
+
+  // INVALID_ARGUMENT lists everything that is wrong with the recipe; ALREADY_EXISTS if the request_id was used for
+  // another recipe; RESOURCE_EXHAUSTED if a sweep would add too much to the state.
+  absl::StatusOr<SubmittedJob> Submit(const v1::SubmitJobRequest& request);
+  absl::StatusOr<std::string> Cancel(const std::string& id_or_name);
+  absl::StatusOr<std::string> Retry(const std::string& id_or_name);
+
+ private:
+  Journal* const journal_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/control/reconcile.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "common/status_macros.h"
+
+namespace ridgeline {
+
+void Reconciler::Reconcile() {
+  fleet_->ForgiveStall();
+  EndLostAttempts(LiveAttempts(*journal_));
+  const std::vector<LiveAttemptView> live = LiveAttempts(*journal_);
+  for (const LiveAttemptView& attempt : live) fleet_->Deliver(attempt);
+  fleet_->CancelStaleAttempts(live);
+  fleet_->DropExpiredGroups(live);
+}
+
+void Reconciler::EndLostAttempts(const std::vector<LiveAttemptView>& live) {
+  for (const LiveAttemptView& attempt : live) {
+    const std::optional<std::string> why = fleet_->WhyLost(attempt);
+    if (!why.has_value()) continue;
+    v1::Event event;
+    event.mutable_attempt_ended()->set_job_id(attempt.key.job_id);
+    event.mutable_attempt_ended()->set_epoch(attempt.key.epoch);
+    event.mutable_attempt_ended()->set_outcome(v1::LOST);
+    event.mutable_attempt_ended()->set_detail(*why);
+    const absl::Status status = journal_->Commit(event);  // A result that came first wins; a full disk is tried again.
+    spdlog::warn("attempt {} of {} is lost: {}{}", attempt.key.epoch, attempt.key.job_id, *why,
+                 status.ok() ? "" : fmt::format(" (not recorded: {})", std::string(status.message())));
+  }
+}
+
+absl::Status Reconciler::StartAttempt(const Assignment& assignment) {
+  int64_t attached_ms = 0;
+  ASSIGN_OR_RETURN(v1::AttemptStarted started, fleet_->AttemptOn(assignment.group_id, &attached_ms));
+  started.set_job_id(assignment.job_id);
+  RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
+    const v1::Job* job = state.FindById(started.job_id());
+    if (job != nullptr) started.set_epoch(NextEpoch(*job));
+    v1::Event event;
+    *event.mutable_attempt_started() = started;
+    return event;
+  }));
+  fleet_->NoteStarted(started, attached_ms);
+  return absl::OkStatus();
+}
+
+}  // namespace ridgeline
