@@ -8,7 +8,7 @@
 namespace ridgeline {
 
 // A completed attempt without a finite loss has not succeeded, and a point that nobody can have measured must not stand
-// on the frontier: ERROR then. `wants_point`: the recipe exports one.
+// on the frontier: ERROR then. Every end but a good one has an exit reason. `wants_point`: the recipe exports one.
 v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point);
 
 }  // namespace ridgeline
