@@ -16,6 +16,7 @@ std::string Controller::WaitReason(const std::string& job_id) const {
 
 void Controller::RunOnce() {
   reconciler_.Reconcile();
+  judge_.Judge();
   const auto start = std::chrono::steady_clock::now();
   const std::vector<SchedulableGroup> groups = fleet_->SchedulableGroups();
   const int64_t now_unix_ms = clock_->WallUnixMs();

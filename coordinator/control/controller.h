@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "coordinator/control/reconcile.h"
+#include "coordinator/control/trial_judge.h"
 #include "coordinator/fleet/fleet.h"
 #include "coordinator/state/journal.h"
 
@@ -19,8 +20,14 @@ namespace ridgeline {
 class Controller {
  public:
   // `on_cycle` is told how many seconds each scheduling took; may be null.
-  Controller(Journal* journal, Fleet* fleet, const Clock* clock, std::function<void(double)> on_cycle)
-      : journal_(journal), fleet_(fleet), clock_(clock), on_cycle_(std::move(on_cycle)), reconciler_(journal, fleet) {}
+  Controller(Journal* journal, MetricStore* store, Fleet* fleet, const Clock* clock,
+             std::function<void(double)> on_cycle)
+      : journal_(journal),
+        fleet_(fleet),
+        clock_(clock),
+        on_cycle_(std::move(on_cycle)),
+        reconciler_(journal, fleet),
+        judge_(journal, store) {}
 
   // By one thread at a time.
   void RunOnce();
@@ -34,6 +41,7 @@ class Controller {
   const Clock* const clock_;
   const std::function<void(double)> on_cycle_;
   Reconciler reconciler_;
+  TrialJudge judge_;
   mutable absl::Mutex mutex_;
   std::map<std::string, std::string> wait_reasons_ ABSL_GUARDED_BY(mutex_);
 };

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
 #include "coordinator/state/recipe_difference.h"
+#include "recipes/asha_rungs.h"
 #include "recipes/recipe_reader.h"
 
 namespace ridgeline {
@@ -26,14 +28,17 @@ class JobMaker {
   explicit JobMaker(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
   absl::StatusOr<v1::JobsSubmitted> Make(const v1::Recipe& recipe) {
+    std::vector<int64_t> rungs;
     if (recipe.has_sweep()) {
       v1::Recipe complete = recipe;
       ApplyRecipeDefaults(&complete);
+      if (complete.sweep().method() == "asha") rungs = AshaRungs(complete);
       RETURN_IF_ERROR(Add(NewJob(complete)));
     }
     RETURN_IF_ERROR(ForEachSweepChild(recipe, [&](v1::Recipe job_recipe) {
       v1::Job job = NewJob(job_recipe);
       if (recipe.has_sweep()) HoldDifference(submitted_.jobs(0).recipe(), &job);
+      if (!rungs.empty()) job.set_stop_at_step(rungs[0]);
       return Add(std::move(job));
     }));
     return std::move(submitted_);

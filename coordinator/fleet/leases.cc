@@ -102,6 +102,7 @@ bool Fleet::SendAssign(GroupChannel& channel, const AttemptKey& key) const {
     assign.set_epoch(key.epoch);
     *assign.mutable_recipe() = state.RecipeOf(*job);
     if (job->has_last_checkpoint()) *assign.mutable_resume_from() = job->last_checkpoint();
+    assign.set_stop_at_step(job->stop_at_step());
     channel.Send(std::move(message));
     return true;
   });

@@ -170,9 +170,10 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
   const absl::Status status =
       journal_->Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
         RETURN_IF_ERROR(state.CheckHeldBy(sender, result.job_id(), result.epoch()));
-        const v1::Recipe recipe = state.RecipeOf(*state.FindById(result.job_id()), {"export"});
+        const v1::Job& job = *state.FindById(result.job_id());
+        const bool wants_point = state.RecipeOf(job, {"export"}).export_().frontier();
         v1::Event event;
-        *event.mutable_attempt_ended() = EndOf(result, recipe.export_().frontier());
+        *event.mutable_attempt_ended() = EndOf(result, wants_point, job.stop_at_step());
         return event;
       });
   const bool recorded = status.ok() || IsRefusal(status);

@@ -56,7 +56,7 @@ void Refuse(const std::string& why, v1::ExitReason reason, v1::AttemptEnded* end
 
 }  // namespace
 
-v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point) {
+v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point, int64_t stop_at_step) {
   v1::AttemptEnded ended;
   ended.set_job_id(result.job_id());
   ended.set_epoch(result.epoch());
@@ -65,7 +65,8 @@ v1::AttemptEnded EndOf(const v1::AttemptResult& result, bool wants_point) {
   ended.set_exit_reason(ReasonOf(result));
   const bool known_outcome = result.outcome() == v1::COMPLETED || result.outcome() == v1::ERROR ||
                              result.outcome() == v1::STOPPED || result.outcome() == v1::PREEMPTED ||
-                             result.outcome() == v1::NO_ROOM || result.outcome() == v1::LOST;
+                             result.outcome() == v1::NO_ROOM || result.outcome() == v1::LOST ||
+                             (result.outcome() == v1::REACHED && stop_at_step > 0);
   if (!known_outcome)
     Refuse(fmt::format("the worker sent outcome {}: {}", result.outcome(), ended.detail()), v1::EXIT_ERROR, &ended);
   if (result.outcome() != v1::COMPLETED) return ended;

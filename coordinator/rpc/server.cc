@@ -70,7 +70,7 @@ absl::Status CoordinatorServer::OpenStores() {
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
   const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
   fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
-  controller_ = std::make_unique<Controller>(journal_.get(), fleet_.get(), options_.clock,
+  controller_ = std::make_unique<Controller>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                              [this](double seconds) { metrics_.ObserveSchedulerCycle(seconds); });
   loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get());
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());

@@ -9,12 +9,6 @@
 
 namespace ridgeline {
 
-struct CoordinatorState::Change {
-  int64_t time_unix_ms = 0;
-  std::vector<Transition> transitions;
-  std::set<std::string> parents;  // To be derived again when all children have changed.
-};
-
 namespace {
 
 constexpr int64_t kFirstNoRoomWaitMs = 5'000, kLongestNoRoomWaitMs = 60'000;
@@ -74,6 +68,9 @@ std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Even
       break;
     case v1::Event::kJobRetried:
       ApplyRetry(event.job_retried(), change);
+      break;
+    case v1::Event::kTrialsDecided:
+      ApplyTrials(event.trials_decided(), change);
       break;
     case v1::Event::KIND_NOT_SET:
       break;
@@ -138,6 +135,9 @@ void CoordinatorState::ApplyEnded(const v1::AttemptEnded& ended, Change& change)
       break;
     case v1::NO_ROOM:
       EndNoRoom(job, ended, change);
+      break;
+    case v1::REACHED:
+      EndReached(job, change);
       break;
     default:
       SetState(job, v1::FAILED, ended.detail().empty() ? "the worker reported an error" : ended.detail(), change);
@@ -204,6 +204,17 @@ void CoordinatorState::EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Ch
            change);
 }
 
+void CoordinatorState::EndReached(v1::Job& job, Change& change) {
+  if (job.cancel_requested()) {
+    SetState(job, v1::CANCELLED, "cancelled", change);
+    return;
+  }
+  SetState(job, v1::PAUSED,
+           fmt::format("waits at rung {}, step {}, until enough trials have come as far", job.rung() + 1,
+                       job.stop_at_step()),
+           change);
+}
+
 void CoordinatorState::RecordPoint(v1::Job& job, const v1::FrontierPoint& point) {
   v1::FrontierPoint& recorded = points_.emplace_back(point);
   recorded.set_point_id(fmt::format("point-{}", points_.size()));
@@ -226,7 +237,7 @@ void CoordinatorState::ApplyCancel(const v1::CancelRequested& cancel, Change& ch
 void CoordinatorState::CancelOne(v1::Job& job, Change& change) {
   if (IsTerminal(job.state())) return;
   job.set_cancel_requested(true);
-  if (job.state() == v1::QUEUED) {
+  if (job.state() == v1::QUEUED || job.state() == v1::PAUSED) {
     SetState(job, v1::CANCELLED, "cancelled while it waited", change);
   } else {
     job.set_reason("cancel requested; waits for the worker group to stop");
@@ -245,6 +256,7 @@ void CoordinatorState::ApplyRetry(const v1::JobRetried& retried, Change& change)
 
 void CoordinatorState::RetryOne(v1::Job& job, Change& change) {
   if (job.state() != v1::FAILED && job.state() != v1::CANCELLED) return;
+  if (WasStoppedEarly(job)) job.clear_stop_at_step();  // Who asks for it again wants all of it.
   job.set_cancel_requested(false);
   if (v1::Job* parent = MutableJob(job.parent_id())) parent->set_cancel_requested(false);
   job.set_restarts(0);
@@ -275,11 +287,13 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
 void CoordinatorState::DeriveParent(const std::string& parent_id, Change& change) {
   v1::Job& parent = *MutableJob(parent_id);
   std::map<v1::JobState, int> count;
+  int stopped_early = 0;
   bool started = false;
   int64_t first_start = 0;
   for (const std::string& child_id : parent.child_ids()) {
     const v1::Job* child = FindById(child_id);
     ++count[child->state()];
+    if (WasStoppedEarly(*child)) ++stopped_early;
     if (child->start_unix_ms() > 0) {
       first_start = started ? std::min(first_start, child->start_unix_ms()) : child->start_unix_ms();
       started = true;
@@ -289,13 +303,14 @@ void CoordinatorState::DeriveParent(const std::string& parent_id, Change& change
   const int ended = count[v1::SUCCEEDED] + count[v1::FAILED] + count[v1::CANCELLED];
   v1::JobState state = started ? v1::RUNNING : v1::QUEUED;
   if (ended == total) {
-    state = count[v1::FAILED] > 0 ? v1::FAILED : count[v1::CANCELLED] > 0 ? v1::CANCELLED : v1::SUCCEEDED;
+    state = count[v1::FAILED] > 0 ? v1::FAILED : count[v1::CANCELLED] > stopped_early ? v1::CANCELLED : v1::SUCCEEDED;
   }
   parent.set_start_unix_ms(first_start);
   if (!IsTerminal(state)) parent.set_end_unix_ms(0);
   SetState(parent, state,
-           fmt::format("{} of {} children succeeded, {} failed, {} cancelled, {} running", count[v1::SUCCEEDED], total,
-                       count[v1::FAILED], count[v1::CANCELLED], count[v1::RUNNING]),
+           fmt::format("{} of {} children succeeded, {} failed, {} cancelled, {} running{}", count[v1::SUCCEEDED],
+                       total, count[v1::FAILED], count[v1::CANCELLED] - stopped_early, count[v1::RUNNING],
+                       stopped_early == 0 ? "" : fmt::format(", {} stopped early", stopped_early)),
            change);
 }
 

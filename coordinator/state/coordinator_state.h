@@ -32,6 +32,11 @@ int64_t NextEpoch(const v1::Job& job);
 // that jumps back holds up nobody for longer.
 int64_t NoRoomWaitMs(const v1::Job& job, int64_t now_unix_ms);
 
+// A trial that came to its rung, about which nothing is decided yet.
+bool WaitsAtRung(const v1::Job& job);
+// Its sweep decided so, nobody cancelled it.
+bool WasStoppedEarly(const v1::Job& job);
+
 // No clock, no I/O, no threads: the same events give the same state. The Journal owns it and guards it.
 class CoordinatorState {
  public:
@@ -80,6 +85,7 @@ class CoordinatorState {
   const std::map<int64_t, v1::Job>& jobs() const { return jobs_; }  // By number: in order of submission.
   std::vector<const v1::Job*> QueuedJobs() const;                   // Without parents, in order of submission.
   std::vector<const v1::Job*> RunningJobs() const;                  // Without parents.
+  std::vector<const v1::Job*> TrialsAtRungs() const;                // In order of submission.
   const std::vector<v1::FrontierPoint>& points() const { return points_; }
   int64_t next_job_number() const { return next_job_number_; }
   int64_t sequence() const { return sequence_; }
@@ -92,7 +98,12 @@ class CoordinatorState {
   void ForgetChanges() { changed_jobs_.clear(); }
 
  private:
-  struct Change;  // What one event does: its time, and the transitions so far.
+  // What one event does.
+  struct Change {
+    int64_t time_unix_ms = 0;
+    std::vector<Transition> transitions;
+    std::set<std::string> parents;  // To be derived again when all children have changed.
+  };
 
   void ApplySubmitted(const v1::JobsSubmitted& submitted, Change& change);
   void ApplyStarted(const v1::AttemptStarted& started, Change& change);
@@ -100,10 +111,12 @@ class CoordinatorState {
   void ApplyEnded(const v1::AttemptEnded& ended, Change& change);
   void ApplyCancel(const v1::CancelRequested& cancel, Change& change);
   void ApplyRetry(const v1::JobRetried& retried, Change& change);
+  void ApplyTrials(const v1::TrialsDecided& decided, Change& change);
 
   void SetState(v1::Job& job, v1::JobState state, const std::string& reason, Change& change);
   void EndLost(v1::Job& job, const v1::AttemptEnded& ended, Change& change);
   void EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Change& change);
+  void EndReached(v1::Job& job, Change& change);
   void RecordPoint(v1::Job& job, const v1::FrontierPoint& point);
   void CancelOne(v1::Job& job, Change& change);
   void RetryOne(v1::Job& job, Change& change);
@@ -118,6 +131,7 @@ class CoordinatorState {
   absl::Status CheckEnded(const v1::AttemptEnded& ended) const;
   absl::Status CheckCancel(const v1::CancelRequested& cancel) const;
   absl::Status CheckRetry(const v1::JobRetried& retried) const;
+  absl::Status CheckTrials(const v1::TrialsDecided& decided) const;
 
   std::map<int64_t, v1::Job> jobs_;
   std::vector<v1::FrontierPoint> points_;

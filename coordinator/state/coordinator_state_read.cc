@@ -131,6 +131,8 @@ absl::Status CoordinatorState::Check(const v1::Event& event) const {
       return CheckCancel(event.cancel_requested());
     case v1::Event::kJobRetried:
       return CheckRetry(event.job_retried());
+    case v1::Event::kTrialsDecided:
+      return CheckTrials(event.trials_decided());
     case v1::Event::KIND_NOT_SET:
       break;
   }
