@@ -64,6 +64,10 @@ std::optional<v1::Assign> CoordinatorLink::NextAssignment(int64_t wait_ms) {
 void CoordinatorLink::SendMetrics(const v1::MetricPoint& point) {
   std::lock_guard lock(mutex_);
   if (job_id_.empty()) return;
+  if (point.has_train_loss() || point.has_validation_loss()) {
+    if (!newest_points_.empty() && newest_points_.front().step() != point.step()) newest_points_.clear();
+    newest_points_.push_back(point);
+  }
   *metrics_.add_points() = point;
   if (metrics_.points_size() >= options_.max_batch) MoveBatchesToSpool();
 }
@@ -92,6 +96,7 @@ void CoordinatorLink::SendResult(v1::AttemptResult result) {
   std::lock_guard lock(mutex_);
   if (job_id_.empty()) return;
   MoveBatchesToSpool();
+  if (result.outcome() == v1::REACHED) KeepNewestPoints();
   result.set_job_id(job_id_);
   result.set_epoch(epoch_);
   result.set_detail(ToValidUtf8(result.detail()));
@@ -143,6 +148,15 @@ void CoordinatorLink::MoveBatchesToSpool() {
     message.mutable_logs()->Swap(&logs_);
     AddToSpool(std::move(message), /*may_drop=*/true);
   }
+}
+
+// They may have gone into batches that are dropped, or lost with the group; twice they count once.
+void CoordinatorLink::KeepNewestPoints() {
+  v1::WorkerMessage message;
+  message.mutable_metrics()->set_job_id(job_id_);
+  message.mutable_metrics()->set_epoch(epoch_);
+  for (const v1::MetricPoint& point : newest_points_) *message.mutable_metrics()->add_points() = point;
+  if (!newest_points_.empty()) AddToSpool(std::move(message), /*may_drop=*/false);
 }
 
 void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
@@ -364,6 +378,7 @@ void CoordinatorLink::Begin(const v1::Assign& assign) {
   epoch_ = assign.epoch();
   cancelled_ = preempted_ = false;
   preempt_reason_.clear();
+  newest_points_.clear();
   waiting_assignment_ = assign;
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "ridgeline/v1/worker.grpc.pb.h"
 #include "worker/rpc/spool_file.h"
@@ -106,6 +107,8 @@ class CoordinatorLink {
   v1::Hello HelloWithClaim() const;
   void MoveBatchesToSpool();
   void AddToSpool(v1::WorkerMessage message, bool may_drop);
+  // Those that a trial which REACHED its step is judged by.
+  void KeepNewestPoints();
   void KeepOnDisk();
   void NoteRefused(const std::string& reason);
   void Acknowledge(int64_t sequence);
@@ -132,6 +135,7 @@ class CoordinatorLink {
   int64_t next_sequence_ = 1;
   v1::MetricBatch metrics_;
   v1::LogBatch logs_;
+  std::vector<v1::MetricPoint> newest_points_;  // With losses, of the current attempt's newest step.
   google::protobuf::RepeatedPtrField<v1::CollectiveCount> collectives_;
   std::optional<v1::Assign> waiting_assignment_;
   std::string job_id_;  // Of the current attempt; empty when idle.

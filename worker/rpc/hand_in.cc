@@ -14,7 +14,7 @@ namespace {
 
 using Stream = grpc::ClientReaderWriter<v1::WorkerMessage, v1::CoordinatorMessage>;
 
-// Claims the attempt of the last record, as a group that reconnects does.
+// Claims the attempt of the last record, which is no batch of points, as a group that reconnects does.
 v1::WorkerMessage HelloOf(const Spool& spool) {
   v1::WorkerMessage message;
   v1::Hello& hello = *message.mutable_hello();

@@ -21,9 +21,12 @@ constexpr size_t kHeaderBytes = kMagic.size() + kHashDigits + 1;
 
 absl::Status Damaged(std::string_view what) { return absl::DataLossError(fmt::format("no spool: {}", what)); }
 
-bool IsKept(const v1::WorkerMessage& message) { return message.has_checkpoint() || message.has_result(); }
+bool IsKept(const v1::WorkerMessage& message) {
+  return message.has_checkpoint() || message.has_result() || message.has_metrics();
+}
 
 const std::string& JobOf(const v1::WorkerMessage& record) {
+  if (record.has_metrics()) return record.metrics().job_id();
   return record.has_result() ? record.result().job_id() : record.checkpoint().job_id();
 }
 
@@ -47,14 +50,14 @@ absl::StatusOr<v1::WorkerMessage> TakeMessage(std::string_view* rest) {
 }
 
 absl::Status CheckRecord(const v1::WorkerMessage& record, int64_t last_sequence) {
-  if (!IsKept(record)) return Damaged("a record is neither a checkpoint nor a result");
+  if (!IsKept(record)) return Damaged("a record is of a kind that is not kept");
   if (record.sequence() <= last_sequence) return Damaged("sequences do not rise");
   return JobOf(record).empty() ? Damaged("a record has no job") : absl::OkStatus();
 }
 
 size_t BytesOf(const v1::WorkerMessage& message) { return message.ByteSizeLong() + kLengthBytes; }
 
-// Which records are left out: the oldest checkpoints first, then the oldest results.
+// Which records are left out: the oldest that are no results first, then the oldest results.
 std::vector<bool> LeftOut(const std::vector<v1::WorkerMessage>& records, size_t header_bytes) {
   std::vector<bool> out(records.size(), false);
   size_t count = records.size(), bytes = header_bytes;

@@ -19,15 +19,16 @@ inline constexpr size_t kMaxSpoolBytes = size_t{8} << 20;
 struct Spool {
   std::string group_id;
   std::string incarnation;  // Of the start of the group that has said it: the one from which the records count.
-  std::vector<v1::WorkerMessage> records;  // CheckpointCommitted and AttemptResult, their sequences rising.
+  // CheckpointCommitted, AttemptResult, and MetricBatch where a result is of no use without; their sequences rising.
+  std::vector<v1::WorkerMessage> records;
 };
 
 // Where the spool of a group lies in a work folder. Whatever the group's name is made of, it stays in there, and groups
 // with different names have different places.
 std::string SpoolPath(const std::string& work_dir, const std::string& group_id);
 
-// Of more than kMaxSpoolRecords or kMaxSpoolBytes the oldest checkpoints are left out, then the oldest results: a later
-// attempt finds a checkpoint on disk, too.
+// Of more than kMaxSpoolRecords or kMaxSpoolBytes the oldest that are no results are left out, then the oldest results:
+// a later attempt finds a checkpoint on disk, too.
 std::string FormatSpool(const Spool& spool);
 
 // DATA_LOSS for what FormatSpool did not write.

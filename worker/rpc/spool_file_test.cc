@@ -66,12 +66,12 @@ TEST(SpoolFileTest, EachByteThatIsMissingOrChangedIsNoticed) {
 }
 
 TEST(SpoolFileTest, RecordsThatNoGroupWritesAreRefusedHoweverWellTheyAreHashed) {
-  v1::WorkerMessage metrics;
-  metrics.set_sequence(1);
-  metrics.mutable_metrics()->set_job_id("job-1");
+  v1::WorkerMessage logs;
+  logs.set_sequence(1);
+  logs.mutable_logs()->set_job_id("job-1");
   v1::WorkerMessage without_job = Result(1);
   without_job.mutable_result()->clear_job_id();
-  EXPECT_THAT(std::string(ParseSpool(FormatSpool(SpoolOf({metrics}))).status().message()), HasSubstr("neither"));
+  EXPECT_THAT(std::string(ParseSpool(FormatSpool(SpoolOf({logs}))).status().message()), HasSubstr("not kept"));
   EXPECT_THAT(std::string(ParseSpool(FormatSpool(SpoolOf({without_job}))).status().message()), HasSubstr("no job"));
   EXPECT_THAT(std::string(ParseSpool(FormatSpool(SpoolOf({Result(2), Result(2)}))).status().message()),
               HasSubstr("rise"));

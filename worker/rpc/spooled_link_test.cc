@@ -77,6 +77,34 @@ TEST_F(SpooledLinkTest, AGroupThatFinishedWhileNobodyListenedHandsItsResultInWhe
   Begin("job-2", 1);  // And it works.
 }
 
+TEST_F(SpooledLinkTest, ATrialThatReachedItsStepHandsInWhatItIsJudgedBy) {
+  ConnectWith("job-1", 3);
+  StopServer();
+  v1::MetricPoint trained, validated, phase;
+  for (int64_t step = 1; step <= 8; ++step) {
+    trained.set_step(step);
+    trained.set_train_loss(3);
+    link_->SendMetrics(trained);
+  }
+  validated.set_step(8);
+  validated.set_validation_loss(2.5);
+  link_->SendMetrics(validated);
+  phase.set_step(8);
+  phase.set_phase("checkpointing");
+  for (int i = 0; i < 100; ++i) link_->SendMetrics(phase);
+  SendResult(v1::REACHED);
+  EXPECT_FALSE(link_->Flush(50));
+  EndLink();
+  StartServer(port_);
+  Connect(20'000, "second");
+  EXPECT_TRUE(WaitUntilNoFile());
+  const auto records = gateway_.Records(2);
+  EXPECT_THAT(PointSteps(records), ElementsAre(8, 8));
+  EXPECT_EQ(records[0].metrics().points(1).validation_loss(), 2.5);
+  EXPECT_EQ(records[0].metrics().epoch(), 3);
+  EXPECT_EQ(records[1].result().outcome(), v1::REACHED);
+}
+
 TEST_F(SpooledLinkTest, TheFileStaysUntilTheCoordinatorHasAcknowledgedAll) {
   FinishWhileNobodyListens();
   gateway_.Acknowledge(false);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attempts that are to come to a step and no further, as trials of a sweep are: what stands there, and that going on
 // gives the numbers of a run that did not stop.
+#include <map>
+#include <set>
+
 #include "fmt/format.h"
 #include "quant/autograd/torch_pch.h"
 #include "worker/checkpoint/store/checkpoint_folders.h"
@@ -89,6 +92,15 @@ TEST_F(StopAtStepTest, TheStopHasAHeldOutLossWhichIsThatOfAValidationThereAndIts
   EXPECT_EQ(losses.begin()->first, 5);
   EXPECT_EQ(losses.at(5), Validations(validated).at(5));
   EXPECT_EQ(ManifestAt(5).validation_loss.value(), losses.at(5));
+}
+
+TEST_F(StopAtStepTest, TheStopsTrainingLossIsToldInLongRunsTooWhereNotEveryStepIs) {
+  Recorder recorder;
+  ASSERT_EQ(Run(Until(Nano({{"training.steps", "100000"}}), 3), 1, recorder)->outcome, v1::REACHED);
+  std::set<int64_t> told;
+  for (const v1::MetricPoint& point : recorder.points)
+    if (point.has_train_loss()) told.insert(point.step());
+  EXPECT_TRUE(told.contains(3));
 }
 
 TEST_F(StopAtStepTest, WhereValidationAndCheckpointAreDueAnywayTheyAreMadeOnce) {
