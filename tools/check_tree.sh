@@ -53,7 +53,7 @@ declare -A arrows=(
   [coordinator/rpc]="coordinator/telemetry coordinator/view coordinator/control coordinator/fleet coordinator/state \
 recipes proto common"
   [coordinator/simulation]="coordinator/control coordinator/fleet coordinator/state recipes proto common"
-  [worker]="comm comm/nccl device proto common"
+  [worker]="comm comm/nccl device recipes proto common"
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"
   [worker/checkpoint/store]="weights proto common"
