@@ -40,8 +40,8 @@ absl::StatusOr<KeyAndCertificate> IssueCertificate(const KeyAndCertificate& auth
 // The first certificate of the text.
 absl::StatusOr<CertificateInfo> DescribeCertificate(const std::string& pem);
 
-// The certificate and its key, in two files. FAILED_PRECONDITION with the remedy: the key is another certificate's or
-// open to everybody, or the certificate has expired.
+// The certificate and its key, in two files. FAILED_PRECONDITION with the remedy: the key is another certificate's, or
+// the certificate has expired. PERMISSION_DENIED: everybody can read the key.
 absl::StatusOr<CertificateInfo> CheckKeyPair(const std::string& cert_path, const std::string& key_path);
 // A file of certificates, a CA's for instance. INVALID_ARGUMENT if it is none.
 absl::Status CheckCertificateFile(const std::string& path);

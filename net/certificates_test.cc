@@ -77,8 +77,7 @@ TEST_F(CertificateFilesTest, KeyPairIsTakenOnlyIfItFitsAndNobodyElseCanReadTheKe
   const std::string cert = Write("one.crt", one.certificate, 0644);
   EXPECT_EQ(CheckKeyPair(cert, Write("one.key", one.key))->name, "one");
   EXPECT_EQ(CheckKeyPair(cert, Write("two.key", two.key)).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(CheckKeyPair(cert, Write("open.key", one.key, 0644)).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CheckKeyPair(cert, Write("open.key", one.key, 0644)).status().code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(CheckKeyPair(cert, Write("none.key", "no key")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CheckKeyPair(cert, folder_ + "/missing").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(CheckCertificateFile(Write("none.crt", "no certificate")).code(), absl::StatusCode::kInvalidArgument);

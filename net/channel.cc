@@ -137,11 +137,13 @@ CallerCredentials WithEnvironment(CallerCredentials given) {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const CallerCredentials& credentials) {
   ASSIGN_OR_RETURN(const bool is_this_machine, IsThisMachine(address));
-  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> secured, Secured(credentials));
+  const bool is_socket = address.starts_with("unix:");
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> secured,
+                   Secured(is_socket ? CallerCredentials{} : credentials));
   if (credentials.token_file.empty() && credentials.token.empty())
     return grpc::CreateCustomChannel(address, secured, Arguments());
   if (credentials.tls_ca.empty() && !is_this_machine) {
-    return absl::FailedPreconditionError(fmt::format(
+    return absl::PermissionDeniedError(fmt::format(
         "the token would go to {} for everybody on the way to read; name the coordinator's CA with --tls-ca or "
         "RIDGELINE_TLS_CA",
         address));

@@ -25,8 +25,8 @@ struct CallerCredentials {
 CallerCredentials WithEnvironment(CallerCredentials given);
 
 // Takes keys and certificates from the files anew when they change. `address`: HOST:PORT, or "unix:PATH" on this
-// machine. INVALID_ARGUMENT if the address or a file is none, FAILED_PRECONDITION if a token would go over an open
-// connection to another machine, or others can read a secret.
+// machine, without TLS. INVALID_ARGUMENT if the address or a file is none, PERMISSION_DENIED if a token would go over
+// an open connection to another machine, or others can read a secret.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const CallerCredentials& credentials = {});
 

@@ -148,7 +148,7 @@ TEST_F(ChannelTest, TokenDoesNotGoToAnotherMachineInTheOpen) {
   const std::string token = *MakeToken();
   for (const char* other : {"10.0.0.1:7117", "ridge.example:7117", "127.evil.example:7117", "[fe80::1]:7117"}) {
     const absl::Status status = MakeChannel(other, {.token = token}).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << other;
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << other;
     EXPECT_THAT(std::string(status.message()), HasSubstr("--tls-ca"));
     EXPECT_THAT(std::string(status.message()), Not(HasSubstr(token)));
     EXPECT_TRUE(MakeChannel(other, {.tls_ca = ca_, .token = token}).ok()) << other;

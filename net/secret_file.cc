@@ -32,7 +32,7 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path, size_t max_b
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, fmt::format("reading {}", path));
   // Of what is not a plain file, a pipe for instance, the mode says nothing.
   if (S_ISREG(info.st_mode) && (info.st_mode & S_IRWXO) != 0) {
-    return absl::FailedPreconditionError(
+    return absl::PermissionDeniedError(
         fmt::format("{} holds a secret and is open to everybody on this machine; `chmod 600 {}`", path, path));
   }
   return ReadFile(path, max_bytes);

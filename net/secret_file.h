@@ -10,7 +10,7 @@
 
 namespace ridgeline {
 
-// FAILED_PRECONDITION with the remedy if the file can be read by others than owner and group.
+// PERMISSION_DENIED with the remedy if the file can be read by others than owner and group.
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path, size_t max_bytes);
 
 // Replaces `path` in one step by a file of mode 0600. The folder must be there.

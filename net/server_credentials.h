@@ -21,8 +21,7 @@ struct ServerTls {
 };
 
 // Files that change are taken anew within `refresh_seconds`, for connections that are made from then on; a key that
-// does not fit its certificate yet is passed over. INVALID_ARGUMENT or FAILED_PRECONDITION, with file and remedy, if
-// they do not fit now.
+// does not fit its certificate yet is passed over. Errors name the file and the remedy if they do not fit now.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const ServerTls& tls);
 
 }  // namespace ridgeline

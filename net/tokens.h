@@ -25,7 +25,7 @@ std::string HashToken(std::string_view token);
 // Takes as long wherever two texts of one length differ.
 bool SameSecret(std::string_view a, std::string_view b);
 
-// The token in a file, without white space around it. FAILED_PRECONDITION if others can read the file;
+// The token in a file, without white space around it. PERMISSION_DENIED if others can read the file;
 // INVALID_ARGUMENT, which does not show its content, if that is no token.
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 

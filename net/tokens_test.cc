@@ -76,7 +76,7 @@ TEST_F(TokenFileTest, TokenIsReadWithoutWhiteSpaceAroundIt) {
 TEST_F(TokenFileTest, FileThatOthersCanReadIsRefused) {
   Write(*MakeToken(), 0644);
   const absl::Status status = ReadTokenFile(path_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_THAT(std::string(status.message()), HasSubstr("chmod 600"));
 }
 

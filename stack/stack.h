@@ -25,7 +25,8 @@ struct StackPaths {
   std::string supervisor_file;   // supervisor.json
   std::string supervisor_lock;
   std::string supervisor_log, coordinator_log, worker_log;
-  std::string work_dir;  // The worker group's.
+  std::string admin_token;  // Written by a coordinator that asks for tokens, when it starts for the first time.
+  std::string work_dir;     // The worker group's.
   // Cookies in the environment of what the supervisor starts (process.h).
   std::string CoordinatorCookie() const { return state_dir + "#coordinator"; }
   std::string WorkerCookie() const { return state_dir + "#worker"; }
@@ -35,6 +36,7 @@ struct CoordinatorFile {
   pid_t pid = 0;
   std::string address;
   std::string metrics_address;
+  bool has_tls = false;
 };
 // NOT_FOUND if there is none, DATA_LOSS if it is not what a coordinator writes.
 absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths);
@@ -68,9 +70,8 @@ class SupervisorLock {
 // Whether a supervisor of this state folder is alive.
 bool SupervisorIsAlive(const StackPaths& paths);
 
-// --coordinator or RIDGELINE_COORDINATOR (`given`), else the state folder's coordinator. UNAVAILABLE with the remedy
-// if there is none.
-absl::StatusOr<std::string> ResolveAddress(const std::string& given, const StackPaths& paths);
+// The state folder's coordinator. UNAVAILABLE with the remedy if there is none.
+absl::StatusOr<CoordinatorFile> FindCoordinator(const StackPaths& paths);
 
 // The last lines of a log, each indented; empty if there is none.
 std::string LogTail(const std::string& path, int lines);

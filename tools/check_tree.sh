@@ -50,7 +50,8 @@ declare -A arrows=(
   [coordinator/fleet]="coordinator/state proto common"
   [coordinator/control]="coordinator/fleet coordinator/state recipes net proto common"
   [coordinator/view]="coordinator/control coordinator/fleet coordinator/state recipes frontier proto common"
-  [coordinator/telemetry]="coordinator/view coordinator/fleet coordinator/state recipes frontier proto common"
+  [coordinator/telemetry]="coordinator/view coordinator/control coordinator/fleet coordinator/state recipes frontier \
+proto common"
   [coordinator/rpc]="coordinator/telemetry coordinator/view coordinator/control coordinator/fleet coordinator/state \
 recipes net proto common"
   [coordinator/simulation]="coordinator/control coordinator/fleet coordinator/state recipes net proto common"

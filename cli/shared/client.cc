@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channel, deadlines, retries, and statuses that say what to do.
+// Deadlines, retries, and statuses that say what to do.
 #include "cli/shared/client.h"
 
 #include <fmt/format.h>
@@ -19,19 +19,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kConnectLimit(500);
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  // A web proxy in the environment must not stand between a person and a coordinator on this machine.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(64 << 20);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 void SetDeadline(grpc::ClientContext* context, milliseconds deadline) {
   context->set_deadline(std::chrono::system_clock::now() + deadline);
@@ -83,10 +70,10 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   return absl::Status(code, Printable(status.error_message()));
 }
 
-Client::Client(std::string address, CallPolicy policy)
+Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel, CallPolicy policy)
     : address_(std::move(address)),
       policy_(policy),
-      channel_(MakeChannel(address_)),
+      channel_(std::move(channel)),
       stub_(v1::Coordinator::NewStub(channel_)) {}
 
 Client Client::WithPolicy(CallPolicy policy) const {

@@ -28,7 +28,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
 // Thread-safe. Statuses are the coordinator's own, with its message.
 class Client {
  public:
-  explicit Client(std::string address, CallPolicy policy = {});
+  // `channel` leads to the coordinator at `address`, which is for messages (Session::Connect makes both).
+  Client(std::string address, std::shared_ptr<grpc::Channel> channel, CallPolicy policy = {});
 
   const std::string& address() const { return address_; }
   // The same channel with other limits.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Coordinator service: forwards, converts statuses, counts calls.
+// The Coordinator service: admits callers, forwards, converts statuses, counts calls.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <string>
 
+#include "coordinator/control/access.h"
 #include "coordinator/control/job_actions.h"
+#include "coordinator/control/token_actions.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
@@ -17,9 +19,11 @@ namespace ridgeline {
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(JobActions* actions, const JobReader* reader, Journal* journal, MetricStore* store,
-                     CoordinatorMetrics* metrics, std::function<v1::Info()> info)
-      : actions_(actions),
+  CoordinatorService(const AccessControl* access, JobActions* actions, TokenActions* tokens, const JobReader* reader,
+                     Journal* journal, MetricStore* store, CoordinatorMetrics* metrics, std::function<v1::Info()> info)
+      : access_(access),
+        actions_(actions),
+        tokens_(tokens),
         reader_(reader),
         journal_(journal),
         store_(store),
@@ -41,13 +45,21 @@ class CoordinatorService final : public v1::Coordinator::Service {
                           grpc::ServerWriter<v1::LogLine>*) override;
   grpc::Status ListPoints(grpc::ServerContext*, const v1::ListPointsRequest*, v1::ListPointsResponse*) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*, v1::ListWorkersResponse*) override;
+  grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest*, v1::CreateTokenResponse*) override;
+  grpc::Status ListTokens(grpc::ServerContext*, const v1::ListTokensRequest*, v1::ListTokensResponse*) override;
+  grpc::Status RevokeToken(grpc::ServerContext*, const v1::RevokeTokenRequest*, v1::Token*) override;
+  grpc::Status ListAudit(grpc::ServerContext*, const v1::ListAuditRequest*, v1::ListAuditResponse*) override;
 
  private:
+  // Every method begins with one of these two: nothing is done before its caller is admitted.
   template <typename Response, typename Call>
-  grpc::Status Unary(const char* method, Response* response, Call call);
+  grpc::Status Unary(const char* method, const grpc::ServerContext* context, Response* response, Call call);
+  absl::StatusOr<Principal> Admit(const char* method, const grpc::ServerContext& context) const;
   grpc::Status EndStream(const char* method, const absl::Status& status);
 
+  const AccessControl* const access_;
   JobActions* const actions_;
+  TokenActions* const tokens_;
   const JobReader* const reader_;
   Journal* const journal_;
   MetricStore* const store_;

@@ -5,12 +5,16 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <exception>
+#include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
+#include "net/endpoint.h"
 
 namespace ridgeline {
 namespace {
@@ -20,27 +24,42 @@ constexpr int kKeepaliveMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;
 constexpr int kStopGraceMs = 500;  // For calls in progress; streams are told to end before.
 
-// "[::1]:7117" to "::1"; the part before the last colon.
-absl::StatusOr<std::string> HostOf(const std::string& address, const char* flag) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} '{}' is not HOST:PORT; for instance 127.0.0.1:7117", flag, address));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  return host;
+// What is beyond this machine is for those only who have a token and can see whom they give it to.
+absl::Status CheckListen(const ServerOptions& options) {
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.listen, "--listen"));
+  if (IsLoopback(endpoint.host) || options.insecure || options.tls.is_on()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--listen '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or give --tls-cert "
+                  "and --tls-key (`ridgeline admin cert` makes them), or say --insecure if the network is trusted",
+                  options.listen));
 }
 
-absl::Status CheckAddress(const std::string& address, const char* flag, bool insecure) {
-  ASSIGN_OR_RETURN(const std::string host, HostOf(address, flag));
-  const bool loopback = host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-  if (loopback || insecure) return absl::OkStatus();
+absl::Status CheckMetrics(const ServerOptions& options) {
+  if (options.metrics.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.metrics, "--metrics"));
+  if (IsLoopback(endpoint.host) || options.insecure) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      fmt::format("{} '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or say --insecure if the "
-                  "network is trusted",
-                  flag, address));
+      fmt::format("--metrics '{}' listens beyond this machine, and has neither TLS nor tokens; use 127.0.0.1, or say "
+                  "--insecure if the network is trusted",
+                  options.metrics));
 }
+
+// Beyond this machine they are asked for unless somebody says otherwise.
+bool RequiresTokens(const ServerOptions& options) {
+  const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(options.listen, "--listen");
+  return options.require_tokens || (endpoint.ok() && !IsLoopback(endpoint->host) && !options.insecure);
+}
+
+// Takes off gRPC's reflection, which has no place to ask for a token.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
+    });
+  }
+};
 
 std::string WithPort(const std::string& address, int port) {
   return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
@@ -49,14 +68,15 @@ std::string WithPort(const std::string& address, int port) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(const ServerOptions& options) {
-  RETURN_IF_ERROR(CheckAddress(options.listen, "--listen", options.insecure));
-  if (!options.metrics.empty()) RETURN_IF_ERROR(CheckAddress(options.metrics, "--metrics", options.insecure));
+  RETURN_IF_ERROR(CheckListen(options));
+  RETURN_IF_ERROR(CheckMetrics(options));
   ASSIGN_OR_RETURN(StateDirLock lock, StateDirLock::Acquire(options.state_dir));
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(options, std::move(lock)));
   RETURN_IF_ERROR(server->OpenStores());
   if (!options.metrics.empty()) RETURN_IF_ERROR(server->StartMetrics());
   RETURN_IF_ERROR(server->StartGrpc());
-  RETURN_IF_ERROR(WriteCoordinatorFile(options.state_dir, server->address_, server->metrics_address_));
+  RETURN_IF_ERROR(
+      WriteCoordinatorFile(options.state_dir, server->address_, server->metrics_address_, options.tls.is_on()));
   return server;
 }
 
@@ -67,6 +87,12 @@ absl::Status CoordinatorServer::OpenStores() {
   journal_options.clock = options_.clock;
   journal_options.observer = &metrics_;
   ASSIGN_OR_RETURN(journal_, Journal::Open(journal_options));
+  requires_tokens_ = RequiresTokens(options_);
+  access_ = std::make_unique<AccessControl>(journal_.get(), options_.clock, requires_tokens_,
+                                            [this](const char* reason) { metrics_.OnAuthFailure(reason); });
+  tokens_ = std::make_unique<TokenActions>(journal_.get(), options_.clock);
+  if (requires_tokens_)
+    RETURN_IF_ERROR(tokens_->MakeFirstAdmin(options_.state_dir + "/admin.token", options_.new_admin_token));
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
   const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
   fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
@@ -76,9 +102,9 @@ absl::Status CoordinatorServer::OpenStores() {
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());
   reader_ = std::make_unique<JobReader>(journal_.get(), store_.get(), fleet_.get(), views_.get());
   actions_ = std::make_unique<JobActions>(journal_.get());
-  service_ = std::make_unique<CoordinatorService>(actions_.get(), reader_.get(), journal_.get(), store_.get(),
-                                                  &metrics_, [this] { return Info(); });
-  gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
+  service_ = std::make_unique<CoordinatorService>(access_.get(), actions_.get(), tokens_.get(), reader_.get(),
+                                                  journal_.get(), store_.get(), &metrics_, [this] { return Info(); });
+  gateway_ = std::make_unique<WorkerGateway>(access_.get(), tokens_.get(), fleet_.get(), &metrics_);
   collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);
   return absl::OkStatus();
@@ -102,9 +128,11 @@ absl::Status CoordinatorServer::StartMetrics() {
 absl::Status CoordinatorServer::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, MakeServerCredentials(options_.tls));
   grpc::ServerBuilder builder;
+  if (requires_tokens_) builder.SetOption(std::make_unique<WithoutReflection>());
   int port = 0;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options_.listen, credentials, &port);
   builder.RegisterService(service_.get());
   builder.RegisterService(gateway_.get());
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);

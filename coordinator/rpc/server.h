@@ -15,6 +15,7 @@
 #include "coordinator/rpc/state_dir.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/telemetry/state_collector.h"
+#include "net/server_credentials.h"
 
 namespace ridgeline {
 
@@ -24,7 +25,10 @@ struct ServerOptions {
   std::string metrics = "127.0.0.1:7118";  // Empty: no metrics endpoint.
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
-  bool insecure = false;              // Allows addresses beyond loopback.
+  bool insecure = false;              // Allows addresses beyond loopback without TLS, and then without tokens.
+  ServerTls tls;                      // Of `listen`.
+  bool require_tokens = false;        // Always on for addresses beyond loopback, unless `insecure`.
+  bool new_admin_token = false;       // Writes STATE/admin.token anew.
   int64_t series_grace_ms = 600'000;  // How long metrics of an ended job stay.
   const Clock* clock = &SystemClock();
 };
@@ -32,7 +36,8 @@ struct ServerOptions {
 // Members are in the order in which they need each other; they are destroyed from the last to the first.
 class CoordinatorServer {
  public:
-  // Ready when it returns: the address file is written. FAILED_PRECONDITION if the folder or an address is taken.
+  // Ready when it returns: the address file is written. INVALID_ARGUMENT for options that do not go together, files of
+  // TLS that do not fit are as server_credentials.h has them, FAILED_PRECONDITION if the folder or an address is taken.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const ServerOptions& options);
   // Ends streams, finishes what runs, stops. Call Stop or destroy; from one thread.
   ~CoordinatorServer();
@@ -55,6 +60,9 @@ class CoordinatorServer {
   std::string metrics_address_;
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
+  bool requires_tokens_ = false;
+  std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<TokenActions> tokens_;
   std::unique_ptr<MetricStore> store_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Controller> controller_;

@@ -37,6 +37,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
   void ObserveSchedulerCycle(double seconds);
+  void OnAuthFailure(const char* reason);
   void OnRefusedRecord(const char* reason) override;
   void OnStep(const v1::MetricPoint& point) override;
   void OnCollectives(const CollectiveCountList& more) override { collectives_->Add(more); }
@@ -56,6 +57,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   prometheus::Family<prometheus::Counter>& jobs_finished_;
   prometheus::Family<prometheus::Counter>& job_restarts_;
   prometheus::Family<prometheus::Counter>& records_refused_;
+  prometheus::Family<prometheus::Counter>& auth_failures_;
   prometheus::Family<prometheus::Histogram>& step_duration_;
   prometheus::Histogram& journal_commit_;
   prometheus::Histogram& queue_wait_;

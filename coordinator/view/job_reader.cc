@@ -39,6 +39,7 @@ absl::Status CopySelected(const CoordinatorState& state, const v1::ListJobsReque
   for (const auto& [number, job] : state.jobs()) {
     if (!states.empty() && states.count(job.state()) == 0) continue;
     if (!parent_id.empty() && job.parent_id() != parent_id) continue;
+    if (!request.owner().empty() && job.owner() != request.owner()) continue;
     if (!Matches(state, job, request.selector())) continue;
     v1::Job& copy = *response->add_jobs();
     copy = request.omit_recipes() ? state.CopyOf(job, kProgressSections) : state.CopyOf(job);
