@@ -14,6 +14,7 @@
 #include "model/ops/composed/level_codes.h"
 #include "model/ops/row_layout.h"
 #include "quant/autograd/torch_pch.h"
+#include "quant/codes/packed_tensor.h"
 
 namespace ridgeline {
 namespace {
