@@ -32,8 +32,8 @@ at::Tensor Stored(const at::Tensor& scale, Format format) {
 // Blocks without a grid are constant: their smallest number (affine), or zero; NaN where one is not finite.
 EncodedBlocks WithoutGridsConstant(const EncodedBlocks& blocks, const at::Tensor& has_grid, const BlockNumbers& numbers,
                                    Format format) {
-  const at::Tensor is_finite = AllFinite(numbers.x), has_none = has_grid.logical_and(is_finite).logical_not();
-  const auto nan_unless_finite = [&](const at::Tensor& x) { return x.masked_fill(is_finite.logical_not(), kNan); };
+  const at::Tensor is_finite = AllFinite(numbers.x), has_none = has_grid.bitwise_and(is_finite).bitwise_not();
+  const auto nan_unless_finite = [&](const at::Tensor& x) { return x.masked_fill(is_finite.bitwise_not(), kNan); };
   EncodedBlocks encoded{.levels = blocks.levels.masked_fill(has_none, 0),
                         .scale = nan_unless_finite(Stored(blocks.scale, format).masked_fill(has_none, 0))};
   if (!blocks.offset.defined()) return encoded;
@@ -52,12 +52,12 @@ EncodedBlocks FittedBlocks(const at::Tensor& q, const at::Tensor& f, const Block
   const float inverse = 1.0f / count, penalty = count * static_cast<float>(spec.lambda);
   if (spec.scheme == Scheme::kLinear) {
     const at::Tensor denominator = q_squared + penalty, gain = (delta_q + penalty) / denominator * -1 + 1;
-    return {q, grids.scale * gain.masked_fill(denominator.gt(0).logical_not(), 0), {}};
+    return {q, grids.scale * gain.masked_fill(denominator.gt(0).bitwise_not(), 0), {}};
   }
   const at::Tensor q_mean = q_sum * inverse, delta_mean = SumOfTerms(delta, SumsAtOnce::kFour) * inverse;
   const at::Tensor denominator = FusedMultiplyAdd(-q_mean, q_sum, q_squared) + penalty;
   const at::Tensor lost = FusedMultiplyAdd(-delta_mean, q_sum, delta_q + penalty) / denominator;
-  const at::Tensor gain = (lost * -1 + 1).masked_fill(denominator.gt(0).logical_not(), 0);
+  const at::Tensor gain = (lost * -1 + 1).masked_fill(denominator.gt(0).bitwise_not(), 0);
   const at::Tensor base = FusedMultiplyAdd(-gain, q_mean, q_mean - delta_mean);
   return {q, grids.scale * gain, FusedMultiplyAdd(grids.scale, base, grids.offset)};
 }
@@ -66,7 +66,7 @@ EncodedBlocks OntoSharedGrids(const BlockNumbers& blocks, const QuantizerSpec& s
   const BlockGrids grids = GridsOf(blocks, spec, tensor_scale);
   const at::Tensor f = GridValues(blocks.kept, grids);
   at::Tensor q = NearestLevels(f, spec);
-  if (blocks.mask.defined()) q = q.masked_fill(blocks.mask.logical_not(), 0);
+  if (blocks.mask.defined()) q = q.masked_fill(blocks.mask.bitwise_not(), 0);
   const bool has_fit = FindEstimatorTraits(spec.estimator)->decoding == Decoding::kRidge;
   const EncodedBlocks encoded = has_fit ? FittedBlocks(q, f, grids, spec) : EncodedBlocks{q, grids.scale, grids.offset};
   return WithoutGridsConstant(encoded, grids.inverse_scale.ne(0), blocks, spec.format);
@@ -78,7 +78,7 @@ at::Tensor AtLeastSmallestMeasure(const at::Tensor& measure) { return measure.cl
 EncodedBlocks OntoBitnetScale(const at::Tensor& x, const at::Tensor& measure, const QuantizerSpec& spec) {
   const bool is_int8 = spec.format == Format::kInt8;
   const double lowest = is_int8 ? -128 : -1, highest = is_int8 ? 127 : 1;
-  const at::Tensor scale = measure.masked_fill(AllFinite(x).logical_not(), kNan);
+  const at::Tensor scale = measure.masked_fill(AllFinite(x).bitwise_not(), kNan);
   const at::Tensor levels = RoundedBetween(x * (at::ones_like(scale) / scale), lowest, highest);
   return {levels.masked_fill(levels.ne(levels), lowest), Stored(scale, spec.format), {}};
 }
@@ -90,7 +90,7 @@ EncodedBlocks OntoInt8Scale(const at::Tensor& x, double divisor, const Quantizer
 EncodedBlocks ByBitnet(const BlockNumbers& blocks, const QuantizerSpec& spec) {
   const at::Tensor& x = blocks.x;
   if (spec.format == Format::kInt8) return OntoInt8Scale(x, 127, spec);
-  const at::Tensor mean = Divided(SumOfTerms(x.abs(), SumsAtOnce::kOne), static_cast<double>(x.size(1)));
+  const at::Tensor mean = Divided(SumOfTerms(SizesOf(x), SumsAtOnce::kOne), static_cast<double>(x.size(1)));
   return OntoBitnetScale(x, AtLeastSmallestMeasure(mean), spec);
 }
 
@@ -98,7 +98,7 @@ EncodedBlocks ByBitnet(const BlockNumbers& blocks, const QuantizerSpec& spec) {
 EncodedBlocks ByBitnetReloaded(const BlockNumbers& blocks, const QuantizerSpec& spec) {
   const at::Tensor& x = blocks.x;
   if (spec.format == Format::kInt8) return OntoInt8Scale(x, 128, spec);
-  const at::Tensor median = std::get<0>(x.abs().sort(1)).narrow(1, (x.size(1) - 1) / 2, 1);
+  const at::Tensor median = std::get<0>(SizesOf(x).sort(1)).narrow(1, (x.size(1) - 1) / 2, 1);
   return OntoBitnetScale(x, AtLeastSmallestMeasure(median), spec);
 }
 
@@ -107,9 +107,9 @@ EncodedBlocks ByBitnetB1(const BlockNumbers& blocks, const QuantizerSpec& spec) 
   if (spec.format == Format::kInt8) return ByBitnet(blocks, spec);
   const float inverse = 1.0f / static_cast<float>(x.size(1));
   const at::Tensor mean = SumOfTerms(x, SumsAtOnce::kTwo) * inverse;
-  const at::Tensor scale = SumOfTerms(x.abs(), SumsAtOnce::kTwo) * inverse;
+  const at::Tensor scale = SumOfTerms(SizesOf(x), SumsAtOnce::kTwo) * inverse;
   return {
-      x.lt(mean).to(at::kFloat) * -2 + 1, Stored(scale.masked_fill(AllFinite(x).logical_not(), kNan), spec.format), {}};
+      x.lt(mean).to(at::kFloat) * -2 + 1, Stored(scale.masked_fill(AllFinite(x).bitwise_not(), kNan), spec.format), {}};
 }
 
 EncodedBlocks ByBiAdapter(const BlockNumbers& blocks, const QuantizerSpec& spec) {
@@ -118,8 +118,8 @@ EncodedBlocks ByBiAdapter(const BlockNumbers& blocks, const QuantizerSpec& spec)
   const int64_t n = x.size(1);
   const BlockMoments moments = MomentsAbout(/*centred=*/true, x, n);
   const float unbiased = n < 2 ? 0 : std::sqrt(static_cast<float>(n) / (static_cast<float>(n) - 1));
-  const at::Tensor has_extent = moments.rms.gt(1e-30f).logical_and(moments.rms.lt(INFINITY));
-  const at::Tensor deviation = (moments.rms * unbiased).masked_fill(has_extent.logical_not(), 0);
+  const at::Tensor has_extent = moments.rms.gt(1e-30f).bitwise_and(moments.rms.lt(INFINITY));
+  const at::Tensor deviation = (moments.rms * unbiased).masked_fill(has_extent.bitwise_not(), 0);
   const EncodedBlocks encoded{x.lt(moments.mean).to(at::kFloat) * -2 + 1,
                               deviation * static_cast<float>(kMedianOfHalfNormal), moments.mean};
   return WithoutGridsConstant(encoded, deviation.ne(0), blocks, spec.format);
@@ -195,7 +195,7 @@ at::Tensor StretchedLevels(const at::Tensor& f, const LearnedLevels& levels) {
 // enclose it.
 at::Tensor PowersOfRootTwo(const at::Tensor& f, const LearnedLevels& levels) {
   const auto smallest = static_cast<float>(std::exp2((1 - levels.highest) / 2));
-  const at::Tensor size = f.abs().clamp_max(1), below_size = PowerOfTwoBelow(size);
+  const at::Tensor size = SizesOf(f).clamp_max(1), below_size = PowerOfTwoBelow(size);
   const at::Tensor above = (below_size + below_size).clamp_max(1), below = above * 0.5;
   const at::Tensor middle = above * static_cast<float>(0.70710678118654752);
   const at::Tensor lower = Select(size.ge((middle + below) * 0.5), middle, below);
@@ -235,7 +235,7 @@ EncodedBlocks EncodedBlocksOf(const at::Tensor& x, const QuantizerSpec& spec, co
 
 EncodedBlocks EncodedByLearnedScale(const at::Tensor& x, const at::Tensor& scale, const QuantizerSpec& spec) {
   const at::Tensor stored = RoundedToFloat16(scale.clamp_min(static_cast<float>(kSmallestLearnedScale)));
-  const at::Tensor is_nan = AllFinite(x).logical_and(stored.eq(stored)).logical_not();
+  const at::Tensor is_nan = AllFinite(x).bitwise_and(stored.eq(stored)).bitwise_not();
   const LearnedLevels levels = FindEstimatorTraits(spec.estimator)->learned_levels(spec.format);
   const at::Tensor of_rows = LevelsOfLearnedScale(x * (at::ones_like(stored) / stored), levels).masked_fill(is_nan, 0);
   const at::Tensor has_nan = stored.size(0) == 1 ? is_nan.any(0, /*keepdim=*/true) : is_nan;

@@ -24,7 +24,7 @@ double LinearHighest(Format format) {
 // it. x: (blocks, block)
 at::Tensor MaskOf(const at::Tensor& x, const SparsityPattern& sparsity) {
   const int m = sparsity.m;
-  const at::Tensor sizes = x.abs().reshape({-1, m});
+  const at::Tensor sizes = SizesOf(x).reshape({-1, m});
   at::Tensor rank = at::zeros_like(sizes);
   for (int i = 0; i < m; ++i) {
     const at::Tensor size = sizes.narrow(1, i, 1);
@@ -68,10 +68,10 @@ at::Tensor EncodedScale(const at::Tensor& ideal, Format format, const at::Tensor
     case ScaleEncoding::kFloat16:
       return ideal;
     case ScaleEncoding::kPowerOfTwo:
-      return PowerOfTwoAtLeast(ideal).masked_fill(ideal.gt(0).logical_not(), 0);
+      return PowerOfTwoAtLeast(ideal).masked_fill(ideal.gt(0).bitwise_not(), 0);
     case ScaleEncoding::kE4m3: {
       const at::Tensor share = (ideal / tensor_scale).clamp(0x1p-6, kE4M3.largest);
-      return (RoundedToElement(kE4M3, share) * tensor_scale).masked_fill(ideal.gt(0).logical_not(), 0);
+      return (RoundedToElement(kE4M3, share) * tensor_scale).masked_fill(ideal.gt(0).bitwise_not(), 0);
     }
   }
   __builtin_unreachable();
@@ -87,7 +87,8 @@ BlockGrids ElementGridsOf(const BlockNumbers& blocks, const QuantizerSpec& spec,
 
 BlockGrids LinearGridsOf(const BlockNumbers& blocks, const QuantizerSpec& spec) {
   if (spec.format == Format::kInt1 || spec.format == Format::kTernary)
-    return WithScale(Divided(SumOfTerms(blocks.kept.abs(), SumsAtOnce::kOne), static_cast<double>(blocks.kept_count)));
+    return WithScale(
+        Divided(SumOfTerms(SizesOf(blocks.kept), SumsAtOnce::kOne), static_cast<double>(blocks.kept_count)));
   return WithScale(Divided(LargestSize(blocks.kept), LinearHighest(spec.format)));
 }
 
@@ -97,7 +98,7 @@ double ShiftOf(const QuantizerSpec& spec) {
 }
 
 at::Tensor NearestOfElement(const at::Tensor& f, Format format) {
-  const at::Tensor size = RoundedToElement(FloatElementOf(format), f.abs().clamp_max(LargestElement(format)));
+  const at::Tensor size = RoundedToElement(FloatElementOf(format), SizesOf(f).clamp_max(LargestElement(format)));
   return Select(f.lt(0), -size, size);
 }
 
@@ -112,12 +113,12 @@ BlockNumbers BlockNumbersOf(const at::Tensor& x, const QuantizerSpec& spec) {
   blocks.kept = blocks.x;
   if (!spec.sparsity.is_sparse()) return blocks;
   blocks.mask = MaskOf(blocks.x, spec.sparsity);
-  blocks.kept = blocks.x.masked_fill(blocks.mask.logical_not(), 0);
+  blocks.kept = blocks.x.masked_fill(blocks.mask.bitwise_not(), 0);
   blocks.kept_count = x.size(1) / spec.sparsity.m * spec.sparsity.n;
   return blocks;
 }
 
-at::Tensor LargestSize(const at::Tensor& x) { return x.abs().amax({1}, /*keepdim=*/true); }
+at::Tensor LargestSize(const at::Tensor& x) { return SizesOf(x).amax({1}, /*keepdim=*/true); }
 
 BlockGrids AffineGridsOf(const at::Tensor& x, int bits) {
   const at::Tensor smallest = x.amin({1}, /*keepdim=*/true), largest = x.amax({1}, /*keepdim=*/true);

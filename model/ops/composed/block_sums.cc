@@ -72,7 +72,7 @@ MeanAndSquares AboutTheMean(const at::Tensor& x, int64_t count) {
   const at::Tensor mean_moved = Divided(sum, static_cast<double>(n));
   const MeanAndSquares one{pivot + mean_moved, FusedMultiplyAdd(-mean_moved, sum, squares)};
   const MeanAndSquares two = InTwoPasses(/*centred=*/true, x, count);
-  const at::Tensor is_one = one.squares.gt(squares * kLeastLeft).logical_and(squares.lt(kLargestScale));
+  const at::Tensor is_one = one.squares.gt(squares * kLeastLeft).bitwise_and(squares.lt(kLargestScale));
   return {Select(is_one, one.mean, two.mean), Select(is_one, one.squares, two.squares)};
 }
 
@@ -89,17 +89,17 @@ at::Tensor SumOfProducts(const at::Tensor& a, const at::Tensor& b, SumsAtOnce at
   });
 }
 
-at::Tensor IsOrdinary(const at::Tensor& scale) { return scale.gt(kSmallestScale).logical_and(scale.lt(kLargestScale)); }
+at::Tensor IsOrdinary(const at::Tensor& scale) { return scale.gt(kSmallestScale).bitwise_and(scale.lt(kLargestScale)); }
 
 at::Tensor InverseOrZero(const at::Tensor& scale) {
-  return (at::ones_like(scale) / scale).masked_fill(IsOrdinary(scale).logical_not(), 0);
+  return (at::ones_like(scale) / scale).masked_fill(IsOrdinary(scale).bitwise_not(), 0);
 }
 
 BlockMoments MomentsAbout(bool centred, const at::Tensor& x, int64_t count) {
   const auto [mean, squares] = centred ? AboutTheMean(x, count) : InTwoPasses(false, x, count);
   const at::Tensor rms = (squares * (1.0f / static_cast<float>(count))).sqrt();
   // Squares that leave the range of float32 are measured in units of the largest number.
-  const at::Tensor largest = (x - mean).abs().amax({1}, /*keepdim=*/true);
+  const at::Tensor largest = SizesOf(x - mean).amax({1}, /*keepdim=*/true);
   const at::Tensor in_units = SumOfSquares(x, mean, InverseOrZero(largest));
   const at::Tensor rms_in_units = Divided(in_units, static_cast<double>(count)).sqrt() * largest;
   return {mean, Select(IsOrdinary(squares), rms, rms_in_units)};
@@ -113,7 +113,7 @@ BlockMoments MomentsOfRotated(bool centred, const at::Tensor& unrotated, const a
   const at::Tensor squares = SumOfProducts(others, others, SumsAtOnce::kOne);
   const float inverse = 1.0f / static_cast<float>(n);
   const at::Tensor mean = centred ? first * std::sqrt(inverse) : at::zeros_like(first);
-  const at::Tensor holds = IsOrdinary(squares).logical_and(mean.abs().lt(kLargestScale));
+  const at::Tensor holds = IsOrdinary(squares).bitwise_and(SizesOf(mean).lt(kLargestScale));
   const BlockMoments otherwise = MomentsAbout(centred, x, n);
   return {Select(holds, mean, otherwise.mean), Select(holds, (squares * inverse).sqrt(), otherwise.rms)};
 }

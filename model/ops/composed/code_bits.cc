@@ -67,9 +67,9 @@ std::vector<int64_t> PatternsBefore(const PatternCode& pattern) {
 // levels: (rows, groups, m) -> int64 (rows, groups)
 at::Tensor IndexOfLevels(const at::Tensor& levels, const PatternCode& pattern) {
   at::Tensor kept = KeptOfLevels(levels, pattern.sparsity.n);
-  if (pattern.kind == PatternKind::kTernary) kept = kept.logical_and(levels.ne(0));
+  if (pattern.kind == PatternKind::kTernary) kept = kept.bitwise_and(levels.ne(0));
   const at::Tensor order = CountsOf(kept), count = order.select(2, pattern.sparsity.m - 1);
-  const at::Tensor is_plus = kept.logical_and(levels.ge(0)).to(at::kLong);
+  const at::Tensor is_plus = kept.bitwise_and(levels.ge(0)).to(at::kLong);
   const at::Tensor signs = at::bitwise_left_shift(is_plus, (order - 1).clamp_min(0)).sum(2);
   const at::Tensor rank = RanksOfMasks(kept, pattern.sparsity);
   return LookedUp(PatternsBefore(pattern), count) + at::bitwise_left_shift(rank, count) + signs;
@@ -89,14 +89,14 @@ at::Tensor LevelsOfIndex(const at::Tensor& index, const PatternCode& pattern) {
   const std::vector<int64_t> choices = ChoicesOf(pattern.sparsity);
   for (int place = m - 1; place >= 0; --place) {
     const at::Tensor below = LookedUp(choices, left + place * (n + 1));
-    const at::Tensor takes = left.gt(0).logical_and(rank.ge(below));
-    rank = rank - below.masked_fill(takes.logical_not(), 0);
+    const at::Tensor takes = left.gt(0).bitwise_and(rank.ge(below));
+    rank = rank - below.masked_fill(takes.bitwise_not(), 0);
     left = left - takes.to(at::kLong);
     masks.insert(masks.begin(), takes);
   }
   const at::Tensor kept = at::stack(masks, 2), places = (CountsOf(kept) - 1).clamp_min(0);
   const at::Tensor sign = at::bitwise_and(at::bitwise_right_shift(of_count.unsqueeze(2), places), 1) * 2 - 1;
-  return sign.masked_fill(kept.logical_not(), 0).to(at::kFloat);
+  return sign.masked_fill(kept.bitwise_not(), 0).to(at::kFloat);
 }
 
 // Numbers below the radix, (rows, words, digits) with the lowest first, as words (rows, words).
@@ -148,7 +148,7 @@ at::Tensor UnpackedTrits(const at::Tensor& bytes, int64_t n) {
 at::Tensor RanksOfMasks(const at::Tensor& kept, const SparsityPattern& sparsity) {
   const at::Tensor order = CountsOf(kept), place = Iota(sparsity.m, order);
   const at::Tensor choices = LookedUp(ChoicesOf(sparsity), order + place * (sparsity.n + 1));
-  return choices.masked_fill(kept.logical_not(), 0).sum(2);
+  return choices.masked_fill(kept.bitwise_not(), 0).sum(2);
 }
 
 at::Tensor MasksOfRanks(const at::Tensor& ranks, const SparsityPattern& sparsity) {
@@ -158,9 +158,9 @@ at::Tensor MasksOfRanks(const at::Tensor& ranks, const SparsityPattern& sparsity
 
 at::Tensor KeptOfLevels(const at::Tensor& levels, int n) {
   const at::Tensor is_level = levels.ne(0);
-  const at::Tensor kept = is_level.logical_and(CountsOf(is_level).le(n)), is_zero = is_level.logical_not();
+  const at::Tensor kept = is_level.bitwise_and(CountsOf(is_level).le(n)), is_zero = is_level.bitwise_not();
   const at::Tensor missing = kept.to(at::kLong).sum(2, /*keepdim=*/true) * -1 + n;
-  return kept.logical_or(is_zero.logical_and(CountsOf(is_zero).le(missing)));
+  return kept.bitwise_or(is_zero.bitwise_and(CountsOf(is_zero).le(missing)));
 }
 
 // A number that is kept goes to its place among those, others behind them.

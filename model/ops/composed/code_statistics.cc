@@ -33,7 +33,7 @@ at::Tensor Halves(const at::Tensor& x) {
 
 at::Tensor PowerOfTwoBytes(const at::Tensor& scale) {
   const at::Tensor exponent = at::bitwise_right_shift(scale.view(at::kInt), 23);
-  return exponent.masked_fill(scale.gt(0).logical_not(), kOne)
+  return exponent.masked_fill(scale.gt(0).bitwise_not(), kOne)
       .masked_fill(scale.ne(scale), kNanPowerOfTwo)
       .to(at::kByte);
 }
@@ -47,7 +47,7 @@ at::Tensor PowersOfTwo(const at::Tensor& bytes) {
 }
 
 at::Tensor E4m3Bytes(const at::Tensor& scale, const at::Tensor& tensor_scale) {
-  const at::Tensor share = (scale / tensor_scale).masked_fill(scale.gt(0).logical_not(), 0).clamp_max(kE4M3.largest);
+  const at::Tensor share = (scale / tensor_scale).masked_fill(scale.gt(0).bitwise_not(), 0).clamp_max(kE4M3.largest);
   return ElementCodes(RoundedToElement(kE4M3, share), kE4M3).masked_fill(scale.ne(scale), kNanE4m3);
 }
 
@@ -64,12 +64,12 @@ struct InSteps {
 
 InSteps StepsOf(const at::Tensor& numbers) {
   const at::Tensor is_nan = numbers.ne(numbers);
-  const at::Tensor largest = numbers.masked_fill(is_nan, 0).abs().amax({1}, /*keepdim=*/true);
+  const at::Tensor largest = SizesOf(numbers.masked_fill(is_nan, 0)).amax({1}, /*keepdim=*/true);
   const at::Tensor wanted = Divided(largest, kMostSteps).clamp_max(kFloat16.largest), nearest = wanted.to(at::kHalf);
   const at::Tensor is_below = nearest.to(at::kFloat).lt(wanted).to(at::kShort);  // Of what is not negative.
   const at::Tensor half = (nearest.view(at::kShort) + is_below).view(at::kHalf), step = half.to(at::kFloat);
   const at::Tensor steps = (numbers / step).round().clamp(-kMostSteps, kMostSteps);
-  const at::Tensor counts = steps.masked_fill(step.gt(0).logical_not(), 0).masked_fill(is_nan, kNanSteps);
+  const at::Tensor counts = steps.masked_fill(step.gt(0).bitwise_not(), 0).masked_fill(is_nan, kNanSteps);
   return {counts.to(at::kChar), half};
 }
 
@@ -153,7 +153,7 @@ CodeStatistics LoadedStatistics(const StatisticsBytes& bytes, const at::Tensor& 
 
 at::Tensor TensorScaleOf(const at::Tensor& largest, Format format) {
   const float levels = static_cast<float>(kE4M3.largest) * static_cast<float>(LargestElement(format));
-  return Divided(largest, levels).masked_fill(largest.gt(0).logical_not(), 1);
+  return Divided(largest, levels).masked_fill(largest.gt(0).bitwise_not(), 1);
 }
 
 }  // namespace ridgeline

@@ -90,7 +90,7 @@ at::Tensor ReadLevels(const RowParts& parts, const at::Tensor& extras, const Cod
       const at::Tensor kept = MasksOfRanks(ranks, layout.spec.sparsity);
       const at::Tensor codes = UnpackedFields(parts.codes, groups * n, layout.code_bits).reshape({rows, groups, n});
       const at::Tensor spread = SpreadCodes(codes, kept).view({rows, features});
-      return LevelsOfCodes(spread, extras, book).masked_fill(kept.view({rows, features}).logical_not(), 0);
+      return LevelsOfCodes(spread, extras, book).masked_fill(kept.view({rows, features}).bitwise_not(), 0);
     }
     case CodeStorage::kPatterns:
       return UnpackedPatterns(parts.codes, layout).view({rows, features}) * book.levels().back();
@@ -162,7 +162,7 @@ EncodedRows EncodedNumbers(const at::Tensor& x, const QuantizerSpec& spec, const
 
 // NV: the scale of the tensor, (1).
 at::Tensor TensorScaleOfRows(const at::Tensor& x, const QuantizerSpec& spec) {
-  const at::Tensor sizes = (spec.hadamard ? RotatedBlocks(x, spec.block) : x).abs().view({1, -1});
+  const at::Tensor sizes = SizesOf(spec.hadamard ? RotatedBlocks(x, spec.block) : x).view({1, -1});
   return TensorScaleOf(sizes.masked_fill((sizes * 0).ne(0), 0).amax({1}), spec.format);
 }
 

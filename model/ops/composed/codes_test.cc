@@ -2,7 +2,8 @@
 // Rows as codes: what each quantizer that has them sends is what it makes of its rows, and composed equals fused.
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -22,8 +23,12 @@ namespace {
 constexpr int64_t kRows = 70, kColumns = 64;  // More rows than a thread takes at once.
 constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
 
+// Those that differ in their gradient alone are left out.
 std::vector<QuantizerSpec> Travelling(std::vector<QuantizerSpec> specs, int64_t rows, int64_t columns) {
-  std::erase_if(specs, [&](const QuantizerSpec& spec) { return !TravelsAsCodes(spec, rows, columns); });
+  std::erase_if(specs, [&](const QuantizerSpec& spec) {
+    const bool may_be_detached = !FindEstimatorTraits(spec.estimator)->grid_gradient.has_value();
+    return !TravelsAsCodes(spec, rows, columns) || (may_be_detached && spec.grid_gradient == GridGradient::kGraph);
+  });
   return specs;
 }
 
@@ -42,6 +47,18 @@ std::vector<QuantizerSpec> EveryOneThatTravelsAsCodes(int64_t rows = kRows, int6
   std::vector<QuantizerSpec> specs = EverySpec(WeightAxes(block));
   for (QuantizerSpec& spec : specs) spec.hard_rounding = spec.adds_noise();
   return Travelling(specs, rows, columns);
+}
+
+// Of each kind of grid and element one, or a few: what they are coded as does not depend on how long blocks are.
+std::vector<QuantizerSpec> OneOfEachKind(int64_t rows, int64_t columns, int64_t block) {
+  constexpr Format kKinds[] = {Format::kInt1,    Format::kInt3,  Format::kInt8,  Format::kTernary,
+                               Format::kFp6E3M2, Format::kMxFp4, Format::kNvFp4, Format::kBitModFp3};
+  std::vector<QuantizerSpec> specs = EveryOneThatTravelsAsCodes(rows, columns, block);
+  std::erase_if(specs, [&](const QuantizerSpec& spec) {
+    return std::find(std::begin(kKinds), std::end(kKinds), spec.format) == std::end(kKinds) || spec.stays_rotated ||
+           spec.scale_precision == ScalePrecision::kInt8;
+  });
+  return specs;
 }
 
 at::Tensor Normal(int64_t rows, int64_t columns, uint64_t seed = 3) {
@@ -129,12 +146,11 @@ TEST(CodesOpsTest, ComposedRowsHaveTheBytesOfFusedOnesInBlocksAndRowsOfAnyLength
   struct Size {
     int64_t rows, columns, block;
   };
-  for (const auto& [rows, columns, block] : std::vector<Size>{
-           {3, 24, 8}, {5, 37, 16}, {2, 97, 20}, {4, 1, 2}, {3, 640, 128}, {2, 331, 256}, {2, 1024, 512}}) {
+  for (const auto& [rows, columns, block] :
+       std::vector<Size>{{3, 24, 8}, {5, 37, 16}, {2, 97, 20}, {4, 1, 2}, {3, 640, 128}, {2, 331, 256}}) {
     SCOPED_TRACE(testing::Message() << rows << " x " << columns);
     const at::Tensor x = Normal(rows, columns, 8);
-    for (const QuantizerSpec& spec : EveryOneThatTravelsAsCodes(rows, columns, block))
-      ExpectComposedEqualsFused(x, spec);
+    for (const QuantizerSpec& spec : OneOfEachKind(rows, columns, block)) ExpectComposedEqualsFused(x, spec);
   }
 }
 
@@ -195,7 +211,7 @@ TEST(CodesOpsTest, CodesStayOnTheirDeviceWhereTheSpecSaysSo) {
     std::optional<at::Tensor> scales = ScalesOf(Normal(kRows, kColumns), spec);
     if (scales) scales = scales->to(at::kMeta);
     if (CodesAreMadeOnDevice(spec)) {
-      EXPECT_NO_THROW(ComposedOps().EncodeRows(x, spec, scales, bytes));
+      ASSERT_NO_THROW(ComposedOps().EncodeRows(x, spec, scales, bytes));
       ++on_device;
     } else {
       EXPECT_THROW(ComposedOps().EncodeRows(x, spec, scales, bytes), c10::Error) << "it is not looked at";
@@ -203,7 +219,7 @@ TEST(CodesOpsTest, CodesStayOnTheirDeviceWhereTheSpecSaysSo) {
     }
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
       at::Tensor rows = at::empty({kRows, kColumns}, meta.dtype(dtype));
-      EXPECT_NO_THROW(ComposedOps().DecodeRows(bytes, spec, rows));
+      ASSERT_NO_THROW(ComposedOps().DecodeRows(bytes, spec, rows));
     }
   }
   EXPECT_GT(on_device, 2 * on_host);

@@ -2,6 +2,7 @@
 #include "model/ops/composed/exact_math.h"
 
 #include <cmath>
+#include <limits>
 
 #include "model/ops/ops.h"
 #include "quant/autograd/torch_pch.h"
@@ -16,9 +17,13 @@ at::Tensor LookedUpIn(const std::vector<T>& table, const at::Tensor& index) {
 
 }  // namespace
 
-// at::where does not run on meta.
+// at::abs, at::where and at::logical_not do not run on meta.
+at::Tensor SizesOf(const at::Tensor& x) {
+  return at::bitwise_and(x.view(at::kInt), std::numeric_limits<int32_t>::max()).view(at::kFloat);
+}
+
 at::Tensor Select(const at::Tensor& condition, const at::Tensor& a, const at::Tensor& b) {
-  return a.masked_fill(condition.logical_not(), 0) + b.masked_fill(condition, 0);
+  return a.masked_fill(condition.bitwise_not(), 0) + b.masked_fill(condition, 0);
 }
 
 at::Tensor Divided(const at::Tensor& x, double by) { return x / at::full_like(x, by); }

@@ -12,6 +12,9 @@
 
 namespace ridgeline {
 
+// |x| of float32.
+at::Tensor SizesOf(const at::Tensor& x);
+
 // a where the condition holds, else b. A zero comes without a sign.
 at::Tensor Select(const at::Tensor& condition, const at::Tensor& a, const at::Tensor& b);
 

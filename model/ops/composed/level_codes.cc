@@ -13,7 +13,7 @@ namespace {
 constexpr int kFloatMantissaBits = 23, kFloatExponentBias = 127;  // Of float32.
 
 // The bits of a number without its sign.
-at::Tensor BitsOfSize(const at::Tensor& levels) { return levels.abs().view(at::kInt); }
+at::Tensor BitsOfSize(const at::Tensor& levels) { return SizesOf(levels).view(at::kInt); }
 
 at::Tensor WithSign(const at::Tensor& magnitude, const at::Tensor& levels, int of_minus) {
   return (magnitude + levels.lt(0).to(at::kInt) * of_minus).to(at::kByte);
@@ -39,7 +39,7 @@ at::Tensor EvenCodes(const at::Tensor& levels, const CodeBook& book) {
 // A normal number's exponent and mantissa are the highest bits of a float's, but for the bias.
 at::Tensor ElementCodes(const at::Tensor& levels, const FloatElement& element) {
   const int mantissa_bits = element.mantissa_bits, smallest = element.smallest_exponent();
-  const at::Tensor size = levels.abs();
+  const at::Tensor size = SizesOf(levels);
   const at::Tensor normal = at::bitwise_right_shift(BitsOfSize(levels), kFloatMantissaBits - mantissa_bits) -
                             ((kFloatExponentBias + smallest - 1) << mantissa_bits);
   const at::Tensor subnormal = (size * std::ldexp(1.0, mantissa_bits - smallest)).to(at::kInt);
