@@ -183,7 +183,9 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
     // After the end of a stale attempt the group may have missed the assignment that came meanwhile: Reconcile sends
     // it again, and a worker that is at it already takes no notice.
     group.known.reset();
-    group.leaving = result.outcome() == v1::PREEMPTED || result.outcome() == v1::LOST;
+    // A group that was asked to end an attempt waits for the next one; on SIGTERM it goes.
+    group.leaving = result.outcome() == v1::LOST || (result.outcome() == v1::PREEMPTED && !group.preempt_sent);
+    group.preempt_sent = false;
   });
   journal_->changes().Notify();
   return status;
