@@ -14,8 +14,16 @@
 namespace ridgeline {
 namespace {
 
-// What a rank says of itself.
-constexpr double kFailed = 1, kFailedForRoom = 2;
+// What a rank says of itself: 0, or its error's code, and this added where a disk is full.
+constexpr int kForRoom = 1000;
+
+double NumberOf(const absl::Status& status) { return status.raw_code() + (IsNoRoom(status) ? kForRoom : 0); }
+
+absl::Status ErrorOf(double number, const std::string& message) {
+  const int code = static_cast<int>(number);
+  if (code < kForRoom) return absl::Status(static_cast<absl::StatusCode>(code), message);
+  return MarkNoRoom(absl::Status(static_cast<absl::StatusCode>(code - kForRoom), message));
+}
 
 // Of an error that one rank tells the others.
 constexpr size_t kMaxMessageBytes = 1024;
@@ -39,13 +47,12 @@ absl::StatusOr<std::string> MessageOfRank(int rank, const absl::Status& mine, Co
 
 absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what, Communicator& communicator) {
   std::vector<double> failed(static_cast<size_t>(communicator.size()), 0);
-  failed[static_cast<size_t>(communicator.rank())] = mine.ok() ? 0 : IsNoRoom(mine) ? kFailedForRoom : kFailed;
+  failed[static_cast<size_t>(communicator.rank())] = mine.ok() ? 0 : NumberOf(mine);
   RETURN_IF_ERROR(communicator.AllReduceSum(std::span<double>(failed), what));
-  auto first = std::find_if(failed.begin(), failed.end(), [](double kind) { return kind > 0; });
+  auto first = std::find_if(failed.begin(), failed.end(), [](double number) { return number > 0; });
   if (first == failed.end()) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::string message, MessageOfRank(static_cast<int>(first - failed.begin()), mine, communicator));
-  absl::Status agreed(mine.ok() ? absl::StatusCode::kAborted : mine.code(), message);
-  return *first == kFailedForRoom ? MarkNoRoom(std::move(agreed)) : agreed;
+  return ErrorOf(*first, message);
 }
 
 }  // namespace ridgeline

@@ -8,7 +8,7 @@
 namespace ridgeline {
 
 // Called by every rank with what became of its own part of `what`. OK where all are OK; otherwise every rank gets the
-// message of the first that failed ("rank 2: ..."), under its own code where it failed itself, else as ABORTED.
+// error of the first that failed: its code, its message ("rank 2: ..."), and whether it was for room on a disk.
 absl::Status AgreeThatAllSucceeded(const absl::Status& mine, const char* what, Communicator& communicator);
 
 }  // namespace ridgeline

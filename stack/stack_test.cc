@@ -18,6 +18,7 @@ namespace ridgeline {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -146,6 +147,15 @@ TEST_F(StackTest, RanksAreToldWhatToComputeOn) {
   const auto flag = std::find(spec.argv.begin(), spec.argv.end(), "--device");
   ASSERT_LT(flag - spec.argv.begin(), std::ssize(spec.argv) - 1);
   EXPECT_EQ(flag[1], "cuda");
+}
+
+TEST_F(StackTest, RanksAreToldTheirTimeOutAndTheirLabels) {
+  const SupervisorOptions options{.ranks = 2, .hang_timeout_seconds = 7.5, .labels = {"site=north", "net=ib"}};
+  EXPECT_THAT(WorkerArguments(options),
+              ElementsAre("--hang-timeout", "7.5", "--label", "site=north", "--label", "net=ib"));
+  const SpawnSpec spec = WorkerSpawnSpec(StackPaths(dir_), options, "127.0.0.1:7117");
+  for (const std::string& argument : WorkerArguments(options)) EXPECT_THAT(spec.argv, Contains(argument));
+  EXPECT_THAT(WorkerArguments({.ranks = 2}), IsEmpty()) << "the worker's defaults are its own";
 }
 
 TEST(RestartBackoff, DoublesUpToALimitAndStartsOverAfterALongLife) {

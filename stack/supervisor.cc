@@ -54,11 +54,27 @@ std::string WithPortOf(const std::string& address, const std::string& port_from)
   return address.substr(0, address.rfind(':')) + port_from.substr(port_from.rfind(':'));
 }
 
+std::vector<std::string> WorkerArguments(const SupervisorOptions& options) {
+  std::vector<std::string> arguments;
+  if (options.hang_timeout_seconds)
+    arguments.insert(arguments.end(), {"--hang-timeout", fmt::format("{}", *options.hang_timeout_seconds)});
+  for (const std::string& label : options.labels) arguments.insert(arguments.end(), {"--label", label});
+  return arguments;
+}
+
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& options,
                           const std::string& coordinator_address) {
-  SpawnSpec spec =
-      MpirunSpec(options.ranks, {ProgramDir() + "/ridgeline-worker", "--coordinator", coordinator_address, "--group",
-                                 "local", "--work-dir", paths.work_dir, "--device", options.device});
+  std::vector<std::string> worker = {ProgramDir() + "/ridgeline-worker",
+                                     "--coordinator",
+                                     coordinator_address,
+                                     "--group",
+                                     "local",
+                                     "--work-dir",
+                                     paths.work_dir,
+                                     "--device",
+                                     options.device};
+  for (const std::string& argument : WorkerArguments(options)) worker.push_back(argument);
+  SpawnSpec spec = MpirunSpec(options.ranks, worker);
   spec.environment[kCookieVariable] = paths.WorkerCookie();
   spec.log_path = paths.worker_log;
   return spec;

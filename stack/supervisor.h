@@ -5,7 +5,9 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/clock.h"
@@ -16,11 +18,14 @@ namespace ridgeline {
 
 // Of one worker group on one machine.
 inline constexpr int kMaxStackRanks = 1024;
+inline constexpr double kMinHangTimeoutSeconds = 0.1, kMaxHangTimeoutSeconds = 86'400;
 
 struct SupervisorOptions {
   std::string state_dir;
-  int ranks = 1;                // 0: no worker group.
-  std::string device = "auto";  // What the ranks compute on: the worker's --device.
+  int ranks = 1;                               // 0: no worker group.
+  std::string device = "auto";                 // What the ranks compute on: the worker's --device.
+  std::optional<double> hang_timeout_seconds;  // The worker's --hang-timeout; nothing: its default.
+  std::vector<std::string> labels;             // The worker's --label, "key=value" each.
   std::string listen = "127.0.0.1:7117";
   std::string metrics = "127.0.0.1:7118";
   bool insecure = false;
@@ -38,6 +43,9 @@ class RestartBackoff {
 
 // The address with `port_from`'s port: a restarted coordinator must come back where its clients look for it.
 std::string WithPortOf(const std::string& address, const std::string& port_from);
+
+// What a person said of the worker group, as arguments that `ridgeline supervise` and `ridgeline-worker` both take.
+std::vector<std::string> WorkerArguments(const SupervisorOptions& options);
 
 // The worker group as a process of ours: mpirun and what it needs (mpirun.h).
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& options,

@@ -10,11 +10,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "comm/mpi/mpi_communicator.h"
@@ -28,8 +30,11 @@
 #include "device/memory_meter.h"
 #include "device/placement.h"
 #include "fmt/format.h"
+#include "recipes/group_labels.h"
+#include "recipes/schema_hash.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
+#include "worker/exit_reason.h"
 #include "worker/gpu_communicator.h"
 #include "worker/hand_over.h"
 #include "worker/rank_device.h"
@@ -48,9 +53,22 @@ struct Flags {
   std::string coordinator = "127.0.0.1:7117";
   std::string group;
   std::string work_dir = "ridgeline-work";
-  double hang_timeout_seconds = 300;
+  std::optional<double> hang_timeout_seconds;
   std::string device = "auto";
+  std::vector<std::string> labels;
 };
+
+// How long collectives may take. In a step and between jobs all ranks do alike; elsewhere they may wait for one that
+// works alone, exporting or measuring.
+struct Patience {
+  int64_t alike_ms = 60'000, alone_ms = 300'000;
+};
+
+Patience PatienceOf(const Flags& flags) {
+  if (!flags.hang_timeout_seconds) return {};
+  const auto timeout_ms = static_cast<int64_t>(*flags.hang_timeout_seconds * 1000);
+  return {.alike_ms = timeout_ms, .alone_ms = timeout_ms};
+}
 
 void ParseFlags(CLI::App& app, Flags& flags) {
   app.set_version_flag("--version", RIDGELINE_VERSION);
@@ -66,9 +84,12 @@ void ParseFlags(CLI::App& app, Flags& flags) {
       ->envname("RIDGELINE_DEVICE")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  app.add_option("--hang-timeout", flags.hang_timeout_seconds, "Seconds after which a collective counts as hung")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option(
+         "--hang-timeout", flags.hang_timeout_seconds,
+         "Seconds after which a rank that does not come to a collective counts as hung (default: 60 in steps and "
+         "between jobs, 300 where ranks may wait for one that works alone)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--label", flags.labels, "KEY=VALUE that jobs may ask for (resources.labels); repeatable");
 }
 
 std::string NewIncarnation() {
@@ -76,9 +97,13 @@ std::string NewIncarnation() {
   return fmt::format("{:08x}{:08x}", random(), random());
 }
 
-v1::Hello MakeHello(const Flags& flags, const Placement& placement) {
+using Labels = std::map<std::string, std::string>;
+
+v1::Hello MakeHello(const Flags& flags, const Labels& labels, const Placement& placement) {
   v1::Hello hello;
   hello.set_group_id(flags.group.empty() ? HostName() : ToValidUtf8(flags.group));
+  hello.mutable_labels()->insert(labels.begin(), labels.end());
+  hello.set_recipe_schema(RecipeSchemaHash());
   hello.set_incarnation(NewIncarnation());
   hello.set_ranks(static_cast<int>(placement.devices.size()));
   hello.set_host(HostName());
@@ -108,19 +133,22 @@ class LinkObserver : public RunObserver {
   }
   StopRequest PollStop() override {
     if (link_.cancelled()) return StopRequest::kCancel;
-    return terminating ? StopRequest::kPreempt : StopRequest::kNone;
+    if (!terminating && !link_.preempted()) return StopRequest::kNone;
+    if (!std::exchange(has_said_end_, true)) LogOfGroup("info", "asked to end: commits a checkpoint after this step");
+    return StopRequest::kPreempt;
   }
 
   // Of this rank, after the run.
-  void LogError(const std::string& text) {
+  void LogError(const std::string& text) { LogOfGroup("error", text); }
+
+ private:
+  void LogOfGroup(const char* level, const std::string& text) {
     v1::LogLine line;
     line.set_time_unix_ms(SystemClock().WallUnixMs());
-    line.set_level("error");
+    line.set_level(level);
     line.set_text(text);
     OnLog(line);
   }
-
- private:
   void Send(const v1::Checkpoint& checkpoint, bool resumed) {
     v1::CheckpointCommitted message;
     *message.mutable_checkpoint() = checkpoint;
@@ -131,21 +159,20 @@ class LinkObserver : public RunObserver {
   CoordinatorLink& link_;
   const Communicator& communicator_;
   std::string job_id_;
+  bool has_said_end_ = false;
 };
-
-v1::AttemptResult ResultOf(v1::AttemptOutcome outcome, const std::string& detail) {
-  v1::AttemptResult result;
-  result.set_outcome(outcome);
-  result.set_detail(detail);
-  return result;
-}
 
 // One rank of a group, from its first wait for work to its end.
 class Server {
  public:
   Server(const Flags& flags, const RankDevice& device, const GpuMemoryMeter& gpu_memory, Communicator& communicator,
          CoordinatorLink* link)
-      : flags_(flags), device_(device), gpu_memory_(gpu_memory), communicator_(communicator), link_(link) {}
+      : work_dir_(flags.work_dir),
+        patience_(PatienceOf(flags)),
+        device_(device),
+        gpu_memory_(gpu_memory),
+        communicator_(communicator),
+        link_(link) {}
 
   void Serve() {
     for (HandOver told = Next(); told.order != Order::kEnd; told = Next())
@@ -155,6 +182,7 @@ class Server {
  private:
   // What all ranks do next.
   HandOver Next() {
+    communicator_.SetTimeout(patience_.alike_ms);
     absl::StatusOr<HandOver> told =
         HandOverFromRoot(link_ != nullptr ? WaitForWork() : HandOver{},
                          {.host_bytes = ResidentBytes(), .device_bytes = gpu_memory_.UsedBytes()}, communicator_);
@@ -182,8 +210,10 @@ class Server {
     assignment.ParseFromString(bytes);
     std::optional<LinkObserver> observer;
     if (link_ != nullptr) observer.emplace(*link_, communicator_, assignment.job_id());
-    RunOptions options{.work_dir = flags_.work_dir, .observer = observer ? &*observer : nullptr, .groups = &groups_};
+    RunOptions options{.work_dir = work_dir_, .observer = observer ? &*observer : nullptr, .groups = &groups_};
     options.device = device_;
+    options.step_timeout_ms = patience_.alike_ms;
+    communicator_.SetTimeout(patience_.alone_ms);
     const absl::StatusOr<RunResult> result = RunAttempt(assignment, communicator_, options);
     if (absl::IsDeadlineExceeded(result.status())) AbandonGroup(result.status());
     if (link_ != nullptr) Report(result, *observer);
@@ -193,14 +223,20 @@ class Server {
   void Report(const absl::StatusOr<RunResult>& result, LinkObserver& observer) {
     if (!result.ok()) {
       observer.LogError(std::string(result.status().message()));
-      const v1::AttemptOutcome outcome = IsNoRoom(result.status()) ? v1::NO_ROOM : v1::ERROR;
-      link_->SendResult(ResultOf(outcome, std::string(result.status().message())));
+      link_->SendResult(ResultOf(result.status()));
       return;
     }
-    v1::AttemptResult report = ResultOf(result->outcome, result->detail);
+    v1::AttemptResult report = ResultOf(result->outcome, DetailOf(*result));
     if (result->point) *report.mutable_point() = *result->point;
     for (const v1::Artifact& artifact : result->artifacts) *report.add_artifacts() = artifact;
     link_->SendResult(std::move(report));
+  }
+
+  // With who it was that asked for the end.
+  std::string DetailOf(const RunResult& result) const {
+    if (result.outcome != v1::PREEMPTED) return result.detail;
+    return terminating ? "the worker group was " + result.detail
+                       : fmt::format("{}: {}", link_->preempt_reason(), result.detail);
   }
 
   // Ends the whole MPI job: after a hung collective no rank can be trusted to come along. What was running goes back to
@@ -210,7 +246,7 @@ class Server {
     spdlog::critical("{}", text);
     if (communicator_.rank() > 0) std::this_thread::sleep_for(kForRoot);
     if (link_ != nullptr && link_->has_attempt()) {
-      link_->SendResult(ResultOf(link_->cancelled() ? v1::STOPPED : v1::LOST, text));
+      link_->SendResult(HungResult(text, link_->cancelled()));
       link_->Flush(kLastWordsMs);
     }
     MPI_Abort(MPI_COMM_WORLD, 1);
@@ -221,7 +257,8 @@ class Server {
   static constexpr int64_t kLastWordsMs = 3'000;
   static constexpr auto kForRoot = std::chrono::seconds(10);
 
-  const Flags& flags_;
+  const std::string work_dir_;
+  const Patience patience_;
   const RankDevice& device_;
   const GpuMemoryMeter& gpu_memory_;
   Communicator& communicator_;
@@ -238,7 +275,9 @@ void HandBackAssignments(CoordinatorLink& link) {
 void Goodbye(CoordinatorLink& link) {
   HandBackAssignments(link);
   if (!link.Flush(/*wait_ms=*/5'000))
-    spdlog::warn("the coordinator did not acknowledge the last records; it will count the attempt as lost");
+    spdlog::warn(
+        "the coordinator did not acknowledge the last records; they are handed in when this group is started "
+        "again, until it has counted the attempt as lost");
 }
 
 // The ranks of this host.
@@ -281,19 +320,20 @@ void SayPlacement(const Placement& placement, int rank) {
   if (rank == 0 && !placement.why_cpu.empty()) spdlog::warn("the ranks compute on CPUs: {}", placement.why_cpu);
 }
 
+// mpirun hands SIGUSR1 on at once, and SIGTERM only after the time that it leaves ranks before SIGKILL
+// (deploy/container/ridgeline-mpirun).
 void CatchSignals() {
   struct sigaction action {};
   action.sa_handler = [](int) { terminating = true; };
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
 }
 
 // From MPI's start to its end; an error is every rank's.
 absl::Status ServeGroup(const Flags& flags) {
+  ASSIGN_OR_RETURN(const Labels labels, ParseGroupLabels(flags.labels));  // Before any rank waits for another.
   std::unique_ptr<CoordinatorLink> link;  // On rank 0 only; made when the group's devices are known.
-  std::unique_ptr<Communicator> communicator =
-      MakeMpiCommunicator(static_cast<int64_t>(flags.hang_timeout_seconds * 1000),
-                          [&link] { return terminating || (link != nullptr && link->cancelled()); });
+  std::unique_ptr<Communicator> communicator = MakeMpiCommunicator(
+      PatienceOf(flags).alone_ms, [&link] { return terminating || (link != nullptr && link->cancelled()); });
   const int rank = communicator->rank();
   spdlog::set_pattern(fmt::format("%Y-%m-%d %H:%M:%S.%e rank {} %^%l%$ %v", rank));
   CatchSignals();
@@ -308,7 +348,9 @@ absl::Status ServeGroup(const Flags& flags) {
   if (rank == 0) {
     LinkOptions options;
     options.device_memory_bytes = [&gpu_memory] { return gpu_memory.UsedBytes(); };
-    link = std::make_unique<CoordinatorLink>(flags.coordinator, MakeHello(flags, placement), options);
+    const v1::Hello hello = MakeHello(flags, labels, placement);
+    options.spool_path = SpoolPath(flags.work_dir, hello.group_id());
+    link = std::make_unique<CoordinatorLink>(flags.coordinator, hello, options);
   }
   Server(flags, device, gpu_memory, *communicator, link.get()).Serve();
   if (link) Goodbye(*link);

@@ -14,6 +14,7 @@
 #include "common/printable.h"
 #include "frontier/energy.h"
 #include "frontier/plot_layout.h"
+#include "recipes/exit_reason.h"
 
 namespace ridgeline {
 namespace {
@@ -154,6 +155,11 @@ std::string CollectivesText(const v1::Job& job, int64_t now_unix_ms) {
   return fmt::format("a step sends {}; {:.0f}% of the attempt's time in its collectives", sent, 100 * share);
 }
 
+std::string RemedyText(const v1::Job& job) {
+  const bool is_well = job.state() == v1::RUNNING || job.state() == v1::SUCCEEDED || job.state() == v1::CANCELLED;
+  return is_well || job.attempts().empty() ? "" : std::string(Remedy(job.attempts().rbegin()->exit_reason()));
+}
+
 std::string SweepSummary(const std::vector<v1::Job>& children) {
   std::map<v1::JobState, int> counts;
   int done = 0;
@@ -231,9 +237,11 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   for (const v1::Attempt& attempt : job.attempts()) {
     std::string text = fmt::format("{}, group {}, {} ranks, from step {}, {}", attempt.epoch(), attempt.group_id(),
                                    attempt.ranks(), attempt.resumed_from_step(), OutcomeText(attempt.outcome()));
+    if (const std::string reason = ExitReasonName(attempt.exit_reason()); !reason.empty()) text += " (" + reason + ")";
     if (!attempt.detail().empty()) text += ": " + attempt.detail();
     line("attempt", text);
   }
+  line("remedy", RemedyText(job));
   if (job.restarts() > 0) {
     line("restarts", fmt::format("{} of {}", job.restarts(), job.recipe().recovery().max_restarts()));
   }

@@ -32,6 +32,9 @@ std::string JobLine(const v1::Job& job, int name_width, const Style& style);
 // of the attempt's time in its collectives". Empty where nothing was sent.
 std::string CollectivesText(const v1::Job& job, int64_t now_unix_ms);
 
+// What to do about how the newest attempt ended; empty where all is well, or the worker did not say why.
+std::string RemedyText(const v1::Job& job);
+
 // "5/8 jobs done, 1 running, 2 queued"
 std::string SweepSummary(const std::vector<v1::Job>& children);
 

@@ -238,6 +238,20 @@ TEST(JobDetails, ListsAttempts) {
   attempt->set_outcome(v1::LOST);
   attempt->set_detail("lease ran out");
   EXPECT_THAT(JobDetails(job, 0), HasSubstr("attempt     1, group local, 2 ranks, from step 0, lost: lease ran out\n"));
+  attempt->set_exit_reason(v1::EXIT_LOST);
+  EXPECT_THAT(JobDetails(job, 0), HasSubstr("from step 0, lost (LOST): lease ran out\n"));
+}
+
+TEST(JobDetails, SayWhatToDoAboutAFailureAndNothingWhereAllIsWell) {
+  v1::Job job = RunningJob("job-1", 10);
+  job.set_state(v1::FAILED);
+  EXPECT_THAT(JobDetails(job, 0), Not(HasSubstr("remedy")));
+  job.add_attempts()->set_exit_reason(v1::EXIT_OOM);
+  EXPECT_THAT(JobDetails(job, 0), HasSubstr("\nremedy      lower training.local_batch_size"));
+  for (const v1::JobState state : {v1::RUNNING, v1::SUCCEEDED, v1::CANCELLED}) {
+    job.set_state(state);
+    EXPECT_EQ(RemedyText(job), "");
+  }
 }
 
 }  // namespace

@@ -30,6 +30,9 @@ void AddSuperviseVerb(CLI::App* app, Session* session) {
   verb->group("");
   verb->add_option("--ranks", options->ranks)->check(IntegerFrom(0, kMaxStackRanks));
   verb->add_option("--device", options->device);
+  verb->add_option("--hang-timeout", options->hang_timeout_seconds)
+      ->check(NumberFrom(kMinHangTimeoutSeconds, kMaxHangTimeoutSeconds));
+  verb->add_option("--label", options->labels);
   verb->add_option("--listen", options->listen);
   verb->add_option("--metrics", options->metrics);
   verb->add_flag("--insecure", options->insecure);

@@ -19,6 +19,7 @@
 #include "common/status_macros.h"
 #include "device/build.h"
 #include "device/placement.h"
+#include "recipes/group_labels.h"
 #include "stack/mpirun.h"
 #include "stack/process.h"
 #include "stack/supervisor.h"
@@ -71,6 +72,7 @@ absl::StatusOr<pid_t> StartSupervisor(const StackPaths& paths, const SupervisorO
       ProgramPath(), "--state",      paths.state_dir, "supervise",     "--ranks",  fmt::format("{}", options.ranks),
       "--listen",    options.listen, "--metrics",     options.metrics, "--device", options.device};
   if (options.insecure) spec.argv.push_back("--insecure");
+  for (const std::string& argument : WorkerArguments(options)) spec.argv.push_back(argument);
   spec.log_path = paths.supervisor_log;
   spec.detach = true;
   return Spawn(spec);
@@ -137,6 +139,7 @@ absl::Status PrintStack(const StackPaths& paths) {
 absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
   ASSIGN_OR_RETURN(const StackPaths paths, session.Paths());
   SupervisorOptions supervisor = options.supervisor;
+  RETURN_IF_ERROR(ParseGroupLabels(supervisor.labels).status());
   ASSIGN_OR_RETURN(const DeviceWish wish, ParseDeviceWish(supervisor.device));
   const RankOffer offer = OfferOfProcess(wish, /*node=*/0, GpuSearch(), CudaEnvironmentOfProcess(), BuiltWithCuda());
   supervisor.ranks = options.ranks.value_or(DefaultRanks(offer));
@@ -180,6 +183,15 @@ void AddUpVerb(CLI::App* app, Session* session) {
       ->envname("RIDGELINE_DEVICE")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("DEVICE");
+  verb->add_option("--hang-timeout", options->supervisor.hang_timeout_seconds,
+                   "Seconds after which a rank that does not come to a collective counts as hung (default: 60 in steps "
+                   "and between jobs, 300 where ranks may wait for one that works alone); a recipe's "
+                   "recovery.hang_timeout goes first")
+      ->check(NumberFrom(kMinHangTimeoutSeconds, kMaxHangTimeoutSeconds))
+      ->type_name("SECONDS");
+  verb->add_option("--label", options->supervisor.labels,
+                   "A label of the worker group, which jobs may ask for (resources.labels); repeatable")
+      ->type_name("KEY=VALUE");
   verb->add_option("--listen", options->supervisor.listen,
                    "The coordinator's address (default 127.0.0.1:7117); port 0: any free")
       ->type_name("HOST:PORT");

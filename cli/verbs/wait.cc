@@ -32,6 +32,7 @@ int ExitCodeFor(const v1::Job& job, const WaitOptions& options) {
 int TellEnd(const v1::Job& job, const WaitOptions& options) {
   PrintOut("{} {}\n", job.id(), StateName(job.state()));
   if (job.state() != v1::SUCCEEDED) PrintErr("ridgeline: {}: {}\n", job.id(), job.reason());
+  if (job.state() == v1::FAILED && !RemedyText(job).empty()) PrintErr("ridgeline: remedy: {}\n", RemedyText(job));
   return ExitCodeFor(job, options);
 }
 

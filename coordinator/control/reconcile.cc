@@ -25,6 +25,7 @@ void Reconciler::EndLostAttempts(const std::vector<LiveAttemptView>& live) {
     event.mutable_attempt_ended()->set_job_id(attempt.key.job_id);
     event.mutable_attempt_ended()->set_epoch(attempt.key.epoch);
     event.mutable_attempt_ended()->set_outcome(v1::LOST);
+    event.mutable_attempt_ended()->set_exit_reason(v1::EXIT_LOST);
     event.mutable_attempt_ended()->set_detail(*why);
     const absl::Status status = journal_->Commit(event);  // A result that came first wins; a full disk is tried again.
     spdlog::warn("attempt {} of {} is lost: {}{}", attempt.key.epoch, attempt.key.job_id, *why,

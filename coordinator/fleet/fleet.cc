@@ -123,7 +123,7 @@ std::vector<SchedulableGroup> Fleet::SchedulableGroups() const {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, group] : groups_) {
-      if (group.channel == nullptr || group.leaving || LeaseRanOut(group)) continue;
+      if (group.channel == nullptr || HandsIn(group) || group.leaving || LeaseRanOut(group)) continue;
       groups.push_back(AsSchedulable(group.hello, !group.known.has_value()));
     }
   }
@@ -139,6 +139,7 @@ std::vector<Fleet::GroupView> Fleet::Groups() const {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, group] : groups_) {
+      if (HandsIn(group)) continue;
       GroupView& view = views.emplace_back();
       v1::WorkerGroup& out = view.group;
       out.set_id(id);

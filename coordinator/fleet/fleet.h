@@ -125,6 +125,8 @@ class Fleet {
     std::deque<std::string> superseded;       // Earlier incarnations, which must not come back.
   };
 
+  // It is there for what an earlier start of it has left, and gets no job.
+  static bool HandsIn(const Group& group) { return group.channel != nullptr && group.hello.ranks() == 0; }
   absl::Status Register(const v1::Hello& hello, const std::shared_ptr<GroupChannel>& channel);
   bool LeaseRanOut(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SendAssign(GroupChannel& channel, const AttemptKey& key) const;

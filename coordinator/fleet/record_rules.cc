@@ -96,7 +96,8 @@ absl::Status CheckHello(const v1::Hello& hello) {
     return absl::InvalidArgumentError("Hello has no group_id; start the worker with --group");
   RETURN_IF_ERROR(CheckName(hello.group_id(), "group", kMaxNameBytes));
   RETURN_IF_ERROR(CheckName(hello.incarnation(), "incarnation", kMaxIncarnationBytes));
-  RETURN_IF_ERROR(CheckRange(hello.ranks(), "the number of ranks", 1, kMaxGroupRanks));
+  // 0: a group that hands in what an earlier start of it has left of a job.
+  RETURN_IF_ERROR(CheckRange(hello.ranks(), "the number of ranks", hello.job_id().empty() ? 1 : 0, kMaxGroupRanks));
   RETURN_IF_ERROR(CheckRange(hello.memory_bytes(), "memory_bytes", 0, kMaxMemoryBytes));
   RETURN_IF_ERROR(CheckRange(hello.devices_size(), "the number of devices", 0, hello.ranks()));
   for (const v1::Device& device : hello.devices()) RETURN_IF_ERROR(CheckDevice(device));

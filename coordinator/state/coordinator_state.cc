@@ -163,6 +163,7 @@ void CoordinatorState::EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, c
   v1::Attempt& attempt = *job.mutable_attempts()->rbegin();
   attempt.set_outcome(ended.outcome());
   attempt.set_detail(ended.detail());
+  attempt.set_exit_reason(ended.exit_reason());
   attempt.set_end_unix_ms(std::max(change.time_unix_ms, attempt.start_unix_ms()));
   job_on_group_.erase(attempt.group_id());
   IndexUse(QueueOf(job), attempt);

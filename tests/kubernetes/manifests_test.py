@@ -164,6 +164,17 @@ class ContainerFileTest(unittest.TestCase):
                 self.assertIn(f"tools/{script}", copied)
 
 
+class WorkersCommandTest(unittest.TestCase):
+    def test_pods_and_images_start_ranks_by_the_script_that_is_in_the_image(self):
+        command = pods()["ridgeline-worker"]["spec"]["containers"][0]["command"]
+        self.assertEqual(command, ["ridgeline-mpirun"])
+        script = SOURCE / "deploy" / "container" / command[0]
+        self.assertTrue(script.stat().st_mode & 0o111)
+        text = (SOURCE / "deploy" / "container" / "Dockerfile").read_text()
+        self.assertIn(f"COPY deploy/container/{command[0]} /usr/local/bin/", text)
+        self.assertEqual(text.count('ENTRYPOINT ["ridgeline-mpirun"]'), 2)
+
+
 def worker_of(resources):
     return next(r for r in resources if r["kind"] == "StatefulSet" and r["metadata"]["name"] == "ridgeline-worker")
 

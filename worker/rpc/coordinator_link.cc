@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <utility>
 
 #include "common/memory.h"
 #include "common/utf8.h"
 #include "spdlog/spdlog.h"
+#include "worker/rpc/hand_in.h"
 
 namespace ridgeline {
 namespace {
@@ -17,6 +20,8 @@ using std::chrono::milliseconds;
 
 constexpr auto kConnectWait = milliseconds(500);
 constexpr auto kGoodbyeWait = milliseconds(1'000);
+constexpr auto kDiskWait = milliseconds(1'000);
+constexpr auto kHandInWait = std::chrono::seconds(60);  // A coordinator that says nothing is tried again.
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -36,6 +41,7 @@ CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& he
       options_(options),
       channel_(MakeChannel(address)),
       stub_(v1::WorkerGateway::NewStub(channel_)),
+      keeper_(options.spool_path),
       thread_([this] { ConnectForever(); }) {}
 
 // Says goodbye, so that the coordinator need not wait for a lease; cuts the stream if it does not answer.
@@ -58,6 +64,10 @@ std::optional<v1::Assign> CoordinatorLink::NextAssignment(int64_t wait_ms) {
 void CoordinatorLink::SendMetrics(const v1::MetricPoint& point) {
   std::lock_guard lock(mutex_);
   if (job_id_.empty()) return;
+  if (point.has_train_loss() || point.has_validation_loss()) {
+    if (!newest_points_.empty() && newest_points_.front().step() != point.step()) newest_points_.clear();
+    newest_points_.push_back(point);
+  }
   *metrics_.add_points() = point;
   if (metrics_.points_size() >= options_.max_batch) MoveBatchesToSpool();
 }
@@ -73,6 +83,7 @@ void CoordinatorLink::SendLog(const v1::LogLine& line) {
 
 void CoordinatorLink::SendCheckpoint(const v1::CheckpointCommitted& checkpoint) {
   std::lock_guard lock(mutex_);
+  if (job_id_.empty()) return;
   v1::WorkerMessage message;
   *message.mutable_checkpoint() = checkpoint;
   message.mutable_checkpoint()->set_job_id(job_id_);
@@ -83,7 +94,9 @@ void CoordinatorLink::SendCheckpoint(const v1::CheckpointCommitted& checkpoint) 
 
 void CoordinatorLink::SendResult(v1::AttemptResult result) {
   std::lock_guard lock(mutex_);
+  if (job_id_.empty()) return;
   MoveBatchesToSpool();
+  if (result.outcome() == v1::REACHED) KeepNewestPoints();
   result.set_job_id(job_id_);
   result.set_epoch(epoch_);
   result.set_detail(ToValidUtf8(result.detail()));
@@ -105,11 +118,19 @@ bool CoordinatorLink::has_attempt() {
   return !job_id_.empty();
 }
 
+std::string CoordinatorLink::preempt_reason() {
+  std::lock_guard lock(mutex_);
+  return preempt_reason_;
+}
+
 bool CoordinatorLink::Flush(int64_t wait_ms) {
   std::unique_lock lock(mutex_);
   MoveBatchesToSpool();
   changed_.notify_all();
-  return changed_.wait_for(lock, milliseconds(wait_ms), [this] { return spool_.empty(); });
+  if (changed_.wait_for(lock, milliseconds(wait_ms), [this] { return spool_.empty(); })) return true;
+  lock.unlock();
+  keeper_.WaitUntilKept(kDiskWait);
+  return false;
 }
 
 void CoordinatorLink::MoveBatchesToSpool() {
@@ -129,6 +150,15 @@ void CoordinatorLink::MoveBatchesToSpool() {
   }
 }
 
+// They may have gone into batches that are dropped, or lost with the group; twice they count once.
+void CoordinatorLink::KeepNewestPoints() {
+  v1::WorkerMessage message;
+  message.mutable_metrics()->set_job_id(job_id_);
+  message.mutable_metrics()->set_epoch(epoch_);
+  for (const v1::MetricPoint& point : newest_points_) *message.mutable_metrics()->add_points() = point;
+  if (!newest_points_.empty()) AddToSpool(std::move(message), /*may_drop=*/false);
+}
+
 void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
   if (spool_.size() >= options_.max_records && may_drop) {
     auto oldest = std::find_if(spool_.begin(), spool_.end(), [](const auto& entry) { return entry.second.may_drop; });
@@ -136,18 +166,68 @@ void CoordinatorLink::AddToSpool(v1::WorkerMessage message, bool may_drop) {
   }
   message.set_sequence(next_sequence_);
   spool_[next_sequence_++] = {std::move(message), may_drop, false};
+  if (!may_drop) KeepOnDisk();
+}
+
+void CoordinatorLink::KeepOnDisk() {
+  if (options_.spool_path.empty()) return;
+  Spool spool{.group_id = hello_.group_id(), .incarnation = hello_.incarnation()};
+  for (const auto& [sequence, record] : spool_)
+    if (!record.may_drop) spool.records.push_back(record.message);
+  keeper_.Keep(spool.records.empty() ? "" : FormatSpool(spool));
 }
 
 void CoordinatorLink::ConnectForever() {
   milliseconds backoff = options_.first_backoff;
   while (!closing_) {
     const Clock::time_point start = Clock::now();
-    RunOneConnection();
+    if (HandInEarlier()) RunOneConnection();
     if (Clock::now() - start > options_.longest_backoff) backoff = options_.first_backoff;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, backoff, [this] { return closing_.load(); });
     backoff = std::min(backoff * 2, options_.longest_backoff);
   }
+}
+
+Spool CoordinatorLink::ReadEarlier() const {
+  if (options_.spool_path.empty()) return {};
+  const absl::StatusOr<std::optional<Spool>> earlier = ReadSpool(options_.spool_path, hello_.group_id());
+  if (earlier.ok()) return earlier->value_or(Spool());
+  spdlog::error("what an earlier start of this group has left cannot be handed in: {}",
+                std::string(earlier.status().message()));
+  if (absl::IsDataLoss(earlier.status()))
+    std::rename(options_.spool_path.c_str(), (options_.spool_path + ".damaged").c_str());
+  return {};
+}
+
+bool CoordinatorLink::HandInEarlier() {
+  if (!earlier_) earlier_ = ReadEarlier();
+  if (earlier_->records.empty()) return true;
+  channel_->WaitForConnected(std::chrono::system_clock::now() + kConnectWait);
+  if (closing_) return false;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kHandInWait);
+  SetContext(&context);
+  const absl::Status status = HandIn(*stub_, &context, *earlier_);
+  SetContext(nullptr);
+  if (absl::IsUnavailable(status)) {
+    if (!closing_) ReportLost(std::string(status.message()));
+    return false;
+  }
+  if (status.ok())
+    spdlog::info("handed in {} records that an earlier start of this group had left", earlier_->records.size());
+  else
+    spdlog::warn("the coordinator takes nothing more from an earlier start of this group: {}",
+                 std::string(status.message()));
+  earlier_->records.clear();
+  keeper_.Keep("");
+  return true;
+}
+
+void CoordinatorLink::SetContext(grpc::ClientContext* context) {
+  std::lock_guard lock(mutex_);
+  context_ = context;
+  changed_.notify_all();
 }
 
 void CoordinatorLink::RunOneConnection() {
@@ -156,10 +236,7 @@ void CoordinatorLink::RunOneConnection() {
   if (closing_) return;
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->Attach(&context);
-  {
-    std::lock_guard lock(mutex_);
-    context_ = &context;
-  }
+  SetContext(&context);
   if (Introduce(*stream)) {
     std::atomic<bool> broken{false};
     std::thread writer([&] { WriteUntilBroken(*stream, broken); });
@@ -174,11 +251,7 @@ void CoordinatorLink::RunOneConnection() {
     writer.join();
   }
   const grpc::Status status = stream->Finish();
-  {
-    std::lock_guard lock(mutex_);
-    context_ = nullptr;
-    changed_.notify_all();
-  }
+  SetContext(nullptr);
   if (!closing_) ReportLost(status.error_message());
 }
 
@@ -195,19 +268,23 @@ bool CoordinatorLink::Introduce(Stream& stream) {
 bool CoordinatorLink::Welcomed(const v1::CoordinatorMessage& answer) {
   std::lock_guard lock(mutex_);
   if (answer.has_refused()) {
-    if (!has_complained_)
-      spdlog::error("the coordinator at {} refused this group: {}", address_, answer.refused().reason());
-    has_complained_ = true;
-    cancelled_ = true;  // Whatever still runs here, somebody else has taken over.
+    NoteRefused(answer.refused().reason());
     return false;
   }
   if (answer.has_welcome() && answer.welcome().heartbeat_interval_ms() > 0)
     heartbeat_interval_ = milliseconds(answer.welcome().heartbeat_interval_ms());
   for (auto& [sequence, record] : spool_) record.sent = false;
   was_connected_ = true;
-  has_complained_ = false;
+  has_complained_ = was_refused_ = false;
   spdlog::info("connected to the coordinator at {}", address_);
   return true;
+}
+
+// Said once, also where the stream's end was said before.
+void CoordinatorLink::NoteRefused(const std::string& reason) {
+  if (!was_refused_) spdlog::error("the coordinator at {} refused this group: {}", address_, reason);
+  has_complained_ = was_refused_ = true;
+  cancelled_ = true;  // Whatever still runs here, somebody else has taken over.
 }
 
 // Claims the attempt that still runs here, or one that has ended but whose result nobody has acknowledged yet.
@@ -263,22 +340,50 @@ std::optional<v1::WorkerMessage> CoordinatorLink::NextMessage(Clock::time_point*
 
 void CoordinatorLink::Handle(const v1::CoordinatorMessage& message) {
   std::lock_guard lock(mutex_);
-  if (message.has_ack()) {
-    spool_.erase(message.ack().sequence());
-  } else if (message.has_assign()) {
-    const v1::Assign& assign = message.assign();
-    if (!job_id_.empty()) return;  // Said twice, or while the last attempt is still ending.
-    job_id_ = assign.job_id();
-    epoch_ = assign.epoch();
-    cancelled_ = false;
-    waiting_assignment_ = assign;
-  } else if (message.has_cancel()) {
-    if (message.cancel().job_id() == job_id_ && message.cancel().epoch() == epoch_) {
+  switch (message.kind_case()) {
+    case v1::CoordinatorMessage::kAck:
+      Acknowledge(message.ack().sequence());
+      break;
+    case v1::CoordinatorMessage::kAssign:
+      Begin(message.assign());
+      break;
+    case v1::CoordinatorMessage::kCancel:
+      if (!IsCurrent(message.cancel().job_id(), message.cancel().epoch())) break;
       spdlog::info("{} is cancelled: {}", job_id_, message.cancel().reason());
       cancelled_ = true;
-    }
+      break;
+    case v1::CoordinatorMessage::kPreempt:
+      if (!IsCurrent(message.preempt().job_id(), message.preempt().epoch())) break;
+      spdlog::info("{} is asked to commit a checkpoint and end: {}", job_id_, message.preempt().reason());
+      preempt_reason_ = ToValidUtf8(message.preempt().reason());
+      preempted_ = true;
+      break;
+    default:
+      break;
   }
   changed_.notify_all();
+}
+
+void CoordinatorLink::Acknowledge(int64_t sequence) {
+  const auto found = spool_.find(sequence);
+  if (found == spool_.end()) return;
+  const bool was_on_disk = !found->second.may_drop;
+  spool_.erase(found);
+  if (was_on_disk) KeepOnDisk();
+}
+
+void CoordinatorLink::Begin(const v1::Assign& assign) {
+  if (!job_id_.empty()) return;  // Said twice, or while the last attempt is still ending.
+  job_id_ = assign.job_id();
+  epoch_ = assign.epoch();
+  cancelled_ = preempted_ = false;
+  preempt_reason_.clear();
+  newest_points_.clear();
+  waiting_assignment_ = assign;
+}
+
+bool CoordinatorLink::IsCurrent(const std::string& job_id, int64_t epoch) const {
+  return !job_id_.empty() && job_id == job_id_ && epoch == epoch_;
 }
 
 void CoordinatorLink::ReportLost(const std::string& why) {

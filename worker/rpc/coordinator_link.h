@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rank 0's stream to the coordinator. Connects by itself, again and again; what is to be durable is spooled in memory
-// until the coordinator acknowledges it, so that training goes on while the coordinator is away.
+// Rank 0's stream to the coordinator. Connects by itself, again and again; what is to be durable is spooled until the
+// coordinator acknowledges it, so that training goes on while the coordinator is away. Checkpoints and results are kept
+// in a file, too: a group that ends meanwhile hands them in when it is started again.
 #pragma once
 
 #include <atomic>
@@ -13,8 +14,11 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "ridgeline/v1/worker.grpc.pb.h"
+#include "worker/rpc/spool_file.h"
+#include "worker/rpc/spool_keeper.h"
 
 namespace ridgeline {
 
@@ -27,12 +31,14 @@ struct LinkOptions {
   // What is in use of the GPUs that this rank answers for; called for each heartbeat, from a thread of the link. May be
   // empty.
   std::function<int64_t()> device_memory_bytes;
+  std::string spool_path;  // The group's (SpoolPath); empty: the spool is in memory only.
 };
 
 // Thread-safe. Owns its threads; the destructor closes the stream and joins them.
 class CoordinatorLink {
  public:
-  // `hello` says who the group is; job and epoch in it are filled in at each connect.
+  // `hello` says who the group is; job and epoch in it are filled in at each connect. What an earlier start has left in
+  // the spool's file is handed in before this one says Hello; a file that is damaged is put aside.
   CoordinatorLink(const std::string& address, const v1::Hello& hello, const LinkOptions& options = {});
   ~CoordinatorLink();
   CoordinatorLink(const CoordinatorLink&) = delete;
@@ -41,7 +47,7 @@ class CoordinatorLink {
   // The next assignment, or nothing after wait_ms. The attempt is current from its arrival until SendResult.
   std::optional<v1::Assign> NextAssignment(int64_t wait_ms);
 
-  // All about the current attempt, whose job and epoch are filled in; without one, points and lines are dropped.
+  // All about the current attempt, whose job and epoch are filled in; without one, what is sent is dropped.
   // Metrics and log lines are batched; the oldest are dropped when the spool is full.
   void SendMetrics(const v1::MetricPoint& point);
   void SendLog(const v1::LogLine& line);
@@ -63,7 +69,13 @@ class CoordinatorLink {
   // True once the coordinator has cancelled the current attempt, or given its job to another group.
   bool cancelled() const { return cancelled_; }
 
-  // Waits until everything is acknowledged; false if that takes longer.
+  // True once the coordinator has asked the current attempt to commit a checkpoint and end.
+  bool preempted() const { return preempted_; }
+  // Why, for people; empty until then.
+  std::string preempt_reason();
+
+  // Waits until everything is acknowledged; false if that takes longer. Then checkpoints and results stand in the
+  // spool's file, if there is one and the disk takes it within a second.
   bool Flush(int64_t wait_ms);
 
  private:
@@ -78,7 +90,11 @@ class CoordinatorLink {
   using Clock = std::chrono::steady_clock;  // Heartbeats go on when the wall clock jumps.
 
   void ConnectForever();
+  // Returns whether nothing is left of an earlier start. On the link's thread.
+  bool HandInEarlier();
+  Spool ReadEarlier() const;
   void RunOneConnection();
+  void SetContext(grpc::ClientContext* context);
   bool Introduce(Stream& stream);
   bool Welcomed(const v1::CoordinatorMessage& answer);
   void WriteUntilBroken(Stream& stream, const std::atomic<bool>& broken);
@@ -91,13 +107,23 @@ class CoordinatorLink {
   v1::Hello HelloWithClaim() const;
   void MoveBatchesToSpool();
   void AddToSpool(v1::WorkerMessage message, bool may_drop);
+  // Those that a trial which REACHED its step is judged by.
+  void KeepNewestPoints();
+  void KeepOnDisk();
+  void NoteRefused(const std::string& reason);
+  void Acknowledge(int64_t sequence);
+  void Begin(const v1::Assign& assign);
+  bool IsCurrent(const std::string& job_id, int64_t epoch) const;
 
   const std::string address_;
   const v1::Hello hello_;
   const LinkOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::WorkerGateway::Stub> stub_;
+  SpoolKeeper keeper_;
+  std::optional<Spool> earlier_;  // Of the link's thread; nothing: not looked yet.
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> preempted_{false};
   std::atomic<bool> closing_{false};
   std::atomic<int64_t> others_memory_bytes_{0};
   std::atomic<int64_t> others_device_bytes_{0};
@@ -109,14 +135,17 @@ class CoordinatorLink {
   int64_t next_sequence_ = 1;
   v1::MetricBatch metrics_;
   v1::LogBatch logs_;
+  std::vector<v1::MetricPoint> newest_points_;  // With losses, of the current attempt's newest step.
   google::protobuf::RepeatedPtrField<v1::CollectiveCount> collectives_;
   std::optional<v1::Assign> waiting_assignment_;
   std::string job_id_;  // Of the current attempt; empty when idle.
   int64_t epoch_ = 0;
+  std::string preempt_reason_;
   std::chrono::milliseconds heartbeat_interval_{1'000};
   grpc::ClientContext* context_ = nullptr;  // Of the present connection.
   bool was_connected_ = false;
   bool has_complained_ = false;
+  bool was_refused_ = false;
 
   std::thread thread_;
 };

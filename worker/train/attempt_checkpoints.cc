@@ -25,6 +25,7 @@ std::string RootOf(const AttemptContext& context) {
 std::string RecipeHash(const v1::Recipe& recipe) {
   v1::Recipe decisive = recipe;  // What does not change the numbers may differ between attempts.
   decisive.clear_priority();
+  decisive.clear_queue();
   decisive.clear_labels();
   decisive.clear_resources();
   decisive.clear_recovery();

@@ -36,6 +36,7 @@ class AttemptCheckpoints {
   absl::StatusOr<Progress> Resume(const std::string& folder, const SparsityPattern& pattern, Strategy* strategy);
   // The held-out loss at that step, which its checkpoint remembers.
   void Validated(int64_t step, double loss);
+  bool was_validated_at(int64_t step) const { return validated_step_ == step; }
   // Called by every rank. Begins a checkpoint if the recipe's interval is up, or with `force`, and none was at this
   // step; with `force` it stands when this returns. One that is being written is waited for before the next begins.
   // RESOURCE_EXHAUSTED when the disk is full.

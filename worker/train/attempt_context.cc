@@ -15,7 +15,7 @@ AttemptContext::AttemptContext(const v1::Assign& assignment, Communicator& commu
       communicator(communicator),
       work_dir(work_dir),
       observer(observer),
-      reporter(assignment.recipe(), observer, communicator.rank()) {}
+      reporter(assignment.recipe(), assignment.stop_at_step(), observer, communicator.rank()) {}
 
 absl::Status AttemptContext::Agree(const absl::Status& mine, const char* what) {
   // Rank 0's own reason is the attempt's, which is told at its end.

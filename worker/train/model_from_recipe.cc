@@ -7,12 +7,13 @@
 #include "plan/network.h"
 #include "recipes/tensor_quant.h"
 #include "weights/model_store.h"
+#include "worker/train/exceptions.h"
 
 namespace ridgeline {
 namespace {
 
 absl::StatusOr<ModelOptions> OptionsFromRecipe(const v1::Recipe& recipe) {
-  ASSIGN_OR_RETURN(Quantizers quantizers, QuantizersFromRecipe(recipe));
+  ASSIGN_OR_RETURN(Quantizers quantizers, AsIncompatible(QuantizersFromRecipe(recipe)));
   return ModelOptions{.weight = std::move(quantizers.weight),
                       .activation = std::move(quantizers.activation),
                       .embedding = quantizers.embedding,
@@ -30,13 +31,13 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe&
   options.shard_rank = place.shard_rank;
   options.shard_ranks = place.shard_ranks;
   options.device = place.device;
-  RETURN_IF_ERROR(CheckExport(recipe));
+  RETURN_IF_ERROR(AsIncompatible(CheckExport(recipe)));
   std::unique_ptr<LanguageModel> model;
   if (recipe.model().has_path()) {
     ASSIGN_OR_RETURN(std::string path, ResolveModelPath(recipe.model().path()));
     ASSIGN_OR_RETURN(model, LoadModel(path, options));
   } else {
-    ASSIGN_OR_RETURN(const ModelConfig config, NamedConfigFromRecipe(recipe, vocab_size));
+    ASSIGN_OR_RETURN(const ModelConfig config, AsIncompatible(NamedConfigFromRecipe(recipe, vocab_size)));
     ASSIGN_OR_RETURN(model, MakeModel(config, options, recipe.training().seed()));
   }
   RETURN_IF_ERROR(CheckFits(recipe, vocab_size, model->vocab_size(), model->max_length()));

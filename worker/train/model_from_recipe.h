@@ -19,8 +19,8 @@ struct ModelPlace {
 
 // The network with its first weights: those of model.path, or random ones of training.seed. Its vocabulary is that of
 // the weights or of a Gemma or GPT-2 shape, otherwise `vocab_size`, which it must hold. REQUIRES: the recipe's defaults
-// are filled in. Of ranks that share it, this one's part. INVALID_ARGUMENT and NOT_FOUND name the key that does not
-// fit.
+// are filled in. Of ranks that share it, this one's part. UNIMPLEMENTED names the key that asks for what cannot be
+// done, INVALID_ARGUMENT and NOT_FOUND what does not fit or is not there.
 absl::StatusOr<std::unique_ptr<LanguageModel>> ModelFromRecipe(const v1::Recipe& recipe, int64_t vocab_size,
                                                                const ModelPlace& place);
 

@@ -50,9 +50,10 @@ v1::MetricPoint PointOf(const StepReport& report) {
 
 }  // namespace
 
-Reporter::Reporter(const v1::Recipe& recipe, RunObserver* observer, int rank)
+Reporter::Reporter(const v1::Recipe& recipe, int64_t stop_at_step, RunObserver* observer, int rank)
     : tokens_per_step_(int64_t{recipe.training().global_batch_size()} * recipe.training().seq_len()),
       every_steps_((recipe.training().steps() + kReportedSteps - 1) / kReportedSteps),
+      stop_at_step_(stop_at_step),
       observer_(observer),
       rank_(rank) {}
 
@@ -64,7 +65,8 @@ void Reporter::RestartRate(int64_t step) {
 void Reporter::Step(int64_t step, const StepReport& report) {
   AddCounts(report.collectives, &collectives_);
   const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - last_report_).count();
-  if (step % every_steps_ != 0 && elapsed < kReportAtLeastEverySeconds && report.finite) return;
+  const bool is_due = step % every_steps_ == 0 || step == stop_at_step_;
+  if (!is_due && elapsed < kReportAtLeastEverySeconds && report.finite) return;
   v1::MetricPoint point = PointOf(report);
   *point.mutable_collectives() = CountsMessage(collectives_);
   if (elapsed > 0)

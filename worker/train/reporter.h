@@ -31,7 +31,8 @@ struct StepReport {
 // silent.
 class Reporter {
  public:
-  Reporter(const v1::Recipe& recipe, RunObserver* observer, int rank);
+  // Of long runs the step `stop_at_step` is reported, too: trials of a sweep are compared by it.
+  Reporter(const v1::Recipe& recipe, int64_t stop_at_step, RunObserver* observer, int rank);
 
   // The training rate counts from here: after set-up, and after an evaluation, which is no part of it.
   void RestartRate(int64_t step);
@@ -49,6 +50,7 @@ class Reporter {
  private:
   const int64_t tokens_per_step_;
   const int64_t every_steps_;
+  const int64_t stop_at_step_;
   RunObserver* const observer_;
   const int rank_;
   v1::LogBatch waiting_;

@@ -37,6 +37,25 @@
 namespace ridgeline {
 namespace {
 
+// While it lives, collectives have this time-out; 0: the one that they have.
+class Timeout {
+ public:
+  Timeout(int64_t timeout_ms, Communicator& communicator)
+      : communicator_(communicator), before_ms_(communicator.timeout_ms()) {
+    if (timeout_ms > 0) communicator_.SetTimeout(timeout_ms);
+  }
+  ~Timeout() { communicator_.SetTimeout(before_ms_); }
+  Timeout(const Timeout&) = delete;
+  Timeout& operator=(const Timeout&) = delete;
+
+ private:
+  Communicator& communicator_;
+  const int64_t before_ms_;
+};
+
+// The recipe's own, in all that a job does; 0: it has none.
+int64_t TimeoutOf(const v1::Recipe& recipe) { return std::llround(recipe.recovery().hang_timeout() * 1e3); }
+
 class Attempt {
  public:
   Attempt(const v1::Assign& assignment, Communicator& communicator, const RunOptions& options)
@@ -44,6 +63,7 @@ class Attempt {
         recipe_(assignment.recipe()),
         groups_of_jobs_(options.groups != nullptr ? *options.groups : own_groups_),
         checkpoints_(&context_),
+        step_timeout_ms_(TimeoutOf(recipe_) > 0 ? 0 : options.step_timeout_ms),
         rank_device_(options.device),
         device_(rank_device_.is_cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(rank_device_.index))
                                      : at::Device(at::kCPU)),
@@ -62,17 +82,27 @@ class Attempt {
   void LogSetUp();
   void PlanStep();
   absl::StatusOr<StopRequest> Train();
+  absl::StatusOr<TakenStep> Take(TrainingStep* step);
   absl::Status CountStep(const StepReport& report);
   absl::Status ValidateNow();
   absl::Status ValidateIfDue();
   RunResult Stopped(StopRequest request) const;
+  absl::StatusOr<RunResult> Reach();
   absl::StatusOr<RunResult> Finish();
+
+  // The assignment's, if it wants less than the recipe; else 0.
+  int64_t EarlyStop() const {
+    const int64_t stop = context_.assignment.stop_at_step();
+    return stop > 0 && stop < recipe_.training().steps() ? stop : 0;
+  }
+  int64_t LastStep() const { return EarlyStop() > 0 ? EarlyStop() : recipe_.training().steps(); }
 
   AttemptContext context_;
   const v1::Recipe& recipe_;
   RankGroupsOfJobs own_groups_;
   RankGroupsOfJobs& groups_of_jobs_;
   AttemptCheckpoints checkpoints_;
+  const int64_t step_timeout_ms_;
   const RankDevice rank_device_;
   const at::Device device_;
   const DeviceOfJob device_of_job_;
@@ -89,12 +119,12 @@ absl::StatusOr<RunResult> Attempt::Run() {
   RETURN_IF_ERROR(SetUp());
   ASSIGN_OR_RETURN(const StopRequest stop, Train());
   if (stop != StopRequest::kNone) return Stopped(stop);
-  return Finish();
+  return EarlyStop() > 0 ? Reach() : Finish();
 }
 
 absl::Status Attempt::SetUp() {
   context_.reporter.Phase(progress_.step, "starting");
-  ASSIGN_OR_RETURN(groups_, groups_of_jobs_.Of(recipe_, context_.communicator));
+  ASSIGN_OR_RETURN(groups_, AsIncompatible(groups_of_jobs_.Of(recipe_, context_.communicator)));
   ASSIGN_OR_RETURN(std::string folder, checkpoints_.Choose());
   RETURN_IF_ERROR(context_.Agree(ConvertExceptions([&] { return SetUpThisRank(folder); }), "set-up"));
   RETURN_IF_ERROR(CheckStart());
@@ -144,7 +174,7 @@ absl::Status Attempt::BuildModels() {
       model_,
       ModelFromRecipe(recipe_, data_.dataset->info().vocab_size,
                       {.shard_rank = groups_->shard_rank(), .shard_ranks = groups_->shard_ranks(), .device = device_}));
-  ASSIGN_OR_RETURN(pattern_, ParseSparsityPattern(recipe_.sparsity().pattern()));
+  ASSIGN_OR_RETURN(pattern_, AsIncompatible(ParseSparsityPattern(recipe_.sparsity().pattern())));
   if (recipe_.training().distill().weight() > 0) {
     ASSIGN_OR_RETURN(teacher_model_, TeacherFromRecipe(recipe_, device_));
   }
@@ -185,7 +215,7 @@ void Attempt::PlanStep() {
   peak_flops_ = recipe_.training().dtype() == "bfloat16" ? device->bfloat16_flops : device->float32_flops;
 }
 
-// To the last step, or to the one after which the run was asked to end.
+// To the last step that is wanted, or to the one after which the run was asked to end.
 absl::StatusOr<StopRequest> Attempt::Train() {
   TrainingStep step({.model = model_.get(),
                      .teacher = teacher_model_.get(),
@@ -197,10 +227,8 @@ absl::StatusOr<StopRequest> Attempt::Train() {
                      .pattern = pattern_},
                     &context_);
   context_.reporter.RestartRate(progress_.step);
-  while (progress_.step < recipe_.training().steps()) {
-    const CollectiveCounts before = context_.communicator.counts();
-    ASSIGN_OR_RETURN(TakenStep taken, step.Take(progress_.step));
-    taken.report.collectives = CountsSince(before, context_.communicator.counts());
+  while (progress_.step < LastStep()) {
+    ASSIGN_OR_RETURN(const TakenStep taken, Take(&step));
     RETURN_IF_ERROR(CountStep(taken.report));
     if (taken.stop == StopRequest::kCancel) {
       RETURN_IF_ERROR(checkpoints_.saving().GiveUp());
@@ -214,6 +242,14 @@ absl::StatusOr<StopRequest> Attempt::Train() {
   }
   RETURN_IF_ERROR(checkpoints_.saving().Finish());
   return StopRequest::kNone;
+}
+
+absl::StatusOr<TakenStep> Attempt::Take(TrainingStep* step) {
+  const Timeout timeout(step_timeout_ms_, context_.communicator);
+  const CollectiveCounts before = context_.communicator.counts();
+  ASSIGN_OR_RETURN(TakenStep taken, step->Take(progress_.step));
+  taken.report.collectives = CountsSince(before, context_.communicator.counts());
+  return taken;
 }
 
 absl::Status Attempt::CountStep(const StepReport& report) {
@@ -234,15 +270,21 @@ absl::Status Attempt::ValidateNow() {
 
 absl::Status Attempt::ValidateIfDue() {
   const int64_t interval = recipe_.validation().interval();
-  if (interval == 0 || progress_.step % interval != 0 || progress_.step == recipe_.training().steps())
-    return absl::OkStatus();
-  return ValidateNow();
+  const bool is_due = interval > 0 && progress_.step % interval == 0 && progress_.step != recipe_.training().steps();
+  return is_due || progress_.step == EarlyStop() ? ValidateNow() : absl::OkStatus();
 }
 
 RunResult Attempt::Stopped(StopRequest request) const {
   const bool cancel = request == StopRequest::kCancel;
   return {.outcome = cancel ? v1::STOPPED : v1::PREEMPTED,
-          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "worker group asked to end", progress_.step)};
+          .detail = fmt::format("{} at step {}", cancel ? "cancelled" : "asked to end", progress_.step)};
+}
+
+// An earlier attempt may have come so far already, and not been heard.
+absl::StatusOr<RunResult> Attempt::Reach() {
+  if (!checkpoints_.was_validated_at(progress_.step)) RETURN_IF_ERROR(ValidateNow());
+  RETURN_IF_ERROR(checkpoints_.WriteIfDue(progress_, /*force=*/true, *strategy_));
+  return RunResult{.outcome = v1::REACHED, .detail = fmt::format("reached step {}", progress_.step)};
 }
 
 absl::StatusOr<RunResult> Attempt::Finish() {
@@ -256,23 +298,6 @@ absl::StatusOr<RunResult> Attempt::Finish() {
   return result;
 }
 
-// While a job runs, its collectives have the time-out that its recipe wants.
-class JobsTimeout {
- public:
-  JobsTimeout(const v1::Recovery& recovery, Communicator& communicator)
-      : communicator_(communicator), group_timeout_ms_(communicator.timeout_ms()) {
-    const int64_t timeout_ms = std::llround(recovery.hang_timeout() * 1e3);
-    if (timeout_ms > 0) communicator_.SetTimeout(timeout_ms);
-  }
-  ~JobsTimeout() { communicator_.SetTimeout(group_timeout_ms_); }
-  JobsTimeout(const JobsTimeout&) = delete;
-  JobsTimeout& operator=(const JobsTimeout&) = delete;
-
- private:
-  Communicator& communicator_;
-  const int64_t group_timeout_ms_;
-};
-
 // Which rank hangs, and in which collective, is in the message.
 absl::Status AfterStep(int64_t step, const absl::Status& status) {
   if (!absl::IsDeadlineExceeded(status)) return status;
@@ -283,7 +308,7 @@ absl::Status AfterStep(int64_t step, const absl::Status& status) {
 
 absl::StatusOr<RunResult> RunAttempt(const v1::Assign& assignment, Communicator& communicator,
                                      const RunOptions& options) {
-  const JobsTimeout timeout(assignment.recipe().recovery(), communicator);
+  const Timeout timeout(TimeoutOf(assignment.recipe()), communicator);
   absl::StatusOr<RunResult> result = absl::UnknownError("the run did not begin");
   absl::Status thrown = ConvertExceptions([&] {
     Attempt attempt(assignment, communicator, options);
