@@ -49,6 +49,7 @@ void Controller::Schedule() {
   view_.groups = std::move(groups);
   EstimateRemaining();
   const auto start = std::chrono::steady_clock::now();
+  const int64_t start_ms = clock_->MonotonicMs();
   const Decision decision = journal_->Read([&](const CoordinatorState& state) {
     sequence_ = state.sequence();
     return Decide(state, view_, memory_, now_unix_ms);
@@ -58,7 +59,8 @@ void Controller::Schedule() {
   decided_unix_ms_ = now_unix_ms;
   next_due_unix_ms_ = decision.next_due_unix_ms;
   memory_ = decision.memory;
-  rest_until_ms_ = clock_->MonotonicMs() + kRestsPerPass * static_cast<int64_t>(took.count() * 1e3);
+  const int64_t end_ms = clock_->MonotonicMs();
+  rest_until_ms_ = end_ms + kRestsPerPass * (end_ms - start_ms);
   {
     absl::MutexLock lock(&mutex_);
     board_ = decision.board;

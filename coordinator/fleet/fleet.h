@@ -42,7 +42,7 @@ class FleetObserver {
   virtual ~FleetObserver() = default;
   // Reason: stale (the attempt is over), foreign (another group holds it), invalid (out of range).
   virtual void OnRefusedRecord(const char* reason) = 0;
-  virtual void OnStep(const v1::MetricPoint& point) = 0;
+  virtual void OnStep(const std::string& queue, const v1::MetricPoint& point) = 0;
   virtual void OnCollectives(const CollectiveCountList& more) = 0;
 };
 
