@@ -59,7 +59,7 @@ class SimulatedCoordinator final : public JournalObserver, public FleetObserver 
                  const std::vector<CoordinatorState::Transition>& transitions) override;
   void OnCommit(double) override {}
   void OnRefusedRecord(const char*) override {}
-  void OnStep(const v1::MetricPoint&) override {}
+  void OnStep(const std::string&, const v1::MetricPoint&) override {}
   void OnCollectives(const CollectiveCountList&) override {}
 
  private:
