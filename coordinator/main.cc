@@ -7,6 +7,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "common/failpoint.h"
 #include "coordinator/rpc/server.h"
 
 namespace {
@@ -49,6 +50,10 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // A file size limit shows as a write error, like a full disk.
 
+  if (const absl::Status status = ridgeline::ArmFailpointsFromEnvironment(); !status.ok()) {
+    std::cerr << "ridgeline-coordinator: RIDGELINE_FAILPOINTS: " << status.message() << "\n";
+    return 2;
+  }
   const auto server = ridgeline::CoordinatorServer::Start(options);
   if (!server.ok()) {
     std::cerr << "ridgeline-coordinator: " << server.status().message() << "\n";

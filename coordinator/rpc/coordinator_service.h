@@ -7,8 +7,10 @@
 #include <string>
 
 #include "coordinator/control/job_actions.h"
+#include "coordinator/control/queue_actions.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
+#include "coordinator/view/queue_reader.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 
 namespace ridgeline {
@@ -17,10 +19,13 @@ namespace ridgeline {
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(JobActions* actions, const JobReader* reader, Journal* journal, MetricStore* store,
-                     CoordinatorMetrics* metrics, std::function<v1::Info()> info)
+  CoordinatorService(JobActions* actions, QueueActions* queue_actions, const JobReader* reader,
+                     const QueueReader* queues, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics,
+                     std::function<v1::Info()> info)
       : actions_(actions),
+        queue_actions_(queue_actions),
         reader_(reader),
+        queues_(queues),
         journal_(journal),
         store_(store),
         metrics_(metrics),
@@ -41,6 +46,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
                           grpc::ServerWriter<v1::LogLine>*) override;
   grpc::Status ListPoints(grpc::ServerContext*, const v1::ListPointsRequest*, v1::ListPointsResponse*) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*, v1::ListWorkersResponse*) override;
+  grpc::Status ChangeJob(grpc::ServerContext*, const v1::ChangeJobRequest*, v1::Job*) override;
+  grpc::Status ListQueues(grpc::ServerContext*, const v1::ListQueuesRequest*, v1::ListQueuesResponse*) override;
+  grpc::Status SetQueue(grpc::ServerContext*, const v1::SetQueueRequest*, v1::Queue*) override;
+  grpc::Status DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest*, v1::WorkerGroup*) override;
 
  private:
   template <typename Response, typename Call>
@@ -48,7 +57,9 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status EndStream(const char* method, const absl::Status& status);
 
   JobActions* const actions_;
+  QueueActions* const queue_actions_;
   const JobReader* const reader_;
+  const QueueReader* const queues_;
   Journal* const journal_;
   MetricStore* const store_;
   CoordinatorMetrics* const metrics_;

@@ -1,36 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells waiters that something changed, without saying what: they look for themselves. Thread-safe.
+// Tells waiters that something changed, without saying what: they look for themselves. Thread-safe. Waits by the
+// monotonic clock: a wall clock that jumps back must not hold up leases, the scheduler and whoever watches.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include <mutex>
 
 namespace ridgeline {
 
 class ChangeSignal {
  public:
   void Notify() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ++version_;
-    changed_.SignalAll();
+    changed_.notify_all();
   }
 
   // Waits until the version differs from `seen` or the time is over; returns the version to wait from next.
   int64_t Wait(int64_t seen, int64_t timeout_ms) {
-    absl::MutexLock lock(&mutex_);
-    const absl::Time deadline = absl::Now() + absl::Milliseconds(timeout_ms);
-    while (version_ == seen && !changed_.WaitWithDeadline(&mutex_, deadline)) {
-    }
+    std::unique_lock lock(mutex_);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    changed_.wait_until(lock, deadline, [&] { return version_ != seen; });
     return version_;
   }
 
  private:
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
-  int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;  // Of the standard library: Abseil's waits by the wall clock.
+  int64_t version_ = 0;              // Guarded by mutex_.
 };
 
 }  // namespace ridgeline

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "coordinator/state/coordinator_state.h"
 #include "coordinator/state/recipe_difference.h"
@@ -89,18 +90,22 @@ std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
 
 std::vector<const v1::Job*> CoordinatorState::RunningJobs() const {
   std::vector<const v1::Job*> running;
-  for (const auto& [number, resources] : active_) {
-    const v1::Job& job = jobs_.at(number);
-    if (job.state() == v1::RUNNING) running.push_back(&job);
-  }
+  for (const int64_t number : running_) running.push_back(&jobs_.at(number));
   return running;
+}
+
+std::vector<CoordinatorState::ActiveJob> CoordinatorState::ActiveJobs() const {
+  std::vector<ActiveJob> active;
+  active.reserve(active_.size());
+  for (const auto& [number, resources] : active_) active.push_back({number, &jobs_.at(number), &resources});
+  return active;
 }
 
 absl::Status CoordinatorState::CheckLiveEpoch(const std::string& job_id, int64_t epoch) const {
   const v1::Job* job = FindById(job_id);
   if (job == nullptr) return absl::NotFoundError(fmt::format("there is no job '{}'", job_id));
   const v1::Attempt* live = LiveAttempt(*job);
-  if (live != nullptr && live->epoch() == epoch) return absl::OkStatus();
+  if (live != nullptr && (live->epoch() == epoch || Failpoint("state.accept_stale_epoch"))) return absl::OkStatus();
   if (live == nullptr) {
     return absl::FailedPreconditionError(
         fmt::format("attempt {} of {} is over: the job is {}", epoch, job_id, v1::JobState_Name(job->state())));
@@ -133,6 +138,15 @@ absl::Status CoordinatorState::Check(const v1::Event& event) const {
       return CheckRetry(event.job_retried());
     case v1::Event::kTrialsDecided:
       return CheckTrials(event.trials_decided());
+    case v1::Event::kJobChanged:
+      return CheckChanged(event.job_changed());
+    case v1::Event::kQueueSet:
+      return CheckQueue(event.queue_set().queue());
+    case v1::Event::kGroupDrained:
+      if (!event.group_drained().group_id().empty()) return absl::OkStatus();
+      return absl::InvalidArgumentError("no worker group is named");
+    case v1::Event::kPreemptRequested:
+      return CheckPreempt(event.preempt_requested());
     case v1::Event::KIND_NOT_SET:
       break;
   }
@@ -149,6 +163,7 @@ absl::Status CoordinatorState::CheckSubmitted(const v1::JobsSubmitted& submitted
     if (job.id() != JobId(number++)) {
       return absl::AlreadyExistsError(fmt::format("job id '{}' is not the next one", job.id()));
     }
+    RETURN_IF_ERROR(CheckQueueOf(job));
   }
   return absl::OkStatus();
 }
@@ -222,7 +237,7 @@ v1::Job CoordinatorState::CopyOf(const v1::Job& job, std::initializer_list<const
   *copy.mutable_recipe() = RecipeOf(job, sections);
   if (!job.has_recipe_difference()) return copy;
   copy.clear_recipe_difference();
-  *copy.mutable_labels() = sections.size() == 0 ? copy.recipe().labels() : RecipeOf(job, {"labels"}).labels();
+  *copy.mutable_labels() = LabelsOf(job);
   return copy;
 }
 
@@ -237,6 +252,8 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
   state.sequence_ = snapshot.sequence();
   state.next_job_number_ = snapshot.next_job_number();
   state.points_.assign(snapshot.points().begin(), snapshot.points().end());
+  for (v1::Queue& queue : *snapshot.mutable_queues()) state.queues_[queue.name()] = std::move(queue);
+  state.draining_groups_.insert(snapshot.draining_groups().begin(), snapshot.draining_groups().end());
   for (v1::Job& job : *snapshot.mutable_jobs()) {
     const int64_t number = ParseJobNumber(job.id());
     if (number == 0 || number >= state.next_job_number_) {
@@ -256,12 +273,25 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
   return state;
 }
 
-void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
-  if (!IsParent(job) && !IsTerminal(job.state())) {
+void CoordinatorState::IndexState(int64_t number, const v1::Job& job) {
+  if (IsParent(job)) return;
+  running_.erase(number);
+  paused_.erase(number);
+  if (job.state() == v1::RUNNING) running_.insert(number);
+  if (job.state() == v1::PAUSED) paused_.insert(number);
+  if (IsTerminal(job.state())) {
+    active_.erase(number);
+  } else if (active_.count(number) == 0) {
     active_.emplace(number, RecipeOf(job, {"resources"}).resources());
   }
+}
+
+void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
+  IndexState(number, job);
+  for (const v1::Attempt& attempt : job.attempts()) IndexUse(QueueOf(job), attempt);
   // All jobs of a sweep carry its request id; the parent, which comes first, stands for it.
-  if (!job.request_id().empty()) by_request_id_.try_emplace(job.request_id(), number);
+  if (!job.request_id().empty() && !Failpoint("state.forget_request_ids"))
+    by_request_id_.try_emplace(job.request_id(), number);
   newest_by_name_[job.name()] = number;
   if (const v1::Attempt* live = LiveAttempt(job)) job_on_group_[live->group_id()] = job.id();
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "coordinator/state/snapshot_rows.h"
 
@@ -15,19 +16,19 @@ namespace ridgeline {
 namespace {
 
 SqliteDatabase::Schema JournalSchema() {
-  return {
-      .version = 2,
-      .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") + kSnapshotTables,
-      .migrations = {{1, SnapshotToRows}}};
+  return {.version = 3,
+          .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") +
+                    kSnapshotTables + kEntryTable,
+          .migrations = {{1, SnapshotToRows}, {2, [](const SqliteDatabase& db) { return db.Execute(kEntryTable); }}}};
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options) {
-  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(options.path, JournalSchema()));
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(options.path, JournalSchema(), options.vfs));
   std::unique_ptr<Journal> journal(new Journal(options, std::move(db)));
   RETURN_IF_ERROR(journal->Load());
-  journal->writer_ = std::thread([raw = journal.get()] { raw->WriterLoop(); });
+  if (!options.writes_on_callers_thread) journal->writer_ = std::thread([raw = journal.get()] { raw->WriterLoop(); });
   return journal;
 }
 
@@ -87,6 +88,7 @@ absl::Status Journal::Commit(v1::Event event) {
 }
 
 absl::Status Journal::Commit(EventMaker maker) {
+  if (options_.writes_on_callers_thread) return CommitHere(maker);
   Request request;
   request.maker = &maker;
   absl::MutexLock lock(&queue_mutex_);
@@ -94,6 +96,14 @@ absl::Status Journal::Commit(EventMaker maker) {
   queue_.push_back(&request);
   work_.Signal();
   while (!request.done) finished_.Wait(&queue_mutex_);
+  return request.status;
+}
+
+absl::Status Journal::CommitHere(const EventMaker& maker) {
+  Request request;
+  request.maker = &maker;
+  WriteBatch({&request});
+  SnapshotIfDue();
   return request.status;
 }
 
@@ -134,6 +144,7 @@ void Journal::WriteBatch(const std::vector<Request*>& batch) {
     return;
   }
   ApplyDurable(events);
+  Failpoint("journal.before_acknowledgement");
   changes_.Notify();
 }
 
@@ -149,6 +160,8 @@ absl::StatusOr<std::optional<v1::Event>> Journal::Stage(const EventMaker& maker)
 }
 
 absl::Status Journal::Persist(const std::vector<v1::Event>& events) {
+  if (Failpoint("journal.acknowledge_before_write")) return absl::OkStatus();
+  Failpoint("journal.before_commit");
   const auto start = std::chrono::steady_clock::now();
   const absl::Status status = db_.Transaction([&]() -> absl::Status {
     for (const v1::Event& event : events) {
@@ -157,6 +170,7 @@ absl::Status Journal::Persist(const std::vector<v1::Event>& events) {
     }
     return absl::OkStatus();
   });
+  Failpoint("journal.after_commit");
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (options_.observer != nullptr) options_.observer->OnCommit(seconds.count());
   return status;
@@ -177,6 +191,7 @@ void Journal::SnapshotIfDue() {
   const absl::Status status = db_.Transaction([&]() -> absl::Status {
     RETURN_IF_ERROR(WriteSnapshotRows(db_, staged_, options_.max_row_bytes));
     ASSIGN_OR_RETURN(SqliteStatement prune, db_.Prepare("DELETE FROM event WHERE sequence <= ?"));
+    Failpoint("journal.in_snapshot");
     return prune.BindInt(0, staged_.sequence()).Run();
   });
   if (status.ok()) {

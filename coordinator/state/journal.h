@@ -40,6 +40,9 @@ struct JournalOptions {
   int64_t snapshot_every_events = 1000;
   int64_t max_row_bytes = kMaxRowBytes;  // Of one event, job or point.
   JournalObserver* observer = nullptr;   // May be null; must outlive the journal.
+  // For simulation: Commit does the writer's work on the caller's thread, in a file system of SQLite's with this name.
+  bool writes_on_callers_thread = false;
+  std::string vfs;
 };
 
 // Thread-safe. Commits of many threads share one transaction and one fsync.
@@ -84,6 +87,7 @@ class Journal {
   absl::Status Replay(int64_t sequence, const std::string& body);
 
   void WriterLoop();
+  absl::Status CommitHere(const EventMaker& maker);
   void WriteBatch(const std::vector<Request*>& batch);
   absl::StatusOr<std::optional<v1::Event>> Stage(const EventMaker& maker);
   absl::Status Persist(const std::vector<v1::Event>& events);

@@ -33,8 +33,8 @@ void MergeNewer(const v1::MetricPoint& newer, v1::MetricPoint* point) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MetricStore>> MetricStore::Open(const std::string& path) {
-  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(path, {.tables = kTables}));
+absl::StatusOr<std::unique_ptr<MetricStore>> MetricStore::Open(const std::string& path, const std::string& vfs) {
+  ASSIGN_OR_RETURN(SqliteDatabase db, SqliteDatabase::Open(path, {.tables = kTables}, vfs));
   return std::unique_ptr<MetricStore>(new MetricStore(std::move(db)));
 }
 

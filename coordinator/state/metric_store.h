@@ -35,7 +35,7 @@ struct LogCursor {
 // Thread-safe. What Append returned OK for is durable.
 class MetricStore {
  public:
-  static absl::StatusOr<std::unique_ptr<MetricStore>> Open(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<MetricStore>> Open(const std::string& path, const std::string& vfs = "");
 
   // One row a step: a newer epoch replaces it, the same epoch adds to it, an older one changes nothing. Returns the
   // points that brought something new. RESOURCE_EXHAUSTED when the disk is full: then none of the batch is stored.

@@ -111,16 +111,18 @@ std::string SqliteStatement::ColumnBlob(int index) const {
   return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), size_bytes);
 }
 
-absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, const Schema& schema) {
+absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, const Schema& schema,
+                                                    const std::string& vfs) {
   SqliteDatabase database;
   database.path_ = path;
   sqlite3* db = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &db, flags, vfs.empty() ? nullptr : vfs.c_str());
   database.db_.reset(db);
   if (code != SQLITE_OK) return LastError(db, path, "cannot be opened");
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  if (!vfs.empty()) RETURN_IF_ERROR(database.Execute("PRAGMA locking_mode=EXCLUSIVE"));
   RETURN_IF_ERROR(database.CheckIntegrity());
   RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL"));
   RETURN_IF_ERROR(database.Execute("PRAGMA synchronous=FULL"));

@@ -60,7 +60,9 @@ class SqliteDatabase {
   // Opens or creates the file in WAL mode with synchronous=FULL: a committed transaction survives power loss.
   // Checks integrity (DATA_LOSS) and refuses a schema newer than `schema` (FAILED_PRECONDITION). An older one is copied
   // to PATH.version-N first and then brought up to date in one transaction.
-  static absl::StatusOr<SqliteDatabase> Open(const std::string& path, const Schema& schema);
+  // `vfs`: another file system than the machine's, for simulation; the file is then held exclusively.
+  static absl::StatusOr<SqliteDatabase> Open(const std::string& path, const Schema& schema,
+                                             const std::string& vfs = "");
 
   absl::StatusOr<SqliteStatement> Prepare(const std::string& sql) const;
   absl::Status Execute(const std::string& sql) const;
