@@ -54,7 +54,8 @@ declare -A arrows=(
 proto common"
   [coordinator/rpc]="coordinator/telemetry coordinator/view coordinator/control coordinator/fleet coordinator/state \
 recipes net proto common"
-  [coordinator/simulation]="coordinator/control coordinator/fleet coordinator/state recipes net proto common"
+  [coordinator/simulation]="coordinator/view coordinator/control coordinator/fleet coordinator/state \
+recipes net proto common"
   [worker]="comm comm/nccl device net recipes proto common"
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people change, each what it may: submit, cancel, retry. Errors are for people: place, value, remedy.
+// What people change of jobs, each of those that it may: submit, cancel, retry, priority, pause, labels. Errors are for
+// people: place, value, remedy.
 #pragma once
 
 #include <string>
@@ -28,6 +29,8 @@ class JobActions {
   // PERMISSION_DENIED for a job of somebody else.
   absl::StatusOr<std::string> Cancel(const std::string& id_or_name, const Principal& caller);
   absl::StatusOr<std::string> Retry(const std::string& id_or_name, const Principal& caller);
+  // FAILED_PRECONDITION if the job has ended; INVALID_ARGUMENT for a priority or label that no recipe could have.
+  absl::StatusOr<std::string> Change(const v1::ChangeJobRequest& request, const Principal& caller);
 
  private:
   Journal* const journal_;

@@ -106,6 +106,36 @@ grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext* context, const
   return Unary("ListWorkers", context, response, [&](const Principal&) { return reader_->Workers(); });
 }
 
+grpc::Status CoordinatorService::ChangeJob(grpc::ServerContext* context, const v1::ChangeJobRequest* request,
+                                           v1::Job* response) {
+  return Unary("ChangeJob", context, response, [&](const Principal& caller) -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string job_id, actions_->Change(*request, caller));
+    return reader_->Get(job_id);
+  });
+}
+
+grpc::Status CoordinatorService::ListQueues(grpc::ServerContext* context, const v1::ListQueuesRequest*,
+                                            v1::ListQueuesResponse* response) {
+  return Unary("ListQueues", context, response,
+               [&](const Principal&) { return absl::StatusOr<v1::ListQueuesResponse>(queues_->List()); });
+}
+
+grpc::Status CoordinatorService::SetQueue(grpc::ServerContext* context, const v1::SetQueueRequest* request,
+                                          v1::Queue* response) {
+  return Unary("SetQueue", context, response, [&](const Principal& caller) -> absl::StatusOr<v1::Queue> {
+    RETURN_IF_ERROR(queue_actions_->SetQueue(*request, caller));
+    return queues_->Get(request->name());
+  });
+}
+
+grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext* context, const v1::DrainWorkerRequest* request,
+                                             v1::WorkerGroup* response) {
+  return Unary("DrainWorker", context, response, [&](const Principal& caller) -> absl::StatusOr<v1::WorkerGroup> {
+    RETURN_IF_ERROR(queue_actions_->DrainWorker(*request, caller));
+    return queues_->Worker(request->group_id());
+  });
+}
+
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                                           grpc::ServerWriter<v1::Job>* writer) {
   if (const auto caller = Admit("WatchJob", *context); !caller.ok()) return EndStream("WatchJob", caller.status());

@@ -8,9 +8,11 @@
 
 #include "coordinator/control/access.h"
 #include "coordinator/control/job_actions.h"
+#include "coordinator/control/queue_actions.h"
 #include "coordinator/control/token_actions.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
+#include "coordinator/view/queue_reader.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 
 namespace ridgeline {
@@ -19,12 +21,15 @@ namespace ridgeline {
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(const AccessControl* access, JobActions* actions, TokenActions* tokens, const JobReader* reader,
-                     Journal* journal, MetricStore* store, CoordinatorMetrics* metrics, std::function<v1::Info()> info)
+  CoordinatorService(const AccessControl* access, JobActions* actions, QueueActions* queue_actions,
+                     TokenActions* tokens, const JobReader* reader, const QueueReader* queues, Journal* journal,
+                     MetricStore* store, CoordinatorMetrics* metrics, std::function<v1::Info()> info)
       : access_(access),
         actions_(actions),
+        queue_actions_(queue_actions),
         tokens_(tokens),
         reader_(reader),
+        queues_(queues),
         journal_(journal),
         store_(store),
         metrics_(metrics),
@@ -45,6 +50,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
                           grpc::ServerWriter<v1::LogLine>*) override;
   grpc::Status ListPoints(grpc::ServerContext*, const v1::ListPointsRequest*, v1::ListPointsResponse*) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*, v1::ListWorkersResponse*) override;
+  grpc::Status ChangeJob(grpc::ServerContext*, const v1::ChangeJobRequest*, v1::Job*) override;
+  grpc::Status ListQueues(grpc::ServerContext*, const v1::ListQueuesRequest*, v1::ListQueuesResponse*) override;
+  grpc::Status SetQueue(grpc::ServerContext*, const v1::SetQueueRequest*, v1::Queue*) override;
+  grpc::Status DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest*, v1::WorkerGroup*) override;
   grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest*, v1::CreateTokenResponse*) override;
   grpc::Status ListTokens(grpc::ServerContext*, const v1::ListTokensRequest*, v1::ListTokensResponse*) override;
   grpc::Status RevokeToken(grpc::ServerContext*, const v1::RevokeTokenRequest*, v1::Token*) override;
@@ -59,8 +68,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
 
   const AccessControl* const access_;
   JobActions* const actions_;
+  QueueActions* const queue_actions_;
   TokenActions* const tokens_;
   const JobReader* const reader_;
+  const QueueReader* const queues_;
   Journal* const journal_;
   MetricStore* const store_;
   CoordinatorMetrics* const metrics_;

@@ -64,7 +64,7 @@ TEST_F(QueuesTest, LimitsThatNoQueueCanHaveAreRefused) {
 }
 
 TEST_F(QueuesTest, RankHoursAreThoseOfAttemptsWithinThePeriod) {
-  feeder_.Apply(Submitted({MakeJob(1), MakeJob(2), MakeJob(3)}));
+  At(0, Submitted({MakeJob(1), MakeJob(2), MakeJob(3)}));
   At(0, Started("job-1", 1, "a"));  // 2 ranks each.
   At(3, Ended("job-1", 1, v1::COMPLETED));
   At(1, Started("job-2", 1, "b"));

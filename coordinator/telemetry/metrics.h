@@ -21,8 +21,7 @@
 
 namespace ridgeline {
 
-// There is one queue so far, and one pool of worker groups.
-inline constexpr char kQueueLabel[] = "default";
+// There is one pool of worker groups.
 inline constexpr char kPoolLabel[] = "default";
 
 // Thread-safe; outlives the journal and the services.
@@ -34,12 +33,16 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
                  const std::vector<CoordinatorState::Transition>& transitions) override;
   void OnCommit(double seconds) override;
 
+  // Lets a queue's series begin at 0, so that rate() sees their first event. Queues that are set later are added by
+  // themselves.
+  void AddQueue(const std::string& queue);
+
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
   void ObserveSchedulerCycle(double seconds);
   void OnAuthFailure(const char* reason);
   void OnRefusedRecord(const char* reason) override;
-  void OnStep(const v1::MetricPoint& point) override;
+  void OnStep(const std::string& queue, const v1::MetricPoint& point) override;
   void OnCollectives(const CollectiveCountList& more) override { collectives_->Add(more); }
 
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
@@ -47,7 +50,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
 
  private:
   void ObserveQueueWait(const v1::Job& job);
-  void ObservePhase(const std::string& phase, double seconds);
+  void ObservePhase(const std::string& queue, const std::string& phase, double seconds);
 
   std::unordered_map<std::string, int64_t> queued_unix_ms_;  // Only the journal's writer thread uses it.
   const std::shared_ptr<CollectiveTotals> collectives_ = std::make_shared<CollectiveTotals>();
@@ -60,7 +63,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   prometheus::Family<prometheus::Counter>& auth_failures_;
   prometheus::Family<prometheus::Histogram>& step_duration_;
   prometheus::Histogram& journal_commit_;
-  prometheus::Histogram& queue_wait_;
+  prometheus::Family<prometheus::Histogram>& queue_wait_;
   prometheus::Histogram& scheduler_cycle_;
 };
 

@@ -20,7 +20,7 @@ constexpr int64_t kMaxAnswerBytes = int64_t{48} << 20;  // Clients take 64.
 
 bool Matches(const CoordinatorState& state, const v1::Job& job, const Labels& selector) {
   if (selector.empty()) return true;
-  const Labels labels = state.RecipeOf(job, {"labels"}).labels();
+  const Labels labels = state.LabelsOf(job);
   return std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
     const auto found = labels.find(wanted.first);
     return found != labels.end() && found->second == wanted.second;
@@ -101,6 +101,8 @@ absl::StatusOr<v1::ListJobsResponse> JobReader::List(const v1::ListJobsRequest& 
       journal_->Read([&](const CoordinatorState& state) { return CopySelected(state, request, &response); }));
   for (v1::Job& job : *response.mutable_jobs()) {
     views_->Complete(&job);
+    job.mutable_wait()->clear_ahead();  // Twenty ids for each of thousands of jobs; `get` has them.
+    if (job.wait().text().empty()) job.clear_wait();
     if (request.omit_recipes()) job.clear_recipe();
   }
   return response;
