@@ -8,6 +8,7 @@
 
 namespace ridgeline {
 
+inline constexpr char kOwnJobs[] = "@me";           // As ListJobsRequest.owner: the caller. No token has such a name.
 inline constexpr char kLocalPrincipal[] = "local";  // Everybody, where no tokens are asked for.
 
 struct Principal {

@@ -160,6 +160,24 @@ absl::StatusOr<v1::WorkerGroup> Client::DrainWorker(const std::string& group_id,
   return Call(&v1::Coordinator::Stub::DrainWorker, request);
 }
 
+absl::StatusOr<v1::CreateTokenResponse> Client::CreateToken(const v1::CreateTokenRequest& request) const {
+  return Call(&v1::Coordinator::Stub::CreateToken, request);
+}
+
+absl::StatusOr<v1::ListTokensResponse> Client::ListTokens() const {
+  return Call(&v1::Coordinator::Stub::ListTokens, v1::ListTokensRequest());
+}
+
+absl::StatusOr<v1::Token> Client::RevokeToken(const std::string& name) const {
+  v1::RevokeTokenRequest request;
+  request.set_name(name);
+  return Call(&v1::Coordinator::Stub::RevokeToken, request);
+}
+
+absl::StatusOr<v1::ListAuditResponse> Client::ListAudit(const v1::ListAuditRequest& request) const {
+  return Call(&v1::Coordinator::Stub::ListAudit, request);
+}
+
 absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {
   return Call(&v1::Coordinator::Stub::ListPoints, request);
 }

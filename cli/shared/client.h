@@ -46,6 +46,10 @@ class Client {
   absl::StatusOr<v1::ListQueuesResponse> ListQueues() const;
   absl::StatusOr<v1::Queue> SetQueue(const v1::SetQueueRequest& request) const;
   absl::StatusOr<v1::WorkerGroup> DrainWorker(const std::string& group_id, bool undo) const;
+  absl::StatusOr<v1::CreateTokenResponse> CreateToken(const v1::CreateTokenRequest& request) const;
+  absl::StatusOr<v1::ListTokensResponse> ListTokens() const;
+  absl::StatusOr<v1::Token> RevokeToken(const std::string& name) const;
+  absl::StatusOr<v1::ListAuditResponse> ListAudit(const v1::ListAuditRequest& request) const;
   absl::StatusOr<v1::ListPointsResponse> ListPoints(const v1::ListPointsRequest& request) const;
   absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;  // All points so far.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers() const;

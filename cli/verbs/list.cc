@@ -9,6 +9,7 @@
 #include "cli/verbs/verbs.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "net/principal.h"
 
 namespace ridgeline {
 namespace {
@@ -17,6 +18,7 @@ struct ListOptions {
   std::vector<std::string> states;
   std::string parent;
   std::vector<std::string> selectors;
+  bool all = false;
   OutputFormat format = OutputFormat::kTable;
 };
 
@@ -25,6 +27,7 @@ absl::StatusOr<v1::ListJobsRequest> MakeRequest(const ListOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<v1::JobState> states, ParseJobStates(options.states));
   for (const v1::JobState state : states) request.add_states(state);
   request.set_parent_id(options.parent);
+  if (!options.all) request.set_owner(kOwnJobs);
   request.set_omit_recipes(options.format == OutputFormat::kTable || options.format == OutputFormat::kName);
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(options.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
@@ -78,6 +81,7 @@ void AddListVerb(CLI::App* app, Session* session) {
   verb->add_option("-l,--selector", options->selectors, "Only jobs with these labels; repeatable")
       ->type_name("KEY=VALUE,...")
       ->allow_extra_args(false);
+  verb->add_flag("--all", options->all, "Jobs of everybody; without it yours, where the coordinator asks for tokens");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunList);
 }

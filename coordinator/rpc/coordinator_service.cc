@@ -13,7 +13,6 @@
 namespace ridgeline {
 namespace {
 
-constexpr char kOwnJobs[] = "@me";  // No token has such a name.
 constexpr int kMaxAuditEntries = 1'000;
 
 // Empty, for all, where the caller can have no jobs of its own.
