@@ -52,7 +52,7 @@ Scene MakeScene(const Options& options, bool all_different) {
   for (int i = 1; i <= options.jobs; ++i) {
     v1::Job& job = jobs.emplace_back(test::MakeJob(i, "run", kSizes[random() % 4]));
     job.set_priority(static_cast<int>(random() % 5));
-    job.set_queue(QueueName(static_cast<int>(random()) % options.queues));
+    job.set_queue(QueueName(static_cast<int>(random() % static_cast<uint32_t>(options.queues))));
     if (all_different) job.mutable_recipe()->mutable_resources()->set_memory(i * 1e-6);
   }
   Apply(&scene.state, test::Submitted(std::move(jobs)));
