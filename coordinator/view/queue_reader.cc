@@ -48,16 +48,15 @@ v1::ListQueuesResponse QueueReader::List() const {
 }
 
 absl::StatusOr<v1::Queue> QueueReader::Get(const std::string& name) const {
-  const v1::ListQueuesResponse queues = List();
-  for (const v1::Queue& queue : queues.queues()) {
+  const v1::ListQueuesResponse all = List();
+  for (const v1::Queue& queue : all.queues()) {
     if (queue.name() == name) return queue;
   }
   return absl::NotFoundError(fmt::format("there is no queue '{}'; `ridgeline queue list` shows them", name));
 }
 
 v1::WorkerGroup QueueReader::Worker(const std::string& group_id) const {
-  const std::vector<Fleet::GroupView> groups = fleet_->Groups();
-  for (const Fleet::GroupView& view : groups) {
+  for (const Fleet::GroupView& view : fleet_->Groups()) {
     if (view.group.id() == group_id) return view.group;
   }
   v1::WorkerGroup away;
