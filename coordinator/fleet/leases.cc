@@ -97,7 +97,7 @@ void Fleet::Deliver(const LiveAttemptView& attempt) {
     channel = group.channel;
     if (assign) group.known = attempt.key;
     group.cancel_sent = cancel;
-    group.preempt_sent = preempt || (cancel && group.preempt_sent);
+    group.preempt_sent = preempt;
     if (preempt) message = PreemptMessage(attempt);
     if (cancel) message = CancelMessage(attempt.key.job_id, attempt.key.epoch, "cancelled on request");
   }

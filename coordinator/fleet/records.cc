@@ -40,6 +40,15 @@ absl::StatusOr<HeldJob> FindHeld(const CoordinatorState& state, const Coordinato
 
 std::string ActorName(const Fleet::Sender& sender) { return fmt::format("group {}", sender.group_id); }
 
+// By the coordinator, and not by SIGTERM. Of an attempt that is over, too: its result may come a second time.
+bool WasAskedToEnd(const CoordinatorState& state, const std::string& job_id, int64_t epoch) {
+  const v1::Job* job = state.FindById(job_id);
+  if (job == nullptr) return false;
+  return std::any_of(job->attempts().rbegin(), job->attempts().rend(), [&](const v1::Attempt& attempt) {
+    return attempt.epoch() == epoch && !attempt.preempt_reason().empty();
+  });
+}
+
 }  // namespace
 
 absl::Status Fleet::Handle(const Sender& sender, GroupChannel& channel, const v1::WorkerMessage& message) {
@@ -182,6 +191,8 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
         return event;
       });
   const bool recorded = status.ok() || IsRefusal(status);
+  const bool asked = journal_->Read(
+      [&](const CoordinatorState& state) { return WasAskedToEnd(state, result.job_id(), result.epoch()); });
   WithGroup(sender.group_id, [&](Group& group) {
     group.result_pending = false;
     if (!recorded) return;
@@ -189,8 +200,7 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
     // it again, and a worker that is at it already takes no notice.
     group.known.reset();
     // A group that was asked to end an attempt waits for the next one; on SIGTERM it goes.
-    group.leaving = result.outcome() == v1::LOST || (result.outcome() == v1::PREEMPTED && !group.preempt_sent);
-    group.preempt_sent = false;
+    group.leaving = result.outcome() == v1::LOST || (result.outcome() == v1::PREEMPTED && !asked);
   });
   journal_->changes().Notify();
   return status;

@@ -39,6 +39,30 @@ class MetricsTest : public ClusterTest {
   }
 };
 
+TEST_F(MetricsTest, JobsCountForTheirQueueAndAQueuesSeriesBeginAtNone) {
+  v1::SetQueueRequest request;
+  request.set_name("large");
+  v1::Queue queue;
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::SetQueue, request, &queue).ok());
+  EXPECT_THAT(Scrape(), HasSubstr("ridgeline_jobs_finished_total{outcome=\"failed\",queue=\"large\"} 0"));
+  TestWorker worker(server_->address(), "a", "a1");
+  v1::Recipe recipe = MakeRecipe();
+  recipe.set_queue("large");
+  const v1::Job job = SubmitJob(recipe);
+  const v1::Assign assign = worker.ExpectAssign();
+  worker.ExpectAck(worker.Send(MetricsMessage(assign, 1, 1)));
+  worker.ExpectAck(worker.Send(ResultMessage(assign, v1::ERROR)));
+  ASSERT_TRUE(WaitForState(job.id(), v1::FAILED));
+  const std::string after = Scrape();
+  for (const char* line :
+       {"ridgeline_jobs{queue=\"large\",state=\"failed\"} 1", "ridgeline_jobs{queue=\"default\",state=\"failed\"} 0",
+        "ridgeline_jobs{queue=\"large\",state=\"paused\"} 0", "ridgeline_queue_wait_seconds_count{queue=\"large\"} 1",
+        "ridgeline_train_step_duration_seconds_count{phase=\"total\",queue=\"large\"} 1",
+        "ridgeline_jobs_finished_total{outcome=\"failed\",queue=\"large\"} 1",
+        "ridgeline_jobs_finished_total{outcome=\"failed\",queue=\"default\"} 0"})
+    EXPECT_THAT(after, HasSubstr(line));
+}
+
 TEST_F(MetricsTest, RunningJobShowsItsSeriesAndLosesThemAfterItsEnd) {
   TestWorker worker(server_->address(), "a", "a1", /*ranks=*/2);
   v1::Recipe recipe = MakeRecipe("nano");

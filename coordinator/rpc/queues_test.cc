@@ -66,6 +66,27 @@ TEST_F(QueuesOverStreamsTest, ARequestToEndOutlivesARestart) {
   EXPECT_EQ(worker.Expect(v1::CoordinatorMessage::kPreempt).preempt().job_id(), assign.job_id());
 }
 
+// After a restart the result may come before the coordinator has asked again, and it may come twice.
+TEST_F(QueuesOverStreamsTest, AGroupThatEndedAnAttemptOnRequestGetsTheNextOneWhateverHappenedInBetween) {
+  v1::Assign assign;
+  {
+    TestWorker worker(server_->address(), "a", "a1");
+    SubmitJob(MakeRecipe());
+    assign = worker.ExpectAssign();
+    ASSERT_TRUE(Pause(assign.job_id(), true).ok());
+    worker.Expect(v1::CoordinatorMessage::kPreempt);
+  }
+  Restart();
+  TestWorker worker(server_->address(), "a", "a1");
+  const v1::WorkerMessage result = ResultMessage(assign, v1::PREEMPTED);
+  const int64_t sequence = worker.Send(result);
+  worker.ExpectAck(sequence);
+  worker.SendAgain(result, sequence);
+  worker.ExpectAck(sequence);
+  ASSERT_TRUE(Pause(assign.job_id(), false).ok());
+  EXPECT_EQ(worker.ExpectAssign().job_id(), assign.job_id());
+}
+
 TEST_F(QueuesOverStreamsTest, AJobOfMorePriorityGetsTheGroupOfTheOneThatMakesRoom) {
   TestWorker worker(server_->address(), "a", "a1");
   const v1::Job patient = SubmitJob(MakeRecipe("patient"));

@@ -156,6 +156,9 @@ void SimulatedWorker::Receive(const v1::CoordinatorMessage& message) {
     case v1::CoordinatorMessage::kCancel:
       Stop(message.cancel().job_id(), message.cancel().epoch());
       break;
+    case v1::CoordinatorMessage::kPreempt:
+      Preempt(message.preempt().job_id(), message.preempt().epoch());
+      break;
     case v1::CoordinatorMessage::kAck:
       Acknowledged(message.ack().sequence());
       break;
@@ -177,6 +180,13 @@ void SimulatedWorker::Stop(const std::string& job_id, int64_t epoch) {
   if (next_.has_value() && next_->job_id() == job_id && next_->epoch() == epoch) next_.reset();
   if (!job_.has_value() || job_->id != job_id || job_->epoch != epoch) return;
   SendResult(v1::STOPPED);
+}
+
+// Commits a checkpoint, ends the attempt and waits for the next one.
+void SimulatedWorker::Preempt(const std::string& job_id, int64_t epoch) {
+  if (!job_.has_value() || job_->id != job_id || job_->epoch != epoch) return;
+  SendCheckpoint();
+  SendResult(v1::PREEMPTED);
 }
 
 void SimulatedWorker::TrainOn(std::string job_id, int64_t epoch) {

@@ -68,6 +68,7 @@ class SimulatedWorker : public std::enable_shared_from_this<SimulatedWorker> {
   void Broken(const std::shared_ptr<Connection>& connection);
   void Start(const v1::Assign& assign);
   void Stop(const std::string& job_id, int64_t epoch);
+  void Preempt(const std::string& job_id, int64_t epoch);
   void TrainOn(std::string job_id, int64_t epoch);
   void SendMetrics();
   void SendCheckpoint();

@@ -104,6 +104,7 @@ class Simulation {
     world_.Note(fmt::format("{} was answered with {}", client->request_id, job_id));
     world_.coordinator.PromiseJob(client->request_id, job_id);
     if (world_.Chance(0.2)) world_.queue.After(world_.Between(0, 30'000), [this, client] { Cancel(client); });
+    if (world_.Chance(0.2)) world_.queue.After(world_.Between(0, 30'000), [this, client] { Pause(client, true); });
     if (world_.Chance(0.2)) {  // Asks again, though it was answered.
       world_.queue.After(world_.Between(0, 20'000), [this, client, request] { AskAgain(client, request); });
     }
@@ -125,6 +126,18 @@ class Simulation {
           world_.coordinator.actions().Retry(client->job_id, LocalPrincipal("")).status().IgnoreError();
       });
     }
+  }
+
+  // Resumes it some time later, and asks until that is heard.
+  void Pause(const std::shared_ptr<Client>& client, bool paused) {
+    v1::ChangeJobRequest request;
+    request.set_job(client->job_id);
+    request.set_paused(paused);
+    const bool is_up = world_.coordinator.is_up();
+    const absl::Status status =
+        is_up ? world_.coordinator.actions().Change(request).status() : absl::UnavailableError("it is down");
+    const bool heard = is_up && world_.disk.has_power() && (status.ok() || absl::IsFailedPrecondition(status));
+    if (paused || !heard) world_.queue.After(world_.Between(1'000, 20'000), [this, client] { Pause(client, false); });
   }
 
   void Tick() {

@@ -17,16 +17,14 @@ namespace {
 
 constexpr char kCoordinatorActor[] = "coordinator";
 
-absl::Status AddEntriesAndAudit(const SqliteDatabase& db) {
-  RETURN_IF_ERROR(db.Execute(kEntryTable));
-  return db.Execute(kAuditTable);
-}
+absl::Status AddEntries(const SqliteDatabase& db) { return db.Execute(kEntryTable); }
+absl::Status AddAudit(const SqliteDatabase& db) { return db.Execute(kAuditTable); }
 
 SqliteDatabase::Schema JournalSchema() {
-  return {.version = 3,
+  return {.version = 4,
           .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") +
                     kSnapshotTables + kEntryTable + kAuditTable,
-          .migrations = {{1, SnapshotToRows}, {2, AddEntriesAndAudit}}};
+          .migrations = {{1, SnapshotToRows}, {2, AddEntries}, {3, AddAudit}}};
 }
 
 }  // namespace

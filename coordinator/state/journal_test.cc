@@ -38,7 +38,7 @@ class JournalTest : public testing::Test {
     return Journal::Open(options);
   }
   int64_t Count(const std::string& table) {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = 4});
     EXPECT_TRUE(db.ok()) << db.status();
     auto select = db->Prepare("SELECT count(*) FROM " + table);
     EXPECT_TRUE(select.ok() && select->Step().ok());
@@ -159,7 +159,7 @@ TEST_F(JournalTest, FullDiskRefusesWritesKeepsStateAndRecovers) {
 TEST_F(JournalTest, NewerSchemaIsRefusedWithARemedy) {
   ASSERT_TRUE(Open().ok());
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = 4});
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Execute("PRAGMA user_version=99").ok());
   }
@@ -175,7 +175,7 @@ TEST_F(JournalTest, MissingEventIsDataLoss) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(**journal).ok());
   }
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = 4});
     ASSERT_TRUE(db->Execute("DELETE FROM event WHERE sequence = 3").ok());
   }
   const absl::Status status = Open().status();
@@ -320,7 +320,7 @@ TEST_F(JournalTest, AStoreWithoutQueuesGetsThemAndACopyOfItselfBesideIt) {
     before = Snapshot(**journal);
   }
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = 4});
     ASSERT_TRUE(db->Execute("DROP TABLE entry; DROP TABLE audit; PRAGMA user_version=2").ok());
   }
   auto journal = Open();
@@ -328,6 +328,28 @@ TEST_F(JournalTest, AStoreWithoutQueuesGetsThemAndACopyOfItselfBesideIt) {
   EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
   EXPECT_EQ(Count("entry"), 0);
   EXPECT_TRUE(SqliteDatabase::Open(Path() + ".version-2", {.version = 2}).ok());
+}
+
+// As it was before there was an audit.
+TEST_F(JournalTest, AStoreWithoutAnAuditGetsOneAndLosesNothing) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/3);
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(Submit(**journal).ok());
+    before = Snapshot(**journal);
+  }
+  {
+    auto db = SqliteDatabase::Open(Path(), {.version = 4});
+    ASSERT_TRUE(db->Execute("DROP TABLE audit; PRAGMA user_version=3").ok());
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+  EXPECT_EQ((*journal)->Audit({})->entries_size(), 0);
+  ASSERT_TRUE(Submit(**journal).ok());
+  EXPECT_EQ((*journal)->Audit({})->entries_size(), 1);
+  EXPECT_TRUE(SqliteDatabase::Open(Path() + ".version-3", {.version = 3}).ok());
 }
 
 TEST_F(JournalTest, QueuesAndDrainingGroupsOutliveSnapshotAndRestart) {
