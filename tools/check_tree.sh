@@ -52,7 +52,8 @@ declare -A arrows=(
   [coordinator/telemetry]="coordinator/view coordinator/fleet coordinator/state recipes frontier proto common"
   [coordinator/rpc]="coordinator/telemetry coordinator/view coordinator/control coordinator/fleet coordinator/state \
 recipes proto common"
-  [coordinator/simulation]="coordinator/control coordinator/fleet coordinator/state recipes proto common"
+  [coordinator/simulation]="coordinator/view coordinator/control coordinator/fleet coordinator/state \
+recipes proto common"
   [worker]="comm comm/nccl device recipes proto common"
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"

@@ -167,6 +167,25 @@ absl::StatusOr<v1::Job> Client::RetryJob(const std::string& job) const {
   return Call(&v1::Coordinator::Stub::RetryJob, request);
 }
 
+absl::StatusOr<v1::Job> Client::ChangeJob(const v1::ChangeJobRequest& request) const {
+  return Call(&v1::Coordinator::Stub::ChangeJob, request);
+}
+
+absl::StatusOr<v1::ListQueuesResponse> Client::ListQueues() const {
+  return Call(&v1::Coordinator::Stub::ListQueues, v1::ListQueuesRequest());
+}
+
+absl::StatusOr<v1::Queue> Client::SetQueue(const v1::SetQueueRequest& request) const {
+  return Call(&v1::Coordinator::Stub::SetQueue, request);
+}
+
+absl::StatusOr<v1::WorkerGroup> Client::DrainWorker(const std::string& group_id, bool undo) const {
+  v1::DrainWorkerRequest request;
+  request.set_group_id(group_id);
+  request.set_undo(undo);
+  return Call(&v1::Coordinator::Stub::DrainWorker, request);
+}
+
 absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {
   return Call(&v1::Coordinator::Stub::ListPoints, request);
 }

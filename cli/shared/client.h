@@ -45,6 +45,10 @@ class Client {
                         const std::function<bool(const v1::ListJobsResponse&)>& on_page) const;
   absl::StatusOr<v1::Job> CancelJob(const std::string& job) const;
   absl::StatusOr<v1::Job> RetryJob(const std::string& job) const;
+  absl::StatusOr<v1::Job> ChangeJob(const v1::ChangeJobRequest& request) const;
+  absl::StatusOr<v1::ListQueuesResponse> ListQueues() const;
+  absl::StatusOr<v1::Queue> SetQueue(const v1::SetQueueRequest& request) const;
+  absl::StatusOr<v1::WorkerGroup> DrainWorker(const std::string& group_id, bool undo) const;
   absl::StatusOr<v1::ListPointsResponse> ListPoints(const v1::ListPointsRequest& request) const;
   absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;  // All points so far.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers() const;

@@ -168,7 +168,7 @@ std::string SweepSummary(const std::vector<v1::Job>& children) {
     if (IsTerminal(child.state())) ++done;
   }
   std::string text = fmt::format("{}/{} jobs done", done, children.size());
-  for (const v1::JobState state : {v1::FAILED, v1::CANCELLED, v1::RUNNING, v1::QUEUED}) {
+  for (const v1::JobState state : {v1::FAILED, v1::CANCELLED, v1::RUNNING, v1::PAUSED, v1::QUEUED}) {
     if (counts[state] > 0) text += fmt::format(", {} {}", counts[state], StateName(state));
   }
   return text;
@@ -208,6 +208,7 @@ std::string JobDetails(const v1::Job& job, int64_t now_unix_ms) {
   line("reason", job.reason());
   line("parent", job.parent_id());
   if (!job.child_ids().empty()) line("children", fmt::format("{}", fmt::join(job.child_ids(), " ")));
+  line("queue", job.queue());
   line("priority", fmt::format("{}", job.priority()));
   std::string labels;
   for (const auto& [key, value] : std::map<std::string, std::string>(job.labels().begin(), job.labels().end())) {

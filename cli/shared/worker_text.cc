@@ -57,9 +57,10 @@ std::string WorkerTable(const v1::ListWorkersResponse& workers, int64_t now_unix
                                                          : Color::kGreen;
     const std::string heartbeat =
         group.last_heartbeat_unix_ms() == 0 ? "" : HumanAge(now_unix_ms - group.last_heartbeat_unix_ms()) + " ago";
-    table.AddRow({group.id(), Paint(GroupStateName(group.state()), color, style), fmt::format("{}", group.ranks()),
-                  group.host(), DevicesText(group), HumanBytes(static_cast<double>(group.memory_bytes())),
-                  group.job_id(), heartbeat, group.version()});
+    const std::string state = GroupStateName(group.state()) + (group.draining() ? ", draining" : "");
+    table.AddRow({group.id(), Paint(state, color, style), fmt::format("{}", group.ranks()), group.host(),
+                  DevicesText(group), HumanBytes(static_cast<double>(group.memory_bytes())), group.job_id(), heartbeat,
+                  group.version()});
   }
   return table.ToString(style);
 }

@@ -25,6 +25,7 @@ struct SubmitOptions {
   std::vector<std::string> set;
   std::string name;
   std::optional<int> priority;
+  std::string queue;
   std::string request_id;
   bool dry_run = false;
   bool follow = false;
@@ -41,6 +42,7 @@ std::vector<std::string> AllOverrides(const SubmitOptions& options) {
   std::vector<std::string> set = options.set;
   if (!options.name.empty()) set.push_back("name=" + options.name);
   if (options.priority.has_value()) set.push_back(fmt::format("priority={}", *options.priority));
+  if (!options.queue.empty()) set.push_back("queue=" + options.queue);
   return set;
 }
 
@@ -144,6 +146,8 @@ void AddSubmitVerb(CLI::App* app, Session* session) {
   verb->add_option("--priority", options->priority, "A higher number is scheduled first")
       ->check(IntegerFrom(-1000, 1000))
       ->type_name("NUMBER");
+  verb->add_option("--queue", options->queue, "What it waits in; `ridgeline queue list` shows them")
+      ->type_name("QUEUE");
   verb->add_option("--request-id", options->request_id, "Submitting again with the same id queues nothing new")
       ->type_name("ID");
   verb->add_flag("--dry-run", options->dry_run, "Print the final recipe, queue nothing");

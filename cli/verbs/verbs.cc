@@ -13,12 +13,17 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddPlanVerb(app, session);
   AddListVerb(app, session);
   AddGetVerb(app, session);
+  AddWhyVerb(app, session);
   AddWatchVerb(app, session);
   AddLogsVerb(app, session);
   AddWaitVerb(app, session);
   AddCompareVerb(app, session);
   AddCancelVerb(app, session);
   AddRetryVerb(app, session);
+  AddPauseVerb(app, session);
+  AddResumeVerb(app, session);
+  AddPriorityVerb(app, session);
+  AddLabelVerb(app, session);
   AddDataVerb(app, session);
   AddModelVerb(app, session);
   AddGenerateVerb(app, session);
@@ -27,6 +32,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddFrontierVerb(app, session);
   AddArtifactVerb(app, session);
   AddCheckpointVerb(app, session);
+  AddQueueVerb(app, session);
   AddWorkerVerb(app, session);
   AddDoctorVerb(app, session);
   AddCompletionVerb(app, session);

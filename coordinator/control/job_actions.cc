@@ -50,6 +50,18 @@ absl::Status CheckSameRecipe(const v1::Job& known, const v1::Job& submitted, con
                   request_id, known.id(), known.name()));
 }
 
+// By the rules of a recipe that sets the same.
+absl::Status CheckChange(const v1::ChangeJobRequest& request) {
+  v1::Recipe recipe;
+  if (request.has_priority()) recipe.set_priority(request.priority());
+  *recipe.mutable_labels() = request.labels();
+  for (const RecipeProblem& problem : ValidateRecipe(recipe)) {
+    if (problem.key.rfind("priority", 0) == 0 || problem.key.rfind("labels", 0) == 0)
+      return absl::InvalidArgumentError(problem.ToString());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<SubmittedJob> JobActions::Submit(const v1::SubmitJobRequest& request) {
@@ -76,6 +88,23 @@ absl::StatusOr<SubmittedJob> JobActions::Submit(const v1::SubmitJobRequest& requ
     return event;
   }));
   return answer;
+}
+
+absl::StatusOr<std::string> JobActions::Change(const v1::ChangeJobRequest& request) {
+  RETURN_IF_ERROR(CheckChange(request));
+  std::string job_id;
+  RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
+    ASSIGN_OR_RETURN(const v1::Job* job, state.Find(request.job()));
+    job_id = job->id();
+    v1::Event event;
+    v1::JobChanged& changed = *event.mutable_job_changed();
+    changed.set_job_id(job_id);
+    if (request.has_priority()) changed.set_priority(request.priority());
+    if (request.has_paused()) changed.set_paused(request.paused());
+    *changed.mutable_labels() = request.labels();
+    return event;
+  }));
+  return job_id;
 }
 
 absl::StatusOr<std::string> JobActions::Cancel(const std::string& id_or_name) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people change: submit, cancel, retry. Errors are for people: place, value, remedy.
+// What people change of jobs: submit, cancel, retry, priority, pause, labels. Errors are for people: place, value,
+// remedy.
 #pragma once
 
 #include <string>
@@ -25,6 +26,8 @@ class JobActions {
   absl::StatusOr<SubmittedJob> Submit(const v1::SubmitJobRequest& request);
   absl::StatusOr<std::string> Cancel(const std::string& id_or_name);
   absl::StatusOr<std::string> Retry(const std::string& id_or_name);
+  // FAILED_PRECONDITION if the job has ended; INVALID_ARGUMENT for a priority or label that no recipe could have.
+  absl::StatusOr<std::string> Change(const v1::ChangeJobRequest& request);
 
  private:
   Journal* const journal_;

@@ -18,6 +18,7 @@ v1::Job NewJob(const v1::Recipe& recipe) {
   v1::Job job;
   job.set_name(recipe.name());
   job.set_priority(recipe.priority());
+  job.set_queue(recipe.queue());
   *job.mutable_labels() = recipe.labels();
   *job.mutable_recipe() = recipe;
   return job;

@@ -48,4 +48,12 @@ absl::Status Reconciler::StartAttempt(const Assignment& assignment) {
   return absl::OkStatus();
 }
 
+absl::Status Reconciler::AskToEnd(const Preemption& preemption) {
+  v1::Event event;
+  event.mutable_preempt_requested()->set_job_id(preemption.job_id);
+  event.mutable_preempt_requested()->set_epoch(preemption.epoch);
+  event.mutable_preempt_requested()->set_reason(preemption.reason);
+  return journal_->Commit(event);
+}
+
 }  // namespace ridgeline

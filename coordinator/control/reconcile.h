@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings what the journal says is live together with the groups that are there: hands out and cancels attempts, and
-// ends those whose group is gone.
+// Brings what the journal says is live together with the groups that are there: hands out and cancels attempts, asks
+// them to end, and ends those whose group is gone.
 #pragma once
 
 #include <vector>
@@ -21,6 +21,8 @@ class Reconciler {
   void Reconcile();
   // Makes the attempt durable; the next Reconcile sends it.
   absl::Status StartAttempt(const Assignment& assignment);
+  // The same.
+  absl::Status AskToEnd(const Preemption& preemption);
 
  private:
   void EndLostAttempts(const std::vector<LiveAttemptView>& live);

@@ -29,12 +29,16 @@ class SchedulerTest : public testing::Test {
     feeder_.Apply(Submitted({job}));
   }
   std::string Reason(const std::string& job_id, const std::vector<SchedulableGroup>& groups) {
-    return MakeSchedule(state_, groups, now_unix_ms_).wait_reasons.at(job_id);
+    const Decision decision = Decide(groups);
+    return WhyWaits(*decision.board, state_, job_id, now_unix_ms_).text();
+  }
+  Decision Decide(const std::vector<SchedulableGroup>& groups) {
+    return ridgeline::Decide(state_, {groups, {}}, {}, now_unix_ms_);
   }
   // "job-1@a job-2@b"
   std::string Assigned(const std::vector<SchedulableGroup>& groups) {
     std::string text;
-    for (const Assignment& assignment : MakeSchedule(state_, groups, now_unix_ms_).assignments) {
+    for (const Assignment& assignment : Decide(groups).starts) {
       text += (text.empty() ? "" : " ") + assignment.job_id + "@" + assignment.group_id;
     }
     return text;
@@ -69,11 +73,11 @@ TEST_F(SchedulerTest, SaysWhyAJobWaits) {
   Submit(4);
   Submit(1);
   Submit(1);
-  const Schedule schedule = MakeSchedule(state_, {{"a", 2, true}}, now_unix_ms_);
-  EXPECT_EQ(schedule.wait_reasons.at("job-1"),
+  const std::vector<SchedulableGroup> groups{{"a", 2, true}};
+  EXPECT_EQ(Reason("job-1", groups),
             "no worker group with 4 ranks is connected; `ridgeline worker list` shows the groups");
-  EXPECT_THAT(schedule.wait_reasons.at("job-3"), HasSubstr("waits for one of 1 fitting worker group"));
-  EXPECT_EQ(schedule.wait_reasons.count("job-2"), 0u);
+  EXPECT_THAT(Reason("job-3", groups), HasSubstr("waits for one of 1 fitting worker group"));
+  EXPECT_EQ(Reason("job-2", groups), "") << "it starts";
 }
 
 constexpr int64_t kGiB = int64_t{1} << 30;
@@ -139,19 +143,21 @@ TEST_F(SchedulerTest, EveryAssignmentFitsAndNoFittingGroupIsLeftIdle) {
       SubmitFor(std::array{"any", "cpu", "cuda"}[random() % 3], static_cast<double>(random() % 4),
                 static_cast<int>(1 + random() % 4));
     const std::vector<SchedulableGroup> groups = RandomGroups(random);
-    const Schedule schedule = MakeSchedule(state_, groups, now_unix_ms_);
+    const Decision decision = Decide(groups);
     std::map<std::string, SchedulableGroup> idle;
     for (const SchedulableGroup& group : groups)
       if (group.idle) idle[group.id] = group;
-    for (const Assignment& assignment : schedule.assignments) {
+    for (const Assignment& assignment : decision.starts) {
       ASSERT_EQ(idle.count(assignment.group_id), 1U) << "given twice, or not idle";
       const v1::Job& job = *state_.FindById(assignment.job_id);
       EXPECT_TRUE(FitsByHand(idle.at(assignment.group_id), job.recipe().resources()));
       idle.erase(assignment.group_id);
       ++assigned;
     }
-    EXPECT_EQ(schedule.assignments.size() + schedule.wait_reasons.size(), state_.QueuedJobs().size());
-    for (const auto& [job_id, reason] : schedule.wait_reasons) {
+    EXPECT_EQ(decision.starts.size() + decision.board->waiting.size(), state_.QueuedJobs().size());
+    for (const WaitBoard::Waiting& waiting : decision.board->waiting) {
+      const std::string job_id = JobId(waiting.number);
+      const std::string reason = WhyWaits(*decision.board, state_, job_id, now_unix_ms_).text();
       const v1::Resources& wanted = state_.FindById(job_id)->recipe().resources();
       for (const auto& [id, group] : idle) EXPECT_FALSE(FitsByHand(group, wanted)) << job_id << " could have " << id;
       const bool fits_none =
@@ -179,9 +185,8 @@ TEST_F(SchedulerTest, AFullDiskHoldsBackJobAndGroupAndTellsWhy) {
   now_unix_ms_ = job.not_before_unix_ms() - 1'500;
   EXPECT_EQ(Assigned({{"a", 1, true}}), "") << "the next job would find no room either";
   EXPECT_EQ(Assigned({{"a", 1, true}, {"b", 1, true}}), "job-2@b");
-  const Schedule schedule = MakeSchedule(state_, {{"a", 1, true}}, now_unix_ms_);
-  EXPECT_EQ(schedule.wait_reasons.at("job-1"), "it is tried again in 2 s");
-  EXPECT_THAT(schedule.wait_reasons.at("job-2"), HasSubstr("no room on the disk of worker group 'a'"));
+  EXPECT_EQ(Reason("job-1", {{"a", 1, true}}), "it is tried again in 2 s");
+  EXPECT_THAT(Reason("job-2", {{"a", 1, true}}), HasSubstr("no room on the disk of worker group 'a'"));
   now_unix_ms_ = job.not_before_unix_ms();
   EXPECT_EQ(Assigned({{"a", 1, true}}), "job-1@a");
   now_unix_ms_ -= 3'600'000;

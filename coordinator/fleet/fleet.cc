@@ -22,8 +22,11 @@ std::vector<LiveAttemptView> LiveAttempts(const Journal& journal) {
     std::vector<LiveAttemptView> live;
     for (const v1::Job* job : state.RunningJobs()) {
       const v1::Attempt* attempt = LiveAttempt(*job);
-      live.push_back(
-          {{job->id(), attempt->epoch()}, attempt->group_id(), attempt->incarnation(), job->cancel_requested()});
+      live.push_back({{job->id(), attempt->epoch()},
+                      attempt->group_id(),
+                      attempt->incarnation(),
+                      job->cancel_requested(),
+                      attempt->preempt_reason()});
     }
     return live;
   });
@@ -75,7 +78,7 @@ absl::Status Fleet::Register(const v1::Hello& hello, const std::shared_ptr<Group
   group.last_heartbeat_unix_ms = options_.clock->WallUnixMs();
   group.started_here.reset();
   group.leaving = false;
-  group.cancel_sent = false;
+  group.cancel_sent = group.preempt_sent = false;
   group.known.reset();
   if (!hello.job_id().empty()) group.known = AttemptKey{hello.job_id(), hello.epoch()};
   v1::CoordinatorMessage message;
@@ -145,6 +148,7 @@ std::vector<Fleet::GroupView> Fleet::Groups() const {
       out.set_host(group.hello.host());
       *out.mutable_devices() = group.hello.devices();
       out.set_memory_bytes(group.hello.memory_bytes());
+      *out.mutable_labels() = group.hello.labels();
       out.set_version(group.hello.version());
       out.set_last_heartbeat_unix_ms(group.last_heartbeat_unix_ms);
       out.set_incarnation(group.hello.incarnation());
@@ -154,6 +158,7 @@ std::vector<Fleet::GroupView> Fleet::Groups() const {
   }
   journal_->Read([&](const CoordinatorState& state) {
     for (GroupView& view : views) {
+      view.group.set_draining(state.draining_groups().count(view.group.id()) > 0);
       const v1::Job* job = state.JobOnGroup(view.group.id());
       if (job == nullptr) continue;
       view.group.set_job_id(job->id());

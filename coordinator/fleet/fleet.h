@@ -42,7 +42,7 @@ class FleetObserver {
   virtual ~FleetObserver() = default;
   // Reason: stale (the attempt is over), foreign (another group holds it), invalid (out of range).
   virtual void OnRefusedRecord(const char* reason) = 0;
-  virtual void OnStep(const v1::MetricPoint& point) = 0;
+  virtual void OnStep(const std::string& queue, const v1::MetricPoint& point) = 0;
   virtual void OnCollectives(const CollectiveCountList& more) = 0;
 };
 
@@ -58,6 +58,7 @@ struct LiveAttemptView {
   std::string group_id;
   std::string incarnation;
   bool cancel_requested = false;
+  std::string preempt_reason;  // It is asked to commit a checkpoint and end; empty: it is not.
 };
 std::vector<LiveAttemptView> LiveAttempts(const Journal& journal);
 
@@ -93,7 +94,8 @@ class Fleet {
   void ForgiveStall();
   // Why the attempt is lost, if it is.
   std::optional<std::string> WhyLost(const LiveAttemptView& attempt) const;
-  // Sends the assignment to a group that does not know of it, and the cancel to one that has not heard of it.
+  // Sends the assignment to a group that does not know of it, and what it has not heard: that the attempt is cancelled,
+  // or asked to end.
   void Deliver(const LiveAttemptView& attempt);
   // Tells groups that are at something which is not live.
   void CancelStaleAttempts(const std::vector<LiveAttemptView>& live);
@@ -115,6 +117,7 @@ class Fleet {
     bool leaving = false;                            // It said that it was asked to end.
     std::optional<AttemptKey> known;                 // What the group itself believes to be running.
     bool cancel_sent = false;                        // For `known`, on this connection.
+    bool preempt_sent = false;                       // The same.
     std::optional<AttemptKey> started_here;          // The attempt that was given to this very connection.
     int64_t attached_ms = 0;                         // Monotonic; when this connection began.
     bool result_pending = false;                     // The result of `known` is being committed.

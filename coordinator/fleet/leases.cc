@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
 #include "coordinator/fleet/fleet.h"
 
 namespace ridgeline {
@@ -18,6 +19,21 @@ v1::CoordinatorMessage CancelMessage(const std::string& job_id, int64_t epoch, c
   message.mutable_cancel()->set_job_id(job_id);
   message.mutable_cancel()->set_epoch(epoch);
   message.mutable_cancel()->set_reason(reason);
+  return message;
+}
+
+// A group has one live attempt at most.
+absl::flat_hash_map<std::string, AttemptKey> ByGroup(const std::vector<LiveAttemptView>& live) {
+  absl::flat_hash_map<std::string, AttemptKey> by_group;
+  for (const LiveAttemptView& attempt : live) by_group[attempt.group_id] = attempt.key;
+  return by_group;
+}
+
+v1::CoordinatorMessage PreemptMessage(const LiveAttemptView& attempt) {
+  v1::CoordinatorMessage message;
+  message.mutable_preempt()->set_job_id(attempt.key.job_id);
+  message.mutable_preempt()->set_epoch(attempt.key.epoch);
+  message.mutable_preempt()->set_reason(attempt.preempt_reason);
   return message;
 }
 
@@ -62,6 +78,7 @@ bool Fleet::LeaseRanOut(const Group& group) const {
 
 void Fleet::Deliver(const LiveAttemptView& attempt) {
   std::shared_ptr<GroupChannel> channel;
+  v1::CoordinatorMessage message;
   bool assign = false;
   {
     absl::MutexLock lock(&mutex_);
@@ -73,16 +90,18 @@ void Fleet::Deliver(const LiveAttemptView& attempt) {
     // A group that came back without its attempt may hold the result in its spool, which it sends first.
     const bool spool_is_sent = options_.clock->MonotonicMs() - group.attached_ms >= 2 * options_.heartbeat_interval_ms;
     assign = !group.known.has_value() && (group.started_here == attempt.key || spool_is_sent);
-    const bool cancel = attempt.cancel_requested && group.known == attempt.key && !group.cancel_sent;
-    if (!assign && !cancel) return;
+    const bool knows = group.known == attempt.key && !group.cancel_sent;
+    const bool cancel = attempt.cancel_requested && knows;
+    const bool preempt = !attempt.preempt_reason.empty() && knows && !cancel && !group.preempt_sent;
+    if (!assign && !cancel && !preempt) return;
     channel = group.channel;
-    group.known = attempt.key;
+    if (assign) group.known = attempt.key;
     group.cancel_sent = cancel;
+    group.preempt_sent = preempt || (cancel && group.preempt_sent);
+    if (preempt) message = PreemptMessage(attempt);
+    if (cancel) message = CancelMessage(attempt.key.job_id, attempt.key.epoch, "cancelled on request");
   }
-  if (!assign) {
-    channel->Send(CancelMessage(attempt.key.job_id, attempt.key.epoch, "cancelled on request"));
-    return;
-  }
+  if (!assign) return channel->Send(std::move(message));
   if (SendAssign(*channel, attempt.key)) return;
   WithGroup(attempt.group_id, [&](Group& group) {
     if (group.channel == channel && group.known == attempt.key) group.known.reset();
@@ -109,26 +128,23 @@ bool Fleet::SendAssign(GroupChannel& channel, const AttemptKey& key) const {
 }
 
 void Fleet::CancelStaleAttempts(const std::vector<LiveAttemptView>& live) {
+  const absl::flat_hash_map<std::string, AttemptKey> live_on = ByGroup(live);
   absl::MutexLock lock(&mutex_);
   for (auto& [id, group] : groups_) {
     if (group.channel == nullptr || !group.known.has_value() || group.cancel_sent || group.result_pending) continue;
-    const bool is_live =
-        std::any_of(live.begin(), live.end(), [&key = *group.known, &group_id = id](const LiveAttemptView& attempt) {
-          return attempt.key == key && attempt.group_id == group_id;
-        });
-    if (is_live) continue;
+    const auto found = live_on.find(id);
+    if (found != live_on.end() && found->second == *group.known) continue;
     group.cancel_sent = true;
     group.channel->Send(StaleMessage(*group.known));
   }
 }
 
 void Fleet::DropExpiredGroups(const std::vector<LiveAttemptView>& live) {
+  const absl::flat_hash_map<std::string, AttemptKey> live_on = ByGroup(live);
   absl::MutexLock lock(&mutex_);
   for (auto entry = groups_.begin(); entry != groups_.end();) {
     Group& group = entry->second;
-    const bool has_job = std::any_of(live.begin(), live.end(),
-                                     [&](const LiveAttemptView& attempt) { return attempt.group_id == entry->first; });
-    if (!LeaseRanOut(group) || has_job) {
+    if (!LeaseRanOut(group) || live_on.count(entry->first) > 0) {
       ++entry;
       continue;
     }

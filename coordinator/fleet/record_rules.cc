@@ -21,6 +21,7 @@ using google::protobuf::Message;
 
 constexpr size_t kMaxNameBytes = 253;  // Of a host, and of a Kubernetes pod.
 constexpr size_t kMaxIncarnationBytes = 64, kMaxVersionBytes = 64, kMaxPointTextBytes = 4'096;
+constexpr int kMaxGroupLabels = 64;
 constexpr size_t kSha256Digits = 64;
 constexpr double kMaxBitsPerElement = 64;
 constexpr double kMaxCount = 1e30;  // Bytes, operations: beyond it is no measurement.
@@ -100,6 +101,11 @@ absl::Status CheckHello(const v1::Hello& hello) {
   RETURN_IF_ERROR(CheckRange(hello.memory_bytes(), "memory_bytes", 0, kMaxMemoryBytes));
   RETURN_IF_ERROR(CheckRange(hello.devices_size(), "the number of devices", 0, hello.ranks()));
   for (const v1::Device& device : hello.devices()) RETURN_IF_ERROR(CheckDevice(device));
+  RETURN_IF_ERROR(CheckRange(hello.labels_size(), "the number of labels", 0, kMaxGroupLabels));
+  for (const auto& [key, value] : hello.labels()) {
+    RETURN_IF_ERROR(CheckName(key, "label", kMaxNameBytes));
+    RETURN_IF_ERROR(CheckText(value, "the value of a label", kMaxNameBytes));
+  }
   RETURN_IF_ERROR(CheckText(hello.host(), "host", kMaxNameBytes));
   RETURN_IF_ERROR(CheckText(hello.version(), "version", kMaxVersionBytes));
   return CheckText(hello.job_id(), "job", kMaxNameBytes);

@@ -28,13 +28,14 @@ bool IsRefusal(const absl::Status& status) {
 struct HeldJob {
   int64_t steps = 0;
   int ranks = 0;
+  std::string queue;
 };
 
 absl::StatusOr<HeldJob> FindHeld(const CoordinatorState& state, const CoordinatorState::Holder& sender,
                                  const std::string& job_id, int64_t epoch) {
   RETURN_IF_ERROR(state.CheckHeldBy(sender, job_id, epoch));
   const v1::Job& job = *state.FindById(job_id);
-  return HeldJob{state.RecipeOf(job, {"training"}).training().steps(), LiveAttempt(job)->ranks()};
+  return HeldJob{state.RecipeOf(job, {"training"}).training().steps(), LiveAttempt(job)->ranks(), QueueOf(job)};
 }
 
 }  // namespace
@@ -131,7 +132,7 @@ absl::Status Fleet::StoreMetrics(const Sender& sender, const v1::MetricBatch& ba
   }
   ASSIGN_OR_RETURN(const std::vector<v1::MetricPoint> fresh,
                    store_->AppendMetrics(batch.job_id(), batch.epoch(), tidy.points()));
-  for (const v1::MetricPoint& point : fresh) observer_->OnStep(point);
+  for (const v1::MetricPoint& point : fresh) observer_->OnStep(job.queue, point);
   return refused;
 }
 
@@ -183,7 +184,9 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
     // After the end of a stale attempt the group may have missed the assignment that came meanwhile: Reconcile sends
     // it again, and a worker that is at it already takes no notice.
     group.known.reset();
-    group.leaving = result.outcome() == v1::PREEMPTED || result.outcome() == v1::LOST;
+    // A group that was asked to end an attempt waits for the next one; on SIGTERM it goes.
+    group.leaving = result.outcome() == v1::LOST || (result.outcome() == v1::PREEMPTED && !group.preempt_sent);
+    group.preempt_sent = false;
   });
   journal_->changes().Notify();
   return status;

@@ -7,6 +7,7 @@ namespace ridgeline {
 
 SchedulableGroup AsSchedulable(const v1::Hello& hello, bool idle) {
   SchedulableGroup group{.id = hello.group_id(), .ranks = hello.ranks(), .idle = idle};
+  group.labels.insert(hello.labels().begin(), hello.labels().end());
   if (hello.devices().empty() || hello.devices_size() != hello.ranks()) return group;
   group.device = hello.devices(0).kind();
   group.rank_memory_bytes = hello.devices(0).memory_bytes();

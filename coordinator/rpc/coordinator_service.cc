@@ -72,6 +72,35 @@ grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const v1::Lis
   return Unary("ListWorkers", response, [&] { return reader_->Workers(); });
 }
 
+grpc::Status CoordinatorService::ChangeJob(grpc::ServerContext*, const v1::ChangeJobRequest* request,
+                                           v1::Job* response) {
+  return Unary("ChangeJob", response, [&]() -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string job_id, actions_->Change(*request));
+    return reader_->Get(job_id);
+  });
+}
+
+grpc::Status CoordinatorService::ListQueues(grpc::ServerContext*, const v1::ListQueuesRequest*,
+                                            v1::ListQueuesResponse* response) {
+  return Unary("ListQueues", response, [&] { return absl::StatusOr<v1::ListQueuesResponse>(queues_->List()); });
+}
+
+grpc::Status CoordinatorService::SetQueue(grpc::ServerContext*, const v1::SetQueueRequest* request,
+                                          v1::Queue* response) {
+  return Unary("SetQueue", response, [&]() -> absl::StatusOr<v1::Queue> {
+    RETURN_IF_ERROR(queue_actions_->SetQueue(*request));
+    return queues_->Get(request->name());
+  });
+}
+
+grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest* request,
+                                             v1::WorkerGroup* response) {
+  return Unary("DrainWorker", response, [&]() -> absl::StatusOr<v1::WorkerGroup> {
+    RETURN_IF_ERROR(queue_actions_->DrainWorker(*request));
+    return queues_->Worker(request->group_id());
+  });
+}
+
 grpc::ServerWriteReactor<v1::Job>* CoordinatorService::WatchJob(grpc::CallbackServerContext*,
                                                                 const v1::WatchJobRequest* request) {
   return streams_->Watch(*request);

@@ -93,6 +93,10 @@ absl::Status CoordinatorServer::OpenStores() {
   journal_options.clock = options_.clock;
   journal_options.observer = &metrics_;
   ASSIGN_OR_RETURN(journal_, Journal::Open(journal_options));
+  journal_->Read([this](const CoordinatorState& state) {
+    for (const auto& [name, queue] : state.queues()) metrics_.AddQueue(name);
+    return true;
+  });
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
   const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
   fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
@@ -102,9 +106,11 @@ absl::Status CoordinatorServer::OpenStores() {
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());
   reader_ = std::make_unique<JobReader>(journal_.get(), store_.get(), fleet_.get(), views_.get());
   actions_ = std::make_unique<JobActions>(journal_.get());
+  queues_ = std::make_unique<QueueReader>(journal_.get(), fleet_.get(), options_.clock);
+  queue_actions_ = std::make_unique<QueueActions>(journal_.get(), fleet_.get());
   streams_ = std::make_unique<StreamHub>(reader_.get(), journal_.get(), store_.get(), &metrics_);
-  service_ = std::make_unique<CoordinatorService>(actions_.get(), reader_.get(), streams_.get(), &metrics_,
-                                                  [this] { return Info(); });
+  service_ = std::make_unique<CoordinatorService>(actions_.get(), queue_actions_.get(), reader_.get(), queues_.get(),
+                                                  streams_.get(), &metrics_, [this] { return Info(); });
   gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
   collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);

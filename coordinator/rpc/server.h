@@ -68,7 +68,9 @@ class CoordinatorServer {
   std::unique_ptr<ControlLoop> loop_;
   std::unique_ptr<JobViews> views_;
   std::unique_ptr<JobReader> reader_;
+  std::unique_ptr<QueueReader> queues_;
   std::unique_ptr<JobActions> actions_;
+  std::unique_ptr<QueueActions> queue_actions_;
   std::unique_ptr<StreamHub> streams_;
   std::unique_ptr<CoordinatorService> service_;
   std::unique_ptr<WorkerGateway> gateway_;

@@ -17,6 +17,8 @@ std::string Serialized(const CoordinatorState& state) {
   snapshot.set_next_job_number(state.next_job_number());
   for (const auto& [number, job] : state.jobs()) *snapshot.add_jobs() = job;
   for (const v1::FrontierPoint& point : state.points()) *snapshot.add_points() = point;
+  for (const auto& [name, queue] : state.queues()) *snapshot.add_queues() = queue;
+  for (const std::string& group_id : state.draining_groups()) snapshot.add_draining_groups(group_id);
   return snapshot.ShortDebugString();
 }
 

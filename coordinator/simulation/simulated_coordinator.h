@@ -44,6 +44,8 @@ class SimulatedCoordinator final : public JournalObserver, public FleetObserver 
   Controller& controller() { return *controller_; }
   JobActions& actions() { return *actions_; }
   const Journal& journal() const { return *journal_; }
+  Journal& mutable_journal() { return *journal_; }
+  MetricStore& store() { return *store_; }
 
   // What must hold at any time; looks only where something has changed since. REQUIRES: is_up().
   void CheckInvariants();
@@ -57,7 +59,7 @@ class SimulatedCoordinator final : public JournalObserver, public FleetObserver 
                  const std::vector<CoordinatorState::Transition>& transitions) override;
   void OnCommit(double) override {}
   void OnRefusedRecord(const char*) override {}
-  void OnStep(const v1::MetricPoint&) override {}
+  void OnStep(const std::string&, const v1::MetricPoint&) override {}
   void OnCollectives(const CollectiveCountList&) override {}
 
  private:

@@ -49,7 +49,7 @@ std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Even
   if (event.sequence() <= sequence_) return {};
   sequence_ = event.sequence();
   if (!Check(event).ok()) return {};
-  Change change{event.time_unix_ms(), {}, {}};
+  Change change{event.time_unix_ms(), event.actor().name(), {}, {}};
   switch (event.kind_case()) {
     case v1::Event::kJobsSubmitted:
       ApplySubmitted(event.jobs_submitted(), change);
@@ -71,6 +71,18 @@ std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Even
       break;
     case v1::Event::kTrialsDecided:
       ApplyTrials(event.trials_decided(), change);
+      break;
+    case v1::Event::kJobChanged:
+      ApplyChanged(event.job_changed(), change);
+      break;
+    case v1::Event::kQueueSet:
+      queues_[event.queue_set().queue().name()] = event.queue_set().queue();
+      break;
+    case v1::Event::kGroupDrained:
+      ApplyDrained(event.group_drained());
+      break;
+    case v1::Event::kPreemptRequested:
+      ApplyPreempt(event.preempt_requested(), change);
       break;
     case v1::Event::KIND_NOT_SET:
       break;
@@ -111,7 +123,10 @@ void CoordinatorState::ApplyStarted(const v1::AttemptStarted& started, Change& c
 void CoordinatorState::ApplyCheckpoint(const v1::CheckpointRecorded& recorded) {
   v1::Job& job = *MutableJob(recorded.job_id());
   *job.mutable_last_checkpoint() = recorded.checkpoint();
-  if (!recorded.resumed()) return ForgetNoRoom(job);
+  if (!recorded.resumed()) {
+    ForgetRestarts(job);
+    return ForgetNoRoom(job);
+  }
   v1::Attempt& attempt = *job.mutable_attempts()->rbegin();
   attempt.set_resumed_from_step(recorded.checkpoint().step());
   job.set_reason(RunsOn(attempt));
@@ -151,6 +166,7 @@ void CoordinatorState::EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, c
   attempt.set_exit_reason(ended.exit_reason());
   attempt.set_end_unix_ms(std::max(change.time_unix_ms, attempt.start_unix_ms()));
   job_on_group_.erase(attempt.group_id());
+  IndexUse(QueueOf(job), attempt);
   if (ended.outcome() != v1::NO_ROOM) ForgetNoRoom(job);
 }
 
@@ -159,9 +175,11 @@ void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Chan
     SetState(job, v1::CANCELLED, "cancelled; its worker group ended before it answered", change);
     return;
   }
+  if (EndAtTimeLimit(job, change)) return;
   const std::string wait = fmt::format("waits to go on from step {}", job.last_checkpoint().step());
   if (ended.outcome() == v1::PREEMPTED) {
-    SetState(job, v1::QUEUED, fmt::format("its worker group was asked to end; {}", wait), change);
+    const std::string& why = job.attempts().rbegin()->preempt_reason();
+    Requeue(job, fmt::format("{}; {}", why.empty() ? "its worker group was asked to end" : why, wait), change);
     return;
   }
   job.set_restarts(job.restarts() + 1);
@@ -174,7 +192,12 @@ void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Chan
              change);
     return;
   }
-  SetState(job, v1::QUEUED, fmt::format("its worker group was lost ({}); {}", ended.detail(), wait), change);
+  Requeue(job, fmt::format("its worker group was lost ({}); {}", ended.detail(), wait), change);
+}
+
+void CoordinatorState::Requeue(v1::Job& job, const std::string& reason, Change& change) {
+  if (job.paused()) return Pause(job, change);
+  SetState(job, v1::QUEUED, reason, change);
 }
 
 // The job is tried again by itself, later each time. Attempts in a row are kept as one, however long the disk stays
@@ -197,11 +220,11 @@ void CoordinatorState::EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Ch
   job.set_no_room_in_a_row(in_a_row);
   job.set_not_before_unix_ms(change.time_unix_ms + std::min(wait_ms, kLongestNoRoomWaitMs));
   const std::string& group_id = job.attempts().rbegin()->group_id();
-  SetState(job, v1::QUEUED,
-           fmt::format("there is no room on the disk of worker group '{}' ({}); the job goes on from step {} by itself "
-                       "when space is freed",
-                       group_id, ended.detail(), job.last_checkpoint().step()),
-           change);
+  Requeue(job,
+          fmt::format("there is no room on the disk of worker group '{}' ({}); the job goes on from step {} by itself "
+                      "when space is freed",
+                      group_id, ended.detail(), job.last_checkpoint().step()),
+          change);
 }
 
 void CoordinatorState::EndReached(v1::Job& job, Change& change) {
@@ -258,7 +281,11 @@ void CoordinatorState::RetryOne(v1::Job& job, Change& change) {
   if (job.state() != v1::FAILED && job.state() != v1::CANCELLED) return;
   if (WasStoppedEarly(job)) job.clear_stop_at_step();  // Who asks for it again wants all of it.
   job.set_cancel_requested(false);
-  if (v1::Job* parent = MutableJob(job.parent_id())) parent->set_cancel_requested(false);
+  job.set_paused(false);
+  if (v1::Job* parent = MutableJob(job.parent_id())) {
+    parent->set_cancel_requested(false);
+    parent->set_paused(false);
+  }
   job.set_restarts(0);
   ForgetNoRoom(job);
   job.set_end_unix_ms(0);
@@ -274,16 +301,11 @@ void CoordinatorState::SetState(v1::Job& job, v1::JobState state, const std::str
   // The wall clock may have jumped back meanwhile.
   const int64_t not_before_ms = std::max(job.submit_unix_ms(), job.start_unix_ms());
   if (IsTerminal(state)) job.set_end_unix_ms(std::max(change.time_unix_ms, not_before_ms));
-  if (!IsParent(job)) {
-    const int64_t number = ParseJobNumber(job.id());
-    if (IsTerminal(state))
-      active_.erase(number);
-    else
-      active_.emplace(number, RecipeOf(job, {"resources"}).resources());
-  }
+  IndexState(ParseJobNumber(job.id()), job);
 }
 
-// A parent is QUEUED until a child starts and ends with its last child: FAILED before CANCELLED before SUCCEEDED.
+// A parent is QUEUED until a child starts and ends with its last child: FAILED before CANCELLED before SUCCEEDED. It is
+// PAUSED while it was paused and no child runs.
 void CoordinatorState::DeriveParent(const std::string& parent_id, Change& change) {
   v1::Job& parent = *MutableJob(parent_id);
   std::map<v1::JobState, int> count;
@@ -302,6 +324,7 @@ void CoordinatorState::DeriveParent(const std::string& parent_id, Change& change
   const int total = parent.child_ids_size();
   const int ended = count[v1::SUCCEEDED] + count[v1::FAILED] + count[v1::CANCELLED];
   v1::JobState state = started ? v1::RUNNING : v1::QUEUED;
+  if (parent.paused() && count[v1::RUNNING] + count[v1::QUEUED] == 0) state = v1::PAUSED;
   if (ended == total) {
     state = count[v1::FAILED] > 0 ? v1::FAILED : count[v1::CANCELLED] > stopped_early ? v1::CANCELLED : v1::SUCCEEDED;
   }

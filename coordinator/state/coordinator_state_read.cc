@@ -90,11 +90,15 @@ std::vector<const v1::Job*> CoordinatorState::QueuedJobs() const {
 
 std::vector<const v1::Job*> CoordinatorState::RunningJobs() const {
   std::vector<const v1::Job*> running;
-  for (const auto& [number, resources] : active_) {
-    const v1::Job& job = jobs_.at(number);
-    if (job.state() == v1::RUNNING) running.push_back(&job);
-  }
+  for (const int64_t number : running_) running.push_back(&jobs_.at(number));
   return running;
+}
+
+std::vector<CoordinatorState::ActiveJob> CoordinatorState::ActiveJobs() const {
+  std::vector<ActiveJob> active;
+  active.reserve(active_.size());
+  for (const auto& [number, resources] : active_) active.push_back({number, &jobs_.at(number), &resources});
+  return active;
 }
 
 absl::Status CoordinatorState::CheckLiveEpoch(const std::string& job_id, int64_t epoch) const {
@@ -134,6 +138,15 @@ absl::Status CoordinatorState::Check(const v1::Event& event) const {
       return CheckRetry(event.job_retried());
     case v1::Event::kTrialsDecided:
       return CheckTrials(event.trials_decided());
+    case v1::Event::kJobChanged:
+      return CheckChanged(event.job_changed());
+    case v1::Event::kQueueSet:
+      return CheckQueue(event.queue_set().queue());
+    case v1::Event::kGroupDrained:
+      if (!event.group_drained().group_id().empty()) return absl::OkStatus();
+      return absl::InvalidArgumentError("no worker group is named");
+    case v1::Event::kPreemptRequested:
+      return CheckPreempt(event.preempt_requested());
     case v1::Event::KIND_NOT_SET:
       break;
   }
@@ -150,6 +163,7 @@ absl::Status CoordinatorState::CheckSubmitted(const v1::JobsSubmitted& submitted
     if (job.id() != JobId(number++)) {
       return absl::AlreadyExistsError(fmt::format("job id '{}' is not the next one", job.id()));
     }
+    RETURN_IF_ERROR(CheckQueueOf(job));
   }
   return absl::OkStatus();
 }
@@ -223,7 +237,7 @@ v1::Job CoordinatorState::CopyOf(const v1::Job& job, std::initializer_list<const
   *copy.mutable_recipe() = RecipeOf(job, sections);
   if (!job.has_recipe_difference()) return copy;
   copy.clear_recipe_difference();
-  *copy.mutable_labels() = sections.size() == 0 ? copy.recipe().labels() : RecipeOf(job, {"labels"}).labels();
+  *copy.mutable_labels() = LabelsOf(job);
   return copy;
 }
 
@@ -238,6 +252,8 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
   state.sequence_ = snapshot.sequence();
   state.next_job_number_ = snapshot.next_job_number();
   state.points_.assign(snapshot.points().begin(), snapshot.points().end());
+  for (v1::Queue& queue : *snapshot.mutable_queues()) state.queues_[queue.name()] = std::move(queue);
+  state.draining_groups_.insert(snapshot.draining_groups().begin(), snapshot.draining_groups().end());
   for (v1::Job& job : *snapshot.mutable_jobs()) {
     const int64_t number = ParseJobNumber(job.id());
     if (number == 0 || number >= state.next_job_number_) {
@@ -257,10 +273,22 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
   return state;
 }
 
-void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
-  if (!IsParent(job) && !IsTerminal(job.state())) {
+void CoordinatorState::IndexState(int64_t number, const v1::Job& job) {
+  if (IsParent(job)) return;
+  running_.erase(number);
+  paused_.erase(number);
+  if (job.state() == v1::RUNNING) running_.insert(number);
+  if (job.state() == v1::PAUSED) paused_.insert(number);
+  if (IsTerminal(job.state())) {
+    active_.erase(number);
+  } else if (active_.count(number) == 0) {
     active_.emplace(number, RecipeOf(job, {"resources"}).resources());
   }
+}
+
+void CoordinatorState::IndexJob(int64_t number, const v1::Job& job) {
+  IndexState(number, job);
+  for (const v1::Attempt& attempt : job.attempts()) IndexUse(QueueOf(job), attempt);
   // All jobs of a sweep carry its request id; the parent, which comes first, stands for it.
   if (!job.request_id().empty() && !Failpoint("state.forget_request_ids"))
     by_request_id_.try_emplace(job.request_id(), number);

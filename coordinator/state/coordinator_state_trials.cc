@@ -14,7 +14,7 @@ bool WasStoppedEarly(const v1::Job& job) { return job.state() == v1::CANCELLED &
 
 std::vector<const v1::Job*> CoordinatorState::TrialsAtRungs() const {
   std::vector<const v1::Job*> trials;
-  for (const auto& [number, resources] : active_) {
+  for (const int64_t number : paused_) {
     const v1::Job& job = jobs_.at(number);
     if (WaitsAtRung(job)) trials.push_back(&job);
   }

@@ -16,10 +16,10 @@ namespace ridgeline {
 namespace {
 
 SqliteDatabase::Schema JournalSchema() {
-  return {
-      .version = 2,
-      .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") + kSnapshotTables,
-      .migrations = {{1, SnapshotToRows}}};
+  return {.version = 3,
+          .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") +
+                    kSnapshotTables + kEntryTable,
+          .migrations = {{1, SnapshotToRows}, {2, [](const SqliteDatabase& db) { return db.Execute(kEntryTable); }}}};
 }
 
 }  // namespace

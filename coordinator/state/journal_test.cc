@@ -38,7 +38,7 @@ class JournalTest : public testing::Test {
     return Journal::Open(options);
   }
   int64_t Count(const std::string& table) {
-    auto db = SqliteDatabase::Open(Path(), {.version = 2});
+    auto db = SqliteDatabase::Open(Path(), {.version = 3});
     EXPECT_TRUE(db.ok()) << db.status();
     auto select = db->Prepare("SELECT count(*) FROM " + table);
     EXPECT_TRUE(select.ok() && select->Step().ok());
@@ -159,7 +159,7 @@ TEST_F(JournalTest, FullDiskRefusesWritesKeepsStateAndRecovers) {
 TEST_F(JournalTest, NewerSchemaIsRefusedWithARemedy) {
   ASSERT_TRUE(Open().ok());
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 2});
+    auto db = SqliteDatabase::Open(Path(), {.version = 3});
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Execute("PRAGMA user_version=99").ok());
   }
@@ -175,7 +175,7 @@ TEST_F(JournalTest, MissingEventIsDataLoss) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(**journal).ok());
   }
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 2});
+    auto db = SqliteDatabase::Open(Path(), {.version = 3});
     ASSERT_TRUE(db->Execute("DELETE FROM event WHERE sequence = 3").ok());
   }
   const absl::Status status = Open().status();
@@ -308,6 +308,45 @@ TEST_F(OldStoreTest, ThatCannotBeBroughtUpToDateStaysAsItWas) {
   auto select = db->Prepare("SELECT body FROM snapshot");
   ASSERT_TRUE(select.ok() && *select->Step());
   EXPECT_EQ(select->ColumnBlob(0), "no message");
+}
+
+// As it was before there were queues: no table of entries.
+TEST_F(JournalTest, AStoreWithoutQueuesGetsThemAndACopyOfItselfBesideIt) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/3);
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(Submit(**journal).ok());
+    before = Snapshot(**journal);
+  }
+  {
+    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    ASSERT_TRUE(db->Execute("DROP TABLE entry; PRAGMA user_version=2").ok());
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+  EXPECT_EQ(Count("entry"), 0);
+  EXPECT_TRUE(SqliteDatabase::Open(Path() + ".version-2", {.version = 2}).ok());
+}
+
+TEST_F(JournalTest, QueuesAndDrainingGroupsOutliveSnapshotAndRestart) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/1);
+    ASSERT_TRUE(journal.ok());
+    ASSERT_TRUE((*journal)->Commit(test::QueueSetTo("large", 3, 16, 100.5, 48)).ok());
+    ASSERT_TRUE((*journal)->Commit(test::Drained("a", true)).ok());
+    ASSERT_TRUE((*journal)->Commit(test::Drained("b", true)).ok());
+    ASSERT_TRUE((*journal)->Commit(test::Drained("a", false)).ok());
+    before = Snapshot(**journal);
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before)) << Snapshot(**journal).DebugString();
+  EXPECT_EQ(before.queues_size(), 2);
+  EXPECT_EQ(before.draining_groups_size(), 1);
+  EXPECT_EQ(Count("event"), 0);
 }
 
 }  // namespace

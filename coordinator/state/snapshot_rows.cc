@@ -64,7 +64,61 @@ absl::Status ReadRows(const SqliteDatabase& db, const std::string& table, Add ad
   }
 }
 
+absl::Status WriteHead(const SqliteDatabase& db, const CoordinatorState& state, int64_t jobs, int64_t points) {
+  ASSIGN_OR_RETURN(SqliteStatement head, db.Prepare("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)"));
+  head.BindInt(0, state.sequence()).BindInt(1, state.next_job_number()).BindInt(2, jobs).BindInt(3, points);
+  return head.Run();
+}
+
+absl::Status WriteJobsAndPoints(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
+  RETURN_IF_ERROR(WriteJobs(db, state, max_row_bytes));
+  RETURN_IF_ERROR(WritePoints(db, state, max_row_bytes));
+  const auto jobs = static_cast<int64_t>(state.jobs().size());
+  const auto points = static_cast<int64_t>(state.points().size());
+  RETURN_IF_ERROR(WriteHead(db, state, jobs, points));
+  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", jobs));
+  return CheckCount(db, "snapshot_point", points);
+}
+
+// What there is few of is written anew each time.
+constexpr char kQueueKind[] = "queue";
+constexpr char kDrainingKind[] = "draining_group";
+
+absl::Status WriteEntry(SqliteStatement& insert, std::string_view kind, const std::string& name,
+                        const std::string& body) {
+  return insert.BindText(0, kind).BindText(1, name).BindBlob(2, body).Run();
+}
+
+absl::Status WriteEntries(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
+  ASSIGN_OR_RETURN(SqliteStatement clear, db.Prepare("DELETE FROM entry WHERE kind IN (?, ?)"));
+  RETURN_IF_ERROR(clear.BindText(0, kQueueKind).BindText(1, kDrainingKind).Run());
+  ASSIGN_OR_RETURN(SqliteStatement insert, db.Prepare("INSERT INTO entry VALUES (?, ?, ?)"));
+  for (const auto& [name, queue] : state.queues()) {
+    ASSIGN_OR_RETURN(const std::string body, RowOf(queue, max_row_bytes));
+    RETURN_IF_ERROR(WriteEntry(insert, kQueueKind, name, body));
+  }
+  for (const std::string& group_id : state.draining_groups())
+    RETURN_IF_ERROR(WriteEntry(insert, kDrainingKind, group_id, ""));
+  return absl::OkStatus();
+}
+
+absl::Status ReadEntries(const SqliteDatabase& db, v1::Snapshot* snapshot) {
+  ASSIGN_OR_RETURN(SqliteStatement select, db.Prepare("SELECT kind, name, body FROM entry ORDER BY kind, name"));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return absl::OkStatus();
+    const std::string kind = select.ColumnBlob(0), name = select.ColumnBlob(1);
+    if (kind == kQueueKind)
+      RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(2), fmt::format("queue '{}'", name), snapshot->add_queues()));
+    if (kind == kDrainingKind) snapshot->add_draining_groups(name);
+  }
+}
+
 }  // namespace
+
+const char kEntryTable[] =
+    "CREATE TABLE entry (kind TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, name))"
+    " WITHOUT ROWID;";
 
 const char kSnapshotTables[] =
     "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL,"
@@ -81,15 +135,8 @@ absl::StatusOr<std::string> RowOf(const google::protobuf::Message& message, int6
 }
 
 absl::Status WriteSnapshotRows(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  RETURN_IF_ERROR(WriteJobs(db, state, max_row_bytes));
-  RETURN_IF_ERROR(WritePoints(db, state, max_row_bytes));
-  const auto jobs = static_cast<int64_t>(state.jobs().size());
-  const auto points = static_cast<int64_t>(state.points().size());
-  ASSIGN_OR_RETURN(SqliteStatement head, db.Prepare("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)"));
-  head.BindInt(0, state.sequence()).BindInt(1, state.next_job_number()).BindInt(2, jobs).BindInt(3, points);
-  RETURN_IF_ERROR(head.Run());
-  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", jobs));
-  return CheckCount(db, "snapshot_point", points);
+  RETURN_IF_ERROR(WriteJobsAndPoints(db, state, max_row_bytes));
+  return WriteEntries(db, state, max_row_bytes);
 }
 
 absl::StatusOr<CoordinatorState> ReadSnapshotRows(const SqliteDatabase& db) {
@@ -104,6 +151,7 @@ absl::StatusOr<CoordinatorState> ReadSnapshotRows(const SqliteDatabase& db) {
   RETURN_IF_ERROR(CheckCount(db, "snapshot_point", head.ColumnInt(3)));
   RETURN_IF_ERROR(ReadRows(db, "snapshot_job", [&] { return snapshot.add_jobs(); }));
   RETURN_IF_ERROR(ReadRows(db, "snapshot_point", [&] { return snapshot.add_points(); }));
+  RETURN_IF_ERROR(ReadEntries(db, &snapshot));
   ASSIGN_OR_RETURN(CoordinatorState state, CoordinatorState::FromSnapshot(std::move(snapshot)));
   state.ForgetChanges();
   return state;
@@ -121,7 +169,7 @@ absl::Status SnapshotToRows(const SqliteDatabase& db) {
   RETURN_IF_ERROR(db.Execute(kSnapshotTables));
   if (!written) return absl::OkStatus();
   ASSIGN_OR_RETURN(const CoordinatorState state, CoordinatorState::FromSnapshot(std::move(snapshot)));
-  return WriteSnapshotRows(db, state, kMaxRowBytes);
+  return WriteJobsAndPoints(db, state, kMaxRowBytes);
 }
 
 }  // namespace ridgeline

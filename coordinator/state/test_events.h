@@ -80,6 +80,40 @@ inline v1::Event Retried(const std::string& job_id) {
   return event;
 }
 
+inline v1::Event QueueSetTo(const std::string& name, double weight, int max_ranks = 0, double max_rank_hours = 0,
+                            double period_hours = 0) {
+  v1::Event event;
+  v1::Queue& queue = *event.mutable_queue_set()->mutable_queue();
+  queue.set_name(name);
+  queue.set_weight(weight);
+  queue.set_max_ranks(max_ranks);
+  queue.set_max_rank_hours(max_rank_hours);
+  queue.set_period_hours(period_hours);
+  return event;
+}
+
+inline v1::Event Paused(const std::string& job_id, bool paused) {
+  v1::Event event;
+  event.mutable_job_changed()->set_job_id(job_id);
+  event.mutable_job_changed()->set_paused(paused);
+  return event;
+}
+
+inline v1::Event Drained(const std::string& group_id, bool draining) {
+  v1::Event event;
+  event.mutable_group_drained()->set_group_id(group_id);
+  event.mutable_group_drained()->set_draining(draining);
+  return event;
+}
+
+inline v1::Event AskedToEnd(const std::string& job_id, int64_t epoch, const std::string& reason) {
+  v1::Event event;
+  event.mutable_preempt_requested()->set_job_id(job_id);
+  event.mutable_preempt_requested()->set_epoch(epoch);
+  event.mutable_preempt_requested()->set_reason(reason);
+  return event;
+}
+
 // All of the state, to compare.
 inline v1::Snapshot SnapshotOf(const CoordinatorState& state) {
   v1::Snapshot snapshot;
@@ -87,6 +121,8 @@ inline v1::Snapshot SnapshotOf(const CoordinatorState& state) {
   snapshot.set_next_job_number(state.next_job_number());
   for (const auto& [number, job] : state.jobs()) *snapshot.add_jobs() = job;
   for (const v1::FrontierPoint& point : state.points()) *snapshot.add_points() = point;
+  for (const auto& [name, queue] : state.queues()) *snapshot.add_queues() = queue;
+  for (const std::string& group_id : state.draining_groups()) snapshot.add_draining_groups(group_id);
   return snapshot;
 }
 

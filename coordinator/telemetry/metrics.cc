@@ -56,8 +56,7 @@ CoordinatorMetrics::CoordinatorMetrics()
       journal_commit_(Histograms(*registry_, "ridgeline_journal_commit_duration_seconds",
                                  "Duration of journal transactions, fsync included")
                           .Add({}, LatencyBuckets())),
-      queue_wait_(Histograms(*registry_, "ridgeline_queue_wait_seconds", "Time from being queued to a worker group")
-                      .Add({{"queue", kQueueLabel}}, WaitBuckets())),
+      queue_wait_(Histograms(*registry_, "ridgeline_queue_wait_seconds", "Time from being queued to a worker group")),
       scheduler_cycle_(Histograms(*registry_, "ridgeline_scheduler_cycle_duration_seconds",
                                   "Duration of one pass over queue and groups")
                            .Add({}, LatencyBuckets())) {
@@ -67,13 +66,7 @@ CoordinatorMetrics::CoordinatorMetrics()
       .Register(*registry_)
       .Add({{"version", RIDGELINE_VERSION}})
       .Set(1);
-  // Series that exist from the start let rate() see the first event.
-  for (const char* outcome : {"succeeded", "failed", "cancelled"}) {
-    jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}});
-  }
-  for (const char* reason : {"lost", "preempted", "no_room"}) {
-    job_restarts_.Add({{"queue", kQueueLabel}, {"reason", reason}});
-  }
+  AddQueue(kDefaultQueue);
   for (const char* stream : {"WatchJob", "StreamLogs"}) {
     stream_subscribers_.Add({{"stream", stream}});
     stream_dropped_.Add({{"stream", stream}});
@@ -81,11 +74,20 @@ CoordinatorMetrics::CoordinatorMetrics()
   for (const char* reason : {"stale", "foreign", "invalid"}) records_refused_.Add({{"reason", reason}});
 }
 
+void CoordinatorMetrics::AddQueue(const std::string& queue) {
+  queue_wait_.Add({{"queue", queue}}, WaitBuckets());
+  for (const char* outcome : {"succeeded", "failed", "cancelled"})
+    jobs_finished_.Add({{"queue", queue}, {"outcome", outcome}});
+  for (const char* reason : {"lost", "preempted", "no_room"}) job_restarts_.Add({{"queue", queue}, {"reason", reason}});
+}
+
 void CoordinatorMetrics::OnApplied(const CoordinatorState& state, const v1::Event& event,
                                    const std::vector<CoordinatorState::Transition>& transitions) {
+  if (event.has_queue_set()) AddQueue(event.queue_set().queue().name());
   for (const CoordinatorState::Transition& transition : transitions) {
     const v1::Job& job = *state.FindById(transition.job_id);
     if (IsParent(job)) continue;
+    const std::string queue = QueueOf(job);
     if (transition.to == v1::RUNNING) ObserveQueueWait(job);
     queued_unix_ms_.erase(job.id());
     if (transition.to == v1::QUEUED) queued_unix_ms_[job.id()] = event.time_unix_ms();
@@ -93,12 +95,12 @@ void CoordinatorMetrics::OnApplied(const CoordinatorState& state, const v1::Even
       const char* outcome = transition.to == v1::SUCCEEDED ? "succeeded"
                             : transition.to == v1::FAILED  ? "failed"
                                                            : "cancelled";
-      jobs_finished_.Add({{"queue", kQueueLabel}, {"outcome", outcome}}).Increment();
+      jobs_finished_.Add({{"queue", queue}, {"outcome", outcome}}).Increment();
     }
     if (transition.from == v1::RUNNING && transition.to == v1::QUEUED) {
       const v1::AttemptOutcome outcome = event.attempt_ended().outcome();
       const char* reason = outcome == v1::PREEMPTED ? "preempted" : outcome == v1::NO_ROOM ? "no_room" : "lost";
-      job_restarts_.Add({{"queue", kQueueLabel}, {"reason", reason}}).Increment();
+      job_restarts_.Add({{"queue", queue}, {"reason", reason}}).Increment();
     }
   }
 }
@@ -108,7 +110,8 @@ void CoordinatorMetrics::ObserveQueueWait(const v1::Job& job) {
   // Of a job that was queued before this program started, the journal tells since when.
   int64_t queued_ms = attempts > 1 ? job.attempts(attempts - 2).end_unix_ms() : job.submit_unix_ms();
   if (const auto found = queued_unix_ms_.find(job.id()); found != queued_unix_ms_.end()) queued_ms = found->second;
-  queue_wait_.Observe(std::max<int64_t>(0, job.attempts(attempts - 1).start_unix_ms() - queued_ms) / 1e3);
+  queue_wait_.Add({{"queue", QueueOf(job)}}, WaitBuckets())
+      .Observe(std::max<int64_t>(0, job.attempts(attempts - 1).start_unix_ms() - queued_ms) / 1e3);
 }
 
 void CoordinatorMetrics::OnCommit(double seconds) { journal_commit_.Observe(seconds); }
@@ -126,15 +129,15 @@ void CoordinatorMetrics::ObserveSchedulerCycle(double seconds) { scheduler_cycle
 
 void CoordinatorMetrics::OnRefusedRecord(const char* reason) { records_refused_.Add({{"reason", reason}}).Increment(); }
 
-void CoordinatorMetrics::OnStep(const v1::MetricPoint& point) {
-  if (point.has_step_seconds()) ObservePhase("total", point.step_seconds());
-  if (point.has_forward_backward_seconds()) ObservePhase("forward_backward", point.forward_backward_seconds());
-  if (point.has_collective_seconds()) ObservePhase("collective", point.collective_seconds());
-  if (point.has_optimizer_seconds()) ObservePhase("optimizer", point.optimizer_seconds());
+void CoordinatorMetrics::OnStep(const std::string& queue, const v1::MetricPoint& point) {
+  if (point.has_step_seconds()) ObservePhase(queue, "total", point.step_seconds());
+  if (point.has_forward_backward_seconds()) ObservePhase(queue, "forward_backward", point.forward_backward_seconds());
+  if (point.has_collective_seconds()) ObservePhase(queue, "collective", point.collective_seconds());
+  if (point.has_optimizer_seconds()) ObservePhase(queue, "optimizer", point.optimizer_seconds());
 }
 
-void CoordinatorMetrics::ObservePhase(const std::string& phase, double seconds) {
-  step_duration_.Add({{"queue", kQueueLabel}, {"phase", phase}}, StepBuckets()).Observe(seconds);
+void CoordinatorMetrics::ObservePhase(const std::string& queue, const std::string& phase, double seconds) {
+  step_duration_.Add({{"queue", queue}, {"phase", phase}}, StepBuckets()).Observe(seconds);
 }
 
 }  // namespace ridgeline

@@ -21,8 +21,7 @@
 
 namespace ridgeline {
 
-// There is one queue so far, and one pool of worker groups.
-inline constexpr char kQueueLabel[] = "default";
+// There is one pool of worker groups.
 inline constexpr char kPoolLabel[] = "default";
 
 // Thread-safe; outlives the journal and the services.
@@ -34,6 +33,10 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
                  const std::vector<CoordinatorState::Transition>& transitions) override;
   void OnCommit(double seconds) override;
 
+  // Lets a queue's series begin at 0, so that rate() sees their first event. Queues that are set later are added by
+  // themselves.
+  void AddQueue(const std::string& queue);
+
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
   // `stream`: WatchJob or StreamLogs. Dropped is what a slow reader was not sent, since something newer was there.
@@ -42,7 +45,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   void OnStreamDropped(const std::string& stream, int64_t count);
   void ObserveSchedulerCycle(double seconds);
   void OnRefusedRecord(const char* reason) override;
-  void OnStep(const v1::MetricPoint& point) override;
+  void OnStep(const std::string& queue, const v1::MetricPoint& point) override;
   void OnCollectives(const CollectiveCountList& more) override { collectives_->Add(more); }
 
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
@@ -50,7 +53,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
 
  private:
   void ObserveQueueWait(const v1::Job& job);
-  void ObservePhase(const std::string& phase, double seconds);
+  void ObservePhase(const std::string& queue, const std::string& phase, double seconds);
 
   std::unordered_map<std::string, int64_t> queued_unix_ms_;  // Only the journal's writer thread uses it.
   const std::shared_ptr<CollectiveTotals> collectives_ = std::make_shared<CollectiveTotals>();
@@ -64,7 +67,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   prometheus::Family<prometheus::Gauge>& stream_subscribers_;
   prometheus::Family<prometheus::Counter>& stream_dropped_;
   prometheus::Histogram& journal_commit_;
-  prometheus::Histogram& queue_wait_;
+  prometheus::Family<prometheus::Histogram>& queue_wait_;
   prometheus::Histogram& scheduler_cycle_;
 };
 

@@ -102,17 +102,22 @@ std::vector<prometheus::MetricFamily> StateCollector::Collect() const {
 }
 
 void StateCollector::CollectQueue(Families& families) const {
+  using ByState = std::map<v1::JobState, int>;
   const auto counts = journal_->Read([](const CoordinatorState& state) {
-    std::map<v1::JobState, int> by_state{
-        {v1::QUEUED, 0}, {v1::RUNNING, 0}, {v1::SUCCEEDED, 0}, {v1::FAILED, 0}, {v1::CANCELLED, 0}};
+    std::map<std::string, ByState> by_queue;
+    for (const auto& [name, queue] : state.queues())
+      by_queue[name] = {{v1::QUEUED, 0},    {v1::RUNNING, 0}, {v1::PAUSED, 0},
+                        {v1::SUCCEEDED, 0}, {v1::FAILED, 0},  {v1::CANCELLED, 0}};
     for (const auto& [number, job] : state.jobs()) {
-      if (!IsParent(job)) ++by_state[job.state()];
+      if (!IsParent(job)) ++by_queue[QueueOf(job)][job.state()];
     }
-    return by_state;
+    return by_queue;
   });
-  for (const auto& [state, count] : counts) {
-    families.Gauge("ridgeline_jobs", "Jobs by state, sweep parents not counted",
-                   {{"queue", kQueueLabel}, {"state", Lower(v1::JobState_Name(state))}}, count);
+  for (const auto& [queue, by_state] : counts) {
+    for (const auto& [state, count] : by_state) {
+      families.Gauge("ridgeline_jobs", "Jobs by state, sweep parents not counted",
+                     {{"queue", queue}, {"state", Lower(v1::JobState_Name(state))}}, count);
+    }
   }
 }
 
@@ -153,7 +158,7 @@ void StateCollector::CollectJobs(Families& families) const {
                     {"name", job.name()},
                     {"model", ModelLabel(job.recipe())},
                     {"scheme", SchemeOf(job.recipe())},
-                    {"queue", kQueueLabel}},
+                    {"queue", QueueOf(job)}},
                    1);
     if (job.has_last_checkpoint()) {
       families.Gauge("ridgeline_checkpoint_last_success_timestamp_seconds", "When the newest checkpoint was committed",

@@ -119,7 +119,7 @@ class Page {
 
 bool MatchesSelector(const CoordinatorState& state, const v1::Job& job, const Labels& selector) {
   if (selector.empty()) return true;
-  const Labels labels = state.RecipeOf(job, {"labels"}).labels();
+  const Labels labels = state.LabelsOf(job);
   return std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
     const auto found = labels.find(wanted.first);
     return found != labels.end() && found->second == wanted.second;

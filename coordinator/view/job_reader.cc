@@ -71,6 +71,8 @@ absl::StatusOr<v1::ListJobsResponse> JobReader::List(const v1::ListJobsRequest& 
   RETURN_IF_ERROR(journal_->Read([&](const CoordinatorState& state) { return CopyPage(state, request, &response); }));
   for (v1::Job& job : *response.mutable_jobs()) {
     views_->Complete(&job);
+    job.mutable_wait()->clear_ahead();  // Twenty ids for each of thousands of jobs; `get` has them.
+    if (job.wait().text().empty()) job.clear_wait();
     if (request.omit_recipes()) job.clear_recipe();
   }
   return response;

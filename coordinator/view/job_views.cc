@@ -4,23 +4,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include "coordinator/control/remaining_time.h"
 
 namespace ridgeline {
 namespace {
 
 constexpr int64_t kSumLifeMs = 200;
 constexpr size_t kMaxSums = 256;
-
-double EtaSeconds(const v1::Job& job, const v1::MetricPoint& point) {
-  const v1::Training& training = job.recipe().training();
-  const int64_t steps_left = std::max<int64_t>(0, training.steps() - point.step());
-  if (point.tokens_per_second() > 0) {
-    const double tokens_per_step = double{1} * training.seq_len() * training.global_batch_size();
-    return steps_left * tokens_per_step / point.tokens_per_second();
-  }
-  return steps_left * point.step_seconds();
-}
 
 std::string Phase(const v1::Job& job, const LatestMetrics& latest) {
   if (job.state() != v1::RUNNING) return "";
@@ -58,13 +48,15 @@ v1::Progress MakeProgress(const v1::Job& job, const LatestMetrics& latest) {
   progress.set_grad_norm(point.grad_norm());
   progress.set_lr(point.lr());
   *progress.mutable_collectives() = point.collectives();
-  if (job.state() == v1::RUNNING) progress.set_eta_seconds(EtaSeconds(job, point));
+  if (job.state() == v1::RUNNING) progress.set_eta_seconds(RemainingSeconds(job.recipe().training(), point));
   return progress;
 }
 
 void JobViews::Complete(v1::Job* job) const {
   if (job->state() == v1::QUEUED && !IsParent(*job)) {
-    const std::string wait = controller_->WaitReason(job->id());
+    *job->mutable_wait() = controller_->WaitReasonOf(job->id());
+    const std::string& wait = job->wait().text();
+    if (wait.empty()) job->clear_wait();
     if (!wait.empty()) job->set_reason(job->attempts().empty() ? wait : fmt::format("{}; {}", job->reason(), wait));
   }
   *job->mutable_progress() = IsParent(*job) ? ParentProgress(*job) : OwnProgress(*job);

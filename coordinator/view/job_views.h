@@ -32,7 +32,8 @@ class JobViews {
   JobViews(Journal* journal, MetricStore* store, const Controller* controller)
       : journal_(journal), store_(store), controller_(controller) {}
 
-  // Fills in progress and reason of a copy that came from the journal, with at least kProgressSections of its recipe.
+  // Fills in progress, reason and why it waits of a copy that came from the journal, with at least kProgressSections of
+  // its recipe.
   void Complete(v1::Job* job) const;
 
  private:

@@ -12,7 +12,7 @@ double HeadSums::divergence() const { return values[2].item<double>(); }
 HeadSums Ops::NoSums(const at::Tensor& like) const { return {at::zeros({3}, like.options().dtype(at::kDouble))}; }
 
 at::Tensor ToDevice(const at::Tensor& host, const at::Device& device) {
-  return device.is_cpu() ? host : host.pin_memory().to(device, /*non_blocking=*/true);
+  return device.is_cuda() ? host.pin_memory().to(device, /*non_blocking=*/true) : host.to(device);
 }
 
 const Ops& OpsFor(const at::Device& device, Kernels kernels) {

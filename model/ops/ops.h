@@ -134,8 +134,8 @@ class Ops {
   // What travels between ranks: bytes are kByte, contiguous, on the same device. Rows of a matrix, (rows, columns)
   // float32, as codes that decode to what `spec` makes of them, bit for bit: the parts of a packed tensor
   // (quant/codes/packed_tensor.h) one after the other, in the order that it lists them; they may begin anywhere.
-  // `scales`: those that the spec learned, of the rows or one. REQUIRES: PackedLayoutOf them is OK, and has as many
-  // bytes.
+  // `scales`: those that the spec learned, of the rows or one. Waits for a device where CodesAreMadeOnDevice is false.
+  // REQUIRES: PackedLayoutOf them is OK, and has as many bytes.
   virtual void EncodeRows(const at::Tensor& x, const QuantizerSpec& spec, const std::optional<at::Tensor>& scales,
                           at::Tensor& bytes) const = 0;
   // Into rows of what layers compute in, float32 or bfloat16. REQUIRES: the bytes are those of a rank of the same

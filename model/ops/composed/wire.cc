@@ -6,6 +6,7 @@
 
 #include "model/kernels/gradient_wire.h"
 #include "model/ops/composed/composed_ops.h"
+#include "model/ops/composed/exact_math.h"
 #include "quant/autograd/torch_pch.h"
 
 namespace ridgeline {
@@ -16,19 +17,7 @@ constexpr int64_t kNumbersAtOnce = int64_t{1} << 22;
 constexpr int64_t kLow32 = 0xFFFFFFFF;
 constexpr double kSmallestNormal = std::numeric_limits<float>::min();
 
-// As of a number without sign.
-at::Tensor ShiftedRight(const at::Tensor& h, int bits) {
-  return at::bitwise_and(at::bitwise_right_shift(h, bits), static_cast<int64_t>(~uint64_t{0} >> bits));
-}
-
 at::Tensor XorShifted(const at::Tensor& h, int bits) { return at::bitwise_xor(h, ShiftedRight(h, bits)); }
-
-// Of 64 bits.
-at::Tensor Mixed(const at::Tensor& h) {
-  at::Tensor mixed = XorShifted(h, 30) * static_cast<int64_t>(UINT64_C(0xBF58476D1CE4E5B9));
-  mixed = XorShifted(mixed, 27) * static_cast<int64_t>(UINT64_C(0x94D049BB133111EB));
-  return XorShifted(mixed, 31);
-}
 
 // 0 .. 2^24 - 1 for each number of blocks `first_block` and on. (blocks, 128) float32
 at::Tensor Draws(uint64_t seed, int64_t first_block, int64_t blocks, const at::Device& device) {

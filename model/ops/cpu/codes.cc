@@ -7,6 +7,7 @@
 #include "method/resolved_spec.h"
 #include "model/ops/cpu/cpu_ops.h"
 #include "model/ops/cpu/row_threads.h"
+#include "model/ops/row_layout.h"
 #include "quant/codes/packed_tensor.h"
 
 namespace ridgeline {
@@ -30,13 +31,6 @@ struct CodeParts {
   }
   Byte *codes, *masks, *scales, *offsets, *steps, *selectors, *tensor_scale;
 };
-
-PackedLayout LayoutOfRows(const QuantizerSpec& spec, const at::Tensor& rows, const at::Tensor& bytes) {
-  absl::StatusOr<PackedLayout> layout = PackedLayoutOf(spec, rows.size(0), rows.size(1));
-  TORCH_CHECK(layout.ok(), std::string(layout.status().message()));
-  TORCH_CHECK(bytes.numel() == layout->total_bytes(), "rows of ", layout->total_bytes(), " bytes in ", bytes.numel());
-  return *std::move(layout);
-}
 
 PackedView ViewOfBytes(const PackedLayout& layout, const uint8_t* bytes) {
   const CodeParts<const uint8_t> parts(layout, bytes);
