@@ -60,7 +60,7 @@ absl::Status CoordinatorProcess::Launch() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 1 << 16));
-  address_ = nlohmann::json::parse(text).at("address");
+  address_ = nlohmann::json::parse(text).at("address").get<std::string>();
   return absl::OkStatus();
 }
 
