@@ -151,7 +151,7 @@ void SchedulerPass::GatherJobs() {
   }
 }
 
-// Groups that were made free for a job go to it, before all others.
+// Groups that were made free for a job go to it, before jobs of other queues.
 void SchedulerPass::KeepPromises() {
   for (const auto& [group_id, promise] : memory_.promises) {
     const auto group = group_by_id_.find(group_id);
@@ -163,7 +163,6 @@ void SchedulerPass::KeepPromises() {
     Group& kept = groups_[static_cast<size_t>(group->second)];
     const Request& request = requests_[static_cast<size_t>(job->request)];
     const Queue& queue = queues_[static_cast<size_t>(job->queue)];
-    const auto index = static_cast<int>(job - jobs_.begin());
     WaitKind why{};
     if (std::count(request.fitting.begin(), request.fitting.end(), group->second) == 0) continue;
     if (!IsEligible(*job, &why)) continue;
@@ -172,9 +171,19 @@ void SchedulerPass::KeepPromises() {
       decision_.memory.promises[group_id] = {promise.number, until_ms};
       DueAt(until_ms);
     } else if (!LacksRanks(queue, kept.view->ranks)) {
-      Start(index, group->second);
+      Start(FirstThatFits(queue, group->second), group->second);
     }
   }
+}
+
+// Of the queue's line: somebody of more priority may have come since. REQUIRES: there is one.
+int SchedulerPass::FirstThatFits(const Queue& queue, int group) const {
+  return *std::find_if(queue.line.begin(), queue.line.end(), [&](int index) {
+    const Job& job = jobs_[static_cast<size_t>(index)];
+    const std::vector<int>& fitting = requests_[static_cast<size_t>(job.request)].fitting;
+    WaitKind why{};
+    return !job.started && std::count(fitting.begin(), fitting.end(), group) > 0 && IsEligible(job, &why);
+  });
 }
 
 bool SchedulerPass::IsEligible(const Job& job, WaitKind* why) const {
@@ -234,12 +243,15 @@ void SchedulerPass::KeepGroups() {
   }
 }
 
-// The queue with the least usage for its weight; among equals, the one that has had least lately.
+// The queue that would have the least usage for its weight with its next job; among equals, the one that has had least
+// lately.
 SchedulerPass::Queue* SchedulerPass::NextQueue() {
   Queue* next = nullptr;
-  const auto key = [](const Queue& queue) {
+  const auto key = [this](const Queue& queue) {
+    const Job& job = jobs_[static_cast<size_t>(queue.line[queue.next])];
+    const int ranks = requests_[static_cast<size_t>(job.request)].fitting.empty() ? 0 : SmallestRanks(job);
     const double weight = queue.limits->weight();
-    return std::make_pair(queue.running_ranks / weight, queue.rank_hours / weight);
+    return std::make_pair((queue.running_ranks + ranks) / weight, queue.rank_hours / weight);
   };
   for (Queue& queue : queues_) {
     if (queue.next < queue.line.size() && (next == nullptr || key(queue) < key(*next))) next = &queue;

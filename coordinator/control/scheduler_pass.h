@@ -90,6 +90,7 @@ class SchedulerPass {
   int RequestOf(const v1::Resources& wanted);
   void AddRunning(const CoordinatorState::ActiveJob& active);
   void KeepPromises();
+  int FirstThatFits(const Queue& queue, int group) const;
   void KeepGroups();
   void Place();
   Queue* NextQueue();

@@ -275,6 +275,19 @@ TEST(SchedulerPolicyTest, AGroupThatWasMadeFreeIsNotTakenByAnotherQueue) {
   EXPECT_THAT(cluster.Started(), ElementsAre(urgent));
 }
 
+TEST(SchedulerPolicyTest, AGroupThatWasMadeFreeGoesToWhoHasMorePriorityByThen) {
+  Cluster cluster(GroupsOf({1}));
+  const std::string patient = cluster.Submit({});
+  cluster.Pass();
+  cluster.Submit({.priority = 3});
+  cluster.Pass();
+  ASSERT_THAT(cluster.Asked(), ElementsAre(patient));
+  const std::string first = cluster.Submit({.priority = 4});
+  cluster.End(patient, v1::PREEMPTED);
+  cluster.Pass();
+  EXPECT_THAT(cluster.Started(), ElementsAre(first));
+}
+
 TEST(SchedulerPolicyTest, AJobMakesRoomOnlySoOftenAndRestsAfterIt) {
   Cluster cluster(GroupsOf({1}));
   const std::string patient = cluster.Submit({});
@@ -376,7 +389,7 @@ void CheckDecision(const Cluster& before, const std::vector<SchedulableGroup>& g
   // In one queue, who waits fits no group that somebody of less priority got.
   for (const WaitBoard::Waiting& waiting : decision.board->waiting) {
     const v1::Job& job = *before.state.FindById(JobId(waiting.number));
-    if (waiting.kind != WaitKind::kGroupBusy && waiting.kind != WaitKind::kGroupKept) continue;
+    if (waiting.kind != WaitKind::kGroupBusy) continue;
     for (const Assignment& start : decision.starts) {
       const v1::Job& other = before.Job(start.job_id);
       if (QueueOf(other) != QueueOf(job) || other.priority() >= job.priority()) continue;
@@ -467,6 +480,11 @@ TEST(SchedulerPolicyTest, ALargeJobStartsInBoundedTimeUnderAStreamOfSmallOnes) {
   EXPECT_GT(small_ones, 3) << "the stream did not hold it up; this tests nothing";
 }
 
+int64_t Waiting(const Cluster& cluster, const std::string& queue) {
+  const std::vector<const v1::Job*> queued = cluster.state.QueuedJobs();
+  return std::count_if(queued.begin(), queued.end(), [&](const v1::Job* job) { return job->queue() == queue; });
+}
+
 TEST(SchedulerPolicyTest, SharesOfBusyQueuesComeToTheirWeights) {
   Cluster cluster(GroupsOf({1, 1, 2, 2}));
   cluster.Apply(test::QueueSetTo("x", 2));
@@ -477,8 +495,9 @@ TEST(SchedulerPolicyTest, SharesOfBusyQueuesComeToTheirWeights) {
       const std::string id = job->id();
       if (random() % 20 == 0) cluster.End(id);
     }
-    while (cluster.state.QueuedJobs().size() < 20)
-      cluster.Submit({.ranks = static_cast<int>(1 + random() % 2), .queue = random() % 2 == 0 ? "" : "x"});
+    for (const char* queue : {"", "x"}) {
+      while (Waiting(cluster, queue) < 5) cluster.Submit({.ranks = static_cast<int>(1 + random() % 2), .queue = queue});
+    }
     cluster.Pass();
   }
   const double x = cluster.state.RankHours("x", 60, cluster.now_ms);

@@ -25,7 +25,9 @@ class AttemptEndsTest : public ClusterTest {
     message.mutable_result()->set_exit_reason(reason);
     worker->ExpectAck(worker->Send(message));
     const v1::Attempt attempt = GetJob(name).attempts(0);
-    if (GetJob(name).state() == v1::QUEUED) EXPECT_TRUE(Cancel(name).ok());
+    if (GetJob(name).state() == v1::QUEUED) {
+      EXPECT_TRUE(Cancel(name).ok());
+    }
     return attempt;
   }
 

@@ -48,7 +48,8 @@ v1::ListQueuesResponse QueueReader::List() const {
 }
 
 absl::StatusOr<v1::Queue> QueueReader::Get(const std::string& name) const {
-  for (const v1::Queue& queue : List().queues()) {
+  const v1::ListQueuesResponse all = List();
+  for (const v1::Queue& queue : all.queues()) {
     if (queue.name() == name) return queue;
   }
   return absl::NotFoundError(fmt::format("there is no queue '{}'; `ridgeline queue list` shows them", name));

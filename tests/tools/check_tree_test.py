@@ -94,8 +94,8 @@ class CheckTreeTest(unittest.TestCase):
         for path, include, arrow in [
             ("coordinator/state/planted.h", "coordinator/rpc/x.h",
              "coordinator/state may not include from coordinator/rpc"),
-            ("coordinator/scheduler/planted.cc", "coordinator/rpc/x.h",
-             "coordinator/scheduler may not include from coordinator/rpc"),
+            ("coordinator/control/planted.cc", "coordinator/rpc/x.h",
+             "coordinator/control may not include from coordinator/rpc"),
             ("comm/planted.cc", "worker/train/x.h", "comm may not include from worker/train"),
             ("comm/planted.h", "comm/mpi/x.h", "comm may not include from comm/mpi"),
             ("comm/threads/planted.h", "comm/mpi/x.h", "comm/threads may not include from comm/mpi"),

@@ -64,7 +64,8 @@ void SpoolKeeper::Note(const absl::Status& status) {
   has_failed_ = !status.ok();
   if (has_failed_ && !has_complained_)
     spdlog::warn("what the coordinator has not acknowledged is kept in memory only: {}", std::string(status.message()));
-  has_complained_ = has_failed_;
+  if (has_failed_) has_complained_ = true;
+  if (is_kept_ && !wanted_->empty()) has_complained_ = false;  // That there is no file says nothing of the disk.
   changed_.notify_all();
 }
 

@@ -85,7 +85,10 @@ TEST_F(SpoolKeeperTest, ADiskThatTakesNothingIsToldOnceAndTriedAgain) {
   for (int i = 0; i < 3; ++i) {
     keeper.Keep(fmt::format("{}", i));
     EXPECT_FALSE(keeper.WaitUntilKept(kPatience));
+    keeper.Keep("");
+    EXPECT_TRUE(keeper.WaitUntilKept(kPatience));
   }
+  keeper.Keep("2");
   fs::remove(folder_ / "group");
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!keeper.WaitUntilKept(std::chrono::milliseconds(5)) && std::chrono::steady_clock::now() < deadline)
