@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "coordinator/control/control_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
-#include "coordinator/state/state_dir.h"
 #include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/state/state_dir.h"
 #include "coordinator/telemetry/state_collector.h"
 
 namespace ridgeline {
@@ -33,8 +33,8 @@ struct ServerOptions {
 // Members are in the order in which they need each other; they are destroyed from the last to the first.
 class CoordinatorServer {
  public:
-  // Ready when it returns: the address file is written, unless the disk is full; then it follows as soon as there is room.
-  // FAILED_PRECONDITION if the folder or an address is taken.
+  // Ready when it returns: the address file is written, unless the disk is full; then it follows as soon as there is
+  // room. FAILED_PRECONDITION if the folder or an address is taken.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const ServerOptions& options);
   // Ends streams, finishes what runs, stops. Call Stop or destroy; from one thread.
   ~CoordinatorServer();
