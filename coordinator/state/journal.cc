@@ -37,9 +37,9 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& opt
 Journal::Journal(const JournalOptions& options, SqliteDatabase db)
     : options_(options),
       db_(std::move(db)),
-      snapshot_({.every_events = options.snapshot_every_events,
-                 .slice_rows = options.snapshot_slice_rows,
-                 .max_row_bytes = options.max_row_bytes}) {}
+      snapshot_(SnapshotWriter::Options{.every_events = options.snapshot_every_events,
+                                        .slice_rows = options.snapshot_slice_rows,
+                                        .max_row_bytes = options.max_row_bytes}) {}
 
 Journal::~Journal() {
   {

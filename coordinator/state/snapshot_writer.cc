@@ -2,6 +2,8 @@
 #include "coordinator/state/snapshot_writer.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <set>
 
 #include "common/failpoint.h"
 #include "common/status_macros.h"
@@ -14,10 +16,8 @@ bool SnapshotWriter::HasWork() const {
 }
 
 absl::Status SnapshotWriter::WriteSlice(const SqliteDatabase& db, CoordinatorState& state) {
-  if (phase_ == Phase::kWaiting) {
-    phase_ = Phase::kCopying;
-    events_ = 0;
-  }
+  if (phase_ == Phase::kWaiting || failed_) events_ = 0;
+  if (phase_ == Phase::kWaiting) phase_ = Phase::kCopying;
   const absl::Status status = phase_ == Phase::kCopying ? Copy(db, state) : Tidy(db);
   failed_ = !status.ok();
   if (failed_) events_ = 0;  // The next try comes as late as after a success.

@@ -116,7 +116,7 @@ TEST_F(SnapshotSlicesTest, ACrashInAnyOfThemLosesNothing) {
   }
 }
 
-// As a full disk: no file may grow.
+// A limit on the size of files stands in for a full disk: neither the log nor what readers share has room.
 TEST_F(SnapshotSlicesTest, AStartOnAFullDiskReadsRefusesAndRecovers) {
   v1::Snapshot before;
   {
@@ -129,7 +129,7 @@ TEST_F(SnapshotSlicesTest, AStartOnAFullDiskReadsRefusesAndRecovers) {
   rlimit unlimited{};
   getrlimit(RLIMIT_FSIZE, &unlimited);
   rlimit tight = unlimited;
-  tight.rlim_cur = 1;
+  tight.rlim_cur = 4096;
   setrlimit(RLIMIT_FSIZE, &tight);
   auto journal = Open();
   const bool refuses = journal.ok() && (*journal)->refuses_writes();
