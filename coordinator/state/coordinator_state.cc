@@ -212,6 +212,7 @@ void CoordinatorState::EndNoRoom(v1::Job& job, const v1::AttemptEnded& ended, Ch
     v1::Attempt& latest = *job.mutable_attempts()->rbegin();
     v1::Attempt& before = *job.mutable_attempts(job.attempts_size() - 2);
     latest.set_start_unix_ms(before.start_unix_ms());
+    latest.set_end_unix_ms(std::max(latest.end_unix_ms(), latest.start_unix_ms()));  // The clock may have jumped back.
     before = latest;
     job.mutable_attempts()->RemoveLast();
   }
