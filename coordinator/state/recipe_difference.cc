@@ -53,13 +53,13 @@ bool KeepNewEntries(const StringMap& base, StringMap* own) {
   return true;
 }
 
-// Leaves in `own` what differs from `base`, but for labels, the one map beside the sweep.
+// Leaves in `own` what differs from `base`, but for the recipe's labels, which are many. Another map is kept whole.
 void KeepDifference(const Message& base, Message* own, const std::string& prefix, v1::RecipeDifference* difference) {
   const auto* reflection = own->GetReflection();
   for (int i = 0; i < own->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = own->GetDescriptor()->field(i);
-    if (field->message_type() == v1::Sweep::descriptor() || field->is_map() || !Has(base, field)) continue;
     const std::string key = prefix + field->name();
+    if (field->message_type() == v1::Sweep::descriptor() || key == "labels" || !Has(base, field)) continue;
     if (!Has(*own, field)) {
       difference->add_cleared(key);
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated()) {

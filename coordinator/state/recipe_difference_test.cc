@@ -85,17 +85,17 @@ TEST(RecipeDifferenceTest, WhatIsEqualTakesNoRoom) {
   EXPECT_LT(DifferenceBetween(Complete(parent), child).ByteSizeLong(), 100u);
 }
 
-// The walk takes labels for the only map; a new one would be copied whole, or not at all.
-void ExpectNoMap(const google::protobuf::Descriptor* message, const std::string& path) {
-  for (int i = 0; i < message->field_count(); ++i) {
-    const FieldDescriptor* field = message->field(i);
-    if (path + field->name() == "labels" || field->message_type() == v1::Sweep::descriptor()) continue;
-    EXPECT_FALSE(field->is_map()) << path + field->name();
-    if (field->message_type() != nullptr) ExpectNoMap(field->message_type(), path + field->name() + ".");
+TEST(RecipeDifferenceTest, LabelsThatAGroupMustHaveAreRestoredBothWays) {
+  const v1::Recipe base = Complete(Read(kParent));
+  std::vector<v1::Recipe> variants(4, base);
+  (*variants[1].mutable_resources()->mutable_labels())["zone"] = "a";
+  (*variants[2].mutable_resources()->mutable_labels())["zone"] = "b";
+  variants[3] = variants[1];
+  (*variants[3].mutable_resources()->mutable_labels())["disk"] = "fast";
+  for (const v1::Recipe& variant : variants) {
+    for (const v1::Recipe& other : variants) ExpectRestored(other, variant);
   }
 }
-
-TEST(RecipeDifferenceTest, LabelsAreTheOnlyMap) { ExpectNoMap(v1::Recipe::descriptor(), ""); }
 
 }  // namespace
 }  // namespace ridgeline

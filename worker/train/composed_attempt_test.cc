@@ -17,7 +17,7 @@ namespace {
 constexpr double kComposedTolerance = 1e-5;
 // Each operation is the same to 1e-6; but codes at a threshold fall to the other side, one in a million, and go their
 // own way from there.
-constexpr double kComposedCodesTolerance = 5e-3;
+constexpr double kComposedCodesTolerance = 1e-2;  // 5.7e-3 was seen of gaussws, on a CPU with AVX-512.
 constexpr double kComposedBfloat16Tolerance = 1e-2;
 
 class ComposedAttemptTest : public AttemptTest {
