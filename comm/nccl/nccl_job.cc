@@ -96,12 +96,14 @@ absl::StatusOr<std::shared_ptr<StreamEvent>> NcclJob::End(const char* what, cuda
 }
 
 absl::StatusOr<bool> NcclJob::HasEnded(const Operation& operation) const {
+  // Before the error: one that comes between the two looks would be lost with an operation that has passed.
+  const absl::StatusOr<bool> passed = operation.end->HasPassed();
   if (connections_.contains(operation.connections)) {
     ncclResult_t state = ncclSuccess;
     RETURN_IF_ERROR(NcclStatus(ncclCommGetAsyncError(operation.connections, &state), operation.what));
     RETURN_IF_ERROR(NcclStatus(state, operation.what));
   }
-  return operation.end->HasPassed();
+  return passed;
 }
 
 absl::Status NcclJob::Fail(const absl::Status& status, const char* what) {
@@ -112,7 +114,7 @@ absl::Status NcclJob::Fail(const absl::Status& status, const char* what) {
 absl::Status NcclJob::FailOperation(const absl::Status& status, const char* what, int64_t number) {
   if (status.ok()) return status;
   const std::string detail = fmt::format(
-      "it is operation {} on the GPU of rank {} of {}, whose connections are aborted", number, rank_, size_);
+      "it is operation {} on the GPU of this rank, {} of {}, whose connections are aborted", number, rank_, size_);
   const std::string where = step_.empty() ? "" : " at " + step_;
   failed_ = absl::Status(status.code(), absl::IsDeadlineExceeded(status)
                                             ? fmt::format("{}; {}", std::string(status.message()), detail)
