@@ -33,7 +33,7 @@ TEST(CommunicatorContract, ARankThatDoesNotComeIsNamed) {
         const double start = Now();
         const absl::Status status = ranks.AllReduceSum(values, "gradients");
         ExpectItsName(status, "gradients", ranks);
-        EXPECT_GT(Now() - start, kShortTimeoutMs / 1e3);
+        EXPECT_GT(Now() - start, 0.8 * kShortTimeoutMs / 1e3);  // The first that began ends them all.
         if (ranks.rank() == 0) {
           EXPECT_THAT(std::string(status.message()), Not(HasSubstr("rank 1 waits")));
         }
@@ -94,7 +94,9 @@ TEST(CommunicatorContract, WhatGoesOnElsewhereHasTheTimeOutFromWhereItBegan) {
         if (ranks.rank() == ranks.size() - 1) return;
         const double start = Now();
         const auto never = []() -> absl::StatusOr<bool> { return false; };
-        ExpectItsName(ranks.AwaitOther(never, NowMs() - kLongTimeoutMs, "elsewhere"), "elsewhere", ranks);
+        // Not over at once: the others may still be on their way here.
+        const int64_t since_ms = NowMs() - kLongTimeoutMs + kShortTimeoutMs;
+        ExpectItsName(ranks.AwaitOther(never, since_ms, "elsewhere"), "elsewhere", ranks);
         EXPECT_LT(Now() - start, kLongTimeoutMs / 2e3);
       },
       kLongTimeoutMs);
