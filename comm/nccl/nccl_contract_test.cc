@@ -53,7 +53,7 @@ TEST(NcclCommunicatorTest, AConnectionThatBreaksNamesRankOperationNumberAndStepA
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()),
                 AllOf(HasSubstr("'weights' at step 7"), HasSubstr("a peer is gone"), HasSubstr("operation 2"),
-                      HasSubstr("rank " + std::to_string(ranks.rank()) + " of 2")));
+                      HasSubstr("this rank, " + std::to_string(ranks.rank()) + " of 2")));
     EXPECT_EQ(ranks.AllReduceSum(OfDevice(values), "later"), status) << "it stays so";
     EXPECT_EQ(ranks.Synchronize(), status);
   });
