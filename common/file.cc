@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "absl/strings/cord.h"
+#include "common/failpoint.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
 
@@ -107,6 +108,7 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
       return status;
     }
   }
+  Failpoint("file.before_rename");
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     int error_number = errno;
     ::unlink(temporary.c_str());

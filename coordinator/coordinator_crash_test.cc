@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real program, killed with -9 again and again while clients submit: every acknowledged job exists exactly once.
+// The real program, killed with -9 again and again, or ended in the middle of what it writes, while clients submit:
+// every acknowledged job exists exactly once.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "common/file.h"
 #include "coordinator/rpc/server.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 
@@ -23,8 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kClients = 4;
-constexpr int kSubmitsPerClient = 80;
+constexpr int kSubmitsPerClient = 260;  // Together more than the events between two snapshots.
 constexpr int kKills = 5;
+constexpr int kCrashed = 86;  // Exit status at a failpoint.
 
 // A port that was free a moment ago; the program comes back on the same one after each kill.
 std::string FreeAddress(const std::string& folder) {
@@ -42,16 +45,16 @@ class CrashTest : public testing::Test {
     fs::remove_all(folder_);
     address_ = FreeAddress((folder_ / "probe").string());
     ASSERT_FALSE(address_.empty());
-    StartProgram();
   }
   void TearDown() override {
     KillProgram();
     fs::remove_all(folder_);
   }
 
-  void StartProgram() {
+  void StartProgram(const std::string& failpoints = "") {
     pid_ = fork();
     if (pid_ != 0) return;
+    if (!failpoints.empty()) setenv("RIDGELINE_FAILPOINTS", failpoints.c_str(), 1);
     const std::string state = (folder_ / "state").string();
     const int null = open("/dev/null", O_WRONLY);
     dup2(null, STDERR_FILENO);
@@ -60,8 +63,16 @@ class CrashTest : public testing::Test {
     _exit(127);
   }
   void KillProgram() {
+    if (pid_ <= 0) return;
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  void WaitUntilItCrashes() {
+    int status = 0;
+    ASSERT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = -1;
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == kCrashed) << status;
   }
 
   std::unique_ptr<v1::Coordinator::Stub> Connect() const {
@@ -119,6 +130,20 @@ class CrashTest : public testing::Test {
     return response;
   }
 
+  // With the program as it comes up again.
+  void ExpectEveryAcknowledgedJobOnce() {
+    KillProgram();
+    StartProgram();
+    const v1::ListJobsResponse jobs = ListJobs();
+    std::map<std::string, std::set<std::string>> ids_by_request;
+    for (const v1::Job& job : jobs.jobs()) ids_by_request[job.request_id()].insert(job.id());
+    ASSERT_EQ(acknowledged_.size(), static_cast<size_t>(kClients * kSubmitsPerClient));
+    for (const auto& [request_id, job_id] : acknowledged_) {
+      EXPECT_EQ(ids_by_request[request_id], std::set<std::string>{job_id}) << request_id;
+    }
+    EXPECT_EQ(ids_by_request.size(), acknowledged_.size()) << "no job that nobody asked for";
+  }
+
   const fs::path folder_ = fs::temp_directory_path() / ("coordinator_crash_test_" + std::to_string(getpid()));
   std::string address_;
   pid_t pid_ = -1;
@@ -127,6 +152,7 @@ class CrashTest : public testing::Test {
 };
 
 TEST_F(CrashTest, EveryAcknowledgedSubmitExistsOnceAfterKills) {
+  StartProgram();
   std::vector<std::thread> clients;
   for (int client = 0; client < kClients; ++client) clients.emplace_back([this, client] { RunClient(client); });
   for (int round = 1; round <= kKills; ++round) {
@@ -137,17 +163,35 @@ TEST_F(CrashTest, EveryAcknowledgedSubmitExistsOnceAfterKills) {
     StartProgram();
   }
   for (std::thread& client : clients) client.join();
-  KillProgram();
-  StartProgram();
+  ExpectEveryAcknowledgedJobOnce();
+}
 
-  const v1::ListJobsResponse jobs = ListJobs();
-  std::map<std::string, std::set<std::string>> ids_by_request;
-  for (const v1::Job& job : jobs.jobs()) ids_by_request[job.request_id()].insert(job.id());
-  ASSERT_EQ(acknowledged_.size(), static_cast<size_t>(kClients * kSubmitsPerClient));
-  for (const auto& [request_id, job_id] : acknowledged_) {
-    EXPECT_EQ(ids_by_request[request_id], std::set<std::string>{job_id}) << request_id;
-  }
-  EXPECT_EQ(ids_by_request.size(), acknowledged_.size()) << "no job that nobody asked for";
+TEST_F(CrashTest, CrashInASnapshotLosesNothingAndMakesNoJobTwice) {
+  StartProgram("journal.in_snapshot=crash");
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client) clients.emplace_back([this, client] { RunClient(client); });
+  WaitUntilItCrashes();
+  StartProgram();
+  for (std::thread& client : clients) client.join();
+  ExpectEveryAcknowledgedJobOnce();
+}
+
+// The file that says where the coordinator listens: a start that ends before it is there leaves the one before.
+TEST_F(CrashTest, CrashBeforeARenameLeavesTheFileAsItWas) {
+  const fs::path file = folder_ / "state" / "coordinator.json";
+  StartProgram();
+  ListJobs();
+  while (!fs::exists(file)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::string before = *ReadFile(file.string());
+  KillProgram();
+  StartProgram("file.before_rename=crash");
+  WaitUntilItCrashes();
+  EXPECT_EQ(*ReadFile(file.string()), before);
+  StartProgram();
+  ListJobs();
+  while (*ReadFile(file.string()) == before) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (const auto& entry : fs::directory_iterator(folder_ / "state"))
+    EXPECT_EQ(entry.path().filename().string().find(".tmp."), std::string::npos) << entry.path();
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ proto common"
   [stack]="common"
   [cli]="stack energy device proto common"
   [cli/shared]="stack recipes frontier plan proto common"
-  [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store \
+  [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store coordinator/state \
 data energy device weights proto common"
   [bench]="*"
   [tests]="*"

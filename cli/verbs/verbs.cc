@@ -34,6 +34,7 @@ void AddVerbs(CLI::App* app, Session* session) {
   AddCheckpointVerb(app, session);
   AddQueueVerb(app, session);
   AddWorkerVerb(app, session);
+  AddAdminVerb(app, session);
   AddDoctorVerb(app, session);
   AddCompletionVerb(app, session);
   AddVersionVerb(app, session);

@@ -39,6 +39,7 @@ void AddArtifactVerb(CLI::App* app, Session* session);
 void AddCheckpointVerb(CLI::App* app, Session* session);
 void AddQueueVerb(CLI::App* app, Session* session);
 void AddWorkerVerb(CLI::App* app, Session* session);
+void AddAdminVerb(CLI::App* app, Session* session);
 void AddDoctorVerb(CLI::App* app, Session* session);
 void AddCompletionVerb(CLI::App* app, Session* session);
 void AddVersionVerb(CLI::App* app, Session* session);

@@ -56,8 +56,17 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(cons
   RETURN_IF_ERROR(server->OpenStores());
   if (!options.metrics.empty()) RETURN_IF_ERROR(server->StartMetrics());
   RETURN_IF_ERROR(server->StartGrpc());
-  RETURN_IF_ERROR(WriteCoordinatorFile(options.state_dir, server->address_, server->metrics_address_));
+  RETURN_IF_ERROR(server->WriteAddressFile());
   return server;
+}
+
+absl::Status CoordinatorServer::WriteAddressFile() {
+  const absl::Status status = WriteCoordinatorFile(options_.state_dir, address_, metrics_address_);
+  if (status.ok() || !absl::IsResourceExhausted(status)) return status;
+  if (!owes_address_file_.exchange(true))
+    spdlog::warn("clients that look for this coordinator in {} do not find it until there is space: {}",
+                 options_.state_dir, std::string(status.message()));
+  return absl::OkStatus();
 }
 
 absl::Status CoordinatorServer::OpenStores() {
@@ -76,7 +85,10 @@ absl::Status CoordinatorServer::OpenStores() {
   fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
   controller_ = std::make_unique<Controller>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                              [this](double seconds) { metrics_.ObserveSchedulerCycle(seconds); });
-  loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get());
+  loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get(), [this] {
+    if (owes_address_file_ && !journal_->refuses_writes())
+      owes_address_file_ = !WriteCoordinatorFile(options_.state_dir, address_, metrics_address_).ok();
+  });
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());
   reader_ = std::make_unique<JobReader>(journal_.get(), store_.get(), fleet_.get(), views_.get());
   actions_ = std::make_unique<JobActions>(journal_.get());

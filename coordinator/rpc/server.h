@@ -5,6 +5,7 @@
 #include <grpcpp/server.h>
 #include <prometheus/exposer.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,8 +13,8 @@
 #include "common/clock.h"
 #include "coordinator/control/control_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
-#include "coordinator/rpc/state_dir.h"
 #include "coordinator/rpc/worker_gateway.h"
+#include "coordinator/state/state_dir.h"
 #include "coordinator/telemetry/state_collector.h"
 
 namespace ridgeline {
@@ -32,7 +33,8 @@ struct ServerOptions {
 // Members are in the order in which they need each other; they are destroyed from the last to the first.
 class CoordinatorServer {
  public:
-  // Ready when it returns: the address file is written. FAILED_PRECONDITION if the folder or an address is taken.
+  // Ready when it returns: the address file is written, unless the disk is full; then it follows as soon as there is
+  // room. FAILED_PRECONDITION if the folder or an address is taken.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const ServerOptions& options);
   // Ends streams, finishes what runs, stops. Call Stop or destroy; from one thread.
   ~CoordinatorServer();
@@ -46,6 +48,7 @@ class CoordinatorServer {
   absl::Status OpenStores();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
+  absl::Status WriteAddressFile();
   v1::Info Info();
 
   const ServerOptions options_;
@@ -53,6 +56,7 @@ class CoordinatorServer {
   int64_t start_unix_ms_ = 0;
   std::string address_;
   std::string metrics_address_;
+  std::atomic<bool> owes_address_file_ = false;  // There was no room for it.
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<MetricStore> store_;

@@ -10,6 +10,7 @@ namespace ridgeline::simulation {
 namespace {
 
 constexpr int64_t kSnapshotEveryEvents = 10;  // Often, so that crashes meet them.
+constexpr int64_t kSnapshotSliceRows = 2;     // In several slices, with commits between them.
 
 std::string Serialized(const CoordinatorState& state) {
   v1::Snapshot snapshot;
@@ -38,6 +39,7 @@ bool SimulatedCoordinator::Start() {
   options.path = "journal.db";
   options.clock = clock_;
   options.snapshot_every_events = kSnapshotEveryEvents;
+  options.snapshot_slice_rows = kSnapshotSliceRows;
   options.observer = this;
   options.writes_on_callers_thread = true;
   options.vfs = disk_->name();

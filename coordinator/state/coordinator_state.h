@@ -122,9 +122,10 @@ class CoordinatorState {
   // DATA_LOSS if the snapshot contradicts itself. All its jobs count as changed.
   static absl::StatusOr<CoordinatorState> FromSnapshot(v1::Snapshot snapshot);
 
-  // Numbers of the jobs that events have changed since ForgetChanges.
+  // Numbers of the jobs that events have changed since ForgetChanges and ForgetChange.
   const std::set<int64_t>& changed_jobs() const { return changed_jobs_; }
   void ForgetChanges() { changed_jobs_.clear(); }
+  void ForgetChange(int64_t number) { changed_jobs_.erase(number); }
 
  private:
   // What one event does.

@@ -16,10 +16,12 @@ namespace ridgeline {
 namespace {
 
 SqliteDatabase::Schema JournalSchema() {
-  return {.version = 3,
+  return {.version = kJournalSchemaVersion,
           .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") +
                     kSnapshotTables + kEntryTable,
-          .migrations = {{1, SnapshotToRows}, {2, [](const SqliteDatabase& db) { return db.Execute(kEntryTable); }}}};
+          .migrations = {{1, SnapshotToRows},
+                         {2, [](const SqliteDatabase& db) { return db.Execute(kEntryTable); }},
+                         {3, GiveRowsAGeneration}}};
 }
 
 }  // namespace
@@ -32,7 +34,12 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& opt
   return journal;
 }
 
-Journal::Journal(const JournalOptions& options, SqliteDatabase db) : options_(options), db_(std::move(db)) {}
+Journal::Journal(const JournalOptions& options, SqliteDatabase db)
+    : options_(options),
+      db_(std::move(db)),
+      snapshot_(SnapshotWriter::Options{.every_events = options.snapshot_every_events,
+                                        .slice_rows = options.snapshot_slice_rows,
+                                        .max_row_bytes = options.max_row_bytes}) {}
 
 Journal::~Journal() {
   {
@@ -47,8 +54,14 @@ absl::Status Journal::Load() {
   ASSIGN_OR_RETURN(staged_, ReadSnapshotRows(db_));
   RETURN_IF_ERROR(ReplayEvents());
   ASSIGN_OR_RETURN(insert_event_, db_.Prepare("INSERT INTO event (sequence, body) VALUES (?, ?)"));
-  absl::MutexLock lock(&state_mutex_);
-  state_ = staged_;
+  {
+    absl::MutexLock lock(&state_mutex_);
+    state_ = staged_;
+  }
+  TryToWrite();
+  if (refuses_writes_) return absl::OkStatus();
+  if (const absl::Status status = RemoveUnreadJobRows(db_); !status.ok())
+    spdlog::warn("journal: rows that nobody reads stay: {}", std::string(status.message()));
   return absl::OkStatus();
 }
 
@@ -60,7 +73,7 @@ absl::Status Journal::ReplayEvents() {
     ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return absl::OkStatus();
     RETURN_IF_ERROR(Replay(select.ColumnInt(0), select.ColumnBlob(1)));
-    ++events_since_snapshot_;
+    snapshot_.AddEvents(1);
   }
 }
 
@@ -103,7 +116,7 @@ absl::Status Journal::CommitHere(const EventMaker& maker) {
   Request request;
   request.maker = &maker;
   WriteBatch({&request});
-  SnapshotIfDue();
+  if (snapshot_.HasWork()) WriteSnapshotSlice();
   return request.status;
 }
 
@@ -112,18 +125,18 @@ void Journal::WriterLoop() {
     std::vector<Request*> batch;
     {
       absl::MutexLock lock(&queue_mutex_);
-      while (queue_.empty() && !stopping_) work_.Wait(&queue_mutex_);
-      if (queue_.empty()) return;
+      while (queue_.empty() && !stopping_ && !snapshot_.HasWork()) work_.Wait(&queue_mutex_);
+      if (queue_.empty() && !snapshot_.HasWork()) return;
       batch.assign(queue_.begin(), queue_.end());
       queue_.clear();
     }
-    WriteBatch(batch);
+    if (!batch.empty()) WriteBatch(batch);
     {
       absl::MutexLock lock(&queue_mutex_);
       for (Request* request : batch) request->done = true;
       finished_.SignalAll();
     }
-    SnapshotIfDue();
+    if (snapshot_.HasWork()) WriteSnapshotSlice();
   }
 }
 
@@ -134,8 +147,13 @@ void Journal::WriteBatch(const std::vector<Request*>& batch) {
     request->status = event.status();
     if (event.ok() && event->has_value()) events.push_back(**std::move(event));
   }
-  if (events.empty()) return;
-  if (const absl::Status status = Persist(events); !status.ok()) {
+  if (events.empty()) {
+    if (refuses_writes_) TryToWrite();
+    return;
+  }
+  const absl::Status status = Persist(events);
+  NoteWrite(status);
+  if (!status.ok()) {
     spdlog::error("journal: {}", std::string(status.message()));
     absl::ReaderMutexLock lock(&state_mutex_);
     staged_ = state_;
@@ -182,23 +200,29 @@ void Journal::ApplyDurable(const std::vector<v1::Event>& events) {
     const std::vector<CoordinatorState::Transition> transitions = state_.Apply(event);
     if (options_.observer != nullptr) options_.observer->OnApplied(state_, event, transitions);
   }
-  events_since_snapshot_ += static_cast<int64_t>(events.size());
+  snapshot_.AddEvents(static_cast<int64_t>(events.size()));
 }
 
-void Journal::SnapshotIfDue() {
-  if (events_since_snapshot_ < options_.snapshot_every_events) return;
-  events_since_snapshot_ = 0;  // After a failure the next try comes as late as after a success.
-  const absl::Status status = db_.Transaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(WriteSnapshotRows(db_, staged_, options_.max_row_bytes));
-    ASSIGN_OR_RETURN(SqliteStatement prune, db_.Prepare("DELETE FROM event WHERE sequence <= ?"));
-    Failpoint("journal.in_snapshot");
-    return prune.BindInt(0, staged_.sequence()).Run();
-  });
-  if (status.ok()) {
-    staged_.ForgetChanges();
-  } else {
+// Writes what is there already.
+void Journal::TryToWrite() {
+  NoteWrite(db_.Transaction([&] { return db_.Execute(fmt::format("PRAGMA user_version={}", kJournalSchemaVersion)); }));
+}
+
+void Journal::NoteWrite(const absl::Status& status) {
+  const bool refuses = absl::IsResourceExhausted(status);
+  if (refuses == refuses_writes_.exchange(refuses)) return;
+  if (refuses)
+    spdlog::error(
+        "the journal cannot be written: what is there can be read, and all else is refused until there is"
+        " space ({})",
+        std::string(status.message()));
+  else
+    spdlog::info("the journal can be written again");
+}
+
+void Journal::WriteSnapshotSlice() {
+  if (const absl::Status status = snapshot_.WriteSlice(db_, staged_); !status.ok())
     spdlog::warn("journal: no snapshot this time, the events stay: {}", std::string(status.message()));
-  }
 }
 
 int64_t Journal::SizeBytes() const {

@@ -3,6 +3,7 @@
 // but an event that is durable first.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,6 +21,7 @@
 #include "coordinator/state/change_signal.h"
 #include "coordinator/state/coordinator_state.h"
 #include "coordinator/state/snapshot_rows.h"
+#include "coordinator/state/snapshot_writer.h"
 #include "coordinator/state/sqlite.h"
 #include "ridgeline/v1/journal.pb.h"
 
@@ -38,6 +40,7 @@ struct JournalOptions {
   std::string path;
   const Clock* clock = &SystemClock();
   int64_t snapshot_every_events = 1000;
+  int64_t snapshot_slice_rows = 256;     // Written in one go, between commits.
   int64_t max_row_bytes = kMaxRowBytes;  // Of one event, job or point.
   JournalObserver* observer = nullptr;   // May be null; must outlive the journal.
   // For simulation: Commit does the writer's work on the caller's thread, in a file system of SQLite's with this name.
@@ -45,14 +48,18 @@ struct JournalOptions {
   std::string vfs;
 };
 
-// Thread-safe. Commits of many threads share one transaction and one fsync.
+// Of the file; what an older one becomes by, journal.cc has.
+inline constexpr int kJournalSchemaVersion = 4;
+
+// Thread-safe. Commits of many threads share one transaction and one fsync. Snapshots are written between them.
 class Journal {
  public:
   // Sees the state with all events before its own, and answers with the event to write, nothing, or an error.
   // Runs on the writer thread: short, and without calls into the journal.
   using EventMaker = std::function<absl::StatusOr<std::optional<v1::Event>>(const CoordinatorState&)>;
 
-  // Loads the snapshot and replays the events after it. DATA_LOSS names the damaged event.
+  // Loads the snapshot and replays the events after it. DATA_LOSS names the damaged event. On a full disk it opens,
+  // too, and says so by refuses_writes().
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const JournalOptions& options);
   ~Journal();  // Finishes the commits that wait.
 
@@ -74,6 +81,10 @@ class Journal {
   ChangeSignal& changes() { return changes_; }
   int64_t SizeBytes() const;
 
+  // The disk took no write the last time: commits fail with RESOURCE_EXHAUSTED, and reads are as ever. Ends with the
+  // next commit that the disk takes; one without an event tries, too.
+  bool refuses_writes() const { return refuses_writes_; }
+
  private:
   struct Request {
     const EventMaker* maker = nullptr;
@@ -92,7 +103,9 @@ class Journal {
   absl::StatusOr<std::optional<v1::Event>> Stage(const EventMaker& maker);
   absl::Status Persist(const std::vector<v1::Event>& events);
   void ApplyDurable(const std::vector<v1::Event>& events);
-  void SnapshotIfDue();
+  void TryToWrite();
+  void NoteWrite(const absl::Status& status);
+  void WriteSnapshotSlice();
 
   const JournalOptions options_;
   ChangeSignal changes_;
@@ -101,7 +114,9 @@ class Journal {
   SqliteDatabase db_;
   SqliteStatement insert_event_;
   CoordinatorState staged_;  // state_ and the events of the transaction that is being written.
-  int64_t events_since_snapshot_ = 0;
+  SnapshotWriter snapshot_;
+
+  std::atomic<bool> refuses_writes_ = false;
 
   mutable absl::Mutex state_mutex_;
   CoordinatorState state_ ABSL_GUARDED_BY(state_mutex_);  // Only durable events. Changed by the writer thread.

@@ -38,7 +38,7 @@ class JournalTest : public testing::Test {
     return Journal::Open(options);
   }
   int64_t Count(const std::string& table) {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = kJournalSchemaVersion});
     EXPECT_TRUE(db.ok()) << db.status();
     auto select = db->Prepare("SELECT count(*) FROM " + table);
     EXPECT_TRUE(select.ok() && select->Step().ok());
@@ -159,7 +159,7 @@ TEST_F(JournalTest, FullDiskRefusesWritesKeepsStateAndRecovers) {
 TEST_F(JournalTest, NewerSchemaIsRefusedWithARemedy) {
   ASSERT_TRUE(Open().ok());
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = kJournalSchemaVersion});
     ASSERT_TRUE(db.ok());
     ASSERT_TRUE(db->Execute("PRAGMA user_version=99").ok());
   }
@@ -175,7 +175,7 @@ TEST_F(JournalTest, MissingEventIsDataLoss) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(**journal).ok());
   }
   {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
+    auto db = SqliteDatabase::Open(Path(), {.version = kJournalSchemaVersion});
     ASSERT_TRUE(db->Execute("DELETE FROM event WHERE sequence = 3").ok());
   }
   const absl::Status status = Open().status();
@@ -241,93 +241,6 @@ TEST_F(JournalTest, EventTooLargeToBeStoredIsRefusedAlone) {
   journal = Open();
   ASSERT_TRUE(journal.ok()) << journal.status();
   EXPECT_EQ(Snapshot(**journal).jobs_size(), 1);
-}
-
-// As version 0.1 with schema 1 left it: the snapshot in one row, and a whole recipe in each child of a sweep.
-class OldStoreTest : public JournalTest {
- protected:
-  void Write(const std::string& snapshot_body) {
-    auto db = SqliteDatabase::Open(
-        Path(), {.version = 1,
-                 .tables = "CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);"
-                           "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);"});
-    ASSERT_TRUE(db.ok()) << db.status();
-    auto insert = db->Prepare("INSERT INTO snapshot (id, body) VALUES (1, ?)");
-    ASSERT_TRUE(insert->BindBlob(0, snapshot_body).Run().ok());
-    CoordinatorState state;
-    test::Feeder feeder(&state);
-    for (const v1::Event& event : Events()) {
-      feeder.Apply(event);
-      if (state.sequence() <= kFolded) continue;
-      const std::string body = feeder.history().back().SerializeAsString();
-      auto add = db->Prepare("INSERT INTO event (sequence, body) VALUES (?, ?)");
-      ASSERT_TRUE(add->BindInt(0, state.sequence()).BindBlob(1, body).Run().ok());
-    }
-    wanted_ = SnapshotOf(state);
-  }
-  static std::vector<v1::Event> Events() {
-    return {test::SubmittedSweep(1, 3, "r1"), Started("job-2", 1, "a"), Ended("job-2", 1, v1::COMPLETED),
-            test::SubmittedSweep(5, 2),       Started("job-3", 1, "a"), Ended("job-3", 1, v1::LOST)};
-  }
-  static std::string FoldedBody() {
-    CoordinatorState state;
-    test::Feeder feeder(&state);
-    for (const v1::Event& event : Events()) {
-      if (state.sequence() < kFolded) feeder.Apply(event);
-    }
-    v1::Snapshot snapshot = SnapshotOf(state);
-    for (v1::Job& job : *snapshot.mutable_jobs()) job = state.CopyOf(*state.FindById(job.id()));
-    return snapshot.SerializeAsString();
-  }
-
-  static constexpr int64_t kFolded = 3;
-  v1::Snapshot wanted_;
-};
-
-TEST_F(OldStoreTest, OpensWithNothingLostAndACopyBesideIt) {
-  ASSERT_NO_FATAL_FAILURE(Write(FoldedBody()));
-  for (int i = 0; i < 2; ++i) {
-    auto journal = Open();
-    ASSERT_TRUE(journal.ok()) << journal.status();
-    EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), wanted_)) << Snapshot(**journal).DebugString();
-  }
-  EXPECT_EQ(Count("snapshot_job"), 4);
-  auto copy = SqliteDatabase::Open(Path() + ".version-1", {.version = 1});
-  ASSERT_TRUE(copy.ok()) << copy.status();
-  auto select = copy->Prepare("SELECT body FROM snapshot");
-  ASSERT_TRUE(select.ok() && *select->Step());
-  EXPECT_EQ(select->ColumnBlob(0), FoldedBody());
-}
-
-TEST_F(OldStoreTest, ThatCannotBeBroughtUpToDateStaysAsItWas) {
-  ASSERT_NO_FATAL_FAILURE(Write("no message"));
-  const absl::Status status = Open().status();
-  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-  auto db = SqliteDatabase::Open(Path(), {.version = 1});
-  ASSERT_TRUE(db.ok()) << db.status();
-  auto select = db->Prepare("SELECT body FROM snapshot");
-  ASSERT_TRUE(select.ok() && *select->Step());
-  EXPECT_EQ(select->ColumnBlob(0), "no message");
-}
-
-// As it was before there were queues: no table of entries.
-TEST_F(JournalTest, AStoreWithoutQueuesGetsThemAndACopyOfItselfBesideIt) {
-  v1::Snapshot before;
-  {
-    auto journal = Open(/*snapshot_every=*/3);
-    ASSERT_TRUE(journal.ok());
-    for (int i = 0; i < 4; ++i) ASSERT_TRUE(Submit(**journal).ok());
-    before = Snapshot(**journal);
-  }
-  {
-    auto db = SqliteDatabase::Open(Path(), {.version = 3});
-    ASSERT_TRUE(db->Execute("DROP TABLE entry; PRAGMA user_version=2").ok());
-  }
-  auto journal = Open();
-  ASSERT_TRUE(journal.ok()) << journal.status();
-  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
-  EXPECT_EQ(Count("entry"), 0);
-  EXPECT_TRUE(SqliteDatabase::Open(Path() + ".version-2", {.version = 2}).ok());
 }
 
 TEST_F(JournalTest, QueuesAndDrainingGroupsOutliveSnapshotAndRestart) {

@@ -23,61 +23,46 @@ absl::StatusOr<int64_t> ReadInt(const SqliteDatabase& db, const std::string& sql
   return row ? select.ColumnInt(0) : 0;
 }
 
-absl::Status CheckCount(const SqliteDatabase& db, const std::string& table, int64_t wanted) {
-  ASSIGN_OR_RETURN(const int64_t found, ReadInt(db, "SELECT count(*) FROM " + table));
-  if (found == wanted) return absl::OkStatus();
+absl::Status CheckCount(const SqliteDatabase& db, const std::string& table, int64_t found, size_t wanted) {
+  if (found == static_cast<int64_t>(wanted)) return absl::OkStatus();
   return absl::DataLossError(fmt::format("{}: {} has {} rows where the snapshot has {}; restore the file from a copy",
                                          db.path(), table, found, wanted));
 }
 
-absl::Status WriteJobs(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  ASSIGN_OR_RETURN(SqliteStatement replace, db.Prepare("INSERT OR REPLACE INTO snapshot_job VALUES (?, ?)"));
-  for (const int64_t number : state.changed_jobs()) {
-    absl::StatusOr<std::string> body = RowOf(state.jobs().at(number), max_row_bytes);
-    if (!body.ok()) {
-      return absl::Status(body.status().code(),
-                          fmt::format("{}: {}", JobId(number), std::string(body.status().message())));
-    }
-    RETURN_IF_ERROR(replace.BindInt(0, number).BindBlob(1, *body).Run());
-  }
-  return absl::OkStatus();
+absl::Status WriteHead(const SqliteDatabase& db, const CoordinatorState& state, int64_t generation) {
+  ASSIGN_OR_RETURN(SqliteStatement head, db.Prepare("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?, ?)"));
+  head.BindInt(0, state.sequence()).BindInt(1, state.next_job_number());
+  head.BindInt(2, static_cast<int64_t>(state.jobs().size())).BindInt(3, static_cast<int64_t>(state.points().size()));
+  return head.BindInt(4, generation).Run();
 }
 
-// Points are never changed.
-absl::Status WritePoints(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  ASSIGN_OR_RETURN(const int64_t written, ReadInt(db, "SELECT count(*) FROM snapshot_point"));
-  ASSIGN_OR_RETURN(SqliteStatement insert, db.Prepare("INSERT INTO snapshot_point VALUES (?, ?)"));
-  for (size_t i = static_cast<size_t>(written); i < state.points().size(); ++i) {
-    ASSIGN_OR_RETURN(const std::string body, RowOf(state.points()[i], max_row_bytes));
-    RETURN_IF_ERROR(insert.BindInt(0, static_cast<int64_t>(i) + 1).BindBlob(1, body).Run());
-  }
-  return absl::OkStatus();
-}
-
-template <typename Add>
-absl::Status ReadRows(const SqliteDatabase& db, const std::string& table, Add add) {
-  ASSIGN_OR_RETURN(SqliteStatement select, db.Prepare("SELECT number, body FROM " + table + " ORDER BY number"));
+// Of each job the newest row up to the generation.
+absl::Status ReadJobs(const SqliteDatabase& db, int64_t generation, v1::Snapshot* snapshot) {
+  ASSIGN_OR_RETURN(
+      SqliteStatement select,
+      db.Prepare("SELECT number, body FROM snapshot_job WHERE generation <= ? ORDER BY number, generation"));
+  select.BindInt(0, generation);
+  int64_t last = 0;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return absl::OkStatus();
-    RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(1), fmt::format("{} {}", table, select.ColumnInt(0)), add()));
+    const int64_t number = select.ColumnInt(0);
+    v1::Job* job = number == last ? snapshot->mutable_jobs(snapshot->jobs_size() - 1) : snapshot->add_jobs();
+    RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(1), JobId(number), job));
+    last = number;
   }
 }
 
-absl::Status WriteHead(const SqliteDatabase& db, const CoordinatorState& state, int64_t jobs, int64_t points) {
-  ASSIGN_OR_RETURN(SqliteStatement head, db.Prepare("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)"));
-  head.BindInt(0, state.sequence()).BindInt(1, state.next_job_number()).BindInt(2, jobs).BindInt(3, points);
-  return head.Run();
-}
-
-absl::Status WriteJobsAndPoints(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  RETURN_IF_ERROR(WriteJobs(db, state, max_row_bytes));
-  RETURN_IF_ERROR(WritePoints(db, state, max_row_bytes));
-  const auto jobs = static_cast<int64_t>(state.jobs().size());
-  const auto points = static_cast<int64_t>(state.points().size());
-  RETURN_IF_ERROR(WriteHead(db, state, jobs, points));
-  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", jobs));
-  return CheckCount(db, "snapshot_point", points);
+absl::Status ReadPoints(const SqliteDatabase& db, int64_t points, v1::Snapshot* snapshot) {
+  ASSIGN_OR_RETURN(SqliteStatement select,
+                   db.Prepare("SELECT number, body FROM snapshot_point WHERE number <= ? ORDER BY number"));
+  select.BindInt(0, points);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return absl::OkStatus();
+    RETURN_IF_ERROR(
+        ParseRow(db, select.ColumnBlob(1), fmt::format("point {}", select.ColumnInt(0)), snapshot->add_points()));
+  }
 }
 
 // What there is few of is written anew each time.
@@ -114,6 +99,27 @@ absl::Status ReadEntries(const SqliteDatabase& db, v1::Snapshot* snapshot) {
   }
 }
 
+// As schema version 2 had them.
+constexpr char kTablesOfVersion2[] =
+    "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL,"
+    " next_job_number INTEGER NOT NULL, jobs INTEGER NOT NULL, points INTEGER NOT NULL);"
+    "CREATE TABLE snapshot_job (number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+    "CREATE TABLE snapshot_point (number INTEGER PRIMARY KEY, body BLOB NOT NULL);";
+
+absl::Status WriteVersion2(const SqliteDatabase& db, const CoordinatorState& state) {
+  ASSIGN_OR_RETURN(SqliteStatement insert, db.Prepare("INSERT INTO snapshot_job VALUES (?, ?)"));
+  for (const auto& [number, job] : state.jobs()) {
+    ASSIGN_OR_RETURN(const std::string body, RowOf(job, kMaxRowBytes));
+    RETURN_IF_ERROR(insert.BindInt(0, number).BindBlob(1, body).Run());
+  }
+  for (int64_t number = 1; number <= static_cast<int64_t>(state.points().size()); ++number)
+    RETURN_IF_ERROR(WritePointRow(db, state, number, kMaxRowBytes).status());
+  ASSIGN_OR_RETURN(SqliteStatement head, db.Prepare("INSERT INTO snapshot VALUES (1, ?, ?, ?, ?)"));
+  head.BindInt(0, state.sequence()).BindInt(1, state.next_job_number());
+  head.BindInt(2, static_cast<int64_t>(state.jobs().size())).BindInt(3, static_cast<int64_t>(state.points().size()));
+  return head.Run();
+}
+
 }  // namespace
 
 const char kEntryTable[] =
@@ -122,8 +128,9 @@ const char kEntryTable[] =
 
 const char kSnapshotTables[] =
     "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL,"
-    " next_job_number INTEGER NOT NULL, jobs INTEGER NOT NULL, points INTEGER NOT NULL);"
-    "CREATE TABLE snapshot_job (number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+    " next_job_number INTEGER NOT NULL, jobs INTEGER NOT NULL, points INTEGER NOT NULL, generation INTEGER NOT NULL);"
+    "CREATE TABLE snapshot_job (number INTEGER NOT NULL, generation INTEGER NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (number, generation));"
     "CREATE TABLE snapshot_point (number INTEGER PRIMARY KEY, body BLOB NOT NULL);";
 
 absl::StatusOr<std::string> RowOf(const google::protobuf::Message& message, int64_t max_bytes) {
@@ -134,23 +141,66 @@ absl::StatusOr<std::string> RowOf(const google::protobuf::Message& message, int6
       fmt::format("a record of {} bytes cannot be stored; {} is the limit", size_bytes, max_bytes));
 }
 
-absl::Status WriteSnapshotRows(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  RETURN_IF_ERROR(WriteJobsAndPoints(db, state, max_row_bytes));
-  return WriteEntries(db, state, max_row_bytes);
+absl::StatusOr<int64_t> SnapshotGeneration(const SqliteDatabase& db) {
+  return ReadInt(db, "SELECT generation FROM snapshot WHERE id = 1");
+}
+
+absl::StatusOr<int64_t> PointsWritten(const SqliteDatabase& db) {
+  return ReadInt(db, "SELECT coalesce(max(number), 0) FROM snapshot_point");
+}
+
+absl::StatusOr<int64_t> WriteJobRow(const SqliteDatabase& db, const CoordinatorState& state, int64_t number,
+                                    int64_t generation, int64_t max_row_bytes) {
+  ASSIGN_OR_RETURN(SqliteStatement replace, db.Prepare("INSERT OR REPLACE INTO snapshot_job VALUES (?, ?, ?)"));
+  absl::StatusOr<std::string> body = RowOf(state.jobs().at(number), max_row_bytes);
+  if (!body.ok())
+    return absl::Status(body.status().code(),
+                        fmt::format("{}: {}", JobId(number), std::string(body.status().message())));
+  RETURN_IF_ERROR(replace.BindInt(0, number).BindInt(1, generation).BindBlob(2, *body).Run());
+  return static_cast<int64_t>(body->size());
+}
+
+absl::StatusOr<int64_t> WritePointRow(const SqliteDatabase& db, const CoordinatorState& state, int64_t number,
+                                      int64_t max_row_bytes) {
+  ASSIGN_OR_RETURN(SqliteStatement insert, db.Prepare("INSERT OR REPLACE INTO snapshot_point VALUES (?, ?)"));
+  ASSIGN_OR_RETURN(const std::string body, RowOf(state.points().at(static_cast<size_t>(number) - 1), max_row_bytes));
+  RETURN_IF_ERROR(insert.BindInt(0, number).BindBlob(1, body).Run());
+  return static_cast<int64_t>(body.size());
+}
+
+absl::Status WriteHeadAndEntries(const SqliteDatabase& db, const CoordinatorState& state, int64_t generation,
+                                 int64_t max_row_bytes) {
+  ASSIGN_OR_RETURN(SqliteStatement count,
+                   db.Prepare("SELECT count(DISTINCT number) FROM snapshot_job WHERE generation <= ?"));
+  ASSIGN_OR_RETURN(const bool row, count.BindInt(0, generation).Step());
+  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", row ? count.ColumnInt(0) : 0, state.jobs().size()));
+  count.Reset();
+  RETURN_IF_ERROR(WriteEntries(db, state, max_row_bytes));
+  return WriteHead(db, state, generation);
+}
+
+absl::Status RemoveUnreadJobRows(const SqliteDatabase& db) {
+  ASSIGN_OR_RETURN(const int64_t generation, SnapshotGeneration(db));
+  ASSIGN_OR_RETURN(
+      SqliteStatement remove,
+      db.Prepare("DELETE FROM snapshot_job WHERE generation > ?1 OR EXISTS (SELECT 1 FROM snapshot_job newer WHERE"
+                 " newer.number = snapshot_job.number AND newer.generation > snapshot_job.generation AND"
+                 " newer.generation <= ?1)"));
+  return remove.BindInt(0, generation).Run();
 }
 
 absl::StatusOr<CoordinatorState> ReadSnapshotRows(const SqliteDatabase& db) {
   ASSIGN_OR_RETURN(SqliteStatement head,
-                   db.Prepare("SELECT sequence, next_job_number, jobs, points FROM snapshot WHERE id = 1"));
+                   db.Prepare("SELECT sequence, next_job_number, jobs, points, generation FROM snapshot WHERE id = 1"));
   ASSIGN_OR_RETURN(const bool written, head.Step());
   if (!written) return CoordinatorState();
   v1::Snapshot snapshot;
   snapshot.set_sequence(head.ColumnInt(0));
   snapshot.set_next_job_number(head.ColumnInt(1));
-  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", head.ColumnInt(2)));
-  RETURN_IF_ERROR(CheckCount(db, "snapshot_point", head.ColumnInt(3)));
-  RETURN_IF_ERROR(ReadRows(db, "snapshot_job", [&] { return snapshot.add_jobs(); }));
-  RETURN_IF_ERROR(ReadRows(db, "snapshot_point", [&] { return snapshot.add_points(); }));
+  RETURN_IF_ERROR(ReadJobs(db, head.ColumnInt(4), &snapshot));
+  RETURN_IF_ERROR(CheckCount(db, "snapshot_job", snapshot.jobs_size(), static_cast<size_t>(head.ColumnInt(2))));
+  RETURN_IF_ERROR(ReadPoints(db, head.ColumnInt(3), &snapshot));
+  RETURN_IF_ERROR(CheckCount(db, "snapshot_point", snapshot.points_size(), static_cast<size_t>(head.ColumnInt(3))));
   RETURN_IF_ERROR(ReadEntries(db, &snapshot));
   ASSIGN_OR_RETURN(CoordinatorState state, CoordinatorState::FromSnapshot(std::move(snapshot)));
   state.ForgetChanges();
@@ -166,10 +216,20 @@ absl::Status SnapshotToRows(const SqliteDatabase& db) {
     if (written) RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(0), "the one row", &snapshot));
   }
   RETURN_IF_ERROR(db.Execute("DROP TABLE snapshot"));
-  RETURN_IF_ERROR(db.Execute(kSnapshotTables));
+  RETURN_IF_ERROR(db.Execute(kTablesOfVersion2));
   if (!written) return absl::OkStatus();
   ASSIGN_OR_RETURN(const CoordinatorState state, CoordinatorState::FromSnapshot(std::move(snapshot)));
-  return WriteJobsAndPoints(db, state, kMaxRowBytes);
+  return WriteVersion2(db, state);
+}
+
+absl::Status GiveRowsAGeneration(const SqliteDatabase& db) {
+  return db.Execute(
+      "ALTER TABLE snapshot ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE snapshot_job RENAME TO snapshot_job_before;"
+      "CREATE TABLE snapshot_job (number INTEGER NOT NULL, generation INTEGER NOT NULL, body BLOB NOT NULL,"
+      " PRIMARY KEY (number, generation));"
+      "INSERT INTO snapshot_job SELECT number, 0, body FROM snapshot_job_before ORDER BY number;"
+      "DROP TABLE snapshot_job_before;");
 }
 
 }  // namespace ridgeline

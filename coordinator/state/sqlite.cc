@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/state/sqlite.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
+#include "common/failpoint.h"
+#include "common/file.h"
 #include "common/status_macros.h"
 
 namespace ridgeline {
@@ -113,30 +118,66 @@ std::string SqliteStatement::ColumnBlob(int index) const {
 
 absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path, const Schema& schema,
                                                     const std::string& vfs) {
+  absl::StatusOr<SqliteDatabase> database = Connect(path, vfs, /*exclusively=*/!vfs.empty());
+  if (absl::IsResourceExhausted(database.status()) && vfs.empty()) {
+    const std::string why(database.status().message());
+    database = Connect(path, vfs, /*exclusively=*/true);
+    if (database.ok()) spdlog::warn("{}; held for this process alone", why);
+  }
+  RETURN_IF_ERROR(database.status());
+  RETURN_IF_ERROR(database->PrepareSchema(schema));
+  return database;
+}
+
+absl::StatusOr<SqliteDatabase> SqliteDatabase::OpenAsItIs(const std::string& path) {
+  if (!std::filesystem::exists(path)) return absl::NotFoundError(fmt::format("{}: there is no such file", path));
+  return ConnectOnly(path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX);
+}
+
+absl::StatusOr<SqliteDatabase> SqliteDatabase::ConnectOnly(const std::string& path, const std::string& vfs, int flags) {
   SqliteDatabase database;
   database.path_ = path;
   sqlite3* db = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &db, flags, vfs.empty() ? nullptr : vfs.c_str());
   database.db_.reset(db);
   if (code != SQLITE_OK) return LastError(db, path, "cannot be opened");
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
-  if (!vfs.empty()) RETURN_IF_ERROR(database.Execute("PRAGMA locking_mode=EXCLUSIVE"));
-  RETURN_IF_ERROR(database.CheckIntegrity());
-  RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL"));
-  RETURN_IF_ERROR(database.Execute("PRAGMA synchronous=FULL"));
-  RETURN_IF_ERROR(database.PrepareSchema(schema));
   return database;
 }
 
-absl::Status SqliteDatabase::CheckIntegrity() const {
-  ASSIGN_OR_RETURN(SqliteStatement check, Prepare("PRAGMA quick_check(1)"));
+absl::StatusOr<SqliteDatabase> SqliteDatabase::Connect(const std::string& path, const std::string& vfs,
+                                                       bool exclusively) {
+  ASSIGN_OR_RETURN(SqliteDatabase database,
+                   ConnectOnly(path, vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX));
+  if (exclusively) RETURN_IF_ERROR(database.Execute("PRAGMA locking_mode=EXCLUSIVE"));
+  RETURN_IF_ERROR(database.CheckIntegrity("PRAGMA quick_check(1)"));
+  RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL"));
+  RETURN_IF_ERROR(database.Execute("PRAGMA synchronous=FULL"));
+  return database;
+}
+
+absl::Status SqliteDatabase::CheckAll() const { return CheckIntegrity("PRAGMA integrity_check(1)"); }
+
+absl::Status SqliteDatabase::CheckIntegrity(const std::string& sql) const {
+  ASSIGN_OR_RETURN(SqliteStatement check, Prepare(sql));
   ASSIGN_OR_RETURN(const bool row, check.Step());
   const std::string answer = row ? check.ColumnBlob(0) : "no answer";
   if (answer == "ok") return absl::OkStatus();
   return absl::DataLossError(
       fmt::format("{}: the integrity check says '{}'; restore the file from a copy", path_, answer));
+}
+
+absl::Status SqliteDatabase::CopyTo(const std::string& path) const {
+  {
+    ASSIGN_OR_RETURN(SqliteStatement copy, Prepare("VACUUM INTO ?"));
+    RETURN_IF_ERROR(copy.BindText(0, path).Run());
+  }
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool is_flushed = fd >= 0 && fsync(fd) == 0;
+  const int error_number = errno;
+  if (fd >= 0) close(fd);
+  return is_flushed ? absl::OkStatus() : ErrnoStatus(error_number, fmt::format("flushing {}", path));
 }
 
 absl::Status SqliteDatabase::PrepareSchema(const Schema& schema) const {
@@ -164,12 +205,12 @@ absl::Status SqliteDatabase::Migrate(int64_t from_version, const Schema& schema)
   const std::string copy = fmt::format("{}.version-{}", path_, from_version);
   std::error_code none_was_there;
   std::filesystem::remove(copy, none_was_there);  // A crash may have left half of one.
-  ASSIGN_OR_RETURN(SqliteStatement copy_all, Prepare("VACUUM INTO ?"));
-  RETURN_IF_ERROR(copy_all.BindText(0, copy).Run());
+  RETURN_IF_ERROR(CopyTo(copy));
   RETURN_IF_ERROR(Transaction([&]() -> absl::Status {
     for (auto step = schema.migrations.find(static_cast<int>(from_version)); step != schema.migrations.end(); ++step) {
       RETURN_IF_ERROR(step->second(*this));
     }
+    Failpoint("sqlite.in_migration");
     return Execute(fmt::format("PRAGMA user_version={}", schema.version));
   }));
   spdlog::info("{}: brought from schema version {} to {}; {} is the file as it was", path_, from_version,

@@ -60,9 +60,20 @@ class SqliteDatabase {
   // Opens or creates the file in WAL mode with synchronous=FULL: a committed transaction survives power loss.
   // Checks integrity (DATA_LOSS) and refuses a schema newer than `schema` (FAILED_PRECONDITION). An older one is copied
   // to PATH.version-N first and then brought up to date in one transaction.
-  // `vfs`: another file system than the machine's, for simulation; the file is then held exclusively.
+  // A disk that is too full for the file that readers share, PATH-shm, still lets an existing file be read: it is then
+  // held exclusively, so that no other process can open it. `vfs`: another file system than the machine's, for
+  // simulation; the file is held exclusively.
   static absl::StatusOr<SqliteDatabase> Open(const std::string& path, const Schema& schema,
                                              const std::string& vfs = "");
+
+  // An existing file as it is, whatever its schema, beside others that may write. NOT_FOUND if there is none.
+  static absl::StatusOr<SqliteDatabase> OpenAsItIs(const std::string& path);
+
+  // Reads all of it: DATA_LOSS says what is wrong.
+  absl::Status CheckAll() const;
+  // Writes the file as it is at this moment, compact and flushed to the disk, to `path`, where nothing may be. Whoever
+  // writes meanwhile is not held up.
+  absl::Status CopyTo(const std::string& path) const;
 
   absl::StatusOr<SqliteStatement> Prepare(const std::string& sql) const;
   absl::Status Execute(const std::string& sql) const;
@@ -76,7 +87,9 @@ class SqliteDatabase {
   struct Close {
     void operator()(sqlite3* db) const;
   };
-  absl::Status CheckIntegrity() const;
+  static absl::StatusOr<SqliteDatabase> Connect(const std::string& path, const std::string& vfs, bool exclusively);
+  static absl::StatusOr<SqliteDatabase> ConnectOnly(const std::string& path, const std::string& vfs, int flags);
+  absl::Status CheckIntegrity(const std::string& check) const;
   absl::Status PrepareSchema(const Schema& schema) const;
   absl::Status Migrate(int64_t from_version, const Schema& schema) const;
 

@@ -60,6 +60,9 @@ class EveryVerb(ProcessTest):
         text = self.folder / "text.txt"
         text.write_text("bottles of beer on the wall\n" * 40)
         out = self.folder / "out"
+        kept = self.folder / "kept"
+        if not kept.exists():
+            self.check(["admin", "backup", "--out", kept])
         small = ["--model", self.model, "--tokenizer", self.stack.dataset]
         return {
             "up": ([], ["up"]),
@@ -103,6 +106,9 @@ class EveryVerb(ProcessTest):
             "frontier plot": ([], ["frontier", "plot", "--out", self.folder / "f.svg"]),
             "frontier report": ([], ["frontier", "report", "--out", self.folder / "f.html"]),
             "worker list": ([], ["worker", "list"]),
+            "admin backup": (["rm", out], ["admin", "backup", "--out", out]),
+            "admin verify": ([], ["admin", "verify"]),
+            "admin restore": ([], ["admin", "restore", "--from", kept, "--state", self.folder / "other"]),
             "doctor": ([], ["doctor"]),
             "completion": ([], ["completion", "bash"]),
             "version": ([], ["version"]),

@@ -4,7 +4,6 @@
 there once, and the store is sound."""
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -13,17 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from process_test import BIN, ProcessTest, main  # noqa: E402
+from ridgeline_stack import free_port  # noqa: E402
 
 CRASHED = 86
 CLIENTS, SUBMITS = 4, 6
 PATIENCE = 240
 RECIPE = "name: run\ndataset: {path: /nowhere}\ntraining: {steps: 10}\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Failpoint(ProcessTest):

@@ -2,6 +2,7 @@
 """The real programs, driven by their command line: for tests that need a coordinator with a job running."""
 import json
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -22,6 +23,13 @@ quant:
 checkpoint: {{interval: 20}}
 validation: {{interval: 20, sequences: 4}}
 """
+
+
+def free_port():
+    """One that was free a moment ago, for programs that come back on the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Stack:

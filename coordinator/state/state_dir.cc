@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "coordinator/rpc/state_dir.h"
+#include "coordinator/state/state_dir.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "common/file.h"
@@ -16,6 +17,15 @@ namespace ridgeline {
 namespace {
 
 std::string CoordinatorFile(const std::string& state_dir) { return state_dir + "/coordinator.json"; }
+
+// What starts that ended before the file had its name have left.
+void RemoveHalfWritten(const std::string& state_dir) {
+  const std::string prefix = "coordinator.json.tmp.";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state_dir, error)) {
+    if (entry.path().filename().string().rfind(prefix, 0) == 0) std::filesystem::remove(entry.path(), error);
+  }
+}
 
 }  // namespace
 
@@ -27,8 +37,10 @@ absl::StatusOr<StateDirLock> StateDirLock::Acquire(const std::string& state_dir)
   StateDirLock lock(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
     const std::string pid = fmt::format("{}\n", getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
-      return ErrnoStatus(errno, fmt::format("cannot write {}", path));
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+      const absl::Status status = ErrnoStatus(errno, fmt::format("cannot write {}", path));
+      if (!IsNoRoom(status)) return status;  // Held all the same; whoever comes to it is not told by which process.
+    }
     return lock;
   }
   if (errno != EWOULDBLOCK) return ErrnoStatus(errno, fmt::format("cannot lock {}", path));
@@ -47,6 +59,7 @@ absl::Status WriteCoordinatorFile(const std::string& state_dir, const std::strin
                                   const std::string& metrics_address) {
   const nlohmann::json content = {
       {"pid", getpid()}, {"address", address}, {"metrics_address", metrics_address}, {"version", RIDGELINE_VERSION}};
+  RemoveHalfWritten(state_dir);
   return WriteFileAtomically(CoordinatorFile(state_dir), content.dump() + "\n");
 }
 
