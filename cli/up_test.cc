@@ -77,6 +77,29 @@ TEST_F(UpTest, StartsOnceAndLeavesNoProcessAfterDown) {
   EXPECT_EQ(Run("status").exit_code, 5);
 }
 
+TEST_F(UpTest, TwoAtOnceStartOneStackAndBothSayWhereItIs) {
+  const std::string up = std::string("'") + RIDGELINE_PROGRAM + "' " + kUp;
+  const std::string script = Write("two.sh", "export RIDGELINE_STATE='" + state_ + "'\nunset RIDGELINE_COORDINATOR\n" +
+                                                 up + " >" + dir_ + "/one.out 2>&1 & one=$!\n" + up + " >" + dir_ +
+                                                 "/two.out 2>&1 & two=$!\nwait $one && wait $two\n");
+  EXPECT_EQ(std::system(("timeout -k 5 150 sh " + script).c_str()), 0)
+      << Read(dir_ + "/one.out") << Read(dir_ + "/two.out");
+  const std::string where = "coordinator  " + ReadCoordinatorFile(Paths())->address;
+  EXPECT_THAT(Read(dir_ + "/one.out"), HasSubstr(where));
+  EXPECT_THAT(Read(dir_ + "/two.out"), HasSubstr(where));
+}
+
+TEST_F(UpTest, VerbsReachTheCoordinatorByItsSocketWhenTheNetworkIsClosedToThem) {
+  ASSERT_EQ(Run(kUp).exit_code, 0);
+  const std::string file = Read(Paths().coordinator_file);
+  std::string elsewhere = file;
+  const std::string address = ReadCoordinatorFile(Paths())->address;
+  elsewhere.replace(elsewhere.find(address), address.size(), "127.0.0.1:1");
+  std::ofstream(Paths().coordinator_file) << elsewhere;
+  EXPECT_EQ(Run("list -o name").exit_code, 0);
+  std::ofstream(Paths().coordinator_file) << file;
+}
+
 TEST_F(UpTest, KilledCoordinatorComesBackAtTheSameAddressWithItsJobs) {
   ASSERT_EQ(Run(kUp).exit_code, 0);
   const std::string address = ReadCoordinatorFile(Paths())->address;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <limits>
 
+#include "common/printable.h"
 #include "fmt/format.h"
 #include "recipes/schema.h"
 #include "recipes/text_guard.h"
@@ -99,6 +100,11 @@ std::optional<ValueError> CheckText(std::string_view text) {
       return ValueError{fmt::format("{} holds the control character \\x{:02x}", Shown(text), c),
                         "write it on one line, without control characters"};
     }
+  }
+  if (Printable(text) != text) {
+    return ValueError{
+        fmt::format("{} holds characters that move the cursor or turn the writing direction", Shown(Printable(text))),
+        "leave out control characters and marks of writing direction"};
   }
   return std::nullopt;
 }

@@ -58,6 +58,11 @@ TEST(SetRecipeFieldTest, ErrorsNameKeyReasonAndRemedy) {
             "quant.skip: is a list of text and takes no single value (write it in the recipe's file)");
   EXPECT_EQ(ErrorOf("sweep.parameters.optimizer.lr", "7"),
             "sweep.parameters.optimizer.lr: is a map and takes no single value (write it in the recipe's file)");
+  for (const char* hidden : {"a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb", "a\u009bb"}) {
+    EXPECT_EQ(ErrorOf("name", hidden),
+              "name: 'a?b' holds characters that move the cursor or turn the writing direction (leave out control "
+              "characters and marks of writing direction)");
+  }
   EXPECT_EQ(ErrorOf("name", "a\nb"),
             "name: 'a\\x0ab' holds the control character \\x0a (write it on one line, without control characters)");
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,8 +65,10 @@ StackPaths::StackPaths(const std::string& dir) {
   if (folder.filename().empty()) folder = folder.parent_path();
   state_dir = folder.string();
   coordinator_file = (folder / "coordinator.json").string();
+  coordinator_socket = (folder / "coordinator.sock").string();
   supervisor_file = (folder / "supervisor.json").string();
   supervisor_lock = (folder / "supervisor.lock").string();
+  start_lock = (folder / "up.lock").string();
   supervisor_log = (folder / "supervisor.log").string();
   coordinator_log = (folder / "coordinator.log").string();
   worker_log = (folder / "worker.log").string();
@@ -83,6 +86,12 @@ absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths) {
         fmt::format("{} holds no address; `ridgeline down` clears it away", paths.coordinator_file));
   }
   return file;
+}
+
+std::string UsableSocket(const StackPaths& paths) {
+  const std::string& path = paths.coordinator_socket;
+  const bool fits = path.size() < sizeof(sockaddr_un::sun_path);
+  return fits && access(path.c_str(), R_OK | W_OK) == 0 ? path : std::string();
 }
 
 absl::StatusOr<SupervisorFile> ReadSupervisorFile(const StackPaths& paths) {

@@ -20,10 +20,12 @@ absl::StatusOr<std::string> DefaultStateDir();
 // Files of a state folder. The coordinator keeps its own (coordinator.json, lock, journal) in the same folder.
 struct StackPaths {
   explicit StackPaths(const std::string& state_dir);
-  std::string state_dir;         // Absolute.
-  std::string coordinator_file;  // coordinator.json, written by the coordinator when it is ready.
-  std::string supervisor_file;   // supervisor.json
+  std::string state_dir;           // Absolute.
+  std::string coordinator_file;    // coordinator.json, written by the coordinator when it is ready.
+  std::string coordinator_socket;  // coordinator.sock, of the coordinator while it runs.
+  std::string supervisor_file;     // supervisor.json
   std::string supervisor_lock;
+  std::string start_lock;  // up.lock, of the `ridgeline up` that is starting the stack.
   std::string supervisor_log, coordinator_log, worker_log;
   std::string work_dir;  // The worker group's.
   // Cookies in the environment of what the supervisor starts (process.h).
@@ -38,6 +40,10 @@ struct CoordinatorFile {
 };
 // NOT_FOUND if there is none, DATA_LOSS if it is not what a coordinator writes.
 absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths);
+
+// The path of the coordinator's socket if this process may connect to it, else empty: it is only for the coordinator's
+// user, and not there where the folder's name is too long for a socket.
+std::string UsableSocket(const StackPaths& paths);
 
 struct SupervisorFile {
   pid_t pid = 0;

@@ -12,6 +12,7 @@
 #include "common/interrupt.h"
 #include "common/print.h"
 #include "common/printable.h"
+#include "common/status_macros.h"
 
 namespace ridgeline {
 namespace {
@@ -83,10 +84,10 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   return absl::Status(code, Printable(status.error_message()));
 }
 
-Client::Client(std::string address, CallPolicy policy)
+Client::Client(std::string address, CallPolicy policy, const std::string& socket_path)
     : address_(std::move(address)),
       policy_(policy),
-      channel_(MakeChannel(address_)),
+      channel_(MakeChannel(socket_path.empty() ? address_ : "unix:" + socket_path)),
       stub_(v1::Coordinator::NewStub(channel_)) {}
 
 Client Client::WithPolicy(CallPolicy policy) const {
@@ -137,9 +138,21 @@ absl::StatusOr<v1::Job> Client::GetJob(const std::string& job) const {
 }
 
 absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(const v1::ListJobsRequest& request) const {
-  absl::StatusOr<v1::ListJobsResponse> response = Call(&v1::Coordinator::Stub::ListJobs, request);
-  if (!response.ok()) return response.status();
-  return std::vector<v1::Job>(response->jobs().begin(), response->jobs().end());
+  std::vector<v1::Job> jobs;
+  RETURN_IF_ERROR(ListJobs(request, [&](const v1::ListJobsResponse& page) {
+    jobs.insert(jobs.end(), page.jobs().begin(), page.jobs().end());
+    return true;
+  }));
+  return jobs;
+}
+
+absl::Status Client::ListJobs(v1::ListJobsRequest request,
+                              const std::function<bool(const v1::ListJobsResponse&)>& on_page) const {
+  while (true) {
+    ASSIGN_OR_RETURN(const v1::ListJobsResponse page, Call(&v1::Coordinator::Stub::ListJobs, request));
+    if (!on_page(page) || page.next_page_token().empty()) return absl::OkStatus();
+    request.set_page_token(page.next_page_token());
+  }
 }
 
 absl::StatusOr<v1::Job> Client::CancelJob(const std::string& job) const {
@@ -181,7 +194,13 @@ absl::StatusOr<v1::GetMetricsResponse> Client::GetMetrics(const std::string& job
   v1::GetMetricsRequest request;
   request.set_job(job);
   request.set_after_step(-1);
-  return Call(&v1::Coordinator::Stub::GetMetrics, request);
+  v1::GetMetricsResponse all;
+  while (true) {
+    ASSIGN_OR_RETURN(const v1::GetMetricsResponse more, Call(&v1::Coordinator::Stub::GetMetrics, request));
+    if (more.points().empty()) return all;
+    request.set_after_step(more.points().rbegin()->step());
+    all.MergeFrom(more);
+  }
 }
 
 absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() const {

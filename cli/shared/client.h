@@ -28,7 +28,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
 // Thread-safe. Statuses are the coordinator's own, with its message.
 class Client {
  public:
-  explicit Client(std::string address, CallPolicy policy = {});
+  // `socket_path`: the coordinator's socket on this machine, which is called instead; `address` is for people then.
+  explicit Client(std::string address, CallPolicy policy = {}, const std::string& socket_path = "");
 
   const std::string& address() const { return address_; }
   // The same channel with other limits.
@@ -38,7 +39,10 @@ class Client {
   absl::StatusOr<v1::Info> GetInfo() const;
   absl::StatusOr<v1::SubmitJobResponse> SubmitJob(const v1::SubmitJobRequest& request) const;
   absl::StatusOr<v1::Job> GetJob(const std::string& job) const;
+  // All pages. The second form hands on each as it comes, until `on_page` returns false.
   absl::StatusOr<std::vector<v1::Job>> ListJobs(const v1::ListJobsRequest& request) const;
+  absl::Status ListJobs(v1::ListJobsRequest request,
+                        const std::function<bool(const v1::ListJobsResponse&)>& on_page) const;
   absl::StatusOr<v1::Job> CancelJob(const std::string& job) const;
   absl::StatusOr<v1::Job> RetryJob(const std::string& job) const;
   absl::StatusOr<v1::Job> ChangeJob(const v1::ChangeJobRequest& request) const;

@@ -11,6 +11,12 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/print.h"
+#include "common/status_macros.h"
+
 namespace ridgeline {
 namespace {
 
@@ -95,6 +101,34 @@ absl::StatusOr<std::string> FormatMessage(const google::protobuf::Message& messa
   absl::StatusOr<Json> json = MessageToJson(message);
   if (!json.ok()) return json.status();
   return FormatJson(*json, format);
+}
+
+absl::Status MessageList::Add(const google::protobuf::Message& message) {
+  ASSIGN_OR_RETURN(const Json json, MessageToJson(message));
+  const bool as_json = format_ == OutputFormat::kJson;
+  if (is_empty_) {
+    WriteOut(as_json ? fmt::format("{{\n  \"{}\": [\n", key_) : key_ + ":\n");
+  } else if (as_json) {
+    WriteOut(",\n");
+  }
+  is_empty_ = false;
+  const std::string text = as_json ? json.dump(2) : FormatJson(Json::array({json}), format_);
+  const char* const indent = as_json ? "    " : "  ";
+  std::string indented;
+  for (const std::string_view line : absl::StrSplit(absl::StripSuffix(text, "\n"), '\n')) {
+    absl::StrAppend(&indented, indented.empty() ? "" : "\n", indent, line);
+  }
+  WriteOut(indented + (as_json ? "" : "\n"));
+  return absl::OkStatus();
+}
+
+void MessageList::End() {
+  if (format_ == OutputFormat::kJson) {
+    if (is_empty_) PrintOut("{{\n  \"{}\": []\n}}\n", key_);
+    if (!is_empty_) WriteOut("\n  ]\n}\n");
+  } else if (is_empty_) {
+    PrintOut("{}: []\n", key_);
+  }
 }
 
 }  // namespace ridgeline

@@ -25,4 +25,17 @@ std::string FormatJson(const nlohmann::ordered_json& json, OutputFormat format);
 // Both of the above.
 absl::StatusOr<std::string> FormatMessage(const google::protobuf::Message& message, OutputFormat format);
 
+// {"KEY": [...]} in JSON or YAML, printed while its messages come.
+class MessageList {
+ public:
+  MessageList(std::string key, OutputFormat format) : key_(std::move(key)), format_(format) {}
+  absl::Status Add(const google::protobuf::Message& message);
+  void End();
+
+ private:
+  const std::string key_;
+  const OutputFormat format_;
+  bool is_empty_ = true;
+};
+
 }  // namespace ridgeline

@@ -19,7 +19,7 @@ absl::StatusOr<Client> Session::Connect(CallPolicy policy) const {
   if (!coordinator.empty()) return Client(coordinator, policy);
   ASSIGN_OR_RETURN(const StackPaths paths, Paths());
   ASSIGN_OR_RETURN(const std::string address, ResolveAddress("", paths));
-  return Client(address, policy);
+  return Client(address, policy, UsableSocket(paths));
 }
 
 CLI::App* AddVerb(CLI::App* parent, const std::string& name, const std::string& help, const std::string& example) {

@@ -7,6 +7,7 @@
 #include "cli/shared/parse.h"
 #include "cli/shared/verb.h"
 #include "cli/verbs/verbs.h"
+#include "common/number_option.h"
 #include "common/print.h"
 #include "common/status_macros.h"
 
@@ -17,6 +18,8 @@ struct ListOptions {
   std::vector<std::string> states;
   std::string parent;
   std::vector<std::string> selectors;
+  bool newest_first = false;
+  int limit = 0;  // 0: all.
   OutputFormat format = OutputFormat::kTable;
 };
 
@@ -25,32 +28,58 @@ absl::StatusOr<v1::ListJobsRequest> MakeRequest(const ListOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<v1::JobState> states, ParseJobStates(options.states));
   for (const v1::JobState state : states) request.add_states(state);
   request.set_parent_id(options.parent);
+  request.set_newest_first(options.newest_first);
+  request.set_page_size(options.limit);
   request.set_omit_recipes(options.format == OutputFormat::kTable || options.format == OutputFormat::kName);
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(options.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
   return request;
 }
 
-absl::Status Print(const std::vector<v1::Job>& jobs, OutputFormat format) {
-  if (format == OutputFormat::kName) {
-    for (const v1::Job& job : jobs) PrintOut("{}\n", job.id());
-  } else if (format == OutputFormat::kTable) {
-    if (jobs.empty()) PrintErr("ridgeline: no jobs; `ridgeline submit -f RECIPE` queues one\n");
-    if (!jobs.empty()) WriteOut(JobTable(jobs, SystemClock().WallUnixMs(), StyleOf(stdout)));
-  } else {
-    v1::ListJobsResponse response;
-    for (const v1::Job& job : jobs) *response.add_jobs() = job;
-    ASSIGN_OR_RETURN(const std::string text, FormatMessage(response, format));
-    WriteOut(text);
+// Prints jobs as they come. A table waits for all of them, for the widths of its columns.
+class JobPrinter {
+ public:
+  explicit JobPrinter(OutputFormat format) : format_(format), list_("jobs", format) {}
+
+  absl::Status Add(const v1::Job& job) {
+    if (format_ == OutputFormat::kTable) {
+      table_.push_back(job);
+    } else if (format_ == OutputFormat::kName) {
+      PrintOut("{}\n", job.id());
+    } else {
+      return list_.Add(job);
+    }
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
-}
+  void End() {
+    if (format_ == OutputFormat::kJson || format_ == OutputFormat::kYaml) return list_.End();
+    if (format_ != OutputFormat::kTable) return;
+    if (table_.empty()) PrintErr("ridgeline: no jobs; `ridgeline submit -f RECIPE` queues one\n");
+    if (!table_.empty()) WriteOut(JobTable(table_, SystemClock().WallUnixMs(), StyleOf(stdout)));
+  }
+
+ private:
+  const OutputFormat format_;
+  MessageList list_;
+  std::vector<v1::Job> table_;
+};
 
 absl::StatusOr<int> RunList(const Session& session, const ListOptions& options) {
-  ASSIGN_OR_RETURN(const v1::ListJobsRequest request, MakeRequest(options));
+  ASSIGN_OR_RETURN(v1::ListJobsRequest request, MakeRequest(options));
   ASSIGN_OR_RETURN(const Client client, session.Connect());
-  ASSIGN_OR_RETURN(const std::vector<v1::Job> jobs, client.ListJobs(request));
-  RETURN_IF_ERROR(Print(jobs, options.format));
+  JobPrinter printer(options.format);
+  absl::Status printed;
+  int count = 0;
+  RETURN_IF_ERROR(client.ListJobs(request, [&](const v1::ListJobsResponse& page) {
+    for (const v1::Job& job : page.jobs()) {
+      printed = printer.Add(job);
+      if (!printed.ok() || ++count == options.limit) return false;
+    }
+    printed = FlushOut();  // Whoever reads may have enough.
+    return printed.ok();
+  }));
+  RETURN_IF_ERROR(printed);
+  printer.End();
   return kExitOk;
 }
 
@@ -78,6 +107,8 @@ void AddListVerb(CLI::App* app, Session* session) {
   verb->add_option("-l,--selector", options->selectors, "Only jobs with these labels; repeatable")
       ->type_name("KEY=VALUE,...")
       ->allow_extra_args(false);
+  verb->add_flag("--newest-first", options->newest_first, "The newest first; default: in order of submission");
+  verb->add_option("--limit", options->limit, "At most so many")->check(IntegerFrom(1, 1'000'000))->type_name("NUMBER");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunList);
 }

@@ -4,7 +4,6 @@
 
 #include <ctime>
 #include <optional>
-#include <unordered_set>
 
 #include "cli/shared/exit_code.h"
 #include "cli/shared/verb.h"
@@ -36,21 +35,6 @@ absl::Status StreamOnce(const Client& client, v1::StreamLogsRequest* request, Re
   return client.StreamLogs(*request, kStreamDeadline, on_line);
 }
 
-// Drops what an earlier stream already brought: a stream that is opened again starts from the first line.
-class SeenLines {
- public:
-  void StreamOpens() { earlier_.merge(current_); }
-  bool IsNew(const v1::LogLine& line) {
-    const size_t hash = std::hash<std::string>()(line.SerializeAsString());
-    if (earlier_.contains(hash)) return false;
-    current_.insert(hash);
-    return true;
-  }
-
- private:
-  std::unordered_set<size_t> earlier_, current_;
-};
-
 std::string TimeOfDay(int64_t unix_ms) {
   const std::time_t seconds = unix_ms / 1000;
   std::tm parts{};
@@ -62,6 +46,7 @@ std::string TimeOfDay(int64_t unix_ms) {
 
 // False where there is nobody left to read.
 bool PrintLine(const v1::LogLine& line) {
+  if (line.skipped() > 0) PrintErr("ridgeline: {} earlier lines are no longer kept\n", line.skipped());
   PrintOut("{} [{}] {}: {}\n", TimeOfDay(line.time_unix_ms()), line.rank(), line.level(), line.text());
   return FlushOut().ok();
 }
@@ -74,12 +59,14 @@ absl::StatusOr<int> RunLogs(const Session& session, const LogsOptions& options) 
   request.set_follow(options.follow);
   if (options.rank.has_value()) request.set_rank(*options.rank);
   Reconnector reconnector(client.address(), SystemClock());
-  SeenLines seen;
   while (true) {
-    seen.StreamOpens();
     const auto opened = std::chrono::steady_clock::now();
-    const absl::Status status = StreamOnce(
-        client, &request, &reconnector, [&](const v1::LogLine& line) { return !seen.IsNew(line) || PrintLine(line); });
+    int64_t cursor = request.after_cursor();
+    const absl::Status status = StreamOnce(client, &request, &reconnector, [&](const v1::LogLine& line) {
+      cursor = line.cursor();
+      return PrintLine(line);
+    });
+    request.set_after_cursor(cursor);
     RETURN_IF_ERROR(FlushOut());
     if (status.ok()) return kExitOk;
     if (Interrupted()) return absl::CancelledError(fmt::format("detached; {} goes on", request.job()));

@@ -99,9 +99,9 @@ absl::Status PrintSubmitted(const v1::SubmitJobResponse& response, OutputFormat 
   PrintOut("{}\n", job.id());
   if (format == OutputFormat::kName) return absl::OkStatus();
   std::string what = response.existed() ? "already queued" : "queued";
-  if (response.children_size() > 0) {
-    what += fmt::format(": a sweep of {} jobs ({} to {})", response.children_size(), response.children(0).id(),
-                        response.children(response.children_size() - 1).id());
+  if (job.child_ids_size() > 0) {
+    what += fmt::format(": a sweep of {} jobs ({} to {})", job.child_ids_size(), job.child_ids(0),
+                        *job.child_ids().rbegin());
   }
   PrintErr("ridgeline: {} {} {}; `ridgeline watch {}` follows it\n", job.id(), job.name(), what, job.id());
   return absl::OkStatus();

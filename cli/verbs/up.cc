@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline up`: starts the local stack in the background and waits until it can take jobs.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "cli/shared/exit_code.h"
 #include "cli/shared/verb.h"
@@ -126,6 +130,37 @@ absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor
                   LogTail(log, 20)));
 }
 
+// Held while a stack is being started: who comes second waits, and joins what the first has started.
+class StartLock {
+ public:
+  static absl::StatusOr<StartLock> Wait(const StackPaths& paths) {
+    const int fd = open(paths.start_lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return ErrnoStatus(errno, fmt::format("cannot open {}", paths.start_lock));
+    StartLock lock(fd);
+    const int64_t end_ms = SystemClock().MonotonicMs() + 2 * kReadyLimit_ms;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR)
+        return ErrnoStatus(errno, fmt::format("cannot lock {}", paths.start_lock));
+      if (SystemClock().MonotonicMs() >= end_ms) {
+        return absl::DeadlineExceededError(
+            fmt::format("another `ridgeline up` has been starting the stack of {} for {} s", paths.state_dir,
+                        2 * kReadyLimit_ms / 1000));
+      }
+      if (!SleepUnlessInterrupted(milliseconds(50))) return absl::CancelledError("detached");
+    }
+    return lock;
+  }
+  StartLock(StartLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  StartLock& operator=(StartLock&&) = delete;
+  ~StartLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+ private:
+  explicit StartLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
 absl::Status PrintStack(const StackPaths& paths) {
   ASSIGN_OR_RETURN(const CoordinatorFile coordinator, ReadCoordinatorFile(paths));
   ASSIGN_OR_RETURN(const SupervisorFile supervisor, ReadSupervisorFile(paths));
@@ -145,6 +180,7 @@ absl::StatusOr<int> RunUp(const Session& session, const UpOptions& options) {
   supervisor.ranks = options.ranks.value_or(DefaultRanks(offer));
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
   CatchInterrupts();
+  ASSIGN_OR_RETURN(const StartLock start_lock, StartLock::Wait(paths));
   if (SupervisorIsAlive(paths)) {
     const absl::StatusOr<SupervisorFile> running = ReadSupervisorFile(paths);
     const int ranks = running.ok() ? running->ranks : supervisor.ranks;

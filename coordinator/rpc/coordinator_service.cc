@@ -6,7 +6,6 @@
 
 #include "common/status_macros.h"
 #include "coordinator/rpc/grpc_status.h"
-#include "coordinator/view/job_streams.h"
 
 namespace ridgeline {
 
@@ -18,13 +17,6 @@ grpc::Status CoordinatorService::Unary(const char* method, Response* response, C
   metrics_->ObserveRpc(method, result.status().code(), seconds.count());
   if (result.ok()) *response = *std::move(result);
   return ToGrpcStatus(result.status());
-}
-
-grpc::Status CoordinatorService::EndStream(const char* method, const absl::Status& status) {
-  const absl::Status end =
-      stopping_ && !status.ok() ? absl::UnavailableError("the coordinator is stopping; try again in a moment") : status;
-  metrics_->ObserveRpc(method, end.code(), std::nullopt);
-  return ToGrpcStatus(end);
 }
 
 grpc::Status CoordinatorService::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::Info* response) {
@@ -109,20 +101,14 @@ grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const v1::Dra
   });
 }
 
-grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                                          grpc::ServerWriter<v1::Job>* writer) {
-  return EndStream("WatchJob",
-                   FollowJob(
-                       reader_, journal_, request->job(), [&](const v1::Job& job) { return writer->Write(job); },
-                       [&] { return stopping_ || context->IsCancelled(); }));
+grpc::ServerWriteReactor<v1::Job>* CoordinatorService::WatchJob(grpc::CallbackServerContext*,
+                                                                const v1::WatchJobRequest* request) {
+  return streams_->Watch(*request);
 }
 
-grpc::Status CoordinatorService::StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
-                                            grpc::ServerWriter<v1::LogLine>* writer) {
-  return EndStream("StreamLogs", FollowLogs(
-                                     reader_, journal_, store_, *request,
-                                     [&](const v1::LogLine& line) { return writer->Write(line); },
-                                     [&] { return stopping_ || context->IsCancelled(); }));
+grpc::ServerWriteReactor<v1::LogLine>* CoordinatorService::StreamLogs(grpc::CallbackServerContext*,
+                                                                      const v1::StreamLogsRequest* request) {
+  return streams_->Logs(*request);
 }
 
 }  // namespace ridgeline

@@ -2,12 +2,12 @@
 // The Coordinator service: forwards, converts statuses, counts calls.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 
 #include "coordinator/control/job_actions.h"
 #include "coordinator/control/queue_actions.h"
+#include "coordinator/rpc/stream_hub.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
 #include "coordinator/view/queue_reader.h"
@@ -15,24 +15,24 @@
 
 namespace ridgeline {
 
+// Streams are served by callbacks, all else by a thread each.
+using CoordinatorMethods = v1::Coordinator::WithCallbackMethod_WatchJob<
+    v1::Coordinator::WithCallbackMethod_StreamLogs<v1::Coordinator::Service>>;
+
 // Thread-safe. What it is made of must outlive it.
-class CoordinatorService final : public v1::Coordinator::Service {
+class CoordinatorService final : public CoordinatorMethods {
  public:
   // `info` answers GetInfo.
   CoordinatorService(JobActions* actions, QueueActions* queue_actions, const JobReader* reader,
-                     const QueueReader* queues, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics,
+                     const QueueReader* queues, StreamHub* streams, CoordinatorMetrics* metrics,
                      std::function<v1::Info()> info)
       : actions_(actions),
         queue_actions_(queue_actions),
         reader_(reader),
         queues_(queues),
-        journal_(journal),
-        store_(store),
+        streams_(streams),
         metrics_(metrics),
         info_(std::move(info)) {}
-
-  // Makes the streams end; for shutdown.
-  void Stop() { stopping_ = true; }
 
   grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::Info*) override;
   grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest*, v1::SubmitJobResponse*) override;
@@ -40,10 +40,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest*, v1::ListJobsResponse*) override;
   grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest*, v1::Job*) override;
   grpc::Status RetryJob(grpc::ServerContext*, const v1::RetryJobRequest*, v1::Job*) override;
-  grpc::Status WatchJob(grpc::ServerContext*, const v1::WatchJobRequest*, grpc::ServerWriter<v1::Job>*) override;
+  grpc::ServerWriteReactor<v1::Job>* WatchJob(grpc::CallbackServerContext*, const v1::WatchJobRequest*) override;
   grpc::Status GetMetrics(grpc::ServerContext*, const v1::GetMetricsRequest*, v1::GetMetricsResponse*) override;
-  grpc::Status StreamLogs(grpc::ServerContext*, const v1::StreamLogsRequest*,
-                          grpc::ServerWriter<v1::LogLine>*) override;
+  grpc::ServerWriteReactor<v1::LogLine>* StreamLogs(grpc::CallbackServerContext*,
+                                                    const v1::StreamLogsRequest*) override;
   grpc::Status ListPoints(grpc::ServerContext*, const v1::ListPointsRequest*, v1::ListPointsResponse*) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*, v1::ListWorkersResponse*) override;
   grpc::Status ChangeJob(grpc::ServerContext*, const v1::ChangeJobRequest*, v1::Job*) override;
@@ -54,17 +54,14 @@ class CoordinatorService final : public v1::Coordinator::Service {
  private:
   template <typename Response, typename Call>
   grpc::Status Unary(const char* method, Response* response, Call call);
-  grpc::Status EndStream(const char* method, const absl::Status& status);
 
   JobActions* const actions_;
   QueueActions* const queue_actions_;
   const JobReader* const reader_;
   const QueueReader* const queues_;
-  Journal* const journal_;
-  MetricStore* const store_;
+  StreamHub* const streams_;
   CoordinatorMetrics* const metrics_;
   const std::function<v1::Info()> info_;
-  std::atomic<bool> stopping_ = false;
 };
 
 }  // namespace ridgeline

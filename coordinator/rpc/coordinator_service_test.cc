@@ -298,7 +298,9 @@ TEST_F(CoordinatorServiceTest, SweepOfALargeRecipeTakesItsRoomOnce) {
   v1::ListJobsResponse jobs;
   request.set_parent_id("large");
   (*request.mutable_selector())["team"] = "blue";
-  EXPECT_EQ(Call(&v1::Coordinator::Stub::ListJobs, request, &jobs).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListJobs, request, &jobs).ok());
+  EXPECT_LT(jobs.jobs_size(), 300) << "with their recipes they would be 60 MB";
+  EXPECT_FALSE(jobs.next_page_token().empty());
   request.set_omit_recipes(true);
   ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListJobs, request, &jobs).ok());
   EXPECT_EQ(jobs.jobs_size(), 300);

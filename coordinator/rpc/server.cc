@@ -8,7 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <exception>
+#include <utility>
 
 #include "common/status_macros.h"
 
@@ -18,6 +18,10 @@ namespace {
 constexpr int kMaxMessageBytes = 4 << 20;
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;
+constexpr int kHandshakeMs = 5'000;  // From the first byte to the client's settings.
+constexpr int kMaxIdleMs = 300'000;  // Clients connect again by themselves.
+constexpr char kSocketName[] = "/coordinator.sock";
+constexpr ConnectionLimits kLocalLimits{.open = 64, .silent = 32};
 constexpr int kStopGraceMs = 500;  // For calls in progress; streams are told to end before.
 
 // "[::1]:7117" to "::1"; the part before the last colon.
@@ -42,9 +46,31 @@ absl::Status CheckAddress(const std::string& address, const char* flag, bool ins
                   flag, address));
 }
 
-std::string WithPort(const std::string& address, int port) {
-  return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
-}
+// One way in: what comes through the guard is served by the server that is made of `builder`.
+class Entrance {
+ public:
+  Entrance(Listener listener, ConnectionLimits limits, grpc::ServerBuilder& builder)
+      : listener_(std::move(listener)),
+        limits_(limits),
+        acceptor_(builder.experimental().AddExternalConnectionAcceptor(
+            grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+            grpc::InsecureServerCredentials())) {}
+
+  // Once the server runs.
+  std::unique_ptr<ConnectionGuard> Open() {
+    return std::make_unique<ConnectionGuard>(std::move(listener_), limits_, [acceptor = acceptor_.get()](int fd) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = fd;
+      acceptor->HandleNewConnection(&connection);
+    });
+  }
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> TakeAcceptor() { return std::move(acceptor_); }
+
+ private:
+  Listener listener_;
+  ConnectionLimits limits_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+};
 
 }  // namespace
 
@@ -94,8 +120,9 @@ absl::Status CoordinatorServer::OpenStores() {
   actions_ = std::make_unique<JobActions>(journal_.get());
   queues_ = std::make_unique<QueueReader>(journal_.get(), fleet_.get(), options_.clock);
   queue_actions_ = std::make_unique<QueueActions>(journal_.get(), fleet_.get());
+  streams_ = std::make_unique<StreamHub>(reader_.get(), journal_.get(), store_.get(), &metrics_);
   service_ = std::make_unique<CoordinatorService>(actions_.get(), queue_actions_.get(), reader_.get(), queues_.get(),
-                                                  journal_.get(), store_.get(), &metrics_, [this] { return Info(); });
+                                                  streams_.get(), &metrics_, [this] { return Info(); });
   gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
   collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);
@@ -103,49 +130,56 @@ absl::Status CoordinatorServer::OpenStores() {
 }
 
 absl::Status CoordinatorServer::StartMetrics() {
-  try {
-    exposer_ = std::make_unique<prometheus::Exposer>(options_.metrics);
-    metrics_address_ = WithPort(options_.metrics, exposer_->GetListeningPorts().at(0));
-  } catch (const std::exception& error) {
-    return absl::FailedPreconditionError(
-        fmt::format("--metrics '{}' cannot be listened on ({}); is the port taken? Port 0 takes any free one",
-                    options_.metrics, error.what()));
-  }
-  exposer_->RegisterCollectable(metrics_.registry());
-  exposer_->RegisterCollectable(metrics_.collectives());
-  exposer_->RegisterCollectable(collector_);
+  ASSIGN_OR_RETURN(Listener listener, Listener::OpenTcp(options_.metrics, "--metrics"));
+  metrics_address_ = listener.address();
+  metrics_endpoint_ = std::make_unique<MetricsEndpoint>(
+      std::move(listener),
+      std::vector<std::shared_ptr<prometheus::Collectable>>{metrics_.registry(), metrics_.collectives(), collector_});
   return absl::OkStatus();
+}
+
+void CoordinatorServer::AddServices(grpc::ServerBuilder& builder) {
+  builder.RegisterService(service_.get());
+  builder.RegisterService(gateway_.get());
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kMaxIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 }
 
 absl::Status CoordinatorServer::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(service_.get());
-  builder.RegisterService(gateway_.get());
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  // Without this a second coordinator could share the port of the first.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    return absl::FailedPreconditionError(fmt::format(
-        "--listen '{}' cannot be listened on; is the port taken? Port 0 takes any free one", options_.listen));
+  AddServices(builder);
+  ASSIGN_OR_RETURN(Listener network, Listener::OpenTcp(options_.listen, "--listen"));
+  address_ = network.address();
+  std::vector<Entrance> entrances;
+  entrances.emplace_back(std::move(network), LimitsForFiles(RaiseFileLimit()), builder);
+  if (absl::StatusOr<Listener> local = Listener::OpenUnix(options_.state_dir + kSocketName); local.ok()) {
+    socket_path_ = local->address();
+    entrances.emplace_back(*std::move(local), kLocalLimits, builder);
+  } else {
+    spdlog::warn("no entrance for administrators: {}", std::string(local.status().message()));
   }
-  address_ = WithPort(options_.listen, port);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("the gRPC server does not start");
+  for (Entrance& entrance : entrances) {
+    guards_.push_back(entrance.Open());
+    acceptors_.push_back(entrance.TakeAcceptor());
+  }
   return absl::OkStatus();
 }
 
 CoordinatorServer::~CoordinatorServer() {
   if (server_ != nullptr) {
     RemoveCoordinatorFile(options_.state_dir);
-    service_->Stop();
+    guards_.clear();
+    streams_->Stop();
     fleet_->Close();
     journal_->changes().Notify();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(kStopGraceMs));

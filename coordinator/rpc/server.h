@@ -2,17 +2,20 @@
 // The whole coordinator in one object: stores, gateway, scheduler, gRPC server and metrics endpoint.
 #pragma once
 
-#include <grpcpp/server.h>
-#include <prometheus/exposer.h>
+#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "coordinator/control/control_loop.h"
+#include "coordinator/rpc/connection_guard.h"
 #include "coordinator/rpc/coordinator_service.h"
+#include "coordinator/rpc/metrics_endpoint.h"
+#include "coordinator/rpc/stream_hub.h"
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/state/state_dir.h"
 #include "coordinator/telemetry/state_collector.h"
@@ -41,12 +44,15 @@ class CoordinatorServer {
 
   const std::string& address() const { return address_; }
   const std::string& metrics_address() const { return metrics_address_; }
+  // For who runs the service, on this machine: STATE/coordinator.sock. Its connections are not among those of others.
+  const std::string& socket_path() const { return socket_path_; }  // Empty: the folder's name is too long for one.
   Journal& journal() { return *journal_; }
 
  private:
   CoordinatorServer(const ServerOptions& options, StateDirLock lock) : options_(options), lock_(std::move(lock)) {}
   absl::Status OpenStores();
   absl::Status StartGrpc();
+  void AddServices(grpc::ServerBuilder& builder);
   absl::Status StartMetrics();
   absl::Status WriteAddressFile();
   v1::Info Info();
@@ -57,6 +63,7 @@ class CoordinatorServer {
   std::string address_;
   std::string metrics_address_;
   std::atomic<bool> owes_address_file_ = false;  // There was no room for it.
+  std::string socket_path_;
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<MetricStore> store_;
@@ -68,11 +75,15 @@ class CoordinatorServer {
   std::unique_ptr<QueueReader> queues_;
   std::unique_ptr<JobActions> actions_;
   std::unique_ptr<QueueActions> queue_actions_;
+  std::unique_ptr<StreamHub> streams_;
   std::unique_ptr<CoordinatorService> service_;
   std::unique_ptr<WorkerGateway> gateway_;
   std::shared_ptr<StateCollector> collector_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<grpc::Server> server_;
+  // An acceptor and its guard for each entrance: the network, and the socket in the state folder.
+  std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> acceptors_;
+  std::vector<std::unique_ptr<ConnectionGuard>> guards_;
 };
 
 }  // namespace ridgeline

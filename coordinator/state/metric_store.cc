@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/status_macros.h"
+#include "coordinator/state/log_cursor.h"
 
 namespace ridgeline {
 namespace {
@@ -132,6 +133,7 @@ absl::StatusOr<std::vector<v1::LogLine>> MetricStore::ReadLogs(const std::string
     if (!row) return lines;
     *cursor = {select.ColumnInt(0), select.ColumnInt(1), select.ColumnInt(2)};
     ASSIGN_OR_RETURN(lines.emplace_back(), Parse<v1::LogLine>(select.ColumnBlob(3), job_id + "'s log"));
+    lines.back().set_cursor(PackLogCursor(*cursor));
   }
 }
 

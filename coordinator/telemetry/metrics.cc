@@ -47,6 +47,12 @@ CoordinatorMetrics::CoordinatorMetrics()
                                 "Records of worker groups that were refused and changed nothing")),
       step_duration_(
           Histograms(*registry_, "ridgeline_train_step_duration_seconds", "Duration of optimizer steps, by phase")),
+      stream_subscribers_(prometheus::BuildGauge()
+                              .Name("ridgeline_stream_subscribers")
+                              .Help("Streams that are open, by what they bring")
+                              .Register(*registry_)),
+      stream_dropped_(Counters(*registry_, "ridgeline_stream_dropped_total",
+                               "States that readers were too slow to be sent before the next")),
       journal_commit_(Histograms(*registry_, "ridgeline_journal_commit_duration_seconds",
                                  "Duration of journal transactions, fsync included")
                           .Add({}, LatencyBuckets())),
@@ -61,6 +67,10 @@ CoordinatorMetrics::CoordinatorMetrics()
       .Add({{"version", RIDGELINE_VERSION}})
       .Set(1);
   AddQueue(kDefaultQueue);
+  for (const char* stream : {"WatchJob", "StreamLogs"}) {
+    stream_subscribers_.Add({{"stream", stream}});
+    stream_dropped_.Add({{"stream", stream}});
+  }
   for (const char* reason : {"stale", "foreign", "invalid"}) records_refused_.Add({{"reason", reason}});
 }
 
@@ -109,6 +119,10 @@ void CoordinatorMetrics::OnCommit(double seconds) { journal_commit_.Observe(seco
 void CoordinatorMetrics::ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds) {
   rpc_requests_.Add({{"method", method}, {"code", absl::StatusCodeToString(code)}}).Increment();
   if (seconds.has_value()) rpc_duration_.Add({{"method", method}}, LatencyBuckets()).Observe(*seconds);
+}
+
+void CoordinatorMetrics::OnStreamDropped(const std::string& stream, int64_t count) {
+  stream_dropped_.Add({{"stream", stream}}).Increment(static_cast<double>(count));
 }
 
 void CoordinatorMetrics::ObserveSchedulerCycle(double seconds) { scheduler_cycle_.Observe(seconds); }

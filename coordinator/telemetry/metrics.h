@@ -39,6 +39,10 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
 
   // Streams pass no duration.
   void ObserveRpc(const std::string& method, absl::StatusCode code, std::optional<double> seconds);
+  // `stream`: WatchJob or StreamLogs. Dropped is what a slow reader was not sent, since something newer was there.
+  void OnStreamOpened(const std::string& stream) { stream_subscribers_.Add({{"stream", stream}}).Increment(); }
+  void OnStreamClosed(const std::string& stream) { stream_subscribers_.Add({{"stream", stream}}).Decrement(); }
+  void OnStreamDropped(const std::string& stream, int64_t count);
   void ObserveSchedulerCycle(double seconds);
   void OnRefusedRecord(const char* reason) override;
   void OnStep(const std::string& queue, const v1::MetricPoint& point) override;
@@ -60,6 +64,8 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   prometheus::Family<prometheus::Counter>& job_restarts_;
   prometheus::Family<prometheus::Counter>& records_refused_;
   prometheus::Family<prometheus::Histogram>& step_duration_;
+  prometheus::Family<prometheus::Gauge>& stream_subscribers_;
+  prometheus::Family<prometheus::Counter>& stream_dropped_;
   prometheus::Histogram& journal_commit_;
   prometheus::Family<prometheus::Histogram>& queue_wait_;
   prometheus::Histogram& scheduler_cycle_;

@@ -32,6 +32,13 @@ std::string SchemeOf(const v1::FrontierPoint& point) {
   return SchemeLabel(point.estimator(), point.weight_scheme(), point.weight_format(), point.activation_format());
 }
 
+double NumberOf(const v1::MetricPoint& point, const google::protobuf::FieldDescriptor* field) {
+  const google::protobuf::Reflection& reflection = *point.GetReflection();
+  if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_INT64)
+    return static_cast<double>(reflection.GetInt64(point, field));
+  return reflection.GetDouble(point, field);
+}
+
 }  // namespace
 
 // Families by name, in the making.
@@ -62,6 +69,26 @@ class StateCollector::Families {
 
   std::map<std::string, prometheus::MetricFamily> by_name_;
 };
+
+// The schema says which fields are series, and what they are called.
+void StateCollector::CollectPoint(const std::string& job_id, const v1::MetricPoint& point, Families& families) {
+  for (int i = 0; i < v1::MetricPoint::descriptor()->field_count(); ++i) {
+    const auto* field = v1::MetricPoint::descriptor()->field(i);
+    if (!field->options().HasExtension(v1::metric)) continue;
+    if (field->has_presence() && !point.GetReflection()->HasField(point, field)) continue;
+    const v1::MetricDoc& doc = field->options().GetExtension(v1::metric);
+    const double value = NumberOf(point, field);
+    const char* const name = doc.name().c_str();
+    const char* const help = doc.help().c_str();
+    if (doc.is_counter()) {
+      families.Counter(name, help, {{"job_id", job_id}}, value);
+    } else if (doc.split().empty()) {
+      families.Gauge(name, help, {{"job_id", job_id}}, value);
+    } else {
+      families.Gauge(name, help, {{"job_id", job_id}, {"split", doc.split()}}, value);
+    }
+  }
+}
 
 std::vector<prometheus::MetricFamily> StateCollector::Collect() const {
   Families families;
@@ -141,43 +168,13 @@ void StateCollector::CollectJobs(Families& families) const {
     if (!latest.ok() || latest->epoch == 0) continue;
     const v1::MetricPoint& point = latest->point;
     const v1::Progress progress = MakeProgress(job, *latest);
-    families.Gauge("ridgeline_train_step", "Newest optimizer step", {{"job_id", id}},
-                   static_cast<double>(point.step()));
+    CollectPoint(id, point, families);
     families.Gauge("ridgeline_train_progress_ratio", "Steps done of all steps, 0 to 1", {{"job_id", id}},
                    progress.steps() > 0 ? static_cast<double>(point.step()) / progress.steps() : 0);
     if (job.state() == v1::RUNNING) {
       families.Gauge("ridgeline_train_eta_timestamp_seconds", "When the job is expected to end", {{"job_id", id}},
                      point.time_unix_ms() / 1e3 + progress.eta_seconds());
     }
-    const char* loss_help = "Newest loss in nats per token";
-    if (point.has_train_loss()) {
-      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "train"}}, point.train_loss());
-    }
-    if (point.has_validation_loss()) {
-      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "validation"}},
-                     point.validation_loss());
-    }
-    if (point.has_second_loss()) {
-      families.Gauge("ridgeline_train_loss", loss_help, {{"job_id", id}, {"split", "second"}}, point.second_loss());
-    }
-    if (point.has_distill_divergence()) {
-      families.Gauge("ridgeline_train_distill_divergence", "Newest T^2 KL(teacher || student) in nats per token",
-                     {{"job_id", id}}, point.distill_divergence());
-    }
-    if (point.has_grad_norm()) {
-      families.Gauge("ridgeline_train_grad_norm", "Newest gradient L2 norm before clipping", {{"job_id", id}},
-                     point.grad_norm());
-    }
-    if (point.has_quant_error_ratio()) {
-      families.Gauge("ridgeline_quant_error_ratio", "Squared quantization error over squared weights", {{"job_id", id}},
-                     point.quant_error_ratio());
-    }
-    if (point.has_peak_ratio()) {
-      families.Gauge("ridgeline_train_peak_ratio", "Share of its GPUs' peak arithmetic that a step reached",
-                     {{"job_id", id}}, point.peak_ratio());
-    }
-    families.Counter("ridgeline_train_tokens_total", "Training tokens seen", {{"job_id", id}},
-                     static_cast<double>(point.tokens()));
     families.Counter("ridgeline_train_nonfinite_steps_total",
                      "Steps skipped for a loss or gradient that was not finite", {{"job_id", id}},
                      static_cast<double>(latest->nonfinite_steps));

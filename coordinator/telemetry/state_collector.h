@@ -5,6 +5,7 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <string>
 #include <vector>
 
 #include "common/clock.h"
@@ -29,6 +30,7 @@ class StateCollector final : public prometheus::Collectable {
   void CollectQueue(Families& families) const;
   void CollectWorkers(Families& families) const;
   void CollectJobs(Families& families) const;
+  static void CollectPoint(const std::string& job_id, const v1::MetricPoint& point, Families& families);
   void CollectFrontier(Families& families) const;
   std::vector<v1::Job> VisibleJobs() const;
 

@@ -14,7 +14,7 @@
 
 namespace ridgeline {
 
-// Points in one GetMetrics answer; clients go on with after_step.
+// Points in one GetMetrics answer, fewer where they are large; clients go on with after_step until there are none.
 inline constexpr int64_t kMaxMetricPoints = 10'000;
 
 // Thread-safe. The objects it is made of must outlive it.
@@ -28,12 +28,13 @@ class JobReader {
   absl::StatusOr<v1::GetMetricsResponse> Metrics(const v1::GetMetricsRequest& request) const;
   absl::StatusOr<v1::ListPointsResponse> Points(const v1::ListPointsRequest& request) const;
   absl::StatusOr<v1::ListWorkersResponse> Workers() const;
-  // The job and, of a sweep, its children.
+  // The job and, of a sweep, its first children: as many as one answer should hold. child_ids has them all.
   absl::StatusOr<v1::SubmitJobResponse> Submitted(const std::string& job_id) const;
 
   // The job's record alone, without progress.
   absl::StatusOr<v1::Job> Find(const std::string& id_or_name) const;
-  // The same, but a sweep's parent is refused: it has no curves or logs of its own.
+  absl::StatusOr<v1::JobState> StateOf(const std::string& job_id) const;
+  // As Find, but a sweep's parent is refused: it has no curves or logs of its own.
   absl::StatusOr<v1::Job> FindRunnable(const std::string& id_or_name) const;
 
  private:

@@ -9,6 +9,9 @@
 namespace ridgeline {
 namespace {
 
+constexpr int64_t kSumLifeMs = 200;
+constexpr size_t kMaxSums = 256;
+
 std::string Phase(const v1::Job& job, const LatestMetrics& latest) {
   if (job.state() != v1::RUNNING) return "";
   const v1::Attempt* live = LiveAttempt(job);
@@ -67,25 +70,58 @@ v1::Progress JobViews::OwnProgress(const v1::Job& job) const {
   return MakeProgress(job, LatestMetrics());
 }
 
-// A sweep stands where its children stand together.
+struct JobViews::ChildView {
+  std::string id;  // Empty: it was never started.
+  bool is_running = false;
+};
+
+// A sweep stands where its children stand together. However many ask, they are counted once for each change.
 v1::Progress JobViews::ParentProgress(const v1::Job& parent) const {
-  const std::vector<v1::Job> children = journal_->Read([&](const CoordinatorState& state) {
-    std::vector<v1::Job> copies;
-    for (const std::string& child_id : parent.child_ids()) {
-      copies.push_back(state.CopyOf(*state.FindById(child_id), kProgressSections));
-    }
-    return copies;
-  });
-  v1::Progress sum;
-  for (const v1::Job& child : children) {
-    const v1::Progress progress = OwnProgress(child);
-    sum.set_step(sum.step() + progress.step());
-    sum.set_steps(sum.steps() + progress.steps());
-    sum.set_tokens(sum.tokens() + progress.tokens());
-    if (child.state() == v1::RUNNING) sum.set_tokens_per_second(sum.tokens_per_second() + progress.tokens_per_second());
+  const int64_t sequence = journal_->Read([](const CoordinatorState& state) { return state.sequence(); });
+  const int64_t now_ms = SystemClock().MonotonicMs();
+  absl::MutexLock lock(&mutex_);
+  if (sums_.size() > kMaxSums) sums_.clear();
+  Sum& sum = sums_[parent.id()];
+  if (sum.sequence != sequence || (sum.has_running && now_ms - sum.time_ms >= kSumLifeMs)) {
+    sum.time_ms = now_ms;
+    AddUp(parent, &sum);
   }
-  if (parent.state() == v1::RUNNING) sum.set_phase("training");
-  return sum;
+  v1::Progress progress = sum.progress;
+  if (parent.state() == v1::RUNNING) progress.set_phase("training");
+  return progress;
+}
+
+std::vector<JobViews::ChildView> JobViews::ChildrenOf(const v1::Job& parent, Sum* sum) const {
+  return journal_->Read([&](const CoordinatorState& state) {
+    sum->sequence = state.sequence();
+    const bool steps_are_known = !sum->steps.empty();
+    std::vector<ChildView> children;
+    children.reserve(static_cast<size_t>(parent.child_ids_size()));
+    for (const std::string& child_id : parent.child_ids()) {
+      const v1::Job& child = *state.FindById(child_id);
+      if (!steps_are_known) sum->steps.push_back(state.RecipeOf(child, kProgressSections).training().steps());
+      children.push_back({child.attempts().empty() ? "" : child_id, child.state() == v1::RUNNING});
+    }
+    return children;
+  });
+}
+
+void JobViews::AddUp(const v1::Job& parent, Sum* sum) const {
+  const std::vector<ChildView> children = ChildrenOf(parent, sum);
+  sum->progress.Clear();
+  sum->has_running = false;
+  v1::Progress& progress = sum->progress;
+  for (const int64_t steps : sum->steps) progress.set_steps(progress.steps() + steps);
+  for (const ChildView& child : children) {
+    if (child.id.empty()) continue;
+    sum->has_running |= child.is_running;
+    const absl::StatusOr<LatestMetrics> latest = store_->Latest(child.id);
+    if (!latest.ok() || latest->epoch == 0) continue;
+    const v1::MetricPoint& point = latest->point;
+    progress.set_step(progress.step() + point.step());
+    progress.set_tokens(progress.tokens() + point.tokens());
+    if (child.is_running) progress.set_tokens_per_second(progress.tokens_per_second() + point.tokens_per_second());
+  }
 }
 
 }  // namespace ridgeline

@@ -2,9 +2,12 @@
 // A job as answers show it: the journal's record plus its progress and the reason why it waits.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "coordinator/control/controller.h"
 #include "coordinator/state/journal.h"
 #include "coordinator/state/metric_store.h"
@@ -34,12 +37,26 @@ class JobViews {
   void Complete(v1::Job* job) const;
 
  private:
+  // What a sweep's children come to together, kept until something can have changed.
+  struct Sum {
+    int64_t sequence = -1;       // Of the state that it was made of.
+    int64_t time_ms = 0;         // Monotonic.
+    bool has_running = false;    // Their metrics change without an event.
+    std::vector<int64_t> steps;  // Each child's training.steps, which never change.
+    v1::Progress progress;
+  };
+  struct ChildView;
+
   v1::Progress ParentProgress(const v1::Job& parent) const;
+  std::vector<ChildView> ChildrenOf(const v1::Job& parent, Sum* sum) const;
+  void AddUp(const v1::Job& parent, Sum* sum) const;
   v1::Progress OwnProgress(const v1::Job& job) const;
 
   Journal* const journal_;
   MetricStore* const store_;
   const Controller* const controller_;
+  mutable absl::Mutex mutex_;
+  mutable std::map<std::string, Sum> sums_ ABSL_GUARDED_BY(mutex_);  // By the parent's id.
 };
 
 }  // namespace ridgeline
