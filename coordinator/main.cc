@@ -25,7 +25,14 @@ void AddFlags(CLI::App& app, ridgeline::ServerOptions& options) {
   app.add_option("--lease-ms", options.lease_ms, "Silence after which a worker group's attempt is lost")
       ->check(CLI::Range(50, 86'400'000))
       ->capture_default_str();
-  app.add_flag("--insecure", options.insecure, "Allow to listen beyond this machine without TLS and tokens");
+  app.add_option("--tls-cert", options.tls.cert, "Certificate for --listen (PEM); taken anew when it changes");
+  app.add_option("--tls-key", options.tls.key, "Its private key (PEM), not readable by everybody");
+  app.add_option("--tls-client-ca", options.tls.client_ca, "Callers must show a certificate of this CA (PEM)");
+  app.add_flag("--require-tokens", options.require_tokens,
+               "Ask every caller for a token; always on beyond this machine, unless --insecure");
+  app.add_flag("--new-admin-token", options.new_admin_token, "Write STATE/admin.token anew, for who has lost theirs");
+  app.add_flag("--insecure", options.insecure,
+               "Allow to listen beyond this machine without TLS and tokens; of /metrics, which has neither, too");
 }
 
 }  // namespace

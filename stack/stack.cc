@@ -72,6 +72,7 @@ StackPaths::StackPaths(const std::string& dir) {
   supervisor_log = (folder / "supervisor.log").string();
   coordinator_log = (folder / "coordinator.log").string();
   worker_log = (folder / "worker.log").string();
+  admin_token = (folder / "admin.token").string();
   work_dir = (folder / "work").string();
 }
 
@@ -81,6 +82,7 @@ absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths) {
   file.pid = NumberOr0<pid_t>(json, "pid");
   file.address = TextOrEmpty(json, "address");
   file.metrics_address = TextOrEmpty(json, "metrics_address");
+  file.has_tls = json.value("tls", Json(false)) == Json(true);
   if (file.address.empty()) {
     return absl::DataLossError(
         fmt::format("{} holds no address; `ridgeline down` clears it away", paths.coordinator_file));
@@ -145,10 +147,9 @@ bool SupervisorIsAlive(const StackPaths& paths) {
   return !free;
 }
 
-absl::StatusOr<std::string> ResolveAddress(const std::string& given, const StackPaths& paths) {
-  if (!given.empty()) return given;
-  const absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
-  if (file.ok()) return file->address;
+absl::StatusOr<CoordinatorFile> FindCoordinator(const StackPaths& paths) {
+  absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
+  if (file.ok()) return file;
   return absl::UnavailableError(
       fmt::format("no coordinator is running for {}; `ridgeline up` starts one here, --coordinator HOST:PORT or "
                   "RIDGELINE_COORDINATOR names another",

@@ -27,7 +27,8 @@ struct StackPaths {
   std::string supervisor_lock;
   std::string start_lock;  // up.lock, of the `ridgeline up` that is starting the stack.
   std::string supervisor_log, coordinator_log, worker_log;
-  std::string work_dir;  // The worker group's.
+  std::string admin_token;  // Written by a coordinator that asks for tokens, when it starts for the first time.
+  std::string work_dir;     // The worker group's.
   // Cookies in the environment of what the supervisor starts (process.h).
   std::string CoordinatorCookie() const { return state_dir + "#coordinator"; }
   std::string WorkerCookie() const { return state_dir + "#worker"; }
@@ -37,6 +38,7 @@ struct CoordinatorFile {
   pid_t pid = 0;
   std::string address;
   std::string metrics_address;
+  bool has_tls = false;
 };
 // NOT_FOUND if there is none, DATA_LOSS if it is not what a coordinator writes.
 absl::StatusOr<CoordinatorFile> ReadCoordinatorFile(const StackPaths& paths);
@@ -74,9 +76,8 @@ class SupervisorLock {
 // Whether a supervisor of this state folder is alive.
 bool SupervisorIsAlive(const StackPaths& paths);
 
-// --coordinator or RIDGELINE_COORDINATOR (`given`), else the state folder's coordinator. UNAVAILABLE with the remedy
-// if there is none.
-absl::StatusOr<std::string> ResolveAddress(const std::string& given, const StackPaths& paths);
+// The state folder's coordinator. UNAVAILABLE with the remedy if there is none.
+absl::StatusOr<CoordinatorFile> FindCoordinator(const StackPaths& paths);
 
 // The last lines of a log, each indented; empty if there is none.
 std::string LogTail(const std::string& path, int lines);

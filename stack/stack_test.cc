@@ -38,15 +38,25 @@ TEST_F(StackTest, OneFolderHasOneCookieHoweverItIsSpelt) {
   EXPECT_NE(StackPaths(dir_).WorkerCookie(), StackPaths(dir_).CoordinatorCookie());
 }
 
-TEST_F(StackTest, GivenAddressComesBeforeTheStateFolder) {
+TEST_F(StackTest, CoordinatorIsFoundByItsStateFolder) {
   const StackPaths paths(dir_);
   ASSERT_TRUE(WriteFileAtomically(paths.coordinator_file, R"({"pid": 1, "address": "127.0.0.1:7117"})").ok());
-  EXPECT_EQ(*ResolveAddress("far:1", paths), "far:1");
-  EXPECT_EQ(*ResolveAddress("", paths), "127.0.0.1:7117");
+  EXPECT_EQ(FindCoordinator(paths)->address, "127.0.0.1:7117");
+  EXPECT_FALSE(FindCoordinator(paths)->has_tls);
+  ASSERT_TRUE(WriteFileAtomically(paths.coordinator_file, R"({"address": "ridge:1", "tls": true})").ok());
+  EXPECT_TRUE(FindCoordinator(paths)->has_tls);
+}
+
+TEST_F(StackTest, LocalRanksGetNothingThatIsMeantForAnotherCoordinator) {
+  const SpawnSpec spec = WorkerSpawnSpec(StackPaths(dir_), {.ranks = 1}, "127.0.0.1:7117");
+  for (const char* name : {"RIDGELINE_TLS_CA", "RIDGELINE_TLS_KEY", "RIDGELINE_TOKEN", "RIDGELINE_TOKEN_FILE"})
+    EXPECT_TRUE(spec.leaves_out(name)) << name;
+  EXPECT_TRUE(spec.leaves_out("SLURM_JOB_ID"));
+  EXPECT_FALSE(spec.leaves_out("RIDGELINE_DEVICE"));
 }
 
 TEST_F(StackTest, WithoutCoordinatorTheErrorNamesTheRemedy) {
-  const absl::Status status = ResolveAddress("", StackPaths(dir_)).status();
+  const absl::Status status = FindCoordinator(StackPaths(dir_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("`ridgeline up`"));
 }

@@ -62,6 +62,11 @@ std::vector<std::string> WorkerArguments(const SupervisorOptions& options) {
   return arguments;
 }
 
+// What a person's environment says of the coordinator that they usually call; ours has neither TLS nor tokens.
+static bool IsOfAnotherCoordinator(const std::string& variable) {
+  return variable.starts_with("RIDGELINE_TLS_") || variable.starts_with("RIDGELINE_TOKEN");
+}
+
 SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& options,
                           const std::string& coordinator_address) {
   std::vector<std::string> worker = {ProgramDir() + "/ridgeline-worker",
@@ -76,6 +81,7 @@ SpawnSpec WorkerSpawnSpec(const StackPaths& paths, const SupervisorOptions& opti
   for (const std::string& argument : WorkerArguments(options)) worker.push_back(argument);
   SpawnSpec spec = MpirunSpec(options.ranks, worker);
   spec.environment[kCookieVariable] = paths.WorkerCookie();
+  spec.leaves_out = [](const std::string& name) { return IsOfAnotherLauncher(name) || IsOfAnotherCoordinator(name); };
   spec.log_path = paths.worker_log;
   return spec;
 }

@@ -13,6 +13,7 @@ complain() { echo "check_tree: $*" >&2; status=1; }
 # has a line, and no path of arrows leads back to where it began.
 declare -A arrows=(
   [common]=""
+  [net]="common"
   [device]="common"
   [energy]="device common"
   [proto]=""
@@ -44,28 +45,29 @@ declare -A arrows=(
   [comm/nccl]="comm comm/mpi common"
   [comm/nccl/host]="comm/nccl comm"
   [comm/threads]="comm common"
-  [coordinator]="recipes frontier proto common"
+  [coordinator]="recipes frontier net proto common"
   [coordinator/state]="proto common"
   [coordinator/fleet]="coordinator/state proto common"
-  [coordinator/control]="coordinator/fleet coordinator/state recipes proto common"
+  [coordinator/control]="coordinator/fleet coordinator/state recipes net proto common"
   [coordinator/view]="coordinator/control coordinator/fleet coordinator/state recipes frontier proto common"
-  [coordinator/telemetry]="coordinator/view coordinator/fleet coordinator/state recipes frontier proto common"
+  [coordinator/telemetry]="coordinator/view coordinator/control coordinator/fleet coordinator/state recipes frontier \
+proto common"
   [coordinator/rpc]="coordinator/telemetry coordinator/view coordinator/control coordinator/fleet coordinator/state \
-recipes proto common"
+recipes net proto common"
   [coordinator/simulation]="coordinator/view coordinator/control coordinator/fleet coordinator/state \
-recipes proto common"
-  [worker]="comm comm/nccl device recipes proto common"
+recipes net proto common"
+  [worker]="comm comm/nccl device net recipes proto common"
   [worker/parallel]="comm model method quant proto common"
   [worker/checkpoint]="worker/checkpoint/store worker/parallel model quant weights proto common"
   [worker/checkpoint/store]="weights proto common"
   [worker/train]="worker/checkpoint worker/parallel comm recipes model plan method quant data energy device weights \
 proto common"
-  [worker/rpc]="proto common"
+  [worker/rpc]="net proto common"
   [stack]="common"
-  [cli]="stack energy device proto common"
-  [cli/shared]="stack recipes frontier plan proto common"
+  [cli]="stack energy device net proto common"
+  [cli/shared]="stack recipes frontier plan net proto common"
   [cli/verbs]="cli/shared stack recipes frontier import inference plan worker/checkpoint/store coordinator/state \
-data energy device weights proto common"
+data energy device weights net proto common"
   [bench]="*"
   [tests]="*"
 )

@@ -30,6 +30,7 @@
 #include "device/memory_meter.h"
 #include "device/placement.h"
 #include "fmt/format.h"
+#include "net/channel.h"
 #include "recipes/group_labels.h"
 #include "recipes/schema_hash.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
@@ -56,6 +57,7 @@ struct Flags {
   std::optional<double> hang_timeout_seconds;
   std::string device = "auto";
   std::vector<std::string> labels;
+  CallerCredentials credentials;
 };
 
 // How long collectives may take. In a step and between jobs all ranks do alike; elsewhere they may wait for one that
@@ -90,6 +92,15 @@ void ParseFlags(CLI::App& app, Flags& flags) {
          "between jobs, 300 where ranks may wait for one that works alone)")
       ->check(CLI::PositiveNumber);
   app.add_option("--label", flags.labels, "KEY=VALUE that jobs may ask for (resources.labels); repeatable");
+  app.add_option("--tls-ca", flags.credentials.tls_ca,
+                 "CA of the coordinator's certificate (PEM); without it the stream is not encrypted")
+      ->envname("RIDGELINE_TLS_CA");
+  app.add_option("--tls-cert", flags.credentials.tls_cert, "Certificate of this group (PEM), where one is asked for")
+      ->envname("RIDGELINE_TLS_CERT");
+  app.add_option("--tls-key", flags.credentials.tls_key, "Its private key (PEM)")->envname("RIDGELINE_TLS_KEY");
+  app.add_option("--token-file", flags.credentials.token_file,
+                 "File with the token to join with; without it RIDGELINE_TOKEN, if set, is the token")
+      ->envname("RIDGELINE_TOKEN_FILE");
 }
 
 std::string NewIncarnation() {
@@ -328,6 +339,16 @@ void CatchSignals() {
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
 }
 
+// For rank 0. What it cannot use there ends the group: the other ranks, which have none of these files, wait for it.
+std::shared_ptr<grpc::Channel> ChannelOrAbort(const Flags& flags) {
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
+      MakeChannel(flags.coordinator, WithEnvironment(flags.credentials));
+  if (channel.ok()) return *std::move(channel);
+  spdlog::critical("{}", std::string(channel.status().message()));
+  MPI_Abort(MPI_COMM_WORLD, 2);
+  std::abort();
+}
+
 // From MPI's start to its end; an error is every rank's.
 absl::Status ServeGroup(const Flags& flags) {
   ASSIGN_OR_RETURN(const Labels labels, ParseGroupLabels(flags.labels));  // Before any rank waits for another.
@@ -350,7 +371,7 @@ absl::Status ServeGroup(const Flags& flags) {
     options.device_memory_bytes = [&gpu_memory] { return gpu_memory.UsedBytes(); };
     const v1::Hello hello = MakeHello(flags, labels, placement);
     options.spool_path = SpoolPath(flags.work_dir, hello.group_id());
-    link = std::make_unique<CoordinatorLink>(flags.coordinator, hello, options);
+    link = std::make_unique<CoordinatorLink>(flags.coordinator, ChannelOrAbort(flags), hello, options);
   }
   Server(flags, device, gpu_memory, *communicator, link.get()).Serve();
   if (link) Goodbye(*link);

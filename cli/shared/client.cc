@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channel, deadlines, retries, and statuses that say what to do.
+// Deadlines, retries, and statuses that say what to do.
 #include "cli/shared/client.h"
 
 #include <fmt/format.h>
@@ -20,19 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kConnectLimit(500);
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  // A web proxy in the environment must not stand between a person and a coordinator on this machine.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(64 << 20);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 void SetDeadline(grpc::ClientContext* context, milliseconds deadline) {
   context->set_deadline(std::chrono::system_clock::now() + deadline);
@@ -84,10 +71,10 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   return absl::Status(code, Printable(status.error_message()));
 }
 
-Client::Client(std::string address, CallPolicy policy, const std::string& socket_path)
+Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel, CallPolicy policy)
     : address_(std::move(address)),
       policy_(policy),
-      channel_(MakeChannel(socket_path.empty() ? address_ : "unix:" + socket_path)),
+      channel_(std::move(channel)),
       stub_(v1::Coordinator::NewStub(channel_)) {}
 
 Client Client::WithPolicy(CallPolicy policy) const {
@@ -184,6 +171,24 @@ absl::StatusOr<v1::WorkerGroup> Client::DrainWorker(const std::string& group_id,
   request.set_group_id(group_id);
   request.set_undo(undo);
   return Call(&v1::Coordinator::Stub::DrainWorker, request);
+}
+
+absl::StatusOr<v1::CreateTokenResponse> Client::CreateToken(const v1::CreateTokenRequest& request) const {
+  return Call(&v1::Coordinator::Stub::CreateToken, request);
+}
+
+absl::StatusOr<v1::ListTokensResponse> Client::ListTokens() const {
+  return Call(&v1::Coordinator::Stub::ListTokens, v1::ListTokensRequest());
+}
+
+absl::StatusOr<v1::Token> Client::RevokeToken(const std::string& name) const {
+  v1::RevokeTokenRequest request;
+  request.set_name(name);
+  return Call(&v1::Coordinator::Stub::RevokeToken, request);
+}
+
+absl::StatusOr<v1::ListAuditResponse> Client::ListAudit(const v1::ListAuditRequest& request) const {
+  return Call(&v1::Coordinator::Stub::ListAudit, request);
 }
 
 absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {

@@ -28,8 +28,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
 // Thread-safe. Statuses are the coordinator's own, with its message.
 class Client {
  public:
-  // `socket_path`: the coordinator's socket on this machine, which is called instead; `address` is for people then.
-  explicit Client(std::string address, CallPolicy policy = {}, const std::string& socket_path = "");
+  // `channel` leads to the coordinator at `address`, which is for messages (Session::Connect makes both).
+  Client(std::string address, std::shared_ptr<grpc::Channel> channel, CallPolicy policy = {});
 
   const std::string& address() const { return address_; }
   // The same channel with other limits.
@@ -49,6 +49,10 @@ class Client {
   absl::StatusOr<v1::ListQueuesResponse> ListQueues() const;
   absl::StatusOr<v1::Queue> SetQueue(const v1::SetQueueRequest& request) const;
   absl::StatusOr<v1::WorkerGroup> DrainWorker(const std::string& group_id, bool undo) const;
+  absl::StatusOr<v1::CreateTokenResponse> CreateToken(const v1::CreateTokenRequest& request) const;
+  absl::StatusOr<v1::ListTokensResponse> ListTokens() const;
+  absl::StatusOr<v1::Token> RevokeToken(const std::string& name) const;
+  absl::StatusOr<v1::ListAuditResponse> ListAudit(const v1::ListAuditRequest& request) const;
   absl::StatusOr<v1::ListPointsResponse> ListPoints(const v1::ListPointsRequest& request) const;
   absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;  // All points so far.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers() const;

@@ -3,6 +3,7 @@
 #include "cli/shared/verb.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "common/home.h"
 #include "common/status_macros.h"
@@ -16,10 +17,21 @@ absl::StatusOr<StackPaths> Session::Paths() const {
 }
 
 absl::StatusOr<Client> Session::Connect(CallPolicy policy) const {
-  if (!coordinator.empty()) return Client(coordinator, policy);
-  ASSIGN_OR_RETURN(const StackPaths paths, Paths());
-  ASSIGN_OR_RETURN(const std::string address, ResolveAddress("", paths));
-  return Client(address, policy, UsableSocket(paths));
+  CallerCredentials caller = WithEnvironment(credentials);
+  std::string address = coordinator;
+  std::string entrance = address;  // What is called; `address` is for people.
+  if (address.empty()) {
+    ASSIGN_OR_RETURN(const StackPaths paths, Paths());
+    ASSIGN_OR_RETURN(const CoordinatorFile file, FindCoordinator(paths));
+    address = file.address;
+    const std::string socket = UsableSocket(paths);
+    entrance = socket.empty() ? address : "unix:" + socket;
+    if (!file.has_tls) caller.tls_ca = caller.tls_cert = caller.tls_key = "";
+    const bool has_token = !caller.token_file.empty() || !caller.token.empty();
+    if (!has_token && access(paths.admin_token.c_str(), R_OK) == 0) caller.token_file = paths.admin_token;
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, MakeChannel(entrance, caller));
+  return Client(address, channel, policy);
 }
 
 CLI::App* AddVerb(CLI::App* parent, const std::string& name, const std::string& help, const std::string& example) {

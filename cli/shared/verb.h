@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "cli/shared/client.h"
 #include "cli/shared/output.h"
+#include "net/channel.h"
 #include "stack/stack.h"
 
 namespace ridgeline {
@@ -20,12 +21,15 @@ namespace ridgeline {
 struct Session {
   std::string coordinator;             // --coordinator or RIDGELINE_COORDINATOR; may be empty.
   std::string state_dir;               // --state or RIDGELINE_STATE; empty: DefaultStateDir().
+  CallerCredentials credentials;       // --tls-ca and so on, or RIDGELINE_TLS_CA and so on; may be empty.
   const CLI::App* root = nullptr;      // For `completion`.
   std::vector<std::string> arguments;  // As typed, for verbs that another program carries out.
   // An exit code, or an error for main to print.
   std::function<absl::StatusOr<int>()> action;
 
   absl::StatusOr<StackPaths> Paths() const;
+  // To the coordinator that was named, else to that of the state folder: without TLS if that has none, and with its
+  // admin token if no other is given and this user can read it.
   absl::StatusOr<Client> Connect(CallPolicy policy = {}) const;
 };
 

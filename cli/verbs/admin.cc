@@ -7,9 +7,12 @@
 namespace ridgeline {
 
 void AddAdminVerb(CLI::App* app, Session* session) {
-  CLI::App* admin = AddVerb(app, "admin", "For who runs the service", "ridgeline admin verify");
+  CLI::App* admin = AddVerb(app, "admin", "For who runs the service", "ridgeline admin token list");
   admin->require_subcommand(1);
   AddAdminStoreVerbs(admin, session);
+  AddAdminCertVerbs(admin, session);
+  AddAdminTokenVerbs(admin, session);
+  AddAdminAuditVerb(admin, session);
 }
 
 }  // namespace ridgeline

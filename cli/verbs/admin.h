@@ -6,6 +6,9 @@
 
 namespace ridgeline {
 
+void AddAdminAuditVerb(CLI::App* admin, Session* session);
+void AddAdminCertVerbs(CLI::App* admin, Session* session);
 void AddAdminStoreVerbs(CLI::App* admin, Session* session);
+void AddAdminTokenVerbs(CLI::App* admin, Session* session);
 
 }  // namespace ridgeline

@@ -49,6 +49,20 @@ void DeclareCommandLine(CLI::App* app, Session* session) {
   app->add_option("--coordinator", session->coordinator, "Address of the coordinator, HOST:PORT")
       ->envname("RIDGELINE_COORDINATOR")
       ->type_name("HOST:PORT");
+  CallerCredentials& credentials = session->credentials;
+  app->add_option("--tls-ca", credentials.tls_ca, "CA of the coordinator's certificate (PEM); without it, no TLS")
+      ->envname("RIDGELINE_TLS_CA")
+      ->type_name("FILE");
+  app->add_option("--tls-cert", credentials.tls_cert, "Your certificate (PEM), where the coordinator asks for one")
+      ->envname("RIDGELINE_TLS_CERT")
+      ->type_name("FILE");
+  app->add_option("--tls-key", credentials.tls_key, "Its private key (PEM)")
+      ->envname("RIDGELINE_TLS_KEY")
+      ->type_name("FILE");
+  app->add_option("--token-file", credentials.token_file,
+                  "File with your token; without it RIDGELINE_TOKEN, if set, is the token")
+      ->envname("RIDGELINE_TOKEN_FILE")
+      ->type_name("FILE");
   app->add_option("--state", session->state_dir, "Folder of the local stack (default: ~/.local/state/ridgeline)")
       ->envname("RIDGELINE_STATE")
       ->type_name("DIR");

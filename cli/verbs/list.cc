@@ -10,6 +10,7 @@
 #include "common/number_option.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "net/principal.h"
 
 namespace ridgeline {
 namespace {
@@ -20,6 +21,7 @@ struct ListOptions {
   std::vector<std::string> selectors;
   bool newest_first = false;
   int limit = 0;  // 0: all.
+  bool all = false;
   OutputFormat format = OutputFormat::kTable;
 };
 
@@ -30,6 +32,7 @@ absl::StatusOr<v1::ListJobsRequest> MakeRequest(const ListOptions& options) {
   request.set_parent_id(options.parent);
   request.set_newest_first(options.newest_first);
   request.set_page_size(options.limit);
+  if (!options.all) request.set_owner(kOwnJobs);
   request.set_omit_recipes(options.format == OutputFormat::kTable || options.format == OutputFormat::kName);
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(options.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
@@ -109,6 +112,7 @@ void AddListVerb(CLI::App* app, Session* session) {
       ->allow_extra_args(false);
   verb->add_flag("--newest-first", options->newest_first, "The newest first; default: in order of submission");
   verb->add_option("--limit", options->limit, "At most so many")->check(IntegerFrom(1, 1'000'000))->type_name("NUMBER");
+  verb->add_flag("--all", options->all, "Jobs of everybody; without it yours, where the coordinator asks for tokens");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunList);
 }

@@ -113,8 +113,10 @@ absl::Status WaitUntilReady(const StackPaths& paths, int ranks, pid_t supervisor
   while (SystemClock().MonotonicMs() < end_ms && !ranks_fail) {
     RETURN_IF_ERROR(CheckSupervisor(paths, supervisor));
     const absl::StatusOr<CoordinatorFile> file = ReadCoordinatorFile(paths);
-    if (file.ok() && !client.has_value())
-      client.emplace(file->address, CallPolicy{milliseconds(2'000), milliseconds(0)});
+    if (file.ok() && !client.has_value()) {
+      ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, MakeChannel(file->address));
+      client.emplace(file->address, channel, CallPolicy{milliseconds(2'000), milliseconds(0)});
+    }
     if (client.has_value() && client->GetInfo().ok() && (ranks == 0 || ConnectedRanks(*client) > 0)) {
       return absl::OkStatus();
     }

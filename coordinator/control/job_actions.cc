@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "coordinator/control/access.h"
 #include "coordinator/control/jobs_of_recipe.h"
 #include "recipes/recipe_reader.h"
 
@@ -64,7 +65,7 @@ absl::Status CheckChange(const v1::ChangeJobRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<SubmittedJob> JobActions::Submit(const v1::SubmitJobRequest& request) {
+absl::StatusOr<SubmittedJob> JobActions::Submit(const v1::SubmitJobRequest& request, const Principal& caller) {
   if (request.request_id().size() > kMaxRequestIdBytes) {
     return absl::InvalidArgumentError(fmt::format("the request id has {} bytes; at most {} are allowed",
                                                   request.request_id().size(), kMaxRequestIdBytes));
@@ -72,31 +73,36 @@ absl::StatusOr<SubmittedJob> JobActions::Submit(const v1::SubmitJobRequest& requ
   RETURN_IF_ERROR(CheckRecipe(request.recipe()));
   ASSIGN_OR_RETURN(v1::JobsSubmitted submitted, JobsOfRecipe(request.recipe()));
   submitted.set_request_id(request.request_id());
+  for (v1::Job& job : *submitted.mutable_jobs()) job.set_owner(caller.name);
   SubmittedJob answer;
   RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     const v1::Job* known = request.request_id().empty() ? nullptr : state.FindByRequestId(request.request_id());
     if (known != nullptr) {
       answer.existed = true;
       answer.job_id = known->id();
+      RETURN_IF_ERROR(CheckMayChange(caller, *known));
       RETURN_IF_ERROR(CheckSameRecipe(*known, submitted.jobs(0), request.request_id()));
       return std::nullopt;
     }
     GiveIds(state.next_job_number(), request.recipe().has_sweep(), &submitted);
     answer.job_id = submitted.jobs(0).id();
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     *event.mutable_jobs_submitted() = std::move(submitted);
     return event;
   }));
   return answer;
 }
 
-absl::StatusOr<std::string> JobActions::Change(const v1::ChangeJobRequest& request) {
+absl::StatusOr<std::string> JobActions::Change(const v1::ChangeJobRequest& request, const Principal& caller) {
   RETURN_IF_ERROR(CheckChange(request));
   std::string job_id;
   RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     ASSIGN_OR_RETURN(const v1::Job* job, state.Find(request.job()));
+    RETURN_IF_ERROR(CheckMayChange(caller, *job));
     job_id = job->id();
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     v1::JobChanged& changed = *event.mutable_job_changed();
     changed.set_job_id(job_id);
     if (request.has_priority()) changed.set_priority(request.priority());
@@ -107,24 +113,28 @@ absl::StatusOr<std::string> JobActions::Change(const v1::ChangeJobRequest& reque
   return job_id;
 }
 
-absl::StatusOr<std::string> JobActions::Cancel(const std::string& id_or_name) {
+absl::StatusOr<std::string> JobActions::Cancel(const std::string& id_or_name, const Principal& caller) {
   std::string job_id;
   RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     ASSIGN_OR_RETURN(const v1::Job* job, state.Find(id_or_name));
+    RETURN_IF_ERROR(CheckMayChange(caller, *job));
     job_id = job->id();
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     event.mutable_cancel_requested()->set_job_id(job_id);
     return event;
   }));
   return job_id;
 }
 
-absl::StatusOr<std::string> JobActions::Retry(const std::string& id_or_name) {
+absl::StatusOr<std::string> JobActions::Retry(const std::string& id_or_name, const Principal& caller) {
   std::string job_id;
   RETURN_IF_ERROR(journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     ASSIGN_OR_RETURN(const v1::Job* job, state.Find(id_or_name));
+    RETURN_IF_ERROR(CheckMayChange(caller, *job));
     job_id = job->id();
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     event.mutable_job_retried()->set_job_id(job_id);
     return event;
   }));

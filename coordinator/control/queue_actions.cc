@@ -8,6 +8,7 @@
 
 #include "common/printable.h"
 #include "common/status_macros.h"
+#include "coordinator/control/access.h"
 
 namespace ridgeline {
 namespace {
@@ -33,13 +34,14 @@ bool IsThere(const Fleet& fleet, const std::string& group_id) {
 
 }  // namespace
 
-absl::Status QueueActions::SetQueue(const v1::SetQueueRequest& request) {
+absl::Status QueueActions::SetQueue(const v1::SetQueueRequest& request, const Principal& caller) {
   RETURN_IF_ERROR(CheckName(request.name()));
   return journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     const auto found = state.queues().find(request.name());
     if (found == state.queues().end() && state.queues().size() >= kMaxQueues)
       return absl::ResourceExhaustedError(fmt::format("there are {} queues already, which is the limit", kMaxQueues));
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     v1::Queue& queue = *event.mutable_queue_set()->mutable_queue();
     if (found != state.queues().end()) queue = found->second;
     if (found == state.queues().end()) queue.set_weight(1);
@@ -52,7 +54,7 @@ absl::Status QueueActions::SetQueue(const v1::SetQueueRequest& request) {
   });
 }
 
-absl::Status QueueActions::DrainWorker(const v1::DrainWorkerRequest& request) {
+absl::Status QueueActions::DrainWorker(const v1::DrainWorkerRequest& request, const Principal& caller) {
   const bool is_there = IsThere(*fleet_, request.group_id());
   return journal_->Commit([&](const CoordinatorState& state) -> MaybeEvent {
     const bool drains = state.draining_groups().count(request.group_id()) > 0;
@@ -62,6 +64,7 @@ absl::Status QueueActions::DrainWorker(const v1::DrainWorkerRequest& request) {
     }
     if (drains != request.undo()) return std::nullopt;
     v1::Event event;
+    *event.mutable_actor() = ActorOf(caller);
     event.mutable_group_drained()->set_group_id(request.group_id());
     event.mutable_group_drained()->set_draining(!request.undo());
     return event;

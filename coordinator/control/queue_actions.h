@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "coordinator/fleet/fleet.h"
 #include "coordinator/state/journal.h"
+#include "net/principal.h"
 #include "ridgeline/v1/coordinator.pb.h"
 
 namespace ridgeline {
@@ -15,9 +16,9 @@ class QueueActions {
   QueueActions(Journal* journal, const Fleet* fleet) : journal_(journal), fleet_(fleet) {}
 
   // Makes the queue, of weight 1, if there is none. INVALID_ARGUMENT for a name, weight or limit that none can have.
-  absl::Status SetQueue(const v1::SetQueueRequest& request);
+  absl::Status SetQueue(const v1::SetQueueRequest& request, const Principal& caller);
   // NOT_FOUND for a group that is not there; what drains may be undone while it is away.
-  absl::Status DrainWorker(const v1::DrainWorkerRequest& request);
+  absl::Status DrainWorker(const v1::DrainWorkerRequest& request, const Principal& caller);
 
  private:
   Journal* const journal_;

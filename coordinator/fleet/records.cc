@@ -38,6 +38,8 @@ absl::StatusOr<HeldJob> FindHeld(const CoordinatorState& state, const Coordinato
   return HeldJob{state.RecipeOf(job, {"training"}).training().steps(), LiveAttempt(job)->ranks(), QueueOf(job)};
 }
 
+std::string ActorName(const Fleet::Sender& sender) { return fmt::format("group {}", sender.group_id); }
+
 // By the coordinator, and not by SIGTERM. Of an attempt that is over, too: its result may come a second time.
 bool WasAskedToEnd(const CoordinatorState& state, const std::string& job_id, int64_t epoch) {
   const v1::Job* job = state.FindById(job_id);
@@ -165,6 +167,7 @@ absl::Status Fleet::CommitCheckpoint(const Sender& sender, const v1::CheckpointC
     ASSIGN_OR_RETURN(const HeldJob job, FindHeld(state, sender, checkpoint.job_id(), checkpoint.epoch()));
     RETURN_IF_ERROR(CheckCheckpoint(checkpoint.checkpoint(), checkpoint.job_id(), job.steps));
     v1::Event event;
+    event.mutable_actor()->set_name(ActorName(sender));
     v1::CheckpointRecorded& recorded = *event.mutable_checkpoint_recorded();
     recorded.set_job_id(checkpoint.job_id());
     recorded.set_epoch(checkpoint.epoch());
@@ -183,6 +186,7 @@ absl::Status Fleet::CommitResult(const Sender& sender, const v1::AttemptResult& 
         const v1::Job& job = *state.FindById(result.job_id());
         const bool wants_point = state.RecipeOf(job, {"export"}).export_().frontier();
         v1::Event event;
+        event.mutable_actor()->set_name(ActorName(sender));
         *event.mutable_attempt_ended() = EndOf(result, wants_point, job.stop_at_step());
         return event;
       });

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Coordinator service: forwards, converts statuses, counts calls.
+// The Coordinator service: admits callers, forwards, converts statuses, counts calls.
 #pragma once
 
 #include <functional>
 #include <string>
 
+#include "coordinator/control/access.h"
 #include "coordinator/control/job_actions.h"
 #include "coordinator/control/queue_actions.h"
+#include "coordinator/control/token_actions.h"
 #include "coordinator/rpc/stream_hub.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
@@ -23,14 +25,17 @@ using CoordinatorMethods = v1::Coordinator::WithCallbackMethod_WatchJob<
 class CoordinatorService final : public CoordinatorMethods {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(JobActions* actions, QueueActions* queue_actions, const JobReader* reader,
-                     const QueueReader* queues, StreamHub* streams, CoordinatorMetrics* metrics,
-                     std::function<v1::Info()> info)
-      : actions_(actions),
+  CoordinatorService(const AccessControl* access, JobActions* actions, QueueActions* queue_actions,
+                     TokenActions* tokens, const JobReader* reader, const QueueReader* queues, StreamHub* streams,
+                     Journal* journal, CoordinatorMetrics* metrics, std::function<v1::Info()> info)
+      : access_(access),
+        actions_(actions),
         queue_actions_(queue_actions),
+        tokens_(tokens),
         reader_(reader),
         queues_(queues),
         streams_(streams),
+        journal_(journal),
         metrics_(metrics),
         info_(std::move(info)) {}
 
@@ -50,16 +55,25 @@ class CoordinatorService final : public CoordinatorMethods {
   grpc::Status ListQueues(grpc::ServerContext*, const v1::ListQueuesRequest*, v1::ListQueuesResponse*) override;
   grpc::Status SetQueue(grpc::ServerContext*, const v1::SetQueueRequest*, v1::Queue*) override;
   grpc::Status DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest*, v1::WorkerGroup*) override;
+  grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest*, v1::CreateTokenResponse*) override;
+  grpc::Status ListTokens(grpc::ServerContext*, const v1::ListTokensRequest*, v1::ListTokensResponse*) override;
+  grpc::Status RevokeToken(grpc::ServerContext*, const v1::RevokeTokenRequest*, v1::Token*) override;
+  grpc::Status ListAudit(grpc::ServerContext*, const v1::ListAuditRequest*, v1::ListAuditResponse*) override;
 
  private:
+  // Every method begins with one of these two: nothing is done before its caller is admitted.
   template <typename Response, typename Call>
-  grpc::Status Unary(const char* method, Response* response, Call call);
+  grpc::Status Unary(const char* method, const grpc::ServerContext* context, Response* response, Call call);
+  absl::StatusOr<Principal> Admit(const char* method, const grpc::ServerContextBase& context) const;
 
+  const AccessControl* const access_;
   JobActions* const actions_;
   QueueActions* const queue_actions_;
+  TokenActions* const tokens_;
   const JobReader* const reader_;
   const QueueReader* const queues_;
   StreamHub* const streams_;
+  Journal* const journal_;  // For its audit.
   CoordinatorMetrics* const metrics_;
   const std::function<v1::Info()> info_;
 };

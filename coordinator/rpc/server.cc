@@ -5,12 +5,16 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <exception>
 #include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
+#include "net/endpoint.h"
 
 namespace ridgeline {
 namespace {
@@ -24,37 +28,52 @@ constexpr char kSocketName[] = "/coordinator.sock";
 constexpr ConnectionLimits kLocalLimits{.open = 64, .silent = 32};
 constexpr int kStopGraceMs = 500;  // For calls in progress; streams are told to end before.
 
-// "[::1]:7117" to "::1"; the part before the last colon.
-absl::StatusOr<std::string> HostOf(const std::string& address, const char* flag) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} '{}' is not HOST:PORT; for instance 127.0.0.1:7117", flag, address));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  return host;
+// What is beyond this machine is for those only who have a token and can see whom they give it to.
+absl::Status CheckListen(const ServerOptions& options) {
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.listen, "--listen"));
+  if (IsLoopback(endpoint.host) || options.insecure || options.tls.is_on()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--listen '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or give --tls-cert "
+                  "and --tls-key (`ridgeline admin cert` makes them), or say --insecure if the network is trusted",
+                  options.listen));
 }
 
-absl::Status CheckAddress(const std::string& address, const char* flag, bool insecure) {
-  ASSIGN_OR_RETURN(const std::string host, HostOf(address, flag));
-  const bool loopback = host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-  if (loopback || insecure) return absl::OkStatus();
+absl::Status CheckMetrics(const ServerOptions& options) {
+  if (options.metrics.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.metrics, "--metrics"));
+  if (IsLoopback(endpoint.host) || options.insecure) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      fmt::format("{} '{}' listens beyond this machine without TLS and tokens; use 127.0.0.1, or say --insecure if the "
-                  "network is trusted",
-                  flag, address));
+      fmt::format("--metrics '{}' listens beyond this machine, and has neither TLS nor tokens; use 127.0.0.1, or say "
+                  "--insecure if the network is trusted",
+                  options.metrics));
 }
+
+// Beyond this machine they are asked for unless somebody says otherwise.
+bool RequiresTokens(const ServerOptions& options) {
+  const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(options.listen, "--listen");
+  return options.require_tokens || (endpoint.ok() && !IsLoopback(endpoint->host) && !options.insecure);
+}
+
+// Takes off gRPC's reflection, which has no place to ask for a token.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
+    });
+  }
+};
 
 // One way in: what comes through the guard is served by the server that is made of `builder`.
 class Entrance {
  public:
-  Entrance(Listener listener, ConnectionLimits limits, grpc::ServerBuilder& builder)
+  Entrance(Listener listener, ConnectionLimits limits, grpc::ServerBuilder& builder,
+           const std::shared_ptr<grpc::ServerCredentials>& credentials)
       : listener_(std::move(listener)),
         limits_(limits),
         acceptor_(builder.experimental().AddExternalConnectionAcceptor(
-            grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-            grpc::InsecureServerCredentials())) {}
+            grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials)) {}
 
   // Once the server runs.
   std::unique_ptr<ConnectionGuard> Open() {
@@ -75,8 +94,8 @@ class Entrance {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(const ServerOptions& options) {
-  RETURN_IF_ERROR(CheckAddress(options.listen, "--listen", options.insecure));
-  if (!options.metrics.empty()) RETURN_IF_ERROR(CheckAddress(options.metrics, "--metrics", options.insecure));
+  RETURN_IF_ERROR(CheckListen(options));
+  RETURN_IF_ERROR(CheckMetrics(options));
   ASSIGN_OR_RETURN(StateDirLock lock, StateDirLock::Acquire(options.state_dir));
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(options, std::move(lock)));
   RETURN_IF_ERROR(server->OpenStores());
@@ -87,7 +106,8 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(cons
 }
 
 absl::Status CoordinatorServer::WriteAddressFile() {
-  const absl::Status status = WriteCoordinatorFile(options_.state_dir, address_, metrics_address_);
+  const absl::Status status =
+      WriteCoordinatorFile(options_.state_dir, address_, metrics_address_, options_.tls.is_on());
   if (status.ok() || !absl::IsResourceExhausted(status)) return status;
   if (!owes_address_file_.exchange(true))
     spdlog::warn("clients that look for this coordinator in {} do not find it until there is space: {}",
@@ -102,6 +122,12 @@ absl::Status CoordinatorServer::OpenStores() {
   journal_options.clock = options_.clock;
   journal_options.observer = &metrics_;
   ASSIGN_OR_RETURN(journal_, Journal::Open(journal_options));
+  requires_tokens_ = RequiresTokens(options_);
+  access_ = std::make_unique<AccessControl>(journal_.get(), options_.clock, requires_tokens_,
+                                            [this](const char* reason) { metrics_.OnAuthFailure(reason); });
+  tokens_ = std::make_unique<TokenActions>(journal_.get(), options_.clock);
+  if (requires_tokens_)
+    RETURN_IF_ERROR(tokens_->MakeFirstAdmin(options_.state_dir + "/admin.token", options_.new_admin_token));
   journal_->Read([this](const CoordinatorState& state) {
     for (const auto& [name, queue] : state.queues()) metrics_.AddQueue(name);
     return true;
@@ -113,17 +139,19 @@ absl::Status CoordinatorServer::OpenStores() {
                                              [this](double seconds) { metrics_.ObserveSchedulerCycle(seconds); });
   loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get(), [this] {
     if (owes_address_file_ && !journal_->refuses_writes())
-      owes_address_file_ = !WriteCoordinatorFile(options_.state_dir, address_, metrics_address_).ok();
+      owes_address_file_ =
+          !WriteCoordinatorFile(options_.state_dir, address_, metrics_address_, options_.tls.is_on()).ok();
   });
   views_ = std::make_unique<JobViews>(journal_.get(), store_.get(), controller_.get());
   reader_ = std::make_unique<JobReader>(journal_.get(), store_.get(), fleet_.get(), views_.get());
   actions_ = std::make_unique<JobActions>(journal_.get());
   queues_ = std::make_unique<QueueReader>(journal_.get(), fleet_.get(), options_.clock);
   queue_actions_ = std::make_unique<QueueActions>(journal_.get(), fleet_.get());
-  streams_ = std::make_unique<StreamHub>(reader_.get(), journal_.get(), store_.get(), &metrics_);
-  service_ = std::make_unique<CoordinatorService>(actions_.get(), queue_actions_.get(), reader_.get(), queues_.get(),
-                                                  streams_.get(), &metrics_, [this] { return Info(); });
-  gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
+  streams_ = std::make_unique<StreamHub>(reader_.get(), access_.get(), journal_.get(), store_.get(), &metrics_);
+  service_ = std::make_unique<CoordinatorService>(access_.get(), actions_.get(), queue_actions_.get(), tokens_.get(),
+                                                  reader_.get(), queues_.get(), streams_.get(), journal_.get(),
+                                                  &metrics_, [this] { return Info(); });
+  gateway_ = std::make_unique<WorkerGateway>(access_.get(), tokens_.get(), fleet_.get(), &metrics_);
   collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);
   return absl::OkStatus();
@@ -154,15 +182,17 @@ void CoordinatorServer::AddServices(grpc::ServerBuilder& builder) {
 absl::Status CoordinatorServer::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, MakeServerCredentials(options_.tls));
   grpc::ServerBuilder builder;
+  if (requires_tokens_) builder.SetOption(std::make_unique<WithoutReflection>());
   AddServices(builder);
   ASSIGN_OR_RETURN(Listener network, Listener::OpenTcp(options_.listen, "--listen"));
   address_ = network.address();
   std::vector<Entrance> entrances;
-  entrances.emplace_back(std::move(network), LimitsForFiles(RaiseFileLimit()), builder);
+  entrances.emplace_back(std::move(network), LimitsForFiles(RaiseFileLimit()), builder, credentials);
   if (absl::StatusOr<Listener> local = Listener::OpenUnix(options_.state_dir + kSocketName); local.ok()) {
     socket_path_ = local->address();
-    entrances.emplace_back(*std::move(local), kLocalLimits, builder);
+    entrances.emplace_back(*std::move(local), kLocalLimits, builder, grpc::InsecureServerCredentials());
   } else {
     spdlog::warn("no entrance for administrators: {}", std::string(local.status().message()));
   }

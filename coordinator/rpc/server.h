@@ -19,6 +19,7 @@
 #include "coordinator/rpc/worker_gateway.h"
 #include "coordinator/state/state_dir.h"
 #include "coordinator/telemetry/state_collector.h"
+#include "net/server_credentials.h"
 
 namespace ridgeline {
 
@@ -28,7 +29,10 @@ struct ServerOptions {
   std::string metrics = "127.0.0.1:7118";  // Empty: no metrics endpoint.
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
-  bool insecure = false;              // Allows addresses beyond loopback.
+  bool insecure = false;              // Allows addresses beyond loopback without TLS, and then without tokens.
+  ServerTls tls;                      // Of `listen`.
+  bool require_tokens = false;        // Always on for addresses beyond loopback, unless `insecure`.
+  bool new_admin_token = false;       // Writes STATE/admin.token anew.
   int64_t series_grace_ms = 600'000;  // How long metrics of an ended job stay.
   const Clock* clock = &SystemClock();
 };
@@ -37,7 +41,8 @@ struct ServerOptions {
 class CoordinatorServer {
  public:
   // Ready when it returns: the address file is written, unless the disk is full; then it follows as soon as there is
-  // room. FAILED_PRECONDITION if the folder or an address is taken.
+  // room. INVALID_ARGUMENT for options that do not go together, files of TLS that do not fit are as
+  // server_credentials.h has them, FAILED_PRECONDITION if the folder or an address is taken.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const ServerOptions& options);
   // Ends streams, finishes what runs, stops. Call Stop or destroy; from one thread.
   ~CoordinatorServer();
@@ -66,6 +71,9 @@ class CoordinatorServer {
   std::string socket_path_;
   CoordinatorMetrics metrics_;
   std::unique_ptr<Journal> journal_;
+  bool requires_tokens_ = false;
+  std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<TokenActions> tokens_;
   std::unique_ptr<MetricStore> store_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Controller> controller_;

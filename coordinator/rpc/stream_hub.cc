@@ -80,28 +80,33 @@ class OutStream final : public grpc::ServerWriteReactor<typename Source::Message
   using grpc::ServerWriteReactor<Message>::Finish;
   using OnDoneCallback = std::function<void(absl::StatusCode)>;
 
-  OutStream(absl::StatusOr<Source> source, OnDoneCallback on_done)
-      : source_(std::move(source)), on_done_(std::move(on_done)) {}
+  OutStream(Principal caller, absl::StatusOr<Source> source, OnDoneCallback on_done)
+      : caller_(std::move(caller)), source_(std::move(source)), on_done_(std::move(on_done)) {}
 
   void Pump() override {
     absl::MutexLock lock(&mutex_);
     SendNext();
   }
-  void Stop() override {
+  void End(const absl::Status& status) override {
     absl::MutexLock lock(&mutex_);
-    End(Stopping());
+    EndLocked(status);
   }
+  bool has_ended() const override {
+    absl::MutexLock lock(&mutex_);
+    return has_ended_;
+  }
+  const Principal& caller() const override { return caller_; }
 
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mutex_);
     on_its_way_ = nullptr;
     if (has_ended_) return Finish(ToGrpcStatus(end_));
-    if (!ok) return End(absl::CancelledError("the client went away"));
+    if (!ok) return EndLocked(absl::CancelledError("the client went away"));
     SendNext();
   }
   void OnCancel() override {
     absl::MutexLock lock(&mutex_);
-    End(absl::CancelledError("the client went away"));
+    EndLocked(absl::CancelledError("the client went away"));
   }
   void OnDone() override {
     absl::StatusCode code;
@@ -117,25 +122,26 @@ class OutStream final : public grpc::ServerWriteReactor<typename Source::Message
  private:
   void SendNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (has_ended_ || on_its_way_ != nullptr) return;
-    if (!source_.ok()) return End(source_.status());
+    if (!source_.ok()) return EndLocked(source_.status());
     absl::StatusOr<std::shared_ptr<const Message>> next = std::shared_ptr<const Message>();
     if (!source_->is_over()) next = source_->Next();
-    if (!next.ok()) return End(next.status());
+    if (!next.ok()) return EndLocked(next.status());
     on_its_way_ = *std::move(next);
     if (on_its_way_ != nullptr) {
       this->StartWrite(on_its_way_.get());
     } else if (source_->is_over()) {
-      End(absl::OkStatus());
+      EndLocked(absl::OkStatus());
     }
   }
-  void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (has_ended_) return;
     has_ended_ = true;
     end_ = status;
     if (on_its_way_ == nullptr) Finish(ToGrpcStatus(status));  // Else behind what is on its way.
   }
 
-  absl::Mutex mutex_;
+  const Principal caller_;
+  mutable absl::Mutex mutex_;
   absl::StatusOr<Source> source_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Message> on_its_way_ ABSL_GUARDED_BY(mutex_);
   bool has_ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -145,10 +151,15 @@ class OutStream final : public grpc::ServerWriteReactor<typename Source::Message
 
 }  // namespace
 
-StreamHub::StreamHub(const JobReader* reader, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics)
-    : reader_(reader), journal_(journal), store_(store), metrics_(metrics), watched_(reader, journal), thread_([this] {
-        Run();
-      }) {}
+StreamHub::StreamHub(const JobReader* reader, const AccessControl* access, Journal* journal, MetricStore* store,
+                     CoordinatorMetrics* metrics)
+    : reader_(reader),
+      access_(access),
+      journal_(journal),
+      store_(store),
+      metrics_(metrics),
+      watched_(reader, journal),
+      thread_([this] { Run(); }) {}
 
 StreamHub::~StreamHub() {
   Stop();
@@ -156,16 +167,17 @@ StreamHub::~StreamHub() {
 }
 
 template <typename Source>
-grpc::ServerWriteReactor<typename Source::Message>* StreamHub::Start(const char* method,
+grpc::ServerWriteReactor<typename Source::Message>* StreamHub::Start(const char* method, const Principal& caller,
                                                                      absl::StatusOr<Source> source) {
   auto slot = std::make_shared<std::shared_ptr<HubStream>>();
-  auto stream = std::make_shared<OutStream<Source>>(std::move(source), [this, method, slot](absl::StatusCode code) {
+  const auto on_done = [this, method, slot](absl::StatusCode code) {
     metrics_->OnStreamClosed(method);
     metrics_->ObserveRpc(method, code, std::nullopt);
     const std::shared_ptr<HubStream> last = std::move(*slot);
     absl::MutexLock lock(&mutex_);
     streams_.erase(last);
-  });
+  };
+  auto stream = std::make_shared<OutStream<Source>>(caller, std::move(source), on_done);
   *slot = stream;
   metrics_->OnStreamOpened(method);
   bool stopping = false;
@@ -174,20 +186,24 @@ grpc::ServerWriteReactor<typename Source::Message>* StreamHub::Start(const char*
     streams_.insert(stream);
     stopping = stopping_;
   }
-  stopping ? stream->Stop() : stream->Pump();
+  stopping ? stream->End(Stopping()) : stream->Pump();
   return stream.get();
 }
 
-grpc::ServerWriteReactor<v1::Job>* StreamHub::Watch(const v1::WatchJobRequest& request) {
+grpc::ServerWriteReactor<v1::Job>* StreamHub::Watch(const v1::WatchJobRequest& request,
+                                                    absl::StatusOr<Principal> caller) {
+  if (!caller.ok()) return Start<WatchSource>("WatchJob", Principal(), caller.status());
   absl::StatusOr<WatchedJobs::View> view = watched_.Add(request.job());
-  if (!view.ok()) return Start<WatchSource>("WatchJob", view.status());
-  return Start<WatchSource>("WatchJob", WatchSource(&watched_, metrics_, view->job->id()));
+  if (!view.ok()) return Start<WatchSource>("WatchJob", *caller, view.status());
+  return Start<WatchSource>("WatchJob", *caller, WatchSource(&watched_, metrics_, view->job->id()));
 }
 
-grpc::ServerWriteReactor<v1::LogLine>* StreamHub::Logs(const v1::StreamLogsRequest& request) {
+grpc::ServerWriteReactor<v1::LogLine>* StreamHub::Logs(const v1::StreamLogsRequest& request,
+                                                       absl::StatusOr<Principal> caller) {
+  if (!caller.ok()) return Start<LogSource>("StreamLogs", Principal(), caller.status());
   absl::StatusOr<LogFollower> follower = LogFollower::Start(reader_, store_, request);
-  if (!follower.ok()) return Start<LogSource>("StreamLogs", follower.status());
-  return Start<LogSource>("StreamLogs", LogSource(*std::move(follower)));
+  if (!follower.ok()) return Start<LogSource>("StreamLogs", *caller, follower.status());
+  return Start<LogSource>("StreamLogs", *caller, LogSource(*std::move(follower)));
 }
 
 void StreamHub::Stop() {
@@ -195,7 +211,7 @@ void StreamHub::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  for (const std::shared_ptr<HubStream>& stream : Streams()) stream->Stop();
+  for (const std::shared_ptr<HubStream>& stream : Streams()) stream->End(Stopping());
   journal_->changes().Notify();
 }
 
@@ -207,11 +223,20 @@ void StreamHub::Run() {
       if (stopping_) return;
     }
     const auto start = std::chrono::steady_clock::now();
+    EndUnwelcome();
     watched_.Refresh();
     for (const std::shared_ptr<HubStream>& stream : Streams()) stream->Pump();
     const auto work = std::chrono::steady_clock::now() - start;
     std::this_thread::sleep_for(std::max<std::chrono::nanoseconds>(kShortestRound, kRestPerWork * work));
     seen = journal_->changes().Wait(seen, kStreamTickMs);
+  }
+}
+
+// A token may have been revoked, or be over.
+void StreamHub::EndUnwelcome() {
+  for (const std::shared_ptr<HubStream>& stream : Streams()) {
+    if (stream->has_ended() || !stream->caller().has_token()) continue;
+    if (const absl::Status status = access_->StillGood(stream->caller()); !status.ok()) stream->End(status);
   }
 }
 

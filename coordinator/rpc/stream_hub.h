@@ -14,6 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "coordinator/control/access.h"
 #include "coordinator/telemetry/metrics.h"
 #include "coordinator/view/job_reader.h"
 #include "coordinator/view/watched_jobs.h"
@@ -28,30 +29,37 @@ inline constexpr int64_t kStreamTickMs = 200;
 class HubStream {
  public:
   virtual ~HubStream() = default;
-  virtual void Pump() = 0;  // Sends what there is, if nothing is on its way. Thread-safe.
-  virtual void Stop() = 0;  // Ends it with UNAVAILABLE. Thread-safe.
+  virtual void Pump() = 0;                           // Sends what there is, if nothing is on its way. Thread-safe.
+  virtual void End(const absl::Status& status) = 0;  // Thread-safe.
+  virtual bool has_ended() const = 0;                // Thread-safe.
+  virtual const Principal& caller() const = 0;
 };
 
 // Thread-safe. What it is made of must outlive it; all streams have ended before it is destroyed.
 class StreamHub {
  public:
-  StreamHub(const JobReader* reader, Journal* journal, MetricStore* store, CoordinatorMetrics* metrics);
+  StreamHub(const JobReader* reader, const AccessControl* access, Journal* journal, MetricStore* store,
+            CoordinatorMetrics* metrics);
   ~StreamHub();
 
-  // The reactors of new calls; they end by themselves.
-  grpc::ServerWriteReactor<v1::Job>* Watch(const v1::WatchJobRequest& request);
-  grpc::ServerWriteReactor<v1::LogLine>* Logs(const v1::StreamLogsRequest& request);
+  // The reactors of new calls; they end by themselves. `caller`: who was admitted, or why nobody was; a stream ends
+  // soon after its caller would no longer be.
+  grpc::ServerWriteReactor<v1::Job>* Watch(const v1::WatchJobRequest& request, absl::StatusOr<Principal> caller);
+  grpc::ServerWriteReactor<v1::LogLine>* Logs(const v1::StreamLogsRequest& request, absl::StatusOr<Principal> caller);
 
   // Ends all streams, and those that come.
   void Stop();
 
  private:
   template <typename Source>
-  grpc::ServerWriteReactor<typename Source::Message>* Start(const char* method, absl::StatusOr<Source> source);
+  grpc::ServerWriteReactor<typename Source::Message>* Start(const char* method, const Principal& caller,
+                                                            absl::StatusOr<Source> source);
   void Run();
+  void EndUnwelcome();
   std::vector<std::shared_ptr<HubStream>> Streams() const;
 
   const JobReader* const reader_;
+  const AccessControl* const access_;
   Journal* const journal_;
   MetricStore* const store_;
   CoordinatorMetrics* const metrics_;

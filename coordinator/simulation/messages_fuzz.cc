@@ -42,7 +42,7 @@ class Target {
     reader_ = std::make_unique<JobReader>(&journal(), &coordinator_.store(), &coordinator_.fleet(), views_.get());
     v1::SubmitJobRequest request;
     *request.mutable_recipe() = SmallRecipe();
-    coordinator_.actions().Submit(request).IgnoreError();
+    coordinator_.actions().Submit(request, LocalPrincipal("")).IgnoreError();
     v1::Hello hello;
     hello.set_group_id("a");
     hello.set_incarnation("a1");
@@ -71,14 +71,17 @@ class Target {
           coordinator_.fleet().Attach(hello, std::make_shared<Sink>()).IgnoreError();
         });
       case 3:
-        return With<v1::SubmitJobRequest>(
-            bytes, [&](const auto& request) { coordinator_.actions().Submit(request).IgnoreError(); });
+        return With<v1::SubmitJobRequest>(bytes, [&](const auto& request) {
+          coordinator_.actions().Submit(request, LocalPrincipal("")).IgnoreError();
+        });
       case 4:
-        return With<v1::CancelJobRequest>(
-            bytes, [&](const auto& request) { coordinator_.actions().Cancel(request.job()).IgnoreError(); });
+        return With<v1::CancelJobRequest>(bytes, [&](const auto& request) {
+          coordinator_.actions().Cancel(request.job(), LocalPrincipal("")).IgnoreError();
+        });
       case 5:
-        return With<v1::RetryJobRequest>(
-            bytes, [&](const auto& request) { coordinator_.actions().Retry(request.job()).IgnoreError(); });
+        return With<v1::RetryJobRequest>(bytes, [&](const auto& request) {
+          coordinator_.actions().Retry(request.job(), LocalPrincipal("")).IgnoreError();
+        });
       case 6:
         return With<v1::ListJobsRequest>(bytes, [&](const auto& request) { reader_->List(request).IgnoreError(); });
       case 7:

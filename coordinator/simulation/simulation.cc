@@ -96,7 +96,7 @@ class Simulation {
     v1::SubmitJobRequest request;
     *request.mutable_recipe() = client->recipe;
     request.set_request_id(client->request_id);
-    const absl::StatusOr<SubmittedJob> submitted = world_.coordinator.actions().Submit(request);
+    const absl::StatusOr<SubmittedJob> submitted = world_.coordinator.actions().Submit(request, LocalPrincipal(""));
     // Answers of a machine without power reach nobody, and others may be lost on their way.
     if (!submitted.ok() || !world_.disk.has_power() || (!world_.is_quiet && world_.Chance(0.2))) return;
     const std::string job_id = submitted->job_id;
@@ -112,17 +112,18 @@ class Simulation {
 
   void AskAgain(const std::shared_ptr<Client>& client, const v1::SubmitJobRequest& request) {
     if (!world_.coordinator.is_up()) return;
-    const absl::StatusOr<SubmittedJob> again = world_.coordinator.actions().Submit(request);
+    const absl::StatusOr<SubmittedJob> again = world_.coordinator.actions().Submit(request, LocalPrincipal(""));
     if (!again.ok() || !world_.disk.has_power()) return;
     world_.coordinator.PromiseJob(client->request_id, again->job_id);
   }
 
   void Cancel(const std::shared_ptr<Client>& client) {
     if (!world_.coordinator.is_up()) return;
-    world_.coordinator.actions().Cancel(client->job_id).status().IgnoreError();
+    world_.coordinator.actions().Cancel(client->job_id, LocalPrincipal("")).status().IgnoreError();
     if (world_.Chance(0.5)) {
       world_.queue.After(world_.Between(0, 20'000), [this, client] {
-        if (world_.coordinator.is_up()) world_.coordinator.actions().Retry(client->job_id).status().IgnoreError();
+        if (world_.coordinator.is_up())
+          world_.coordinator.actions().Retry(client->job_id, LocalPrincipal("")).status().IgnoreError();
       });
     }
   }
@@ -133,8 +134,8 @@ class Simulation {
     request.set_job(client->job_id);
     request.set_paused(paused);
     const bool is_up = world_.coordinator.is_up();
-    const absl::Status status =
-        is_up ? world_.coordinator.actions().Change(request).status() : absl::UnavailableError("it is down");
+    const absl::Status status = is_up ? world_.coordinator.actions().Change(request, LocalPrincipal("")).status()
+                                      : absl::UnavailableError("it is down");
     const bool heard = is_up && world_.disk.has_power() && (status.ok() || absl::IsFailedPrecondition(status));
     if (paused || !heard) world_.queue.After(world_.Between(1'000, 20'000), [this, client] { Pause(client, false); });
   }

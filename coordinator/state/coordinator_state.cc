@@ -84,6 +84,9 @@ std::vector<CoordinatorState::Transition> CoordinatorState::Apply(const v1::Even
     case v1::Event::kPreemptRequested:
       ApplyPreempt(event.preempt_requested(), change);
       break;
+    case v1::Event::kTokenChanged:
+      ApplyToken(event.token_changed().token());
+      break;
     case v1::Event::KIND_NOT_SET:
       break;
   }

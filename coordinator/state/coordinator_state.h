@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the coordinator knows, as a pure function of its journal: jobs, attempts, checkpoints, frontier points, queues.
+// What the coordinator knows, as a pure function of its journal: jobs, attempts, checkpoints, frontier points, queues,
+// tokens.
 //
 // Words: a *job* is what people submit; a *parent* is a sweep's job, which never runs itself; an *attempt* is one
 // run of a job on a worker group, numbered by *epoch* from 1; it is *live* until an event ends it.
@@ -101,6 +102,11 @@ class CoordinatorState {
   // Ranks times hours of the queue's attempts, ended and live, within the last `period_hours`. Cost: the attempts that
   // ended since then.
   double RankHours(const std::string& queue, double period_hours, int64_t now_unix_ms) const;
+  // Null if there is none.
+  const v1::Token* FindToken(const std::string& name) const;
+  // The token whose secret, or whose secret before its last rotation, has this hash; null if there is none.
+  const v1::Token* FindTokenByHash(const std::string& secret_sha256) const;
+  const std::map<std::string, v1::Token>& tokens() const { return tokens_; }  // By name, revoked ones too.
   // Worker groups that get no further job.
   const std::set<std::string>& draining_groups() const { return draining_groups_; }
 
@@ -142,6 +148,7 @@ class CoordinatorState {
   void ApplyChanged(const v1::JobChanged& changed, Change& change);
   void ApplyDrained(const v1::GroupDrained& drained);
   void ApplyPreempt(const v1::PreemptRequested& preempt, const Change& change);
+  void ApplyToken(const v1::Token& token);
   void ApplyEnded(const v1::AttemptEnded& ended, Change& change);
   void ApplyCancel(const v1::CancelRequested& cancel, Change& change);
   void ApplyRetry(const v1::JobRetried& retried, Change& change);
@@ -177,12 +184,14 @@ class CoordinatorState {
   absl::Status CheckTrials(const v1::TrialsDecided& decided) const;
   absl::Status CheckChanged(const v1::JobChanged& changed) const;
   absl::Status CheckQueueOf(const v1::Job& job) const;
+  absl::Status CheckToken(const v1::Token& token) const;
   absl::Status CheckPreempt(const v1::PreemptRequested& preempt) const;
 
   std::map<int64_t, v1::Job> jobs_;
   std::vector<v1::FrontierPoint> points_;
   std::map<std::string, v1::Queue> queues_ = DefaultQueues();
   std::set<std::string> draining_groups_;
+  std::map<std::string, v1::Token> tokens_;
   int64_t next_job_number_ = 1;
   int64_t sequence_ = 0;
   std::set<int64_t> changed_jobs_;
@@ -192,7 +201,8 @@ class CoordinatorState {
   std::set<int64_t> running_, paused_;       // Of those.
   std::unordered_map<std::string, int64_t> by_request_id_;
   std::unordered_map<std::string, int64_t> newest_by_name_;
-  std::unordered_map<std::string, std::string> job_on_group_;  // Live attempts: group id to job id.
+  std::unordered_map<std::string, std::string> job_on_group_;   // Live attempts: group id to job id.
+  std::unordered_map<std::string, std::string> token_by_hash_;  // Of tokens_: hash of a secret to name.
   // What ended attempts took of each queue, in order of their end.
   struct Use {
     int64_t start_unix_ms = 0, end_unix_ms = 0;

@@ -147,6 +147,8 @@ absl::Status CoordinatorState::Check(const v1::Event& event) const {
       return absl::InvalidArgumentError("no worker group is named");
     case v1::Event::kPreemptRequested:
       return CheckPreempt(event.preempt_requested());
+    case v1::Event::kTokenChanged:
+      return CheckToken(event.token_changed().token());
     case v1::Event::KIND_NOT_SET:
       break;
   }
@@ -253,6 +255,7 @@ absl::StatusOr<CoordinatorState> CoordinatorState::FromSnapshot(v1::Snapshot sna
   state.next_job_number_ = snapshot.next_job_number();
   state.points_.assign(snapshot.points().begin(), snapshot.points().end());
   for (v1::Queue& queue : *snapshot.mutable_queues()) state.queues_[queue.name()] = std::move(queue);
+  for (const v1::Token& token : snapshot.tokens()) state.ApplyToken(token);
   state.draining_groups_.insert(snapshot.draining_groups().begin(), snapshot.draining_groups().end());
   for (v1::Job& job : *snapshot.mutable_jobs()) {
     const int64_t number = ParseJobNumber(job.id());

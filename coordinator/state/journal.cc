@@ -15,13 +15,16 @@
 namespace ridgeline {
 namespace {
 
+constexpr char kCoordinatorActor[] = "coordinator";
+
+absl::Status AddEntries(const SqliteDatabase& db) { return db.Execute(kEntryTable); }
+absl::Status AddAudit(const SqliteDatabase& db) { return db.Execute(kAuditTable); }
+
 SqliteDatabase::Schema JournalSchema() {
   return {.version = kJournalSchemaVersion,
           .tables = std::string("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL);") +
-                    kSnapshotTables + kEntryTable,
-          .migrations = {{1, SnapshotToRows},
-                         {2, [](const SqliteDatabase& db) { return db.Execute(kEntryTable); }},
-                         {3, GiveRowsAGeneration}}};
+                    kSnapshotTables + kEntryTable + kAuditTable,
+          .migrations = {{1, SnapshotToRows}, {2, AddEntries}, {3, GiveRowsAGeneration}, {4, AddAudit}}};
 }
 
 }  // namespace
@@ -39,7 +42,8 @@ Journal::Journal(const JournalOptions& options, SqliteDatabase db)
       db_(std::move(db)),
       snapshot_(SnapshotWriter::Options{.every_events = options.snapshot_every_events,
                                         .slice_rows = options.snapshot_slice_rows,
-                                        .max_row_bytes = options.max_row_bytes}) {}
+                                        .max_row_bytes = options.max_row_bytes,
+                                        .max_audit_rows = options.max_audit_rows}) {}
 
 Journal::~Journal() {
   {
@@ -101,22 +105,31 @@ absl::Status Journal::Commit(v1::Event event) {
 }
 
 absl::Status Journal::Commit(EventMaker maker) {
-  if (options_.writes_on_callers_thread) return CommitHere(maker);
   Request request;
   request.maker = &maker;
+  return Serve(request);
+}
+
+absl::StatusOr<v1::ListAuditResponse> Journal::Audit(const AuditQuery& query) {
+  absl::StatusOr<v1::ListAuditResponse> response;
+  const DatabaseReader reader = [&](const SqliteDatabase& db) { return (response = ReadAudit(db, query)).status(); };
+  Request request;
+  request.reader = &reader;
+  RETURN_IF_ERROR(Serve(request));
+  return response;
+}
+
+absl::Status Journal::Serve(Request request) {
+  if (options_.writes_on_callers_thread) {
+    ServeBatch({&request});
+    if (snapshot_.HasWork()) WriteSnapshotSlice();
+    return request.status;
+  }
   absl::MutexLock lock(&queue_mutex_);
   if (stopping_) return absl::UnavailableError("the coordinator is stopping; try again in a moment");
   queue_.push_back(&request);
   work_.Signal();
   while (!request.done) finished_.Wait(&queue_mutex_);
-  return request.status;
-}
-
-absl::Status Journal::CommitHere(const EventMaker& maker) {
-  Request request;
-  request.maker = &maker;
-  WriteBatch({&request});
-  if (snapshot_.HasWork()) WriteSnapshotSlice();
   return request.status;
 }
 
@@ -130,7 +143,7 @@ void Journal::WriterLoop() {
       batch.assign(queue_.begin(), queue_.end());
       queue_.clear();
     }
-    if (!batch.empty()) WriteBatch(batch);
+    if (!batch.empty()) ServeBatch(batch);
     {
       absl::MutexLock lock(&queue_mutex_);
       for (Request* request : batch) request->done = true;
@@ -138,6 +151,13 @@ void Journal::WriterLoop() {
     }
     if (snapshot_.HasWork()) WriteSnapshotSlice();
   }
+}
+
+void Journal::ServeBatch(const std::vector<Request*>& batch) {
+  std::vector<Request*> writes, reads;
+  for (Request* request : batch) (request->maker != nullptr ? writes : reads).push_back(request);
+  WriteBatch(writes);
+  for (Request* request : reads) request->status = (*request->reader)(db_);
 }
 
 void Journal::WriteBatch(const std::vector<Request*>& batch) {
@@ -171,6 +191,7 @@ absl::StatusOr<std::optional<v1::Event>> Journal::Stage(const EventMaker& maker)
   if (!event.has_value()) return event;
   event->set_sequence(staged_.sequence() + 1);
   event->set_time_unix_ms(options_.clock->WallUnixMs());
+  if (!event->has_actor()) event->mutable_actor()->set_name(kCoordinatorActor);
   RETURN_IF_ERROR(staged_.Check(*event));
   RETURN_IF_ERROR(RowOf(*event, options_.max_row_bytes).status());
   staged_.Apply(*event);
@@ -185,6 +206,7 @@ absl::Status Journal::Persist(const std::vector<v1::Event>& events) {
     for (const v1::Event& event : events) {
       ASSIGN_OR_RETURN(const std::string body, RowOf(event, options_.max_row_bytes));
       RETURN_IF_ERROR(insert_event_.BindInt(0, event.sequence()).BindBlob(1, body).Run());
+      RETURN_IF_ERROR(WriteAudit(db_, event));
     }
     return absl::OkStatus();
   });

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "coordinator/state/audit.h"
 #include "coordinator/state/change_signal.h"
 #include "coordinator/state/coordinator_state.h"
 #include "coordinator/state/snapshot_rows.h"
@@ -42,6 +43,7 @@ struct JournalOptions {
   int64_t snapshot_every_events = 1000;
   int64_t snapshot_slice_rows = 256;     // Written in one go, between commits.
   int64_t max_row_bytes = kMaxRowBytes;  // Of one event, job or point.
+  int64_t max_audit_rows = 100'000;      // Of the audit, the newest; held at each snapshot.
   JournalObserver* observer = nullptr;   // May be null; must outlive the journal.
   // For simulation: Commit does the writer's work on the caller's thread, in a file system of SQLite's with this name.
   bool writes_on_callers_thread = false;
@@ -49,7 +51,7 @@ struct JournalOptions {
 };
 
 // Of the file; what an older one becomes by, journal.cc has.
-inline constexpr int kJournalSchemaVersion = 4;
+inline constexpr int kJournalSchemaVersion = 5;
 
 // Thread-safe. Commits of many threads share one transaction and one fsync. Snapshots are written between them.
 class Journal {
@@ -63,12 +65,15 @@ class Journal {
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const JournalOptions& options);
   ~Journal();  // Finishes the commits that wait.
 
-  // Returns when the event is durable and applied. Gives it its sequence and time. Errors: those of
-  // CoordinatorState::Check, or RESOURCE_EXHAUSTED when the disk is full or the event too large to be stored; the state
-  // is then as before.
+  // Returns when the event is durable and applied. Gives it its sequence and time, and the coordinator as its actor
+  // if it has none. Errors: those of CoordinatorState::Check, or RESOURCE_EXHAUSTED when the disk is full or the event
+  // too large to be stored; the state is then as before.
   absl::Status Commit(v1::Event event);
   // The same, for an event that depends on the state. OK without an event means: what the maker saw is durable.
   absl::Status Commit(EventMaker maker);
+
+  // What people asked for, newest first. Waits for the writer thread.
+  absl::StatusOr<v1::ListAuditResponse> Audit(const AuditQuery& query);
 
   // Calls `reader` with the state under a shared lock and returns a copy of its result: no references out, no I/O.
   template <typename Reader>
@@ -86,8 +91,10 @@ class Journal {
   bool refuses_writes() const { return refuses_writes_; }
 
  private:
-  struct Request {
+  using DatabaseReader = std::function<absl::Status(const SqliteDatabase&)>;
+  struct Request {  // One of the two.
     const EventMaker* maker = nullptr;
+    const DatabaseReader* reader = nullptr;
     absl::Status status;
     bool done = false;
   };
@@ -98,7 +105,8 @@ class Journal {
   absl::Status Replay(int64_t sequence, const std::string& body);
 
   void WriterLoop();
-  absl::Status CommitHere(const EventMaker& maker);
+  absl::Status Serve(Request request);
+  void ServeBatch(const std::vector<Request*>& batch);
   void WriteBatch(const std::vector<Request*>& batch);
   absl::StatusOr<std::optional<v1::Event>> Stage(const EventMaker& maker);
   absl::Status Persist(const std::vector<v1::Event>& events);

@@ -262,5 +262,80 @@ TEST_F(JournalTest, QueuesAndDrainingGroupsOutliveSnapshotAndRestart) {
   EXPECT_EQ(Count("event"), 0);
 }
 
+TEST_F(JournalTest, TokensOutliveSnapshotAndRestart) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/2);
+    ASSERT_TRUE(journal.ok());
+    ASSERT_TRUE((*journal)->Commit(test::TokenChangedTo("ci", "submitter", 'a')).ok());
+    ASSERT_TRUE((*journal)->Commit(test::TokenChangedTo("ops", "admin", 'b')).ok());
+    v1::Event rotated = test::TokenChangedTo("ci", "submitter", 'c');
+    rotated.mutable_token_changed()->mutable_token()->set_previous_secret_sha256(std::string(64, 'a'));
+    ASSERT_TRUE((*journal)->Commit(rotated).ok());
+    before = Snapshot(**journal);
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before)) << Snapshot(**journal).DebugString();
+  (*journal)->Read([](const CoordinatorState& state) {
+    for (const char digit : {'a', 'b', 'c'}) {
+      const v1::Token* token = state.FindTokenByHash(std::string(64, digit));
+      EXPECT_TRUE(token != nullptr && token->name() == (digit == 'b' ? "ops" : "ci")) << digit;
+    }
+    return true;
+  });
+}
+
+TEST_F(JournalTest, AuditNamesWhoAskedAlsoForEventsThatASnapshotPruned) {
+  auto journal = Open(/*snapshot_every=*/3);
+  ASSERT_TRUE(journal.ok());
+  const auto as = [](v1::Event event, const std::string& actor) {
+    event.mutable_actor()->set_name(actor);
+    event.mutable_actor()->set_role("submitter");
+    event.mutable_actor()->set_address("ipv4:10.0.0.1:5");
+    return event;
+  };
+  ASSERT_TRUE((*journal)->Commit(as(Submitted({MakeJob(1, "first")}), "alice")).ok());
+  ASSERT_TRUE((*journal)->Commit(as(test::TokenChangedTo("ci", "viewer", 'a'), "bob")).ok());
+  ASSERT_TRUE((*journal)->Commit(Started("job-1", 1, "g")).ok());
+  ASSERT_TRUE((*journal)->Commit(as(test::Cancelled("job-1"), "bob")).ok());
+  journal->reset();
+  journal = Open();
+  ASSERT_TRUE(journal.ok());
+  EXPECT_EQ(Count("event"), 1);
+  const v1::ListAuditResponse all = *(*journal)->Audit({});
+  ASSERT_EQ(all.entries_size(), 3) << "an attempt's start is nobody's wish: " << all.DebugString();
+  EXPECT_EQ(all.entries(0).action(), "cancel");
+  EXPECT_EQ(all.entries(0).target(), "job-1");
+  EXPECT_EQ(all.entries(0).actor(), "bob");
+  EXPECT_EQ(all.entries(1).action(), "token");
+  EXPECT_EQ(all.entries(1).target(), "ci");
+  EXPECT_EQ(all.entries(1).detail(), "role viewer");
+  EXPECT_EQ(all.entries(2).action(), "submit");
+  EXPECT_EQ(all.entries(2).detail(), "first");
+  EXPECT_EQ(all.entries(2).address(), "ipv4:10.0.0.1:5");
+  EXPECT_EQ(all.entries(2).sequence(), 1);
+  EXPECT_EQ((*journal)->Audit({.actor = "alice"})->entries_size(), 1);
+  EXPECT_EQ((*journal)->Audit({.before_sequence = 4})->entries_size(), 2);
+  EXPECT_EQ((*journal)->Audit({.limit = 1})->entries_size(), 1);
+  EXPECT_EQ((*journal)->Audit({.actor = "carol"})->entries_size(), 0);
+}
+
+TEST_F(JournalTest, AuditKeepsItsNewestRows) {
+  JournalOptions options;
+  options.path = Path();
+  options.snapshot_every_events = 10;
+  options.max_audit_rows = 5;
+  auto journal = Journal::Open(options);
+  ASSERT_TRUE(journal.ok());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Submit(**journal).ok());
+  journal->reset();  // The snapshot comes behind the answer.
+  journal = Open();
+  const v1::ListAuditResponse left = *(*journal)->Audit({});
+  ASSERT_EQ(left.entries_size(), 5);
+  EXPECT_EQ(left.entries(0).sequence(), 20);
+  EXPECT_EQ(left.entries(4).sequence(), 16);
+}
+
 }  // namespace
 }  // namespace ridgeline

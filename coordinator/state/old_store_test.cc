@@ -56,7 +56,7 @@ class OldStoreTest : public testing::Test {
 
 // What makes a file of the newest schema one of version 3.
 constexpr char kToVersion3[] =
-    "CREATE TABLE one_row (number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+    "DROP TABLE audit; CREATE TABLE one_row (number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
     "INSERT INTO one_row SELECT number, body FROM snapshot_job; DROP TABLE snapshot_job;"
     "ALTER TABLE one_row RENAME TO snapshot_job; ALTER TABLE snapshot DROP COLUMN generation; PRAGMA user_version=3;";
 
@@ -189,6 +189,28 @@ TEST_F(OldStoreTest, AStoreWithOneRowAJobKeepsThemAndGoesOn) {
   auto journal = Open();
   ASSERT_TRUE(journal.ok()) << journal.status();
   EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+}
+
+// As it was before there was an audit.
+TEST_F(OldStoreTest, AStoreWithoutAnAuditGetsOneAndLosesNothing) {
+  v1::Snapshot before;
+  {
+    auto journal = Open(/*snapshot_every=*/3);
+    ASSERT_TRUE(journal.ok());
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(Submit(**journal).ok());
+    before = Snapshot(**journal);
+  }
+  {
+    auto db = SqliteDatabase::Open(Path(), {.version = kJournalSchemaVersion});
+    ASSERT_TRUE(db->Execute("DROP TABLE audit; PRAGMA user_version=4").ok());
+  }
+  auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(Snapshot(**journal), before));
+  EXPECT_EQ((*journal)->Audit({})->entries_size(), 0);
+  ASSERT_TRUE(Submit(**journal).ok());
+  EXPECT_EQ((*journal)->Audit({})->entries_size(), 1);
+  EXPECT_TRUE(SqliteDatabase::Open(Path() + ".version-4", {.version = 4}).ok());
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ absl::Status ReadPoints(const SqliteDatabase& db, int64_t points, v1::Snapshot* 
 // What there is few of is written anew each time.
 constexpr char kQueueKind[] = "queue";
 constexpr char kDrainingKind[] = "draining_group";
+constexpr char kTokenKind[] = "token";
 
 absl::Status WriteEntry(SqliteStatement& insert, std::string_view kind, const std::string& name,
                         const std::string& body) {
@@ -75,12 +76,16 @@ absl::Status WriteEntry(SqliteStatement& insert, std::string_view kind, const st
 }
 
 absl::Status WriteEntries(const SqliteDatabase& db, const CoordinatorState& state, int64_t max_row_bytes) {
-  ASSIGN_OR_RETURN(SqliteStatement clear, db.Prepare("DELETE FROM entry WHERE kind IN (?, ?)"));
-  RETURN_IF_ERROR(clear.BindText(0, kQueueKind).BindText(1, kDrainingKind).Run());
+  ASSIGN_OR_RETURN(SqliteStatement clear, db.Prepare("DELETE FROM entry WHERE kind IN (?, ?, ?)"));
+  RETURN_IF_ERROR(clear.BindText(0, kQueueKind).BindText(1, kDrainingKind).BindText(2, kTokenKind).Run());
   ASSIGN_OR_RETURN(SqliteStatement insert, db.Prepare("INSERT INTO entry VALUES (?, ?, ?)"));
   for (const auto& [name, queue] : state.queues()) {
     ASSIGN_OR_RETURN(const std::string body, RowOf(queue, max_row_bytes));
     RETURN_IF_ERROR(WriteEntry(insert, kQueueKind, name, body));
+  }
+  for (const auto& [name, token] : state.tokens()) {
+    ASSIGN_OR_RETURN(const std::string body, RowOf(token, max_row_bytes));
+    RETURN_IF_ERROR(WriteEntry(insert, kTokenKind, name, body));
   }
   for (const std::string& group_id : state.draining_groups())
     RETURN_IF_ERROR(WriteEntry(insert, kDrainingKind, group_id, ""));
@@ -95,6 +100,8 @@ absl::Status ReadEntries(const SqliteDatabase& db, v1::Snapshot* snapshot) {
     const std::string kind = select.ColumnBlob(0), name = select.ColumnBlob(1);
     if (kind == kQueueKind)
       RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(2), fmt::format("queue '{}'", name), snapshot->add_queues()));
+    if (kind == kTokenKind)
+      RETURN_IF_ERROR(ParseRow(db, select.ColumnBlob(2), fmt::format("token '{}'", name), snapshot->add_tokens()));
     if (kind == kDrainingKind) snapshot->add_draining_groups(name);
   }
 }

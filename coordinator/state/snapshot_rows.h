@@ -14,7 +14,8 @@
 
 namespace ridgeline {
 
-// SQL of the tables: of jobs and points, and one for all that there is few of (queues, groups that drain), a row each.
+// SQL of the tables: of jobs and points, and one for all that there is few of (queues, tokens, groups that drain), a
+// row each.
 extern const char kSnapshotTables[];
 extern const char kEntryTable[];
 

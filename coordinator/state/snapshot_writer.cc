@@ -7,6 +7,7 @@
 
 #include "common/failpoint.h"
 #include "common/status_macros.h"
+#include "coordinator/state/audit.h"
 
 namespace ridgeline {
 
@@ -30,8 +31,9 @@ absl::Status SnapshotWriter::Copy(const SqliteDatabase& db, CoordinatorState& st
   RETURN_IF_ERROR(db.Transaction([&]() -> absl::Status {
     RETURN_IF_ERROR(CopyRows(db, state, generation));
     Failpoint("journal.in_snapshot");
-    if (copied_all_) RETURN_IF_ERROR(WriteHeadAndEntries(db, state, generation, options_.max_row_bytes));
-    return absl::OkStatus();
+    if (!copied_all_) return absl::OkStatus();
+    RETURN_IF_ERROR(PruneAudit(db, options_.max_audit_rows));
+    return WriteHeadAndEntries(db, state, generation, options_.max_row_bytes);
   }));
   for (const int64_t number : copied_) state.ForgetChange(number);
   replaced_.insert(replaced_.end(), copied_.begin(), copied_.end());

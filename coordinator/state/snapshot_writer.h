@@ -26,6 +26,7 @@ class SnapshotWriter {
     int64_t slice_rows = 256;
     int64_t slice_bytes = 4 << 20;  // A slice ends with the row that goes beyond it.
     int64_t max_row_bytes = kMaxRowBytes;
+    int64_t max_audit_rows = 100'000;  // Older ones go as the head is written.
   };
   explicit SnapshotWriter(const Options& options) : options_(options) {}
 

@@ -56,9 +56,12 @@ StateDirLock::~StateDirLock() {
 }
 
 absl::Status WriteCoordinatorFile(const std::string& state_dir, const std::string& address,
-                                  const std::string& metrics_address) {
-  const nlohmann::json content = {
-      {"pid", getpid()}, {"address", address}, {"metrics_address", metrics_address}, {"version", RIDGELINE_VERSION}};
+                                  const std::string& metrics_address, bool has_tls) {
+  const nlohmann::json content = {{"pid", getpid()},
+                                  {"address", address},
+                                  {"metrics_address", metrics_address},
+                                  {"tls", has_tls},
+                                  {"version", RIDGELINE_VERSION}};
   RemoveHalfWritten(state_dir);
   return WriteFileAtomically(CoordinatorFile(state_dir), content.dump() + "\n");
 }

@@ -25,7 +25,7 @@ class StateDirLock {
 
 // DIR/coordinator.json, in one step. Clients find the coordinator by it.
 absl::Status WriteCoordinatorFile(const std::string& state_dir, const std::string& address,
-                                  const std::string& metrics_address);
+                                  const std::string& metrics_address, bool has_tls);
 // Removes it at a clean stop.
 void RemoveCoordinatorFile(const std::string& state_dir);
 

@@ -106,6 +106,16 @@ inline v1::Event Drained(const std::string& group_id, bool draining) {
   return event;
 }
 
+// With a hash of 64 times `digit`.
+inline v1::Event TokenChangedTo(const std::string& name, const std::string& role, char digit) {
+  v1::Event event;
+  v1::Token& token = *event.mutable_token_changed()->mutable_token();
+  token.set_name(name);
+  token.set_role(role);
+  token.set_secret_sha256(std::string(64, digit));
+  return event;
+}
+
 inline v1::Event AskedToEnd(const std::string& job_id, int64_t epoch, const std::string& reason) {
   v1::Event event;
   event.mutable_preempt_requested()->set_job_id(job_id);
@@ -122,6 +132,7 @@ inline v1::Snapshot SnapshotOf(const CoordinatorState& state) {
   for (const auto& [number, job] : state.jobs()) *snapshot.add_jobs() = job;
   for (const v1::FrontierPoint& point : state.points()) *snapshot.add_points() = point;
   for (const auto& [name, queue] : state.queues()) *snapshot.add_queues() = queue;
+  for (const auto& [name, token] : state.tokens()) *snapshot.add_tokens() = token;
   for (const std::string& group_id : state.draining_groups()) snapshot.add_draining_groups(group_id);
   return snapshot;
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "coordinator/control/access.h"
+
 namespace ridgeline {
 namespace {
 
@@ -45,6 +47,8 @@ CoordinatorMetrics::CoordinatorMetrics()
           Counters(*registry_, "ridgeline_job_restarts_total", "Attempts that ended early and were queued again")),
       records_refused_(Counters(*registry_, "ridgeline_worker_records_refused_total",
                                 "Records of worker groups that were refused and changed nothing")),
+      auth_failures_(Counters(*registry_, "ridgeline_auth_failures_total",
+                              "Calls that were refused for who made them, by reason")),
       step_duration_(
           Histograms(*registry_, "ridgeline_train_step_duration_seconds", "Duration of optimizer steps, by phase")),
       stream_subscribers_(prometheus::BuildGauge()
@@ -72,6 +76,7 @@ CoordinatorMetrics::CoordinatorMetrics()
     stream_dropped_.Add({{"stream", stream}});
   }
   for (const char* reason : {"stale", "foreign", "invalid"}) records_refused_.Add({{"reason", reason}});
+  for (const char* reason : kAccessRefusals) auth_failures_.Add({{"reason", reason}});
 }
 
 void CoordinatorMetrics::AddQueue(const std::string& queue) {
@@ -128,6 +133,8 @@ void CoordinatorMetrics::OnStreamDropped(const std::string& stream, int64_t coun
 void CoordinatorMetrics::ObserveSchedulerCycle(double seconds) { scheduler_cycle_.Observe(seconds); }
 
 void CoordinatorMetrics::OnRefusedRecord(const char* reason) { records_refused_.Add({{"reason", reason}}).Increment(); }
+
+void CoordinatorMetrics::OnAuthFailure(const char* reason) { auth_failures_.Add({{"reason", reason}}).Increment(); }
 
 void CoordinatorMetrics::OnStep(const std::string& queue, const v1::MetricPoint& point) {
   if (point.has_step_seconds()) ObservePhase(queue, "total", point.step_seconds());

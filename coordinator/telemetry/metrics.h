@@ -44,6 +44,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   void OnStreamClosed(const std::string& stream) { stream_subscribers_.Add({{"stream", stream}}).Decrement(); }
   void OnStreamDropped(const std::string& stream, int64_t count);
   void ObserveSchedulerCycle(double seconds);
+  void OnAuthFailure(const char* reason);
   void OnRefusedRecord(const char* reason) override;
   void OnStep(const std::string& queue, const v1::MetricPoint& point) override;
   void OnCollectives(const CollectiveCountList& more) override { collectives_->Add(more); }
@@ -63,6 +64,7 @@ class CoordinatorMetrics final : public JournalObserver, public FleetObserver {
   prometheus::Family<prometheus::Counter>& jobs_finished_;
   prometheus::Family<prometheus::Counter>& job_restarts_;
   prometheus::Family<prometheus::Counter>& records_refused_;
+  prometheus::Family<prometheus::Counter>& auth_failures_;
   prometheus::Family<prometheus::Histogram>& step_duration_;
   prometheus::Family<prometheus::Gauge>& stream_subscribers_;
   prometheus::Family<prometheus::Counter>& stream_dropped_;

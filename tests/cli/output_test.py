@@ -43,6 +43,9 @@ class EveryVerb(ProcessTest):
                                "training: {steps: 2, seq_len: 16, global_batch_size: 2}\nvalidation: {interval: 1}\n"
                                "export: {weights: safetensors}\ncheckpoint: {interval: 1}\n")
         self.check(["submit", "-f", self.recipe, "--follow"])
+        self.pki = self.folder / "pki"
+        self.check(["admin", "cert", "ca", "--dir", self.pki])
+        self.check(["admin", "token", "create", "t", "--role", "viewer"])
 
     def check(self, arguments, code=0):
         done = self.call(arguments, subprocess.PIPE)
@@ -63,6 +66,8 @@ class EveryVerb(ProcessTest):
         kept = self.folder / "kept"
         if not kept.exists():
             self.check(["admin", "backup", "--out", kept])
+        create = ["admin", "token", "create", "t", "--role", "viewer"]
+        revoke = ["admin", "token", "revoke", "t"]
         small = ["--model", self.model, "--tokenizer", self.stack.dataset]
         return {
             "up": ([], ["up"]),
@@ -93,6 +98,15 @@ class EveryVerb(ProcessTest):
             "why": ([], ["why", "tiny"]),
             "queue list": ([], ["queue", "list"]),
             "queue set": ([], ["queue", "set", "large", "--weight", "2"]),
+            "admin cert ca": (["rm", out], ["admin", "cert", "ca", "--dir", out]),
+            "admin cert server": ([], ["admin", "cert", "server", "s", "--dir", self.pki, "--host", "localhost"]),
+            "admin cert client": ([], ["admin", "cert", "client", "c", "--dir", self.pki]),
+            "admin cert show": ([], ["admin", "cert", "show", self.pki / "ca.crt"]),
+            "admin token create": ([revoke], create),
+            "admin token list": ([], ["admin", "token", "list"]),
+            "admin token rotate": ([revoke, create], ["admin", "token", "rotate", "t"]),
+            "admin token revoke": ([], revoke),
+            "admin audit": ([], ["admin", "audit"]),
             "worker drain": ([], ["worker", "drain", "local", "--undo"]),
             "data prepare": ([], ["data", "prepare", "--text", text, "--out", self.folder / "set"]),
             "model import": ([], ["model", "import", self.model, "--name", "m", "--force"]),

@@ -48,6 +48,7 @@ import yaml  # noqa: E402
 
 RESOURCES = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "base")))
 ON_GPUS = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "gpu")))
+SECURE = list(yaml.safe_load_all(render(SOURCE / "deploy" / "kubernetes" / "secure")))
 VERSIONS = ["1.28", "1.32", "1.37"]
 
 
@@ -66,7 +67,7 @@ def matches(selector, labels):
 class ManifestsTest(unittest.TestCase):
     def test_every_resource_obeys_the_schema_and_unknown_fields_are_found(self):
         for version in VERSIONS:
-            for resource in RESOURCES + ON_GPUS:
+            for resource in RESOURCES + ON_GPUS + SECURE:
                 kubernetes_validate.validate(resource, version, strict=True)
         wrong = yaml.safe_load(yaml.safe_dump(of_kind("StatefulSet")[0]))
         wrong["spec"]["replica"] = 1
@@ -177,6 +178,41 @@ class WorkersCommandTest(unittest.TestCase):
 
 def worker_of(resources):
     return next(r for r in resources if r["kind"] == "StatefulSet" and r["metadata"]["name"] == "ridgeline-worker")
+
+
+class SecureTest(unittest.TestCase):
+    def setUp(self):
+        self.pods = {r["metadata"]["name"]: r["spec"]["template"]["spec"] for r in SECURE if r["kind"] == "StatefulSet"}
+        self.coordinator = self.pods["ridgeline-coordinator"]["containers"][0]
+        self.worker = self.pods["ridgeline-worker"]["containers"][0]
+
+    def test_the_coordinator_has_tls_and_asks_for_tokens(self):
+        self.assertIn("--require-tokens", self.coordinator["args"])
+        for flag in ("--tls-cert=", "--tls-key="):
+            self.assertTrue(any(argument.startswith(flag) for argument in self.coordinator["args"]), flag)
+
+    def test_probes_do_not_use_grpc_which_would_want_no_tls(self):
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertEqual(self.coordinator[probe]["httpGet"]["path"], "/metrics")
+            self.assertNotIn("grpc", self.coordinator[probe])
+
+    def test_files_lie_in_secrets_that_only_owner_and_group_read(self):
+        named = [a.split("=", 1)[1] for a in self.coordinator["args"] if a.startswith("--tls-")]
+        named += [e["value"] for e in self.worker["env"] if e["name"] in ("RIDGELINE_TLS_CA", "RIDGELINE_TOKEN_FILE")]
+        self.assertEqual(len(named), 4)
+        for name, pod in self.pods.items():
+            mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+            for volume in pod["volumes"]:
+                if "secret" not in volume:
+                    continue
+                self.assertEqual(volume["secret"]["defaultMode"] & 0o007, 0, name)
+                named = [path for path in named if not path.startswith(mounts[volume["name"]] + "/")]
+        self.assertEqual(named, [])
+
+    def test_no_secret_is_in_the_manifests_and_the_worker_has_no_private_key(self):
+        self.assertEqual([r for r in SECURE if r["kind"] == "Secret"], [])
+        tls = next(v for v in self.pods["ridgeline-worker"]["volumes"] if v["name"] == "tls")
+        self.assertEqual([item["key"] for item in tls["secret"]["items"]], ["ca.crt"])
 
 
 class GpuOverlayTest(unittest.TestCase):

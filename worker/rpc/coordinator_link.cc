@@ -23,23 +23,14 @@ constexpr auto kGoodbyeWait = milliseconds(1'000);
 constexpr auto kDiskWait = milliseconds(1'000);
 constexpr auto kHandInWait = std::chrono::seconds(60);  // A coordinator that says nothing is tried again.
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // The coordinator is never behind a web proxy.
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
-
 }  // namespace
 
-CoordinatorLink::CoordinatorLink(const std::string& address, const v1::Hello& hello, const LinkOptions& options)
+CoordinatorLink::CoordinatorLink(const std::string& address, std::shared_ptr<grpc::Channel> channel,
+                                 const v1::Hello& hello, const LinkOptions& options)
     : address_(address),
       hello_(hello),
       options_(options),
-      channel_(MakeChannel(address)),
+      channel_(std::move(channel)),
       stub_(v1::WorkerGateway::NewStub(channel_)),
       keeper_(options.spool_path),
       thread_([this] { ConnectForever(); }) {}

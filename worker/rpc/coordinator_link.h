@@ -37,9 +37,11 @@ struct LinkOptions {
 // Thread-safe. Owns its threads; the destructor closes the stream and joins them.
 class CoordinatorLink {
  public:
-  // `hello` says who the group is; job and epoch in it are filled in at each connect. What an earlier start has left in
+  // `channel` leads to the coordinator at `address`, which is for messages (net/channel.h makes it). `hello` says who
+  // the group is; job and epoch in it are filled in at each connect. What an earlier start has left in
   // the spool's file is handed in before this one says Hello; a file that is damaged is put aside.
-  CoordinatorLink(const std::string& address, const v1::Hello& hello, const LinkOptions& options = {});
+  CoordinatorLink(const std::string& address, std::shared_ptr<grpc::Channel> channel, const v1::Hello& hello,
+                  const LinkOptions& options = {});
   ~CoordinatorLink();
   CoordinatorLink(const CoordinatorLink&) = delete;
   CoordinatorLink& operator=(const CoordinatorLink&) = delete;

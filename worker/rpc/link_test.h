@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fmt/format.h"
+#include "net/channel.h"
 #include "worker/rpc/coordinator_link.h"
 
 namespace ridgeline {
@@ -185,7 +186,8 @@ class CoordinatorLinkTest : public testing::Test {
                             .longest_backoff = std::chrono::milliseconds(50),
                             .device_memory_bytes = [] { return int64_t{1'000}; },
                             .spool_path = spool_path_};
-    link_ = std::make_unique<CoordinatorLink>(fmt::format("127.0.0.1:{}", port_), hello, quick);
+    const std::string address = fmt::format("127.0.0.1:{}", port_);
+    link_ = std::make_unique<CoordinatorLink>(address, *MakeChannel(address), hello, quick);
   }
   // The group's processes end: nothing is said any more.
   void EndLink() { link_.reset(); }
