@@ -17,6 +17,7 @@
 #include "common/file.h"
 #include "common/status_macros.h"
 #include "fmt/format.h"
+#include "recipes/schema_hash.h"
 #include "ridgeline/v1/worker.grpc.pb.h"
 
 namespace ridgeline {
@@ -182,6 +183,7 @@ class BenchWorker {
     message.mutable_hello()->set_group_id(fmt::format("bench-{}", number));
     message.mutable_hello()->set_incarnation("1");
     message.mutable_hello()->set_ranks(1);
+    message.mutable_hello()->set_recipe_schema(RecipeSchemaHash());
     stream_->Write(message);
     reader_ = std::thread([this] { Read(); });
     writer_ = std::thread([this] { Write(); });

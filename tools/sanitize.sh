@@ -18,6 +18,6 @@ for preset in "${presets[@]}"; do
   rm -f "$build-configure.log"
   tools/build.sh "$build" "$jobs" all || { status=1; continue; }
   ctest --preset "$preset" -L unit -j "$jobs" || status=1
-  ctest --preset "$preset" -L cluster || status=1
+  ctest --preset "$preset" -L 'cluster|fault' || status=1
 done
 exit "$status"

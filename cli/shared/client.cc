@@ -191,8 +191,14 @@ absl::StatusOr<v1::ListAuditResponse> Client::ListAudit(const v1::ListAuditReque
   return Call(&v1::Coordinator::Stub::ListAudit, request);
 }
 
-absl::StatusOr<v1::ListPointsResponse> Client::ListPoints(const v1::ListPointsRequest& request) const {
-  return Call(&v1::Coordinator::Stub::ListPoints, request);
+absl::StatusOr<std::vector<v1::FrontierPoint>> Client::ListPoints(v1::ListPointsRequest request) const {
+  std::vector<v1::FrontierPoint> points;
+  while (true) {
+    ASSIGN_OR_RETURN(const v1::ListPointsResponse page, Call(&v1::Coordinator::Stub::ListPoints, request));
+    points.insert(points.end(), page.points().begin(), page.points().end());
+    if (page.next_page_token().empty()) return points;
+    request.set_page_token(page.next_page_token());
+  }
 }
 
 absl::StatusOr<v1::GetMetricsResponse> Client::GetMetrics(const std::string& job) const {

@@ -53,8 +53,8 @@ class Client {
   absl::StatusOr<v1::ListTokensResponse> ListTokens() const;
   absl::StatusOr<v1::Token> RevokeToken(const std::string& name) const;
   absl::StatusOr<v1::ListAuditResponse> ListAudit(const v1::ListAuditRequest& request) const;
-  absl::StatusOr<v1::ListPointsResponse> ListPoints(const v1::ListPointsRequest& request) const;
-  absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;  // All points so far.
+  absl::StatusOr<std::vector<v1::FrontierPoint>> ListPoints(v1::ListPointsRequest request) const;  // Of all pages.
+  absl::StatusOr<v1::GetMetricsResponse> GetMetrics(const std::string& job) const;                 // All points so far.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers() const;
 
   // One stream, until it ends, breaks, passes `deadline`, is interrupted (CANCELLED), or `on_message` returns false

@@ -9,6 +9,4 @@ int ExitCodeOf(v1::JobState state) {
   return kExitOk;
 }
 
-bool IsTerminal(v1::JobState state) { return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED; }
-
 }  // namespace ridgeline

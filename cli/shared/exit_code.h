@@ -3,14 +3,12 @@
 #pragma once
 
 #include "common/exit_code.h"
+#include "proto/job_states.h"
 #include "ridgeline/v1/job.pb.h"
 
 namespace ridgeline {
 
 // Of a followed job. kExitOk for a job that is not terminal yet.
 int ExitCodeOf(v1::JobState state);
-
-// SUCCEEDED, FAILED and CANCELLED: nothing more will happen to the job.
-bool IsTerminal(v1::JobState state);
 
 }  // namespace ridgeline

@@ -103,8 +103,7 @@ absl::Status PrintOutcome(const Client& client, const JobSnapshot& snapshot) {
   WriteOut(JobTable(jobs, SystemClock().WallUnixMs(), style));
   v1::ListPointsRequest request;
   request.set_job(snapshot.job.id());
-  ASSIGN_OR_RETURN(const v1::ListPointsResponse response, client.ListPoints(request));
-  std::vector<v1::FrontierPoint> points(response.points().begin(), response.points().end());
+  ASSIGN_OR_RETURN(std::vector<v1::FrontierPoint> points, client.ListPoints(request));
   if (points.empty()) return absl::OkStatus();
   MarkPareto(&points);
   PrintOut("\n{}", PointTable(points, style));

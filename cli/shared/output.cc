@@ -115,7 +115,7 @@ absl::Status MessageList::Add(const google::protobuf::Message& message) {
   const std::string text = as_json ? json.dump(2) : FormatJson(Json::array({json}), format_);
   const char* const indent = as_json ? "    " : "  ";
   std::string indented;
-  for (const std::string_view line : absl::StrSplit(absl::StripSuffix(text, "\n"), '\n')) {
+  for (const absl::string_view line : absl::StrSplit(absl::StripSuffix(text, "\n"), '\n')) {
     absl::StrAppend(&indented, indented.empty() ? "" : "\n", indent, line);
   }
   WriteOut(indented + (as_json ? "" : "\n"));

@@ -53,8 +53,7 @@ absl::StatusOr<std::vector<v1::FrontierPoint>> ReadPoints(const Session& session
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(options.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
   ASSIGN_OR_RETURN(const Client client, session.Connect());
-  ASSIGN_OR_RETURN(const v1::ListPointsResponse response, client.ListPoints(request));
-  std::vector<v1::FrontierPoint> points(response.points().begin(), response.points().end());
+  ASSIGN_OR_RETURN(std::vector<v1::FrontierPoint> points, client.ListPoints(request));
   MarkPareto(&points);
   return points;
 }

@@ -46,9 +46,12 @@ void PrintTable(const StackStatus& status) {
   PrintOut("coordinator  {}  version {}  up {}\n", status.address, info.version(),
            HumanAge(now_unix_ms - info.start_unix_ms()));
   if (!info.metrics_address().empty()) PrintOut("metrics      http://{}/metrics\n", info.metrics_address());
-  PrintOut("state        {}\n", info.state_dir());
+  PrintOut("state        {}{}\n", info.state_dir(),
+           info.read_only()
+               ? "  (its disk is full: what is there can be read, and nothing changes until there is space)"
+               : "");
   std::string jobs;
-  for (const char* state : {"QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"}) {
+  for (const char* state : {"QUEUED", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CANCELLED"}) {
     const auto found = info.jobs_by_state().find(state);
     if (found == info.jobs_by_state().end() || found->second == 0) continue;
     std::string name = state;

@@ -11,6 +11,7 @@ namespace ridgeline {
 void Reconciler::Reconcile() {
   fleet_->ForgiveStall();
   EndLostAttempts(LiveAttempts(*journal_));
+  EndOverdueAttempts(LiveAttempts(*journal_));
   const std::vector<LiveAttemptView> live = LiveAttempts(*journal_);
   for (const LiveAttemptView& attempt : live) fleet_->Deliver(attempt);
   fleet_->CancelStaleAttempts(live);
@@ -19,18 +20,33 @@ void Reconciler::Reconcile() {
 
 void Reconciler::EndLostAttempts(const std::vector<LiveAttemptView>& live) {
   for (const LiveAttemptView& attempt : live) {
-    const std::optional<std::string> why = fleet_->WhyLost(attempt);
-    if (!why.has_value()) continue;
-    v1::Event event;
-    event.mutable_attempt_ended()->set_job_id(attempt.key.job_id);
-    event.mutable_attempt_ended()->set_epoch(attempt.key.epoch);
-    event.mutable_attempt_ended()->set_outcome(v1::LOST);
-    event.mutable_attempt_ended()->set_exit_reason(v1::EXIT_LOST);
-    event.mutable_attempt_ended()->set_detail(*why);
-    const absl::Status status = journal_->Commit(event);  // A result that came first wins; a full disk is tried again.
-    spdlog::warn("attempt {} of {} is lost: {}{}", attempt.key.epoch, attempt.key.job_id, *why,
-                 status.ok() ? "" : fmt::format(" (not recorded: {})", std::string(status.message())));
+    if (const std::optional<std::string> why = fleet_->WhyLost(attempt))
+      End(attempt, v1::LOST, v1::EXIT_LOST, fmt::format("is lost: {}", *why), *why);
   }
+}
+
+// Its group is alive and does not do what it was asked to. It stays busy until it says that it is not.
+void Reconciler::EndOverdueAttempts(const std::vector<LiveAttemptView>& live) {
+  for (const LiveAttemptView& attempt : live) {
+    const std::optional<double> seconds = fleet_->OverdueSeconds(attempt);
+    if (!seconds.has_value()) continue;
+    const std::string why = fmt::format("worker group '{}' was asked to end it {:.0f} s ago, and does not answer",
+                                        attempt.group_id, *seconds);
+    End(attempt, v1::PREEMPTED, v1::EXIT_PREEMPTED, fmt::format("is given up: {}", why), why);
+  }
+}
+
+void Reconciler::End(const LiveAttemptView& attempt, v1::AttemptOutcome outcome, v1::ExitReason reason,
+                     const std::string& news, const std::string& detail) {
+  v1::Event event;
+  event.mutable_attempt_ended()->set_job_id(attempt.key.job_id);
+  event.mutable_attempt_ended()->set_epoch(attempt.key.epoch);
+  event.mutable_attempt_ended()->set_outcome(outcome);
+  event.mutable_attempt_ended()->set_exit_reason(reason);
+  event.mutable_attempt_ended()->set_detail(detail);
+  const absl::Status status = journal_->Commit(event);  // A result that came first wins; a full disk is tried again.
+  spdlog::warn("attempt {} of {} {}{}", attempt.key.epoch, attempt.key.job_id, news,
+               status.ok() ? "" : fmt::format(" (not recorded: {})", std::string(status.message())));
 }
 
 absl::Status Reconciler::StartAttempt(const Assignment& assignment) {

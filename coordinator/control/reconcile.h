@@ -26,6 +26,9 @@ class Reconciler {
 
  private:
   void EndLostAttempts(const std::vector<LiveAttemptView>& live);
+  void EndOverdueAttempts(const std::vector<LiveAttemptView>& live);
+  void End(const LiveAttemptView& attempt, v1::AttemptOutcome outcome, v1::ExitReason reason, const std::string& news,
+           const std::string& detail);
 
   Journal* const journal_;
   Fleet* const fleet_;

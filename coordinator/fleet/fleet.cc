@@ -47,9 +47,21 @@ Fleet::Fleet(const FleetOptions& options, Journal* journal, MetricStore* store, 
 
 absl::Status Fleet::Attach(const v1::Hello& hello, const std::shared_ptr<GroupChannel>& channel) {
   RETURN_IF_ERROR(CheckHello(hello));
+  if (!KnowsOurRecipes(hello)) {
+    const std::string versions =
+        fmt::format("group '{}' is of version {} and this coordinator of {}; they do not mean the same by a recipe",
+                    hello.group_id(), hello.version().empty() ? "unknown" : hello.version(), RIDGELINE_VERSION);
+    if (hello.job_id().empty())
+      return absl::FailedPreconditionError("INCOMPATIBLE: " + versions + "; install one version on both");
+    spdlog::warn("{}: it ends its attempt and gets no further job until it is of the same version", versions);
+  }
   RETURN_IF_ERROR(Register(hello, channel));
   journal_->changes().Notify();
   return absl::OkStatus();
+}
+
+bool Fleet::KnowsOurRecipes(const v1::Hello& hello) const {
+  return options_.recipe_schema.empty() || hello.recipe_schema() == options_.recipe_schema || hello.ranks() == 0;
 }
 
 absl::Status Fleet::Register(const v1::Hello& hello, const std::shared_ptr<GroupChannel>& channel) {
@@ -124,6 +136,7 @@ std::vector<SchedulableGroup> Fleet::SchedulableGroups() const {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, group] : groups_) {
       if (group.channel == nullptr || HandsIn(group) || group.leaving || LeaseRanOut(group)) continue;
+      if (!KnowsOurRecipes(group.hello)) continue;
       groups.push_back(AsSchedulable(group.hello, !group.known.has_value()));
     }
   }

@@ -34,6 +34,8 @@ struct FleetOptions {
   int64_t heartbeat_interval_ms = 1'000;
   int64_t lease_ms = 10'000;
   const Clock* clock = &SystemClock();
+  std::string recipe_schema;          // What groups have to mean by a recipe; empty: they are not asked.
+  int64_t answer_grace_ms = 300'000;  // For an attempt that is asked to end: a checkpoint is written meanwhile.
 };
 
 // Told of what groups send. Thread-safe.
@@ -70,8 +72,9 @@ class Fleet {
   // Attempts that were live before a restart get a full lease for their group to come back.
   Fleet(const FleetOptions& options, Journal* journal, MetricStore* store, FleetObserver* observer);
 
-  // A group's first message; answers with Welcome. An error is for the group: it is none that can be, another start of
-  // it has taken its place, or (UNAVAILABLE) the coordinator is stopping.
+  // A group's first message; answers with Welcome. An error is for the group: it is none that can be, it knows other
+  // recipes (and is at no attempt, which it may end), another start of it has taken its place, or (UNAVAILABLE) the
+  // coordinator is stopping.
   absl::Status Attach(const v1::Hello& hello, const std::shared_ptr<GroupChannel>& channel);
   // Any further message. An error ends the connection: what was not acknowledged comes again with the next one.
   absl::Status Handle(const Sender& sender, GroupChannel& channel, const v1::WorkerMessage& message);
@@ -94,6 +97,8 @@ class Fleet {
   void ForgiveStall();
   // Why the attempt is lost, if it is.
   std::optional<std::string> WhyLost(const LiveAttemptView& attempt) const;
+  // Seconds since the attempt's group was told that it is cancelled or has to end, if it had time enough to.
+  std::optional<double> OverdueSeconds(const LiveAttemptView& attempt) const;
   // Sends the assignment to a group that does not know of it, and what it has not heard: that the attempt is cancelled,
   // or asked to end.
   void Deliver(const LiveAttemptView& attempt);
@@ -118,6 +123,7 @@ class Fleet {
     std::optional<AttemptKey> known;                 // What the group itself believes to be running.
     bool cancel_sent = false;                        // For `known`, on this connection.
     bool preempt_sent = false;                       // The same.
+    int64_t asked_ms = 0;                            // Monotonic; when the first of both was sent.
     std::optional<AttemptKey> started_here;          // The attempt that was given to this very connection.
     int64_t attached_ms = 0;                         // Monotonic; when this connection began.
     bool result_pending = false;                     // The result of `known` is being committed.
@@ -127,6 +133,7 @@ class Fleet {
 
   // It is there for what an earlier start of it has left, and gets no job.
   static bool HandsIn(const Group& group) { return group.channel != nullptr && group.hello.ranks() == 0; }
+  bool KnowsOurRecipes(const v1::Hello& hello) const;
   absl::Status Register(const v1::Hello& hello, const std::shared_ptr<GroupChannel>& channel);
   bool LeaseRanOut(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SendAssign(GroupChannel& channel, const AttemptKey& key) const;

@@ -55,6 +55,7 @@ void Fleet::ForgiveStall() {
   for (auto& [id, group] : groups_) {
     group.last_heard_ms = std::min(now_ms, group.last_heard_ms + gap_ms);
     group.attached_ms = std::min(now_ms, group.attached_ms + gap_ms);
+    group.asked_ms = std::min(now_ms, group.asked_ms + gap_ms);
   }
 }
 
@@ -74,6 +75,17 @@ std::optional<std::string> Fleet::WhyLost(const LiveAttemptView& attempt) const 
 bool Fleet::LeaseRanOut(const Group& group) const {
   const bool recording = group.channel != nullptr && group.recording == group.channel.get();
   return !recording && reconciled_ms_ - group.last_heard_ms > options_.lease_ms;
+}
+
+std::optional<double> Fleet::OverdueSeconds(const LiveAttemptView& attempt) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = groups_.find(attempt.group_id);
+  if (found == groups_.end()) return std::nullopt;
+  const Group& group = found->second;
+  const bool was_asked = group.known == attempt.key && (group.cancel_sent || group.preempt_sent);
+  if (!was_asked || group.result_pending || group.channel == nullptr) return std::nullopt;
+  const int64_t waited_ms = reconciled_ms_ - group.asked_ms;
+  return waited_ms > options_.answer_grace_ms ? std::optional(waited_ms / 1e3) : std::nullopt;
 }
 
 void Fleet::Deliver(const LiveAttemptView& attempt) {
@@ -96,6 +108,7 @@ void Fleet::Deliver(const LiveAttemptView& attempt) {
     if (!assign && !cancel && !preempt) return;
     channel = group.channel;
     if (assign) group.known = attempt.key;
+    if (!assign && !group.cancel_sent && !group.preempt_sent) group.asked_ms = options_.clock->MonotonicMs();
     group.cancel_sent = cancel;
     group.preempt_sent = preempt;
     if (preempt) message = PreemptMessage(attempt);

@@ -15,10 +15,10 @@
 
 #include "common/file.h"
 #include "coordinator/rpc/test_cluster.h"
-#include "net/certificates.h"
 #include "net/channel.h"
 #include "net/roles.h"
 #include "net/tokens.h"
+#include "recipes/schema_hash.h"
 
 namespace ridgeline {
 namespace {
@@ -133,6 +133,7 @@ class TokenWorker {
     message.mutable_hello()->set_group_id(group_id);
     message.mutable_hello()->set_incarnation(incarnation);
     message.mutable_hello()->set_ranks(1);
+    message.mutable_hello()->set_recipe_schema(RecipeSchemaHash());
     stream_->Write(message);
   }
   ~TokenWorker() { End(); }
@@ -194,9 +195,7 @@ TEST_F(AccessTest, EveryRpcIsDeniedWithoutATokenThatIsGoodAndOfTheRightRole) {
   }
   clock_.Advance(61'000);
   const auto is_denied = [&](const std::string& rpc, const std::string& token, grpc::StatusCode wanted) {
-    const grpc::StatusCode code = CallEmpty(rpc, token);
-    // What nobody has written yet does nothing.
-    return code == wanted || code == grpc::StatusCode::UNIMPLEMENTED;
+    return CallEmpty(rpc, token) == wanted;
   };
   for (const std::string& rpc : RpcsOfTheSchema()) {
     const Role required = *RequiredRole(rpc);
@@ -206,9 +205,7 @@ TEST_F(AccessTest, EveryRpcIsDeniedWithoutATokenThatIsGoodAndOfTheRightRole) {
     EXPECT_TRUE(is_denied(rpc, revoked[required], grpc::StatusCode::UNAUTHENTICATED)) << rpc;
     for (const auto& [role, token] : good) {
       if (Suffices(role, required)) {
-        EXPECT_FALSE(is_denied(rpc, token, grpc::StatusCode::PERMISSION_DENIED) &&
-                     CallEmpty(rpc, token) != grpc::StatusCode::UNIMPLEMENTED)
-            << rpc << " as " << RoleName(role);
+        EXPECT_FALSE(is_denied(rpc, token, grpc::StatusCode::PERMISSION_DENIED)) << rpc << " as " << RoleName(role);
       } else {
         EXPECT_TRUE(is_denied(rpc, token, grpc::StatusCode::PERMISSION_DENIED)) << rpc << " as " << RoleName(role);
       }
@@ -375,6 +372,29 @@ TEST_F(AccessTest, RevokedTokenEndsTheStreamOfItsGroup) {
   EXPECT_TRUE(TokenWorker(ChannelOf(CreateJoin("rack-2")), "g1", "two").IsWelcome()) << "the group's name is free";
 }
 
+TEST_F(AccessTest, RevokedTokenEndsWhatRunsOfWatchAndLogs) {
+  const auto stub = v1::Coordinator::NewStub(ChannelOf(Create("alice", "viewer")));
+  const std::string job_id = SubmitAs(admin_, "a").id();
+  grpc::ClientContext watch_context, logs_context;
+  v1::WatchJobRequest watch;
+  watch.set_job(job_id);
+  const auto watching = stub->WatchJob(&watch_context, watch);
+  v1::Job job;
+  ASSERT_TRUE(watching->Read(&job));
+  v1::StreamLogsRequest logs;
+  logs.set_job(job_id);
+  logs.set_follow(true);
+  const auto following = stub->StreamLogs(&logs_context, logs);
+  Revoke("alice");
+  while (watching->Read(&job)) {
+  }
+  EXPECT_EQ(watching->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  v1::LogLine line;
+  while (following->Read(&line)) {
+  }
+  EXPECT_EQ(following->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
 TEST_F(AccessTest, AuditNamesWhoAskedAndFromWhere) {
   const std::string alice = Create("alice", "submitter");
   const v1::Job job = SubmitAs(alice, "a");
@@ -439,67 +459,6 @@ TEST_F(AccessTest, RefusalsAreCountedByReason) {
   EXPECT_FALSE(access.Admit("/ridgeline.v1.Coordinator/NoSuch", {admin_, ""}).ok());
   EXPECT_EQ(counts,
             (std::map<std::string, int>{{"missing", 1}, {"unknown", 1}, {"revoked", 1}, {"expired", 1}, {"role", 2}}));
-}
-
-class ListenTest : public AccessTest {
- protected:
-  void SetUp() override {}
-  absl::Status Start() {
-    server_.reset();
-    auto server = CoordinatorServer::Start(options_);
-    if (!server.ok()) return server.status();
-    server_ = *std::move(server);
-    return absl::OkStatus();
-  }
-  void Certify() {
-    const KeyAndCertificate ca = *MakeAuthority("CA", 10);
-    const KeyAndCertificate issued = *IssueCertificate(ca, {CertificateUse::kServer, "c", {"localhost"}, 5});
-    std::filesystem::create_directories(folder_);
-    options_.tls = {(folder_ / "c.crt").string(), (folder_ / "c.key").string()};
-    ASSERT_TRUE(WriteFileAtomically((folder_ / "ca.crt").string(), ca.certificate).ok());
-    ASSERT_TRUE(WriteFileAtomically(options_.tls.cert, issued.certificate).ok());
-    ASSERT_TRUE(WriteFileAtomically(options_.tls.key, issued.key).ok());
-    chmod(options_.tls.key.c_str(), 0600);
-  }
-};
-
-TEST_F(ListenTest, BeyondThisMachineOnlyWithTlsOrIfInsecureIsSpelledOut) {
-  for (const char* address : {"0.0.0.0:0", "[::]:0", "127.evil.example:0"}) {
-    options_.listen = address;
-    EXPECT_TRUE(absl::IsInvalidArgument(Start())) << address;
-  }
-  options_.listen = "127.0.0.1:0";
-  options_.metrics = "0.0.0.0:0";
-  EXPECT_TRUE(absl::IsInvalidArgument(Start()));
-  options_.metrics = "";
-  options_.listen = "0.0.0.0:70000";
-  options_.insecure = true;
-  EXPECT_TRUE(absl::IsInvalidArgument(Start())) << "no port";
-}
-
-TEST_F(ListenTest, BeyondThisMachineTokensAreAskedForAndThePortIsTls) {
-  ASSERT_NO_FATAL_FAILURE(Certify());
-  options_.listen = "0.0.0.0:0";
-  ASSERT_TRUE(Start().ok());
-  const std::string port = server_->address().substr(server_->address().rfind(':'));
-  const auto call = [&](const CallerCredentials& credentials) {
-    const auto stub = v1::Coordinator::NewStub(*MakeChannel("localhost" + port, credentials));
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(test::kPatienceSeconds));
-    v1::Info info;
-    return stub->GetInfo(&context, v1::GetInfoRequest(), &info).error_code();
-  };
-  const std::string ca = (folder_ / "ca.crt").string(), token = (folder_ / "admin.token").string();
-  EXPECT_EQ(call({.tls_ca = ca, .token_file = token}), grpc::StatusCode::OK);
-  EXPECT_EQ(call({.tls_ca = ca}), grpc::StatusCode::UNAUTHENTICATED);
-  EXPECT_EQ(call({.token_file = token}), grpc::StatusCode::UNAVAILABLE) << "without TLS nobody answers";
-}
-
-TEST_F(ListenTest, ThisMachineNeedsNoTokensUnlessTheyAreAskedFor) {
-  ASSERT_TRUE(Start().ok());
-  EXPECT_EQ(InfoAs(""), grpc::StatusCode::OK);
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "admin.token"));
-  EXPECT_EQ(SubmitAs("", "a").owner(), "local");
 }
 
 }  // namespace

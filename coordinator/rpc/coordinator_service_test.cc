@@ -240,6 +240,9 @@ TEST_F(CoordinatorServiceTest, PointsCarryTheFrontierOverWhatWasAskedFor) {
 
 TEST_F(CoordinatorServiceTest, HealthAndReflectionAnswer) {
   EXPECT_TRUE(RawCall("/grpc.health.v1.Health/Check", "").ok());
+  EXPECT_TRUE(RawCall("/grpc.health.v1.Health/Check", "\x0a\x18ridgeline.v1.Coordinator").ok());
+  EXPECT_TRUE(RawCall("/grpc.health.v1.Health/Check", "\x0a\x1aridgeline.v1.WorkerGateway").ok());
+  EXPECT_EQ(RawCall("/grpc.health.v1.Health/Check", "\x0a\x04none").error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_NE(RawCall("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "").error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
 }

@@ -124,5 +124,34 @@ TEST_F(ListingTest, WhatIsNoTokenIsRefused) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(ListingTest, PointsComeInPagesEachOnceAndMarkedByAllOfThem) {
+  TestWorker worker(server_->address(), "a", "a1");
+  for (int i = 0; i < 5; ++i) {
+    SubmitJob(MakeRecipe());
+    worker.ExpectAck(worker.Send(ResultMessage(worker.ExpectAssign(), v1::COMPLETED, /*accuracy=*/0.1 * (i + 1))));
+  }
+  v1::ListPointsRequest request;
+  request.set_page_size(2);
+  std::vector<v1::FrontierPoint> points;
+  do {
+    v1::ListPointsResponse page;
+    ASSERT_TRUE(Call(&v1::Coordinator::Stub::ListPoints, request, &page).ok());
+    EXPECT_LE(page.points_size(), 2);
+    points.insert(points.end(), page.points().begin(), page.points().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  ASSERT_THAT(points, SizeIs(5));
+  for (size_t i = 0; i < points.size(); ++i) {
+    EXPECT_EQ(points[i].point_id(), "point-" + std::to_string(i + 1));
+    EXPECT_EQ(points[i].pareto(), i == 4) << "of as many bytes the most accurate alone";
+  }
+  for (const char* token : {"x", "-1", "1e3"}) {
+    request.set_page_token(token);
+    v1::ListPointsResponse page;
+    EXPECT_EQ(Call(&v1::Coordinator::Stub::ListPoints, request, &page).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
 }  // namespace
 }  // namespace ridgeline::test

@@ -104,6 +104,42 @@ TEST_F(QueuesOverStreamsTest, AJobOfMorePriorityGetsTheGroupOfTheOneThatMakesRoo
   EXPECT_THAT(waits.wait().text(), HasSubstr("waits for one of 1 fitting worker group"));
 }
 
+// A group that does not do what it is asked to loses its attempt, and gets no other before it says that it is free.
+class DeafGroupTest : public QueuesOverStreamsTest {
+ protected:
+  void SetUp() override {
+    options_.answer_grace_ms = 200;
+    Restart();
+  }
+};
+
+TEST_F(DeafGroupTest, DoesNotHoldUpWhatAnAttemptMakesRoomFor) {
+  TestWorker deaf(server_->address(), "deaf", "d1");
+  const v1::Job job = SubmitJob(MakeRecipe());
+  const v1::Assign first = deaf.ExpectAssign();
+  ASSERT_TRUE(Pause(job.id(), true).ok());
+  deaf.Expect(v1::CoordinatorMessage::kPreempt);
+  ASSERT_TRUE(WaitForState(job.id(), v1::PAUSED));
+  EXPECT_THAT(GetJob(job.id()).attempts(0).detail(), HasSubstr("does not answer"));
+  EXPECT_EQ(deaf.Expect(v1::CoordinatorMessage::kCancel).cancel().epoch(), first.epoch());
+  ASSERT_TRUE(Pause(job.id(), false).ok());
+  TestWorker other(server_->address(), "other", "o1");
+  EXPECT_EQ(other.ExpectAssign().epoch(), first.epoch() + 1);
+  EXPECT_FALSE(deaf.Has(v1::CoordinatorMessage::kAssign));
+  EXPECT_EQ(GetJob(job.id()).restarts(), 0);
+}
+
+TEST_F(DeafGroupTest, DoesNotKeepAJobFromBeingCancelled) {
+  TestWorker deaf(server_->address(), "deaf", "d1");
+  const v1::Job job = SubmitJob(MakeRecipe());
+  deaf.ExpectAssign();
+  v1::CancelJobRequest request;
+  request.set_job(job.id());
+  v1::Job cancelled;
+  ASSERT_TRUE(Call(&v1::Coordinator::Stub::CancelJob, request, &cancelled).ok());
+  ASSERT_TRUE(WaitForState(job.id(), v1::CANCELLED));
+}
+
 TEST_F(QueuesOverStreamsTest, AUsedUpTimeLimitEndsTheJobWithItsReason) {
   TestWorker worker(server_->address(), "a", "a1");
   v1::Recipe recipe = MakeRecipe();

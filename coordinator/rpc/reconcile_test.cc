@@ -50,7 +50,9 @@ class ReconcileTest : public testing::Test {
     store_ = *std::move(store);
     fleet_ = std::make_unique<Fleet>(options_, journal_.get(), store_.get(), &metrics_);
     reconciler_ = std::make_unique<Reconciler>(journal_.get(), fleet_.get());
-    gateway_ = std::make_unique<WorkerGateway>(fleet_.get(), &metrics_);
+    access_ = std::make_unique<AccessControl>(journal_.get(), &clock_, /*requires_tokens=*/false, [](const char*) {});
+    tokens_ = std::make_unique<TokenActions>(journal_.get(), &clock_);
+    gateway_ = std::make_unique<WorkerGateway>(access_.get(), tokens_.get(), fleet_.get(), &metrics_);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -95,6 +97,8 @@ class ReconcileTest : public testing::Test {
   std::unique_ptr<MetricStore> store_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<TokenActions> tokens_;
   std::unique_ptr<WorkerGateway> gateway_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;

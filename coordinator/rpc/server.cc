@@ -15,6 +15,7 @@
 
 #include "common/status_macros.h"
 #include "net/endpoint.h"
+#include "recipes/schema_hash.h"
 
 namespace ridgeline {
 namespace {
@@ -133,11 +134,14 @@ absl::Status CoordinatorServer::OpenStores() {
     return true;
   });
   ASSIGN_OR_RETURN(store_, MetricStore::Open(options_.state_dir + "/metrics.db"));
-  const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock};
+  const FleetOptions fleet_options{options_.heartbeat_ms, options_.lease_ms, options_.clock, RecipeSchemaHash(),
+                                   options_.answer_grace_ms};
   fleet_ = std::make_unique<Fleet>(fleet_options, journal_.get(), store_.get(), &metrics_);
   controller_ = std::make_unique<Controller>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                              [this](double seconds) { metrics_.ObserveSchedulerCycle(seconds); });
+  history_ = std::make_unique<HistoryKeeper>(journal_.get(), store_.get(), options_.clock);
   loop_ = std::make_unique<ControlLoop>(journal_.get(), controller_.get(), [this] {
+    history_->RunIfDue();
     if (owes_address_file_ && !journal_->refuses_writes())
       owes_address_file_ =
           !WriteCoordinatorFile(options_.state_dir, address_, metrics_address_, options_.tls.is_on()).ok();
@@ -198,6 +202,8 @@ absl::Status CoordinatorServer::StartGrpc() {
   }
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("the gRPC server does not start");
+  for (const char* service : {v1::Coordinator::service_full_name(), v1::WorkerGateway::service_full_name()})
+    server_->GetHealthCheckService()->SetServingStatus(service, true);
   for (Entrance& entrance : entrances) {
     guards_.push_back(entrance.Open());
     acceptors_.push_back(entrance.TakeAcceptor());
@@ -208,6 +214,7 @@ absl::Status CoordinatorServer::StartGrpc() {
 CoordinatorServer::~CoordinatorServer() {
   if (server_ != nullptr) {
     RemoveCoordinatorFile(options_.state_dir);
+    server_->GetHealthCheckService()->SetServingStatus(false);  // Of all services, to those who watch it.
     guards_.clear();
     streams_->Stop();
     fleet_->Close();
@@ -223,6 +230,7 @@ v1::Info CoordinatorServer::Info() {
   info.set_state_dir(options_.state_dir);
   info.set_start_unix_ms(start_unix_ms_);
   info.set_metrics_address(metrics_address_);
+  info.set_read_only(journal_->refuses_writes());
   const std::vector<Fleet::GroupView> groups = fleet_->Groups();
   info.set_groups(static_cast<int>(groups.size()));
   for (const Fleet::GroupView& view : groups) info.set_ranks(info.ranks() + view.group.ranks());

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "coordinator/control/control_loop.h"
+#include "coordinator/control/history_keeper.h"
 #include "coordinator/rpc/connection_guard.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/metrics_endpoint.h"
@@ -29,6 +30,7 @@ struct ServerOptions {
   std::string metrics = "127.0.0.1:7118";  // Empty: no metrics endpoint.
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
+  int64_t answer_grace_ms = 300'000;  // FleetOptions
   bool insecure = false;              // Allows addresses beyond loopback without TLS, and then without tokens.
   ServerTls tls;                      // Of `listen`.
   bool require_tokens = false;        // Always on for addresses beyond loopback, unless `insecure`.
@@ -77,6 +79,7 @@ class CoordinatorServer {
   std::unique_ptr<MetricStore> store_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Controller> controller_;
+  std::unique_ptr<HistoryKeeper> history_;
   std::unique_ptr<ControlLoop> loop_;
   std::unique_ptr<JobViews> views_;
   std::unique_ptr<JobReader> reader_;

@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "coordinator/fleet/record_rules.h"
 #include "coordinator/rpc/server.h"
+#include "recipes/schema_hash.h"
 #include "ridgeline/v1/coordinator.grpc.pb.h"
 #include "ridgeline/v1/worker.grpc.pb.h"
 
@@ -72,7 +73,8 @@ inline v1::Device MakeDevice(const std::string& kind, int64_t memory_bytes) {
 class TestWorker {
  public:
   TestWorker(const std::string& address, const std::string& group_id, const std::string& incarnation, int ranks = 2,
-             const std::string& job_id = "", int64_t epoch = 0, const std::vector<v1::Device>& devices = {})
+             const std::string& job_id = "", int64_t epoch = 0, const std::vector<v1::Device>& devices = {},
+             const std::string& schema = RecipeSchemaHash())
       : stub_(v1::WorkerGateway::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))),
         stream_(stub_->Attach(&context_)) {
     v1::WorkerMessage message;
@@ -80,6 +82,7 @@ class TestWorker {
     hello.set_group_id(group_id);
     hello.set_incarnation(incarnation);
     hello.set_ranks(ranks);
+    hello.set_recipe_schema(schema);
     hello.set_job_id(job_id);
     hello.set_epoch(epoch);
     for (const v1::Device& device : devices) *hello.add_devices() = device;

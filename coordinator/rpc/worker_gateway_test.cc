@@ -513,6 +513,26 @@ TEST_F(WorkerGatewayTest, GroupThatNoneCanBeIsRefusedWithTheReason) {
   EXPECT_EQ(longest->Expect(v1::CoordinatorMessage::kWelcome).has_welcome(), true);
 }
 
+TEST_F(WorkerGatewayTest, GroupOfAnotherVersionIsRefusedOrEndsWhatItIsAtAndGetsNoMore) {
+  TestWorker stranger(server_->address(), "old", "o1", 2, "", 0, {}, "of another schema");
+  const std::string reason = stranger.Expect(v1::CoordinatorMessage::kRefused).refused().reason();
+  EXPECT_THAT(reason, HasSubstr("INCOMPATIBLE"));
+  EXPECT_THAT(reason, HasSubstr("install one version on both"));
+  v1::Assign assign;
+  {
+    auto before = Attach("a", "a1");
+    SubmitJob(MakeRecipe());
+    assign = before->ExpectAssign();
+  }
+  TestWorker after(server_->address(), "a", "a1", 2, assign.job_id(), assign.epoch(), {}, "of another schema");
+  after.ExpectAck(after.Send(ResultMessage(assign, v1::COMPLETED)));
+  EXPECT_EQ(GetJob("job-1").state(), v1::SUCCEEDED);
+  SubmitJob(MakeRecipe());
+  auto same = Attach("b", "b1");
+  EXPECT_EQ(same->ExpectAssign().job_id(), "job-2");
+  EXPECT_FALSE(after.Has(v1::CoordinatorMessage::kAssign));
+}
+
 TEST_F(WorkerGatewayTest, FullDiskMakesTheJobWaitAndGoOnByItself) {
   auto worker = Attach("a", "a1");
   SubmitJob(MakeRecipe());

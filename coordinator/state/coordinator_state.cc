@@ -26,8 +26,6 @@ std::string RunsOn(const v1::Attempt& attempt) {
 
 }  // namespace
 
-bool IsTerminal(v1::JobState state) { return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED; }
-
 bool IsParent(const v1::Job& job) { return job.child_ids_size() > 0; }
 
 std::string JobId(int64_t number) { return fmt::format("job-{}", number); }
@@ -175,7 +173,7 @@ void CoordinatorState::EndAttempt(v1::Job& job, const v1::AttemptEnded& ended, c
 
 void CoordinatorState::EndLost(v1::Job& job, const v1::AttemptEnded& ended, Change& change) {
   if (job.cancel_requested()) {
-    SetState(job, v1::CANCELLED, "cancelled; its worker group ended before it answered", change);
+    SetState(job, v1::CANCELLED, "cancelled; its worker group did not answer", change);
     return;
   }
   if (EndAtTimeLimit(job, change)) return;

@@ -16,11 +16,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proto/job_states.h"
 #include "ridgeline/v1/journal.pb.h"
 
 namespace ridgeline {
 
-bool IsTerminal(v1::JobState state);
 bool IsParent(const v1::Job& job);
 std::string JobId(int64_t number);
 // 12 for "job-12"; 0 for anything else.

@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <filesystem>
 #include <utility>
 
 #include "common/failpoint.h"
@@ -247,14 +246,6 @@ void Journal::WriteSnapshotSlice() {
     spdlog::warn("journal: no snapshot this time, the events stay: {}", std::string(status.message()));
 }
 
-int64_t Journal::SizeBytes() const {
-  int64_t total_bytes = 0;
-  for (const char* ending : {"", "-wal"}) {
-    std::error_code error;
-    const auto size_bytes = std::filesystem::file_size(options_.path + ending, error);
-    if (!error) total_bytes += static_cast<int64_t>(size_bytes);
-  }
-  return total_bytes;
-}
+int64_t Journal::SizeBytes() const { return DatabaseBytes(options_.path); }
 
 }  // namespace ridgeline

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "coordinator/state/metric_history.h"
 #include "coordinator/state/sqlite.h"
 #include "ridgeline/v1/job.pb.h"
 
@@ -35,7 +36,8 @@ struct LogCursor {
 // Thread-safe. What Append returned OK for is durable.
 class MetricStore {
  public:
-  static absl::StatusOr<std::unique_ptr<MetricStore>> Open(const std::string& path, const std::string& vfs = "");
+  static absl::StatusOr<std::unique_ptr<MetricStore>> Open(const std::string& path, const std::string& vfs = "",
+                                                           const HistoryLimits& limits = {});
 
   // One row a step: a newer epoch replaces it, the same epoch adds to it, an older one changes nothing. Returns the
   // points that brought something new. RESOURCE_EXHAUSTED when the disk is full: then none of the batch is stored.
@@ -50,22 +52,36 @@ class MetricStore {
   absl::StatusOr<std::vector<v1::MetricPoint>> ReadMetrics(const std::string& job_id, int64_t after_step,
                                                            int64_t limit);
 
-  // The lines after the cursor, which moves past them; at most `limit`.
+  // The lines after the cursor, which moves past them; at most `limit`. The first says how many are no longer kept, if
+  // the cursor stands among those.
   absl::StatusOr<std::vector<v1::LogLine>> ReadLogs(const std::string& job_id, std::optional<int32_t> rank,
                                                     int64_t limit, LogCursor* cursor);
 
   absl::StatusOr<LatestMetrics> Latest(const std::string& job_id);
 
+  // Whether the file holds more than HistoryLimits::total_bytes, or than that share of it.
+  absl::StatusOr<bool> IsOver(double share = 1) const;
+  // Leaves of a job that has ended what HistoryLimits has for such.
+  absl::Status ShrinkEnded(const std::string& job_id);
+  int64_t SizeBytes() const;  // Of its files; space that is freed is used again, not given back.
+
  private:
-  explicit MetricStore(SqliteDatabase db);
-  absl::StatusOr<bool> Upsert(const std::string& job_id, int64_t epoch, const v1::MetricPoint& point)
+  struct Held {  // Rows of a job.
+    int64_t points = 0, lines = 0;
+  };
+  MetricStore(std::string path, SqliteDatabase db, const HistoryLimits& limits);
+  absl::StatusOr<bool> Upsert(const std::string& job_id, int64_t epoch, const v1::MetricPoint& point, Held* held)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Held*> LoadHeld(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LatestMetrics*> LoadLatest(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadLatest(const std::string& job_id, LatestMetrics* latest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Mutex mutex_;
+  const std::string path_;
+  const HistoryLimits limits_;
+  mutable absl::Mutex mutex_;
   SqliteDatabase db_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, LatestMetrics> latest_ ABSL_GUARDED_BY(mutex_);  // Of the jobs asked about.
+  std::unordered_map<std::string, Held> held_ ABSL_GUARDED_BY(mutex_);             // Of those that sent something.
 };
 
 }  // namespace ridgeline

@@ -39,9 +39,9 @@ class MetricStoreTest : public testing::Test {
     Reopen();
   }
   void TearDown() override { fs::remove_all(folder_); }
-  void Reopen() {
+  void Reopen(const HistoryLimits& limits = {}) {
     store_.reset();
-    auto store = MetricStore::Open((folder_ / "metrics.db").string());
+    auto store = MetricStore::Open((folder_ / "metrics.db").string(), "", limits);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
@@ -133,6 +133,76 @@ TEST_F(MetricStoreTest, LogLinesComeOnceInOrderAndByRank) {
   ASSERT_TRUE(store_->AppendLogs("job-1", 2, 1, MakeLines({"e"})).ok());
   EXPECT_EQ(ReadTexts(), (std::vector<std::string>{"a", "b", "c", "d", "e"}));
   EXPECT_EQ(ReadTexts(1), (std::vector<std::string>{"d"}));
+}
+
+TEST_F(MetricStoreTest, LongCurveIsThinnedTheMoreTheOlderAndKeepsWhatIsSeldom) {
+  Reopen({.job_points = 100});
+  for (int64_t step = 1; step <= 2'000; ++step) {
+    Points points = MakePoints(step, step, 2.0);
+    if (step % 100 == 0) points[0].set_validation_loss(1.5);
+    if (step == 7) points[0].set_nonfinite(true);
+    ASSERT_EQ(store_->AppendMetrics("job-1", 1, points)->size(), 1u);
+  }
+  const std::vector<v1::MetricPoint> kept = *store_->ReadMetrics("job-1", 0, 10'000);
+  EXPECT_LE(kept.size(), 100u);
+  EXPECT_GE(kept.size(), 50u);
+  EXPECT_EQ(kept.back().step(), 2'000);
+  int64_t validated = 0, nonfinite = 0, recent = 0;
+  for (const v1::MetricPoint& point : kept) {
+    validated += point.has_validation_loss();
+    nonfinite += point.nonfinite();
+    recent += point.step() > 1'980;
+  }
+  EXPECT_EQ(validated, 20);
+  EXPECT_EQ(nonfinite, 1);
+  EXPECT_EQ(recent, 20) << "what is new is there as it came";
+  Reopen({.job_points = 100});
+  EXPECT_EQ(store_->Latest("job-1")->nonfinite_steps, 1);
+  EXPECT_EQ(store_->AppendMetrics("job-1", 1, MakePoints(2'000, 2'000, 2.0))->size(), 0u) << "it came before";
+}
+
+TEST_F(MetricStoreTest, HeldOutLossesOfEachStepAreThinnedTooWhenNothingElseIsLeft) {
+  Reopen({.job_points = 50});
+  for (int64_t step = 1; step <= 500; ++step) {
+    Points points = MakePoints(step, step, 2.0);
+    points[0].set_validation_loss(1.5);
+    ASSERT_TRUE(store_->AppendMetrics("job-1", 1, points).ok());
+  }
+  EXPECT_LE(store_->ReadMetrics("job-1", 0, 1'000)->size(), 50u);
+}
+
+TEST_F(MetricStoreTest, LongLogLosesItsOldestLinesAndSaysHowMany) {
+  Reopen({.job_lines = 20});
+  for (int i = 0; i < 50; ++i)
+    ASSERT_TRUE(store_->AppendLogs("job-1", 1, i, MakeLines({"line " + std::to_string(i)})).ok());
+  LogCursor cursor;
+  const std::vector<v1::LogLine> lines = *store_->ReadLogs("job-1", std::nullopt, 100, &cursor);
+  ASSERT_GE(lines.size(), 18u);
+  ASSERT_LE(lines.size(), 20u);
+  EXPECT_EQ(lines[0].skipped(), 50 - static_cast<int64_t>(lines.size()));
+  EXPECT_EQ(lines[0].text(), "line " + std::to_string(lines[0].skipped()));
+  EXPECT_EQ(lines[1].skipped(), 0);
+  EXPECT_EQ(lines.back().text(), "line 49");
+  ASSERT_TRUE(store_->AppendLogs("job-1", 1, 50, MakeLines({"the next"})).ok());
+  const std::vector<v1::LogLine> more = *store_->ReadLogs("job-1", std::nullopt, 100, &cursor);
+  ASSERT_EQ(more.size(), 1u);
+  EXPECT_EQ(more[0].skipped(), 0) << "who has read so far has missed nothing";
+}
+
+TEST_F(MetricStoreTest, EndedJobKeepsTheShapeOfItsCurveAndTheEndOfItsLog) {
+  Reopen({.total_bytes = 20'000, .ended_points = 10, .ended_lines = 3});
+  EXPECT_FALSE(*store_->IsOver());
+  ASSERT_TRUE(store_->AppendMetrics("job-1", 1, MakePoints(1, 995, 2.0)).ok());
+  ASSERT_TRUE(store_->AppendLogs("job-1", 1, 1, MakeLines(std::vector<std::string>(100, "a line"))).ok());
+  EXPECT_TRUE(*store_->IsOver());
+  ASSERT_TRUE(store_->ShrinkEnded("job-1").ok());
+  const std::vector<v1::MetricPoint> kept = *store_->ReadMetrics("job-1", 0, 1'000);
+  ASSERT_LE(kept.size(), 11u);
+  ASSERT_GE(kept.size(), 10u);
+  EXPECT_LE(kept.front().step(), 100);
+  EXPECT_EQ(kept.back().step(), 995) << "what it ended with stays";
+  EXPECT_EQ(ReadTexts().size(), 3u);
+  EXPECT_FALSE(*store_->IsOver());
 }
 
 }  // namespace

@@ -231,4 +231,14 @@ absl::Status SqliteDatabase::Execute(const std::string& sql) const {
   return LastError(db_.get(), path_, sql);
 }
 
+int64_t DatabaseBytes(const std::string& path) {
+  int64_t total_bytes = 0;
+  for (const char* ending : {"", "-wal"}) {
+    std::error_code error;
+    const auto size_bytes = std::filesystem::file_size(path + ending, error);
+    if (!error) total_bytes += static_cast<int64_t>(size_bytes);
+  }
+  return total_bytes;
+}
+
 }  // namespace ridgeline

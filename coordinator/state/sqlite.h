@@ -107,4 +107,7 @@ absl::Status SqliteDatabase::Transaction(Body body) const {
   return status;
 }
 
+// Of a database's file and of what is not in it yet.
+int64_t DatabaseBytes(const std::string& path);
+
 }  // namespace ridgeline

@@ -94,6 +94,8 @@ std::vector<prometheus::MetricFamily> StateCollector::Collect() const {
   Families families;
   families.Gauge("ridgeline_journal_size_bytes", "Size of the journal's files", {},
                  static_cast<double>(journal_->SizeBytes()));
+  families.Gauge("ridgeline_metric_store_bytes", "Size of the files that hold curves and logs", {},
+                 static_cast<double>(store_->SizeBytes()));
   CollectQueue(families);
   CollectWorkers(families);
   CollectJobs(families);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "common/status_macros.h"
 #include "coordinator/view/job_pages.h"
 #include "frontier/pareto.h"
@@ -14,6 +15,27 @@ namespace ridgeline {
 namespace {
 
 constexpr int64_t kMaxChildrenBytes = int64_t{1} << 20;  // Of a submit's answer.
+
+// In the order of their numbers, from behind the token on.
+absl::StatusOr<v1::ListPointsResponse> PageOfPoints(std::vector<v1::FrontierPoint> points,
+                                                    const v1::ListPointsRequest& request) {
+  int64_t first = 0;
+  const bool is_token = request.page_token().empty() || absl::SimpleAtoi(request.page_token(), &first);
+  if (!is_token || first < 0) return absl::InvalidArgumentError("page_token is not the next_page_token of an answer");
+  if (request.page_size() < 0) return absl::InvalidArgumentError("page_size is negative; 0 takes what fits");
+  v1::ListPointsResponse response;
+  int64_t bytes = 0;
+  for (size_t i = static_cast<size_t>(first); i < points.size(); ++i) {
+    bytes += static_cast<int64_t>(points[i].ByteSizeLong());
+    const bool is_full = request.page_size() > 0 && response.points_size() >= request.page_size();
+    if (response.points_size() > 0 && (is_full || bytes > kMaxAnswerBytes)) {
+      response.set_next_page_token(fmt::format("{}", i));
+      break;
+    }
+    *response.add_points() = std::move(points[i]);
+  }
+  return response;
+}
 
 }  // namespace
 
@@ -108,9 +130,7 @@ absl::StatusOr<v1::ListPointsResponse> JobReader::Points(const v1::ListPointsReq
     return absl::OkStatus();
   }));
   MarkPareto(&points);
-  v1::ListPointsResponse response;
-  response.mutable_points()->Add(points.begin(), points.end());
-  return response;
+  return PageOfPoints(std::move(points), request);
 }
 
 absl::StatusOr<v1::ListWorkersResponse> JobReader::Workers() const {

@@ -44,6 +44,20 @@ class DocsTest(ProcessTest):
         names = {str(path.relative_to(SOURCE)) for path in documents()}
         self.assertLessEqual({"README.md", "docs/results.md", "docs/cli.md", "docs/lab/README.md"}, names)
 
+    def test_tests_that_the_fault_table_names_are_there(self):
+        names = set(QUOTED.findall((SOURCE / "docs/robustness.md").read_text(encoding="utf-8")))
+        sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*_test.cc")
+                            if not re.match(r"build|out|\.", str(path.relative_to(SOURCE))))
+        here = set(re.findall(r"TEST(?:_F)?\((\w+), (\w+)\)", sources))
+        problems = []
+        for name in sorted(names):
+            if re.fullmatch(r"[A-Z]\w+Test\.\w+", name) and tuple(name.split(".")) not in here:
+                problems.append(f"docs/robustness.md: {name}: no such test")
+            if re.fullmatch(r"\w+_test\.py", name) and not list((SOURCE / "tests").rglob(name)):
+                problems.append(f"docs/robustness.md: {name}: no such file")
+        self.assertGreaterEqual(len([name for name in names if "Test." in name]), 18)
+        self.assert_none(problems)
+
     def test_links_lead_somewhere(self):
         problems = []
         for path in documents():
