@@ -78,7 +78,7 @@ class CrashTest : public testing::Test {
   std::unique_ptr<v1::Coordinator::Stub> Connect() const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
     return v1::Coordinator::NewStub(grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments));
   }
@@ -89,11 +89,13 @@ class CrashTest : public testing::Test {
     request.set_request_id(request_id);
     request.mutable_recipe()->set_name(request_id);
     request.mutable_recipe()->mutable_dataset()->set_path("data/bible");
+    grpc::Status status;
     for (int attempt = 0; attempt < 2000; ++attempt) {
       grpc::ClientContext context;
       context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+      context.set_wait_for_ready(true);  // A call that fails at once would never let the connection come about.
       v1::SubmitJobResponse response;
-      const grpc::Status status = stub.SubmitJob(&context, request, &response);
+      status = stub.SubmitJob(&context, request, &response);
       if (status.ok()) return response.job().id();
       if (status.error_code() != grpc::StatusCode::UNAVAILABLE &&
           status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) {
@@ -102,7 +104,7 @@ class CrashTest : public testing::Test {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    ADD_FAILURE() << "never acknowledged: " << request_id;
+    ADD_FAILURE() << "never acknowledged: " << request_id << ": " << status.error_message();
     return "";
   }
 

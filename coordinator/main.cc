@@ -66,8 +66,9 @@ int main(int argc, char** argv) {
     std::cerr << "ridgeline-coordinator: " << server.status().message() << "\n";
     return absl::IsInvalidArgument(server.status()) ? 2 : 1;
   }
-  spdlog::info("listening on {}, metrics on http://{}/metrics, state in {}", (*server)->address(),
-               (*server)->metrics_address(), options.state_dir);
+  const std::string& metrics = (*server)->metrics_address();
+  spdlog::info("listening on {}, {}, state in {}", (*server)->address(),
+               metrics.empty() ? "no metrics" : "metrics on http://" + metrics + "/metrics", options.state_dir);
   int received = 0;
   sigwait(&signals, &received);
   spdlog::info("stopping on {}", received == SIGTERM ? "SIGTERM" : "SIGINT");
