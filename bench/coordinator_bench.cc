@@ -194,6 +194,8 @@ class BenchWorker {
     context_.TryCancel();
     reader_.join();
   }
+  void AskToStop() { stopping_ = true; }
+  bool HasJob() const { return epoch_ != 0; }
   int64_t sent() const { return sent_; }
   int64_t acknowledged() const { return acknowledged_; }
 
@@ -242,17 +244,26 @@ nlohmann::ordered_json TimeWorkers(const CoordinatorProcess& coordinator, const 
   std::vector<std::unique_ptr<BenchWorker>> workers;
   for (int i = 0; i < options.streams; ++i)
     workers.push_back(std::make_unique<BenchWorker>(coordinator, i, options.points));
-  std::this_thread::sleep_for(std::chrono::seconds(3));  // All have their jobs.
+  const auto start = steady_clock::now();
+  const auto has_job = [](const auto& worker) { return worker->HasJob(); };
+  while (!std::all_of(workers.begin(), workers.end(), has_job) && SecondsSince(start) < 60)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const double all_started = SecondsSince(start);
   const double cpu = CpuShare(coordinator, options.seconds);
   const int64_t bytes = coordinator.ResidentBytes() - bytes_before;
   int64_t sent = 0, acknowledged = 0;
+  for (const auto& worker : workers) worker->AskToStop();
   for (const auto& worker : workers) {
     sent += worker->sent();
     acknowledged += worker->acknowledged();
   }
-  return {{"streams", options.streams}, {"points_per_second", options.streams * options.points},
-          {"cpu_cores", cpu},           {"bytes", bytes},
-          {"batches_sent", sent},       {"batches_behind", sent - acknowledged}};
+  return {{"streams", options.streams},
+          {"points_per_second", options.streams * options.points},
+          {"all_started_seconds", all_started},
+          {"cpu_cores", cpu},
+          {"bytes", bytes},
+          {"batches_sent", sent},
+          {"batches_behind", sent - acknowledged}};
 }
 
 nlohmann::ordered_json ToJson(const Rates& rates) {
@@ -263,35 +274,48 @@ nlohmann::ordered_json ToJson(const Rates& rates) {
           {"failed", rates.failed}};
 }
 
-absl::StatusOr<nlohmann::ordered_json> Measure(const Options& options) {
-  ASSIGN_OR_RETURN(const auto coordinator, CoordinatorProcess::Start(options.program, options.folder));
-  nlohmann::ordered_json json;
-  json["flush 4 KiB"] = ToJson(TimeFlushes(options.folder, 1));
-  json["echo"] = ToJson(Drive(*coordinator, options.clients, options.seconds, INT64_MAX, AskInfo));
-  const int64_t bytes_before = coordinator->ResidentBytes();
-  const Rates submits = Drive(*coordinator, options.clients, 600, options.jobs, Submit);
-  json["submit"] = ToJson(submits);
-  json["memory"] = {
-      {"bytes_per_job", (coordinator->ResidentBytes() - bytes_before) / std::max<int64_t>(1, submits.calls)}};
-  json["queued, no group"] = {{"jobs", submits.calls}, {"cpu_cores", CpuShare(*coordinator, options.seconds)}};
-  json["get"] = ToJson(Drive(*coordinator, 1, options.seconds, INT64_MAX,
-                             [&](auto& stub, int, int64_t number) { return Get(stub, submits.calls, number); }));
-  json["list 100"] = ToJson(Drive(*coordinator, 1, options.seconds, INT64_MAX, ListPage));
-  ASSIGN_OR_RETURN(json["watch"], TimeWatchers(*coordinator, options));
-  ASSIGN_OR_RETURN(const double restart, coordinator->Restart());
-  json["restart"] = {{"jobs", submits.calls + options.sweep}, {"seconds", restart}};
-  json["workers"] = TimeWorkers(*coordinator, options);
-  return json;
+std::string Line(const std::string& name, const nlohmann::ordered_json& figures) {
+  std::string line = fmt::format("{:<18}", name);
+  for (const auto& [key, value] : figures.items())
+    line += value.is_number_float() ? fmt::format("  {} {:.3g}", key, value.get<double>())
+                                    : fmt::format("  {} {}", key, value.get<int64_t>());
+  return line;
 }
 
-void PrintTable(const nlohmann::ordered_json& json) {
-  for (const auto& [name, figures] : json.items()) {
-    std::string line = fmt::format("{:<18}", name);
-    for (const auto& [key, value] : figures.items())
-      line += value.is_number_float() ? fmt::format("  {} {:.3g}", key, value.get<double>())
-                                      : fmt::format("  {} {}", key, value.get<int64_t>());
-    std::cout << line << "\n";
+// Each figure is printed when it is there, to standard error where standard output is for JSON.
+class Report {
+ public:
+  explicit Report(std::ostream& progress) : progress_(progress) {}
+  void Add(const std::string& name, nlohmann::ordered_json figures) {
+    progress_ << Line(name, figures) << std::endl;
+    json_[name] = std::move(figures);
   }
+  const nlohmann::ordered_json& json() const { return json_; }
+
+ private:
+  std::ostream& progress_;
+  nlohmann::ordered_json json_;
+};
+
+absl::Status Measure(const Options& options, Report* report) {
+  ASSIGN_OR_RETURN(const auto coordinator, CoordinatorProcess::Start(options.program, options.folder));
+  report->Add("flush 4 KiB", ToJson(TimeFlushes(options.folder, 1)));
+  report->Add("echo", ToJson(Drive(*coordinator, options.clients, options.seconds, INT64_MAX, AskInfo)));
+  const int64_t bytes_before = coordinator->ResidentBytes();
+  const Rates submits = Drive(*coordinator, options.clients, 600, options.jobs, Submit);
+  report->Add("submit", ToJson(submits));
+  const int64_t bytes = coordinator->ResidentBytes() - bytes_before;
+  report->Add("memory", {{"bytes_per_job", bytes / std::max<int64_t>(1, submits.calls)}});
+  report->Add("queued, no group", {{"jobs", submits.calls}, {"cpu_cores", CpuShare(*coordinator, options.seconds)}});
+  report->Add("get", ToJson(Drive(*coordinator, 1, options.seconds, INT64_MAX,
+                                  [&](auto& stub, int, int64_t number) { return Get(stub, submits.calls, number); })));
+  report->Add("list 100", ToJson(Drive(*coordinator, 1, options.seconds, INT64_MAX, ListPage)));
+  ASSIGN_OR_RETURN(nlohmann::ordered_json watch, TimeWatchers(*coordinator, options));
+  report->Add("watch", std::move(watch));
+  ASSIGN_OR_RETURN(const double restart, coordinator->Restart());
+  report->Add("restart", {{"jobs", submits.calls + options.sweep}, {"seconds", restart}});
+  report->Add("workers", TimeWorkers(*coordinator, options));
+  return absl::OkStatus();
 }
 
 int Run(int argc, char** argv) {
@@ -308,13 +332,12 @@ int Run(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "Of each measurement")->capture_default_str();
   app.add_option("-o,--output", options.output)->check(CLI::IsMember({"table", "json"}))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  const absl::StatusOr<nlohmann::ordered_json> json = Measure(options);
-  if (!json.ok()) {
-    std::cerr << "coordinator_bench: " << json.status().message() << "\n";
+  Report report(options.output == "json" ? std::cerr : std::cout);
+  if (const absl::Status status = Measure(options, &report); !status.ok()) {
+    std::cerr << "coordinator_bench: " << status.message() << "\n";
     return 1;
   }
-  if (options.output == "json") std::cout << json->dump(2) << "\n";
-  if (options.output == "table") PrintTable(*json);
+  if (options.output == "json") std::cout << report.json().dump(2) << "\n";
   return 0;
 }
 

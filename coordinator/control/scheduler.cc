@@ -52,6 +52,7 @@ void SchedulerPass::GatherGroups() {
     return a.view->ranks != b.view->ranks ? a.view->ranks < b.view->ranks : a.view->id < b.view->id;
   });
   for (size_t i = 0; i < groups_.size(); ++i) group_by_id_[groups_[i].view->id] = static_cast<int>(i);
+  for (const Group& group : groups_) shared_ranks_ += group.draining ? 0 : group.view->ranks;
 }
 
 void SchedulerPass::GatherQueues() {
@@ -80,7 +81,8 @@ int SchedulerPass::RequestOf(const v1::Resources& wanted) {
   if (!is_new) return found->second;
   Request& request = requests_.emplace_back();
   for (size_t i = 0; i < groups_.size(); ++i) {
-    if (!groups_[i].draining && Fits(*groups_[i].view, wanted)) request.fitting.push_back(static_cast<int>(i));
+    request.fits.push_back(!groups_[i].draining && Fits(*groups_[i].view, wanted));
+    if (request.fits.back()) request.fitting.push_back(static_cast<int>(i));
   }
   return found->second;
 }
@@ -161,10 +163,9 @@ void SchedulerPass::KeepPromises() {
     if (group == group_by_id_.end() || job == jobs_.end() || job->number != promise.number) continue;
     if (until_ms <= now_ms_ || job->started) continue;
     Group& kept = groups_[static_cast<size_t>(group->second)];
-    const Request& request = requests_[static_cast<size_t>(job->request)];
     const Queue& queue = queues_[static_cast<size_t>(job->queue)];
     WaitKind why{};
-    if (std::count(request.fitting.begin(), request.fitting.end(), group->second) == 0) continue;
+    if (!Fit(*job, group->second)) continue;
     if (!IsEligible(*job, &why)) continue;
     if (!kept.idle) {
       kept.promised_to = promise.number;
@@ -180,9 +181,8 @@ void SchedulerPass::KeepPromises() {
 int SchedulerPass::FirstThatFits(const Queue& queue, int group) const {
   return *std::find_if(queue.line.begin(), queue.line.end(), [&](int index) {
     const Job& job = jobs_[static_cast<size_t>(index)];
-    const std::vector<int>& fitting = requests_[static_cast<size_t>(job.request)].fitting;
     WaitKind why{};
-    return !job.started && std::count(fitting.begin(), fitting.end(), group) > 0 && IsEligible(job, &why);
+    return !job.started && Fit(job, group) && IsEligible(job, &why);
   });
 }
 

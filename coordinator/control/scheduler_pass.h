@@ -34,6 +34,7 @@ class SchedulerPass {
   // What all jobs that ask for the same have in common.
   struct Request {
     std::vector<int> fitting;  // Groups, not draining ones: few ranks first, then by id.
+    std::vector<bool> fits;    // The same, for each group.
     size_t first_idle = 0;     // None before it is idle.
   };
   struct Job {
@@ -118,6 +119,9 @@ class SchedulerPass {
   bool MayEnd(const Running& victim, const Job& job) const;
   bool IsOverShare(const Queue& queue) const;
   bool IsUnderShare(const Queue& queue) const;
+  bool Fit(const Job& job, int group) const {
+    return requests_[static_cast<size_t>(job.request)].fits[static_cast<size_t>(group)];
+  }
   double FairShare(const Queue& queue) const;
   void Promise(int index, int group);
 
@@ -127,6 +131,7 @@ class SchedulerPass {
   const int64_t now_ms_;
 
   std::vector<Group> groups_;  // By ranks, then id.
+  double shared_ranks_ = 0;    // Of groups that are not draining.
   absl::flat_hash_map<std::string, int> group_by_id_;
   std::vector<Job> jobs_;  // In order of submission.
   std::vector<Running> running_;

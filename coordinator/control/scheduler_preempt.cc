@@ -55,11 +55,10 @@ void SchedulerPass::EndAtTimeLimits() {
 
 // Of all ranks that jobs may be given, by the weights of the queues that have any.
 double SchedulerPass::FairShare(const Queue& queue) const {
-  double ranks = 0, weights = 0;
-  for (const Group& group : groups_) ranks += group.draining ? 0 : group.view->ranks;
+  double weights = 0;
   for (const Queue& other : queues_)
     if (!other.line.empty() || other.running_ranks > 0) weights += other.limits->weight();
-  return weights > 0 ? ranks * queue.limits->weight() / weights : 0;
+  return weights > 0 ? shared_ranks_ * queue.limits->weight() / weights : 0;
 }
 
 bool SchedulerPass::IsOverShare(const Queue& queue) const { return queue.running_ranks > FairShare(queue); }
@@ -92,11 +91,10 @@ void SchedulerPass::Promise(int index, int group) {
 // Somebody who was asked to end anyway, by a person for instance.
 bool SchedulerPass::TakeGroupThatEnds(int index) {
   const Job& job = jobs_[static_cast<size_t>(index)];
-  const std::vector<int>& fitting = requests_[static_cast<size_t>(job.request)].fitting;
   for (const Running& running : running_) {
     if (!running.asked || running.group == kNone || LiveAttempt(*running.job) == nullptr) continue;
     if (groups_[static_cast<size_t>(running.group)].promised_to != 0) continue;
-    if (std::count(fitting.begin(), fitting.end(), running.group) == 0) continue;
+    if (!Fit(job, running.group)) continue;
     const Queue& own = queues_[static_cast<size_t>(job.queue)];
     const int given_back = running.queue == job.queue ? running.ranks : 0;
     const int ranks = groups_[static_cast<size_t>(running.group)].view->ranks;
@@ -110,15 +108,13 @@ bool SchedulerPass::TakeGroupThatEnds(int index) {
 // Asks the one who loses least; a gang is one group, so that one is enough.
 bool SchedulerPass::MakeRoomFor(int index) {
   const Job& job = jobs_[static_cast<size_t>(index)];
-  std::vector<bool> fits(groups_.size());
-  for (const int group : requests_[static_cast<size_t>(job.request)].fitting) fits[static_cast<size_t>(group)] = true;
   const auto loss = [&](const Running& victim) {
     return std::make_tuple(UnsavedMs(*victim.job, now_ms_) * victim.ranks, victim.job->priority(),
                            -ParseJobNumber(victim.job->id()));
   };
   Running* least = nullptr;
   for (Running& running : running_) {
-    if (running.group == kNone || !fits[static_cast<size_t>(running.group)] || !MayEnd(running, job)) continue;
+    if (running.group == kNone || !Fit(job, running.group) || !MayEnd(running, job)) continue;
     if (least == nullptr || loss(running) < loss(*least)) least = &running;
   }
   if (least == nullptr) return false;

@@ -18,6 +18,7 @@ namespace ridgeline {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5'000;
+constexpr size_t kMaxIdleStatements = 64;
 
 // The last error of the connection, by what a caller can do about it.
 absl::Status LastError(sqlite3* db, const std::string& path, std::string_view what) {
@@ -53,11 +54,26 @@ absl::StatusOr<int64_t> ReadInt(const SqliteDatabase& db, const std::string& sql
 
 }  // namespace
 
-void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+StatementCache::~StatementCache() {
+  for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
+}
+
+sqlite3_stmt* StatementCache::Take(const std::string& sql) {
+  const auto found = idle_.find(sql);
+  return found == idle_.end() ? nullptr : idle_.extract(found).mapped();
+}
+
+void StatementCache::GiveBack(sqlite3_stmt* statement) {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  const bool is_kept = idle_.size() < kMaxIdleStatements && idle_.try_emplace(sqlite3_sql(statement), statement).second;
+  if (!is_kept) sqlite3_finalize(statement);
+}
+
 void SqliteDatabase::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
-SqliteStatement::SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std::string& path)
-    : db_(db), statement_(statement), path_(path) {}
+SqliteStatement::SqliteStatement(sqlite3* db, StatementCache* cache, sqlite3_stmt* statement, const std::string& path)
+    : db_(db), statement_(statement, GiveBack{cache}), path_(path) {}
 
 SqliteStatement& SqliteStatement::BindInt(int index, int64_t value) {
   Note(sqlite3_bind_int64(statement_.get(), index + 1, value));
@@ -88,7 +104,8 @@ absl::StatusOr<bool> SqliteStatement::Step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  const absl::Status status = LastError(db_, path_, "statement failed");
+  const std::string_view sql = sqlite3_sql(statement_.get());
+  const absl::Status status = LastError(db_, path_, sql.substr(0, sql.find_first_of("(=?")));
   Reset();
   return status;
 }
@@ -219,11 +236,16 @@ absl::Status SqliteDatabase::Migrate(int64_t from_version, const Schema& schema)
 }
 
 absl::StatusOr<SqliteStatement> SqliteDatabase::Prepare(const std::string& sql) const {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db_.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+  sqlite3_stmt* statement = statements_->Take(sql);
+  if (statement == nullptr && sqlite3_prepare_v2(db_.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
     return LastError(db_.get(), path_, sql);
   }
-  return SqliteStatement(db_.get(), statement, path_);
+  return SqliteStatement(db_.get(), statements_.get(), statement, path_);
+}
+
+absl::Status SqliteDatabase::RunOnce(const std::string& sql) const {
+  ASSIGN_OR_RETURN(SqliteStatement statement, Prepare(sql));
+  return statement.Run();
 }
 
 absl::Status SqliteDatabase::Execute(const std::string& sql) const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,11 +18,24 @@ struct sqlite3_stmt;
 
 namespace ridgeline {
 
+// Statements of a database that nobody uses now, by their SQL: to compile one costs more than to run it.
+class StatementCache {
+ public:
+  StatementCache() = default;
+  StatementCache(const StatementCache&) = delete;
+  ~StatementCache();
+  sqlite3_stmt* Take(const std::string& sql);  // Null: there is none.
+  void GiveBack(sqlite3_stmt* statement);
+
+ private:
+  std::unordered_map<std::string, sqlite3_stmt*> idle_;
+};
+
 // A prepared statement. Bind, Step until false, Reset, again. Must die before its database.
 class SqliteStatement {
  public:
   SqliteStatement() = default;
-  SqliteStatement(sqlite3* db, sqlite3_stmt* statement, const std::string& path);
+  SqliteStatement(sqlite3* db, StatementCache* cache, sqlite3_stmt* statement, const std::string& path);
 
   // Parameters and columns count from 0. Bound text and blobs must live until Reset. A value that SQLite does not take
   // (a blob over 1 GB) fails the next Step.
@@ -37,13 +51,16 @@ class SqliteStatement {
   std::string ColumnBlob(int index) const;
 
  private:
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const;
+  struct GiveBack {
+    GiveBack() : cache(nullptr) {}
+    explicit GiveBack(StatementCache* of) : cache(of) {}
+    StatementCache* cache;
+    void operator()(sqlite3_stmt* statement) const { cache->GiveBack(statement); }
   };
   void Note(int bind_code);
 
   sqlite3* db_ = nullptr;
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::unique_ptr<sqlite3_stmt, GiveBack> statement_;
   std::string path_;
   int bind_code_ = 0;  // The first that failed since Reset.
 };
@@ -76,7 +93,7 @@ class SqliteDatabase {
   absl::Status CopyTo(const std::string& path) const;
 
   absl::StatusOr<SqliteStatement> Prepare(const std::string& sql) const;
-  absl::Status Execute(const std::string& sql) const;
+  absl::Status Execute(const std::string& sql) const;  // One statement or more.
   // Runs `body` between BEGIN IMMEDIATE and COMMIT; any error rolls all of it back.
   template <typename Body>
   absl::Status Transaction(Body body) const;
@@ -87,6 +104,7 @@ class SqliteDatabase {
   struct Close {
     void operator()(sqlite3* db) const;
   };
+  absl::Status RunOnce(const std::string& sql) const;
   static absl::StatusOr<SqliteDatabase> Connect(const std::string& path, const std::string& vfs, bool exclusively);
   static absl::StatusOr<SqliteDatabase> ConnectOnly(const std::string& path, const std::string& vfs, int flags);
   absl::Status CheckIntegrity(const std::string& check) const;
@@ -94,15 +112,16 @@ class SqliteDatabase {
   absl::Status Migrate(int64_t from_version, const Schema& schema) const;
 
   std::unique_ptr<sqlite3, Close> db_;
+  std::unique_ptr<StatementCache> statements_ = std::make_unique<StatementCache>();
   std::string path_;
 };
 
 template <typename Body>
 absl::Status SqliteDatabase::Transaction(Body body) const {
-  absl::Status status = Execute("BEGIN IMMEDIATE");
+  absl::Status status = RunOnce("BEGIN IMMEDIATE");
   if (!status.ok()) return status;
   status = body();
-  if (status.ok()) status = Execute("COMMIT");
+  if (status.ok()) status = RunOnce("COMMIT");
   if (!status.ok()) Execute("ROLLBACK").IgnoreError();  // SQLite may have rolled back by itself.
   return status;
 }
