@@ -60,9 +60,13 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const std::string& addre
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   if (code == absl::StatusCode::kUnavailable) {
+    const std::string error = InnermostError(status.error_message());
+    // What a port with TLS does to those who come without, and the other way round.
+    const bool may_be_tls =
+        error.find("Socket closed") != std::string::npos || error.find("sl handshake") != std::string::npos;
     return absl::UnavailableError(fmt::format(
-        "no coordinator answers at {} ({}); `ridgeline up` starts one here, --coordinator HOST:PORT names another",
-        address, Printable(InnermostError(status.error_message()))));
+        "no coordinator answers at {} ({}); `ridgeline up` starts one here, --coordinator HOST:PORT names another{}",
+        address, Printable(error), may_be_tls ? ". One with TLS wants its CA, --tls-ca; one without wants none" : ""));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
     return absl::DeadlineExceededError(

@@ -10,6 +10,7 @@
 #include "cli/shared/parse.h"
 #include "common/print.h"
 #include "common/status_macros.h"
+#include "net/principal.h"
 
 namespace ridgeline {
 namespace {
@@ -18,6 +19,7 @@ absl::StatusOr<std::vector<std::string>> SelectedJobs(const Client& client, cons
                                                       const std::vector<v1::JobState>& states) {
   v1::ListJobsRequest request;
   request.set_omit_recipes(true);
+  request.set_owner(kOwnJobs);  // Those of others would be refused one by one, or an admin's slip would end them all.
   for (const v1::JobState state : states) request.add_states(state);
   ASSIGN_OR_RETURN(const auto selector, ParseSelector(targets.selectors));
   request.mutable_selector()->insert(selector.begin(), selector.end());
