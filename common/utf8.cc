@@ -11,6 +11,7 @@
 namespace ridgeline {
 
 Utf8Character Utf8At(std::string_view text, size_t offset) {
+  if (static_cast<unsigned char>(text[offset]) < 0x80) return {static_cast<char32_t>(text[offset]), 1};
   const auto begin = text.begin() + static_cast<std::ptrdiff_t>(offset);
   auto end = begin;
   try {
@@ -21,12 +22,16 @@ Utf8Character Utf8At(std::string_view text, size_t offset) {
   }
 }
 
-absl::StatusOr<std::u32string> Utf8ToCodePoints(std::string_view text) {
+absl::Status CheckUtf8(std::string_view text) {
   const auto wrong = utf8::find_invalid(text.begin(), text.end());
-  if (wrong != text.end())
-    return absl::InvalidArgumentError(
-        fmt::format("not UTF-8 at byte offset {} (byte 0x{:02x}); convert the text first, for instance with iconv",
-                    wrong - text.begin(), static_cast<unsigned char>(*wrong)));
+  if (wrong == text.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("not UTF-8 at byte offset {} (byte 0x{:02x}); convert the text first, for instance with iconv",
+                  wrong - text.begin(), static_cast<unsigned char>(*wrong)));
+}
+
+absl::StatusOr<std::u32string> Utf8ToCodePoints(std::string_view text) {
+  if (const absl::Status status = CheckUtf8(text); !status.ok()) return status;
   std::u32string code_points;
   code_points.reserve(text.size());
   utf8::utf8to32(text.begin(), text.end(), std::back_inserter(code_points));

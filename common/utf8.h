@@ -22,6 +22,9 @@ Utf8Character Utf8At(std::string_view text, size_t offset);
 // All code points. INVALID_ARGUMENT with the offset of the first byte that is wrong.
 absl::StatusOr<std::u32string> Utf8ToCodePoints(std::string_view text);
 
+// Whether Utf8ToCodePoints would take it, and the same error if not.
+absl::Status CheckUtf8(std::string_view text);
+
 // The text with a '?' for every byte that is not UTF-8: for words of the system on their way into a message.
 std::string ToValidUtf8(std::string_view text);
 

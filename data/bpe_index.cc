@@ -82,7 +82,14 @@ void IndexCharacters(const std::vector<std::string>& tokens, BpeIndex* index) {
     if (character.size == tokens[id].size())
       index->id_of_character.try_emplace(character.code_point, static_cast<uint32_t>(id));
     if (ContinuesAfterLineBreak(tokens[id])) index->has_uncuttable_token = true;
+    index->cuts.Add(tokens[id]);
   }
+}
+
+bool MergesBytes(const BpeVocabulary& vocabulary) {
+  return std::any_of(vocabulary.merges.begin(), vocabulary.merges.end(), [](const auto& merge) {
+    return ByteOfFallbackToken(merge.first) >= 0 || ByteOfFallbackToken(merge.second) >= 0;
+  });
 }
 
 absl::Status CheckSpecialTokens(const BpeVocabulary& vocabulary) {
@@ -102,7 +109,10 @@ absl::StatusOr<BpeIndex> IndexBpe(const BpeVocabulary& vocabulary) {
   BpeIndex index;
   ASSIGN_OR_RETURN(index.merges, IndexMerges(vocabulary, ids));
   IndexBytes(vocabulary.spelling, ids, &index);
-  if (vocabulary.spelling == BpeSpelling::kSpaces) IndexCharacters(vocabulary.tokens, &index);
+  if (vocabulary.spelling == BpeSpelling::kSpaces) {
+    IndexCharacters(vocabulary.tokens, &index);
+    index.merges_bytes = MergesBytes(vocabulary);
+  }
   index.is_control.resize(vocabulary.tokens.size());
   index.bytes_of_id.reserve(vocabulary.tokens.size());
   for (const std::string& token : vocabulary.tokens)

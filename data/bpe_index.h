@@ -12,6 +12,7 @@
 #include "data/added_tokens.h"
 #include "data/bpe_merges.h"
 #include "data/bpe_vocabulary.h"
+#include "data/piece_cuts.h"
 
 namespace ridgeline {
 
@@ -26,6 +27,8 @@ struct BpeIndex {
   std::vector<std::string> bytes_of_id;
   std::vector<bool> is_control;
   bool has_uncuttable_token = false;  // One that reaches over the places where CutAfter cuts.
+  PieceCuts cuts;                     // kSpaces only.
+  bool merges_bytes = false;          // kSpaces only: some merge joins bytes of characters that are no tokens.
 };
 
 // DATA_LOSS as MakeBpeTokenizer says.

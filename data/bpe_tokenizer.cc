@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "data/bpe_index.h"
+#include "data/chunk_cache.h"
 #include "data/gpt2_words.h"
 #include "data/hf_tokenizer_json.h"
 #include "data/line_cut.h"
@@ -27,7 +28,9 @@ absl::Status NoTokenAt(size_t offset) {
 // One call of Encode.
 class BpeEncoding {
  public:
-  BpeEncoding(const BpeIndex& index, BpeSpelling spelling) : index_(index), spelling_(spelling) {}
+  // `cache`: of this index; null for all text to be merged anew and in one piece.
+  BpeEncoding(const BpeIndex& index, BpeSpelling spelling, ChunkCache* cache)
+      : index_(index), spelling_(spelling), cache_(cache) {}
 
   absl::StatusOr<std::vector<uint32_t>> Run(std::string_view text) {
     RETURN_IF_ERROR(index_.added.ForEach(
@@ -43,14 +46,29 @@ class BpeEncoding {
   absl::Status EncodeWords(std::string_view text, size_t offset) {
     for (size_t begin = 0; begin < text.size();) {
       ASSIGN_OR_RETURN(const size_t end, words_.EndOfWord(text, begin));
-      for (; begin < end; ++begin) RETURN_IF_ERROR(AddByte(text[begin], offset + begin));
-      Merge();
+      const std::string_view word = text.substr(begin, end - begin);
+      if (!IsKnown(word)) {
+        for (size_t i = begin; i < end; ++i) RETURN_IF_ERROR(AddByte(text[i], offset + i));
+        Merge(word);
+      }
+      begin = end;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status EncodeCharacters(std::string_view text, size_t offset) {
+    if (cache_ == nullptr || index_.merges_bytes) return EncodeChunk(text, offset);
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = index_.cuts.NextCut(text, begin);
+      const std::string_view chunk = text.substr(begin, end - begin);
+      if (!IsKnown(chunk)) RETURN_IF_ERROR(EncodeChunk(chunk, offset + begin));
+      begin = end;
     }
     return absl::OkStatus();
   }
 
   // A space is spelled U+2581, which has no other role in the vocabulary.
-  absl::Status EncodeCharacters(std::string_view text, size_t offset) {
+  absl::Status EncodeChunk(std::string_view text, size_t offset) {
     const char32_t space_symbol = Utf8At(kSpaceSymbol, 0).code_point;
     for (size_t begin = 0; begin < text.size();) {
       const Utf8Character character = Utf8At(text, begin);
@@ -62,7 +80,7 @@ class BpeEncoding {
       }
       begin += character.size;
     }
-    Merge();
+    Merge(text);
     return absl::OkStatus();
   }
 
@@ -73,14 +91,18 @@ class BpeEncoding {
     return absl::OkStatus();
   }
 
-  void Merge() {
+  bool IsKnown(std::string_view chunk) { return cache_ != nullptr && cache_->Append(chunk, &ids_); }
+
+  void Merge(std::string_view chunk) {
     index_.merges.Apply(&symbols_, &scratch_);
     ids_.insert(ids_.end(), symbols_.begin(), symbols_.end());
+    if (cache_ != nullptr) cache_->Add(chunk, symbols_);
     symbols_.clear();
   }
 
   const BpeIndex& index_;
   const BpeSpelling spelling_;
+  ChunkCache* const cache_;
   Gpt2Words words_;
   BpeMerges::Scratch scratch_;
   std::vector<uint32_t> symbols_;
@@ -114,8 +136,8 @@ std::string IdRulesOf(const BpeVocabulary& vocabulary) {
 
 class BpeTokenizer : public Tokenizer {
  public:
-  BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index)
-      : vocabulary_(std::move(vocabulary)), index_(std::move(index)) {}
+  BpeTokenizer(BpeVocabulary vocabulary, BpeIndex index, Chunks chunks)
+      : vocabulary_(std::move(vocabulary)), index_(std::move(index)), chunks_(chunks) {}
 
   std::string kind() const override { return "bpe"; }
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.tokens.size()); }
@@ -126,8 +148,10 @@ class BpeTokenizer : public Tokenizer {
   absl::StatusOr<std::vector<uint32_t>> Encode(std::string_view text) const override {
     if (text.size() >= kMaxTextBytes)
       return absl::InvalidArgumentError(fmt::format("the text has {} bytes; encode it in parts", text.size()));
-    RETURN_IF_ERROR(Utf8ToCodePoints(text).status());
-    return BpeEncoding(index_, vocabulary_.spelling).Run(text);
+    RETURN_IF_ERROR(CheckUtf8(text));
+    if (chunks_ == Chunks::kNone) return BpeEncoding(index_, vocabulary_.spelling, nullptr).Run(text);
+    const ChunkCaches::Lease cache(&caches_);
+    return BpeEncoding(index_, vocabulary_.spelling, &*cache).Run(text);
   }
 
   size_t CutAfter(std::string_view text, size_t offset) const override {
@@ -142,13 +166,15 @@ class BpeTokenizer : public Tokenizer {
  private:
   BpeVocabulary vocabulary_;
   BpeIndex index_;
+  const Chunks chunks_;
+  ChunkCaches caches_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeVocabulary vocabulary) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeVocabulary vocabulary, Chunks chunks) {
   ASSIGN_OR_RETURN(BpeIndex index, IndexBpe(vocabulary));
-  return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(index));
+  return std::make_unique<BpeTokenizer>(std::move(vocabulary), std::move(index), chunks);
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> BpeTokenizerFromJson(const nlohmann::json& json,

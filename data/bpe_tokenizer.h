@@ -14,7 +14,7 @@ namespace ridgeline {
 
 // DATA_LOSS for tokens that repeat, are empty or not UTF-8, merges of or to strings that are no tokens, and ids out of
 // range.
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeVocabulary vocabulary);
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(BpeVocabulary vocabulary, Chunks chunks = Chunks::kCached);
 
 // {"kind": "bpe", "file_sha256": ..., ...} and the tokenizer.json that belongs to it.
 absl::StatusOr<std::unique_ptr<Tokenizer>> BpeTokenizerFromJson(const nlohmann::json& json,

@@ -20,6 +20,7 @@ struct PrepareOptions {
   std::string name;                // Empty: the text file's stem.
   std::string tokenizer = "char";  // "char", or a path for LoadTokenizerFrom.
   double train_fraction = 0.9;     // The first part by position trains, the rest validates.
+  int threads = 0;                 // That tokenize; 0: all cores. They change nothing in what is written.
   std::function<void(double fraction, const std::string& what)> progress;  // May be empty.
 };
 

@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "common/file.h"
 #include "common/sha256.h"
@@ -49,6 +51,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& op
 std::string NameFor(const PrepareOptions& options) {
   if (!options.name.empty()) return options.name;
   return options.text_path == "-" ? "stdin" : fs::path(options.text_path).stem().string();
+}
+
+int ThreadsFor(const PrepareOptions& options) {
+  return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 absl::StatusOr<size_t> TrainTokens(const PrepareOptions& options, size_t tokens) {
@@ -169,7 +175,8 @@ absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
   if (info.dropped_byte_order_mark) text.erase(0, kByteOrderMark.size());
   report(0.1, "reading the tokenizer");
   ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, text));
-  auto ids = EncodeInParts(*tokenizer, text, [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); });
+  auto ids = EncodeInParts(
+      *tokenizer, text, [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); }, ThreadsFor(options));
   if (!ids.ok()) return InText(options, ids.status());
   ASSIGN_OR_RETURN(size_t train, TrainTokens(options, ids->size()));
   info.tokenizer_kind = tokenizer->kind();

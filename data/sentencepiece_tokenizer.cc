@@ -6,7 +6,9 @@
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "data/added_tokens.h"
+#include "data/chunk_cache.h"
 #include "data/line_cut.h"
+#include "data/piece_cuts.h"
 #include "data/piece_spelling.h"
 #include "data/sentencepiece_model.h"
 #include "data/special_tokens_json.h"
@@ -19,6 +21,8 @@ using Piece = SentencePieceVocabulary::Piece;
 
 // The library counts bytes in int.
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
+
+constexpr size_t kBeforeText = static_cast<size_t>(-1);  // Offset of a space that is put before: the text's is 0.
 
 // Encode finds unknown pieces by their name too: a text that spells "<unk>" has a token for it.
 bool IsControlType(PieceType type) { return type == PieceType::kControl || type == PieceType::kUnknown; }
@@ -52,16 +56,31 @@ bool MayCutLines(const SentencePieceVocabulary& vocabulary) {
                       [](const Piece& piece) { return ContinuesAfterLineBreak(piece.text); });
 }
 
+// Whether chunks that PieceCuts cuts have the ids of the whole: only where the library changes no text around them.
+bool MayEncodeChunks(const SentencePieceVocabulary& vocabulary) {
+  return vocabulary.algorithm == SentencePieceAlgorithm::kBpe && vocabulary.character_map.empty() &&
+         !vocabulary.remove_extra_whitespaces;
+}
+
+PieceCuts CutsOf(const SentencePieceVocabulary& vocabulary) {
+  PieceCuts cuts;
+  for (const Piece& piece : vocabulary.pieces) cuts.Add(piece.text);
+  return cuts;
+}
+
 class SentencePieceTokenizer : public Tokenizer {
  public:
   SentencePieceTokenizer(SentencePieceVocabulary vocabulary, SpecialTokens special, std::string file_bytes,
-                         std::unique_ptr<SentencePieceModel> model)
+                         std::unique_ptr<SentencePieceModel> model, Chunks chunks)
       : vocabulary_(std::move(vocabulary)),
         special_(special),
         file_bytes_(std::move(file_bytes)),
         model_(std::move(model)),
         control_pieces_(ControlPieces(vocabulary_)),
-        may_cut_lines_(MayCutLines(vocabulary_)) {}
+        may_cut_lines_(MayCutLines(vocabulary_)),
+        in_chunks_(chunks == Chunks::kCached && MayEncodeChunks(vocabulary_)) {
+    if (in_chunks_) cuts_ = CutsOf(vocabulary_);
+  }
 
   std::string kind() const override { return "sentencepiece"; }
   int64_t vocab_size() const override { return static_cast<int64_t>(vocabulary_.pieces.size()); }
@@ -85,7 +104,7 @@ class SentencePieceTokenizer : public Tokenizer {
     if (text.size() > kMaxTextBytes)
       return absl::InvalidArgumentError(fmt::format("the text has {} bytes; encode it in parts", text.size()));
     // libsentencepiece replaces wrong bytes silently, so they are found here.
-    RETURN_IF_ERROR(Utf8ToCodePoints(text).status());
+    RETURN_IF_ERROR(CheckUtf8(text));
     std::vector<uint32_t> ids;
     RETURN_IF_ERROR(control_pieces_.ForEach(
         text, [&](std::string_view plain, size_t offset) { return EncodePlain(plain, offset, &ids); },
@@ -102,16 +121,35 @@ class SentencePieceTokenizer : public Tokenizer {
 
  private:
   absl::Status EncodePlain(std::string_view text, size_t offset, std::vector<uint32_t>* ids) const {
-    const std::string prefix = offset == 0 && AddsSpaceItself(vocabulary_) ? " " : "";
+    if (offset > 0 || !AddsSpaceItself(vocabulary_)) return EncodeChunks(text, offset, ids);
+    const std::string spaced = " " + std::string(text);
+    return EncodeChunks(spaced, kBeforeText, ids);
+  }
+
+  absl::Status EncodeChunks(std::string_view text, size_t offset, std::vector<uint32_t>* ids) const {
+    if (!in_chunks_) return EncodeWhole(text, offset, ids);
+    const ChunkCaches::Lease cache(&caches_);
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = cuts_.NextCut(text, begin);
+      const std::string_view chunk = text.substr(begin, end - begin);
+      if (!(*cache).Append(chunk, ids)) {
+        const size_t first = ids->size();
+        RETURN_IF_ERROR(EncodeWhole(chunk, offset + begin, ids));
+        (*cache).Add(chunk, std::span(*ids).subspan(first));
+      }
+      begin = end;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status EncodeWhole(std::string_view text, size_t offset, std::vector<uint32_t>* ids) const {
     size_t unknown_offset = 0;
-    const bool known = prefix.empty() ? model_->Encode(text, ids, &unknown_offset)
-                                      : model_->Encode(prefix + std::string(text), ids, &unknown_offset);
-    if (known) return absl::OkStatus();
-    unknown_offset -= std::min(unknown_offset, prefix.size());
+    if (model_->Encode(text, ids, &unknown_offset)) return absl::OkStatus();
+    const size_t at = offset + unknown_offset;
     return absl::InvalidArgumentError(fmt::format(
         "the SentencePiece vocabulary has no piece for the text at byte offset {}; use a model trained with "
         "byte fallback, or one that covers this text",
-        offset + unknown_offset));
+        at == kBeforeText ? 0 : at));
   }
 
   const SentencePieceVocabulary vocabulary_;
@@ -120,6 +158,9 @@ class SentencePieceTokenizer : public Tokenizer {
   const std::unique_ptr<SentencePieceModel> model_;
   const AddedTokens control_pieces_;
   const bool may_cut_lines_;
+  const bool in_chunks_;
+  PieceCuts cuts_;
+  ChunkCaches caches_;
 };
 
 }  // namespace
@@ -129,7 +170,7 @@ SpecialTokens SpecialTokensOf(const SentencePieceVocabulary& vocabulary) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePieceVocabulary vocabulary,
-                                                                      const SpecialTokens& special) {
+                                                                      const SpecialTokens& special, Chunks chunks) {
   RETURN_IF_ERROR(CheckSentencePieceVocabulary(vocabulary));
   if (vocabulary.space_after_words)
     return absl::UnimplementedError(
@@ -140,7 +181,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePi
   if (!model) return absl::DataLossError(fmt::format("not a SentencePiece model: {}", error));
   std::string file_bytes = WriteSentencePieceModel(vocabulary);
   return std::make_unique<SentencePieceTokenizer>(std::move(vocabulary), special, std::move(file_bytes),
-                                                  std::move(model));
+                                                  std::move(model), chunks);
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizerFromJson(const nlohmann::json& json,

@@ -16,7 +16,8 @@ namespace ridgeline {
 // of `special` replace the vocabulary's. DATA_LOSS as CheckSentencePieceVocabulary; UNIMPLEMENTED for models that put
 // spaces after words.
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(SentencePieceVocabulary vocabulary,
-                                                                      const SpecialTokens& special);
+                                                                      const SpecialTokens& special,
+                                                                      Chunks chunks = Chunks::kCached);
 
 // A model file alone: prompts begin with bos if it has one.
 SpecialTokens SpecialTokensOf(const SentencePieceVocabulary& vocabulary);

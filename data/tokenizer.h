@@ -23,6 +23,9 @@ struct SpecialTokens {
 
 enum class ControlTokens { kSpelled, kSkipped };
 
+// How a text is encoded, with the same ids: in chunks whose ids are remembered, or in one piece, for tests to compare.
+enum class Chunks { kCached, kNone };
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

@@ -103,6 +103,9 @@ void AddDataVerb(CLI::App* app, Session* session) {
                    "The first part trains, the rest validates (default 0.9)")
       ->check(NumberFrom(0, 1))
       ->type_name("FRACTION");
+  verb->add_option("--threads", prepare->threads, "That tokenize (default: all cores); the result is the same")
+      ->check(IntegerFrom(1, 4096))
+      ->type_name("NUMBER");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunPrepare);
 }
