@@ -8,20 +8,30 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/text_documents.h"
 #include "data/tokenizer.h"
 
 namespace ridgeline {
 
 struct PrepareOptions {
-  std::string text_path;  // "-" reads standard input.
+  std::vector<std::string> texts;  // Files, folders, patterns; "-" reads standard input (data/text_inputs.h).
+  DocumentOptions documents;
   std::string out_dir;
-  std::string name;                // Empty: the text file's stem.
+  std::string name;                // Empty: the stem of the first text that is named.
   std::string tokenizer = "char";  // "char", or a path for LoadTokenizerFrom.
   double train_fraction = 0.9;     // The first part by position trains, the rest validates.
   int threads = 0;                 // That tokenize; 0: all cores. They change nothing in what is written.
   std::function<void(double fraction, const std::string& what)> progress;  // May be empty.
+};
+
+struct DatasetSource {
+  std::string path;  // As it was named or found.
+  int64_t bytes = 0;
+  std::string sha256;
+  int64_t documents = 0;
 };
 
 struct DatasetInfo {
@@ -35,7 +45,11 @@ struct DatasetInfo {
   std::string text_sha256;
   std::string train_sha256;  // Of the token files.
   std::string validation_sha256;
-  bool dropped_byte_order_mark = false;  // Known to who prepared it alone.
+  std::vector<DatasetSource> sources;  // Empty in datasets from before there were several.
+  int64_t documents = 0;               // Each between the tokenizer's marks; 0: one text without any.
+  int64_t skipped = 0;                 // Lines that held no document.
+  std::string first_skipped;           // What was wrong with the first; known to who prepared it alone, as the next.
+  bool dropped_byte_order_mark = false;
 };
 
 // Writes the folder; an existing dataset there is replaced only when the new one is complete.

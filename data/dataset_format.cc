@@ -92,6 +92,23 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const Json& json, const
   return LoadTokenizer(json.dump(), file_bytes);
 }
 
+// Datasets from before these keys have none of them.
+absl::Status ReadSources(const Json& json, DatasetInfo* info) {
+  if (!json.contains("sources")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(info->documents, CountAt(json, "documents", kMaxTokens));
+  ASSIGN_OR_RETURN(info->skipped, CountAt(json, "skipped_lines", kMaxTokens));
+  if (!json["sources"].is_array()) return Wrong("sources", "a list");
+  for (const Json& each : json["sources"]) {
+    if (!each.is_object()) return Wrong("sources", "a list of objects");
+    DatasetSource& source = info->sources.emplace_back();
+    ASSIGN_OR_RETURN(source.path, TextAt(each, "path"));
+    ASSIGN_OR_RETURN(source.bytes, CountAt(each, "bytes", kMaxTokens));
+    ASSIGN_OR_RETURN(source.sha256, HashAt(each, "sha256"));
+    ASSIGN_OR_RETURN(source.documents, CountAt(each, "documents", kMaxTokens));
+  }
+  return absl::OkStatus();
+}
+
 // Datasets from before the key have none: their tokenizer lies beside them all the same.
 absl::Status CheckTokenizerHash(const Json& json, const Tokenizer& tokenizer, DatasetInfo* info) {
   info->tokenizer_sha256 = TokenizerHash(tokenizer);
@@ -113,12 +130,25 @@ absl::Status CheckDatasetName(const std::string& name) {
       "a dataset's name must be 1 to 200 bytes of printable UTF-8 without '/'; choose one with --name");
 }
 
+static nlohmann::ordered_json SourcesToJson(const std::vector<DatasetSource>& sources) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const DatasetSource& source : sources)
+    json.push_back({{"path", ToValidUtf8(source.path)},
+                    {"bytes", source.bytes},
+                    {"sha256", source.sha256},
+                    {"documents", source.documents}});
+  return json;
+}
+
 std::string DatasetManifestToJson(const DatasetInfo& info, const Tokenizer& tokenizer) {
   nlohmann::ordered_json json = {
       {"format", kFormatName},
       {"version", kFormatVersion},
       {"name", info.name},
       {"text_sha256", info.text_sha256},
+      {"sources", SourcesToJson(info.sources)},
+      {"documents", info.documents},
+      {"skipped_lines", info.skipped},
       {"train_fraction", info.train_fraction},
       {"train", {{"tokens", info.train_tokens}, {"sha256", info.train_sha256}}},
       {"validation", {{"tokens", info.validation_tokens}, {"sha256", info.validation_sha256}}},
@@ -137,6 +167,7 @@ absl::StatusOr<DatasetManifest> ParseDatasetManifest(const std::string& text, co
   ASSIGN_OR_RETURN(info.name, TextAt(json, "name"));
   RETURN_IF_ERROR(CheckDatasetName(info.name));
   ASSIGN_OR_RETURN(info.text_sha256, HashAt(json, "text_sha256"));
+  RETURN_IF_ERROR(ReadSources(json, &info));
   auto fraction = json.find("train_fraction");
   if (fraction == json.end() || !fraction->is_number()) return Wrong("train_fraction", "a number");
   info.train_fraction = fraction->get<double>();

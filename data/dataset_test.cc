@@ -43,7 +43,7 @@ class DatasetTest : public ::testing::Test {
   absl::StatusOr<DatasetInfo> Prepare(const std::string& text) {
     Write("text.txt", text);
     PrepareOptions options;
-    options.text_path = Path("text.txt");
+    options.texts = {Path("text.txt")};
     options.out_dir = Path("data");
     return PrepareDataset(options);
   }
@@ -135,7 +135,7 @@ TEST_F(DatasetTest, TextThatCannotBeADatasetIsRefused) {
 
 TEST_F(DatasetTest, OptionsOutOfRangeAreRefused) {
   Write("text.txt", "hello world, hello moon");
-  PrepareOptions good{.text_path = Path("text.txt"), .out_dir = Path("data")};
+  PrepareOptions good{.texts = {Path("text.txt")}, .out_dir = Path("data")};
   for (double fraction : {0.0, 1.0, -1.0, 7.0, std::nan("")}) {
     PrepareOptions options = good;
     options.train_fraction = fraction;
@@ -152,7 +152,7 @@ TEST_F(DatasetTest, OptionsOutOfRangeAreRefused) {
     EXPECT_EQ(PrepareDataset(options).status().code(), absl::StatusCode::kInvalidArgument) << name;
   }
   PrepareOptions absent = good;
-  absent.text_path = Path("absent");
+  absent.texts = {Path("absent")};
   EXPECT_EQ(PrepareDataset(absent).status().code(), absl::StatusCode::kNotFound);
 }
 
@@ -169,7 +169,7 @@ TEST_F(DatasetTest, AFailedWriteKeepsTheOldDatasetAndLeavesNothingBehind) {
   PrepareGood();
   std::string before = Read("data/dataset.json");
   Write("text.txt", std::string(100'000, 'x') + "yz");
-  PrepareOptions options{.text_path = Path("text.txt"), .out_dir = Path("data")};
+  PrepareOptions options{.texts = {Path("text.txt")}, .out_dir = Path("data")};
   // A limit on file sizes fails the write as a full disk does: after some bytes.
   auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   rlimit old_limit{};

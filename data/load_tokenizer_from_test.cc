@@ -176,7 +176,7 @@ TEST_F(LoadTokenizerFromTest, TokenizersAreTheSameByWhatDecidesIds) {
 TEST_F(LoadTokenizerFromTest, ADatasetKeepsItsTokenizerAndKnowsWhenItIsAnother) {
   for (const char* name : {"small.model", "small_bpe/tokenizer.json"}) {
     const PrepareOptions options{
-        .text_path = kTestdata + "/pages/code.txt", .out_dir = Path("set"), .tokenizer = kTestdata + "/" + name};
+        .texts = {kTestdata + "/pages/code.txt"}, .out_dir = Path("set"), .tokenizer = kTestdata + "/" + name};
     ASSERT_TRUE(PrepareDataset(options).ok());
     ASSERT_TRUE(PrepareDataset(options).ok()) << "a dataset with a tokenizer file is replaced as any other";
     auto dataset = Dataset::Open(Path("set"), /*verify_hashes=*/true).value();

@@ -14,61 +14,100 @@
 #include "common/file.h"
 #include "common/sha256.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "data/dataset.h"
 #include "data/dataset_format.h"
 #include "data/encode_parts.h"
 #include "data/load_tokenizer_from.h"
 #include "data/same_tokenizer.h"
+#include "data/text_documents.h"
+#include "data/text_inputs.h"
 #include "fmt/format.h"
-#include "weights/file_kind.h"
 
 namespace ridgeline {
 namespace {
 
 namespace fs = std::filesystem;
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  auto text = ReadFile(path == "-" ? "/dev/stdin" : path);
-  if (!text.ok()) return text.status();
-  const std::string place = path == "-" ? "standard input" : path;
-  if (text->empty()) return absl::InvalidArgumentError(fmt::format("{} is empty; give a text file", place));
-  RETURN_IF_ERROR(CheckFileKind(*text, place, FileKind::kText));
-  return text;
+// The documents of all inputs, in order.
+struct Corpus {
+  std::vector<std::string> texts;
+  std::vector<std::string> places;  // Of each, for messages.
+  bool has_marks = false;           // Several documents, or one of a format that has several.
+};
+
+std::string PlaceOf(const std::string& path) { return path == kStandardInput ? "standard input" : path; }
+
+absl::StatusOr<Corpus> ReadCorpus(const PrepareOptions& options, DatasetInfo* info) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> paths, ExpandInputs(options.texts));
+  Corpus corpus;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (options.progress) options.progress(0.1 * static_cast<double>(i) / static_cast<double>(paths.size()), "reading");
+    ASSIGN_OR_RETURN(Documents read, ReadDocuments(paths[i], options.documents));
+    info->sources.push_back({PlaceOf(paths[i]), read.bytes, read.sha256, static_cast<int64_t>(read.texts.size())});
+    if (info->first_skipped.empty()) info->first_skipped = read.first_skipped;
+    info->skipped += read.skipped;
+    info->dropped_byte_order_mark |= read.dropped_byte_order_mark;
+    corpus.has_marks |= read.is_lines || paths.size() > 1;
+    for (size_t j = 0; j < read.texts.size(); ++j) {
+      corpus.places.push_back(read.is_lines ? fmt::format("{}, document {}", PlaceOf(paths[i]), j + 1)
+                                            : PlaceOf(paths[i]));
+      corpus.texts.push_back(std::move(read.texts[j]));
+    }
+  }
+  if (corpus.texts.empty())
+    return absl::InvalidArgumentError(fmt::format("no line held a document; the first: {}",
+                                                  info->first_skipped.empty() ? "none" : info->first_skipped));
+  return corpus;
 }
 
-absl::Status InText(const PrepareOptions& options, const absl::Status& status) {
-  std::string place = options.text_path == "-" ? "standard input" : options.text_path;
+// One text as it lies; several each behind its length, so that no two corpora read alike.
+std::string HashOf(const Corpus& corpus) {
+  if (!corpus.has_marks) return Sha256Hex(corpus.texts.front());
+  std::string lengths;
+  for (const std::string& text : corpus.texts) lengths += fmt::format("{}:{}\n", text.size(), Sha256Hex(text));
+  return Sha256Hex(lengths);
+}
+
+absl::Status At(const std::string& place, const absl::Status& status) {
   return absl::Status(status.code(), fmt::format("{}: {}", place, std::string(status.message())));
 }
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& options, std::string_view text) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& options, const Corpus& corpus) {
   if (options.tokenizer != "char") return LoadTokenizerFrom(options.tokenizer);
-  auto tokenizer = MakeCharTokenizer(text);
-  if (!tokenizer.ok()) return InText(options, tokenizer.status());
-  return tokenizer;
+  std::string all;
+  for (size_t i = 0; i < corpus.texts.size(); ++i) {
+    if (const absl::Status status = CheckUtf8(corpus.texts[i]); !status.ok()) return At(corpus.places[i], status);
+    all += corpus.texts[i];
+  }
+  return MakeCharTokenizer(all);
 }
 
 std::string NameFor(const PrepareOptions& options) {
   if (!options.name.empty()) return options.name;
-  return options.text_path == "-" ? "stdin" : fs::path(options.text_path).stem().string();
+  const std::string first = options.texts.empty() ? "" : options.texts.front();
+  if (first == kStandardInput) return "stdin";
+  const fs::path path(first);
+  fs::path stem = (path.has_filename() ? path : path.parent_path()).filename();
+  while (stem.has_extension() && stem.stem() != stem) stem = stem.stem();  // "books.jsonl.gz"
+  return stem.string();
 }
 
 int ThreadsFor(const PrepareOptions& options) {
   return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-absl::StatusOr<size_t> TrainTokens(const PrepareOptions& options, size_t tokens) {
+absl::StatusOr<size_t> TrainTokens(const PrepareOptions& options, const DatasetInfo& info, size_t tokens) {
   if (!(options.train_fraction > 0 && options.train_fraction < 1)) {
     return absl::InvalidArgumentError(fmt::format(
         "the training fraction is {}; it must lie between 0 and 1, for instance 0.9", options.train_fraction));
   }
   size_t train = static_cast<size_t>(options.train_fraction * static_cast<double>(tokens));
   if (train >= 2 && tokens - train >= 2) return train;
-  return InText(
-      options,
-      absl::InvalidArgumentError(fmt::format(
-          "{} tokens split into {} for training and {} for validation; each needs at least 2, so give more text",
-          tokens, train, tokens - train)));
+  return At(info.sources.front().path,
+            absl::InvalidArgumentError(fmt::format(
+                "{} tokens split into {} for training and {} for validation; each needs at least 2, so give more text",
+                tokens, train, tokens - train)));
 }
 
 // Only a folder that holds nothing but a dataset may be replaced: the path may be a typing error.
@@ -168,17 +207,18 @@ absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
   ASSIGN_OR_RETURN(fs::path target, ResolveTarget(options.out_dir));
   RETURN_IF_ERROR(CheckReplaceable(target.string()));
 
-  report(0.0, "reading text");
-  ASSIGN_OR_RETURN(std::string text, ReadText(options.text_path));
-  info.text_sha256 = Sha256Hex(text);
-  info.dropped_byte_order_mark = text.starts_with(kByteOrderMark);
-  if (info.dropped_byte_order_mark) text.erase(0, kByteOrderMark.size());
+  ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(options, &info));
+  info.text_sha256 = HashOf(corpus);
+  info.documents = corpus.has_marks ? static_cast<int64_t>(corpus.texts.size()) : 0;
   report(0.1, "reading the tokenizer");
-  ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, text));
-  auto ids = EncodeInParts(
-      *tokenizer, text, [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); }, ThreadsFor(options));
-  if (!ids.ok()) return InText(options, ids.status());
-  ASSIGN_OR_RETURN(size_t train, TrainTokens(options, ids->size()));
+  ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, corpus));
+  const std::vector<std::string_view> documents(corpus.texts.begin(), corpus.texts.end());
+  const DocumentMarks marks = corpus.has_marks ? MarksOf(*tokenizer) : DocumentMarks();
+  size_t failed = 0;
+  const auto tokenizing = [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); };
+  auto ids = EncodeDocuments(*tokenizer, documents, marks, tokenizing, ThreadsFor(options), &failed);
+  if (!ids.ok()) return At(corpus.places[failed], ids.status());
+  ASSIGN_OR_RETURN(size_t train, TrainTokens(options, info, ids->size()));
   info.tokenizer_kind = tokenizer->kind();
   info.tokenizer_sha256 = TokenizerHash(*tokenizer);
   info.vocab_size = tokenizer->vocab_size();

@@ -26,7 +26,7 @@ build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
   prometheus-cpp-dev libyaml-cpp-dev libopenmpi-dev openmpi-bin libcli11-dev libspdlog-dev
   libsqlite3-dev libssl-dev nlohmann-json3-dev libutfcpp-dev libsentencepiece-dev libpcre2-dev libarchive-dev
   libhwy-dev libgtest-dev libgmock-dev
-  gnuplot-nox bible-kjv python3 python3-pip unzip procps)
+  gnuplot-nox bible-kjv python3 python3-pip unzip xz-utils zstd procps)
 test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14 chromium)
 nightly_packages=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
 

@@ -11,6 +11,7 @@
 #include "cli/verbs/verbs.h"
 #include "common/number_option.h"
 #include "common/print.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "data/dataset.h"
 
@@ -56,8 +57,9 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
     return;
   }
   if (options.format == OutputFormat::kTable) {
-    PrintOut("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens\n", dir,
-             info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens);
+    PrintOut("{}: dataset '{}', {} tokenizer, {} tokens in the vocabulary, {} training and {} validation tokens{}\n",
+             dir, info.name, info.tokenizer_kind, info.vocab_size, info.train_tokens, info.validation_tokens,
+             info.documents == 0 ? "" : fmt::format(", {} documents of {} files", info.documents, info.sources.size()));
     return;
   }
   const nlohmann::ordered_json json = {{"path", dir},
@@ -67,6 +69,8 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
                                        {"train_tokens", info.train_tokens},
                                        {"validation_tokens", info.validation_tokens},
                                        {"train_fraction", info.train_fraction},
+                                       {"documents", info.documents},
+                                       {"skipped_lines", info.skipped},
                                        {"text_sha256", info.text_sha256},
                                        {"train_sha256", info.train_sha256},
                                        {"validation_sha256", info.validation_sha256}};
@@ -76,6 +80,9 @@ void PrintInfo(const DatasetInfo& info, const PrepareVerbOptions& options) {
 absl::StatusOr<int> RunPrepare(const Session&, const PrepareVerbOptions& options) {
   ASSIGN_OR_RETURN(const DatasetInfo info, Prepare(options.prepare));
   if (info.dropped_byte_order_mark) PrintErr("ridgeline: the text begins with a byte order mark, which is left out\n");
+  if (info.skipped > 0)
+    PrintErr("ridgeline: {} line{} held no document and {} left out; the first: {}\n", info.skipped,
+             info.skipped == 1 ? "" : "s", info.skipped == 1 ? "is" : "are", Printable(info.first_skipped));
   PrintInfo(info, options);
   return kExitOk;
 }
@@ -89,7 +96,16 @@ void AddDataVerb(CLI::App* app, Session* session) {
   auto options = std::make_shared<PrepareVerbOptions>();
   PrepareOptions* prepare = &options->prepare;
   CLI::App* verb = AddVerb(data, "prepare", "Turn text into a folder of token shards", example);
-  verb->add_option("--text", prepare->text_path, "UTF-8 text; - reads standard input")->required()->type_name("FILE");
+  verb->add_option("--text", prepare->texts,
+                   "UTF-8 text or JSON lines (.jsonl), also as .gz, .zst or .xz; a folder, a pattern, - for standard "
+                   "input; repeatable")
+      ->required()
+      ->type_name("FILE|DIR|PATTERN");
+  verb->add_option("--field", prepare->documents.field, "Of JSON lines: what holds the text (default text)")
+      ->type_name("NAME");
+  verb->add_flag("--jsonl", prepare->documents.json_lines, "All is JSON lines, whatever it is called");
+  verb->add_flag("--skip-invalid", prepare->documents.skip_invalid,
+                 "Leave out lines that hold no document, and count them");
   verb->add_option("--out", prepare->out_dir, "Folder to write; replaced when the new dataset is complete")
       ->required()
       ->type_name("DIR");

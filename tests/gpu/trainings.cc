@@ -40,10 +40,10 @@ class Listener : public RunObserver {
 
 void PrepareText(const fs::path& folder) {
   PrepareOptions text;
-  text.text_path = (folder / "text.txt").string();
+  text.texts = {(folder / "text.txt").string()};
   text.out_dir = (folder / "data").string();
   if (fs::exists(text.out_dir)) return;
-  std::ofstream out(text.text_path);
+  std::ofstream out(text.texts.front());
   for (int i = 0; i < 40'000; ++i) out << "the quick brown fox number " << i * i << " jumps over the lazy dog\n";
   out.close();
   ThrowIfError(PrepareDataset(text).status());

@@ -92,9 +92,9 @@ class AttemptTest : public ::testing::Test {
   // A dataset of characters in the test's folder; its path.
   std::string Prepare(const std::string& name, const std::string& text) const {
     PrepareOptions options;
-    options.text_path = (folder_ / (name + ".txt")).string();
+    options.texts = {(folder_ / (name + ".txt")).string()};
     options.out_dir = (folder_ / name).string();
-    std::ofstream(options.text_path) << text;
+    std::ofstream(options.texts.front()) << text;
     EXPECT_TRUE(PrepareDataset(options).ok());
     return options.out_dir;
   }

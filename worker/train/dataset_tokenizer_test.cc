@@ -37,7 +37,7 @@ class DatasetTokenizerTest : public ::testing::Test {
   absl::Status Check(const std::string& tokenizer) {
     Write("text", "abbaabbaabba");
     const PrepareOptions options{
-        .text_path = (folder_ / "text").string(), .out_dir = (folder_ / "set").string(), .tokenizer = tokenizer};
+        .texts = {(folder_ / "text").string()}, .out_dir = (folder_ / "set").string(), .tokenizer = tokenizer};
     EXPECT_TRUE(PrepareDataset(options).ok());
     return CheckDatasetTokenizer(recipe_, *Dataset::Open((folder_ / "set").string()).value(), &untold_);
   }
