@@ -29,6 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kCharTokenizer[] = "char";
+
 // The documents of all inputs, in order.
 struct Corpus {
   std::vector<std::string> texts;
@@ -61,6 +63,12 @@ absl::StatusOr<Corpus> ReadCorpus(const PrepareOptions& options, DatasetInfo* in
   return corpus;
 }
 
+// So that they do not run into each other where the tokenizer has no marks for them.
+void EndInLineBreaks(Corpus* corpus) {
+  for (std::string& text : corpus->texts)
+    if (!text.ends_with('\n')) text += '\n';
+}
+
 // One text as it lies; several each behind its length, so that no two corpora read alike.
 std::string HashOf(const Corpus& corpus) {
   if (!corpus.has_marks) return Sha256Hex(corpus.texts.front());
@@ -74,7 +82,7 @@ absl::Status At(const std::string& place, const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFor(const PrepareOptions& options, const Corpus& corpus) {
-  if (options.tokenizer != "char") return LoadTokenizerFrom(options.tokenizer);
+  if (options.tokenizer != kCharTokenizer) return LoadTokenizerFrom(options.tokenizer);
   std::string all;
   for (size_t i = 0; i < corpus.texts.size(); ++i) {
     if (const absl::Status status = CheckUtf8(corpus.texts[i]); !status.ok()) return At(corpus.places[i], status);
@@ -207,13 +215,15 @@ absl::StatusOr<DatasetInfo> PrepareDataset(const PrepareOptions& options) {
   ASSIGN_OR_RETURN(fs::path target, ResolveTarget(options.out_dir));
   RETURN_IF_ERROR(CheckReplaceable(target.string()));
 
-  ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(options, &info));
+  ASSIGN_OR_RETURN(Corpus corpus, ReadCorpus(options, &info));
+  if (corpus.has_marks && options.tokenizer == kCharTokenizer) EndInLineBreaks(&corpus);
   info.text_sha256 = HashOf(corpus);
   info.documents = corpus.has_marks ? static_cast<int64_t>(corpus.texts.size()) : 0;
   report(0.1, "reading the tokenizer");
   ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, TokenizerFor(options, corpus));
-  const std::vector<std::string_view> documents(corpus.texts.begin(), corpus.texts.end());
   const DocumentMarks marks = corpus.has_marks ? MarksOf(*tokenizer) : DocumentMarks();
+  if (corpus.has_marks && !marks.before.has_value() && !marks.after.has_value()) EndInLineBreaks(&corpus);
+  const std::vector<std::string_view> documents(corpus.texts.begin(), corpus.texts.end());
   size_t failed = 0;
   const auto tokenizing = [&](double done) { report(0.2 + 0.5 * done, "tokenizing"); };
   auto ids = EncodeDocuments(*tokenizer, documents, marks, tokenizing, ThreadsFor(options), &failed);

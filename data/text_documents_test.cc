@@ -137,6 +137,9 @@ TEST_F(TextDocumentsTest, DatasetOfManyFilesHasItsSourcesAndDoesNotDependOnThrea
     ASSERT_EQ((*dataset)->info().sources.size(), 2u);
     EXPECT_EQ((*dataset)->info().sources[0].documents, 200);
     EXPECT_EQ((*dataset)->info().sources[1].path, Path("in/b.txt"));
+    const auto train = (*dataset)->train();
+    const std::string text = (*dataset)->tokenizer().Decode({train.begin(), train.begin() + 46}).value();
+    EXPECT_EQ(text, "document 0 says hello\ndocument 1 says hello\ndo");
     if (first.empty()) first = info->train_sha256;
     EXPECT_EQ(info->train_sha256, first);
   }

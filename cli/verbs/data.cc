@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ridgeline data prepare`: text to a dataset folder of token shards.
+#include "cli/verbs/data.h"
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -124,6 +126,7 @@ void AddDataVerb(CLI::App* app, Session* session) {
       ->type_name("NUMBER");
   AddOutputOption(verb, &options->format);
   SetAction(verb, session, options, RunPrepare);
+  AddDataLookVerbs(data, session);
 }
 
 }  // namespace ridgeline

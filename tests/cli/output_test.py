@@ -109,6 +109,8 @@ class EveryVerb(ProcessTest):
             "admin audit": ([], ["admin", "audit"]),
             "worker drain": ([], ["worker", "drain", "local", "--undo"]),
             "data prepare": ([], ["data", "prepare", "--text", text, "--out", self.folder / "set"]),
+            "data inspect": ([], ["data", "inspect", self.stack.dataset]),
+            "data verify": ([], ["data", "verify", self.stack.dataset]),
             "model import": ([], ["model", "import", self.model, "--name", "m", "--force"]),
             "model list": ([], ["model", "list", "-o", "json"]),
             "model inspect": ([], ["model", "inspect", self.model]),
