@@ -21,6 +21,8 @@ namespace ridgeline {
 namespace {
 
 constexpr int kMaxMessageBytes = 4 << 20;
+constexpr int kMaxThreads = 4'096;  // Each worker group's stream has one, each call while it lasts.
+constexpr int kMaxCallsOfAConnection = 1'024;
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;
 constexpr int kHandshakeMs = 5'000;  // From the first byte to the client's settings.
@@ -151,7 +153,8 @@ absl::Status CoordinatorServer::OpenStores() {
   actions_ = std::make_unique<JobActions>(journal_.get());
   queues_ = std::make_unique<QueueReader>(journal_.get(), fleet_.get(), options_.clock);
   queue_actions_ = std::make_unique<QueueActions>(journal_.get(), fleet_.get());
-  streams_ = std::make_unique<StreamHub>(reader_.get(), access_.get(), journal_.get(), store_.get(), &metrics_);
+  streams_ = std::make_unique<StreamHub>(reader_.get(), access_.get(), journal_.get(), store_.get(), &metrics_,
+                                         options_.max_streams);
   service_ = std::make_unique<CoordinatorService>(access_.get(), actions_.get(), queue_actions_.get(), tokens_.get(),
                                                   reader_.get(), queues_.get(), streams_.get(), journal_.get(),
                                                   &metrics_, [this] { return Info(); });
@@ -174,6 +177,8 @@ void CoordinatorServer::AddServices(grpc::ServerBuilder& builder) {
   builder.RegisterService(service_.get());
   builder.RegisterService(gateway_.get());
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetResourceQuota(grpc::ResourceQuota("coordinator").SetMaxThreads(kMaxThreads));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsOfAConnection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kMaxIdleMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);

@@ -31,6 +31,7 @@ struct ServerOptions {
   int64_t heartbeat_ms = 1'000;
   int64_t lease_ms = 10'000;
   int64_t answer_grace_ms = 300'000;  // FleetOptions
+  size_t max_streams = 16'384;        // Of WatchJob and StreamLogs, all clients together.
   bool insecure = false;              // Allows addresses beyond loopback without TLS, and then without tokens.
   ServerTls tls;                      // Of `listen`.
   bool require_tokens = false;        // Always on for addresses beyond loopback, unless `insecure`.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/rpc/stream_hub.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -18,6 +20,10 @@ constexpr std::chrono::milliseconds kShortestRound(50);
 constexpr int kRestPerWork = 4;
 constexpr int kLookOfQuietLogs = 5;  // Ticks between looks for lines that have not come for as long.
 
+absl::Status TooMany(size_t max_streams) {
+  return absl::ResourceExhaustedError(fmt::format(
+      "{} streams of jobs and logs are open, as many as this coordinator serves; try again later", max_streams));
+}
 absl::Status Stopping() { return absl::UnavailableError("the coordinator is stopping; try again in a moment"); }
 
 // Sources have the next message, or none yet; is_over() says that none will come.
@@ -152,12 +158,13 @@ class OutStream final : public grpc::ServerWriteReactor<typename Source::Message
 }  // namespace
 
 StreamHub::StreamHub(const JobReader* reader, const AccessControl* access, Journal* journal, MetricStore* store,
-                     CoordinatorMetrics* metrics)
+                     CoordinatorMetrics* metrics, size_t max_streams)
     : reader_(reader),
       access_(access),
       journal_(journal),
       store_(store),
       metrics_(metrics),
+      max_streams_(max_streams),
       watched_(reader, journal),
       thread_([this] { Run(); }) {}
 
@@ -180,13 +187,14 @@ grpc::ServerWriteReactor<typename Source::Message>* StreamHub::Start(const char*
   auto stream = std::make_shared<OutStream<Source>>(caller, std::move(source), on_done);
   *slot = stream;
   metrics_->OnStreamOpened(method);
-  bool stopping = false;
+  absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
+    if (streams_.size() >= max_streams_) refused = TooMany(max_streams_);
+    if (stopping_) refused = Stopping();
     streams_.insert(stream);
-    stopping = stopping_;
   }
-  stopping ? stream->End(Stopping()) : stream->Pump();
+  refused.ok() ? stream->Pump() : stream->End(refused);
   return stream.get();
 }
 

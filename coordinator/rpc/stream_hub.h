@@ -39,11 +39,12 @@ class HubStream {
 class StreamHub {
  public:
   StreamHub(const JobReader* reader, const AccessControl* access, Journal* journal, MetricStore* store,
-            CoordinatorMetrics* metrics);
+            CoordinatorMetrics* metrics, size_t max_streams);
   ~StreamHub();
 
   // The reactors of new calls; they end by themselves. `caller`: who was admitted, or why nobody was; a stream ends
-  // soon after its caller would no longer be.
+  // soon after its caller would no longer be. Beyond
+  // `max_streams` of all clients they end with RESOURCE_EXHAUSTED.
   grpc::ServerWriteReactor<v1::Job>* Watch(const v1::WatchJobRequest& request, absl::StatusOr<Principal> caller);
   grpc::ServerWriteReactor<v1::LogLine>* Logs(const v1::StreamLogsRequest& request, absl::StatusOr<Principal> caller);
 
@@ -63,6 +64,7 @@ class StreamHub {
   Journal* const journal_;
   MetricStore* const store_;
   CoordinatorMetrics* const metrics_;
+  const size_t max_streams_;
   WatchedJobs watched_;
   mutable absl::Mutex mutex_;
   std::set<std::shared_ptr<HubStream>> streams_ ABSL_GUARDED_BY(mutex_);

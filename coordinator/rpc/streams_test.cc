@@ -127,6 +127,24 @@ TEST_F(StreamsTest, StreamsEndWhenTheCoordinatorStops) {
   EXPECT_EQ(watcher.Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
+TEST_F(StreamsTest, BeyondTheLimitStreamsAreRefusedUntilOthersEnd) {
+  options_.max_streams = 2;
+  Restart();
+  const std::string job_id = SubmitJob(MakeRecipe()).id();
+  v1::Job job;
+  auto first = std::make_unique<Watcher>(*stub_, job_id);
+  Watcher second(*stub_, job_id);
+  ASSERT_TRUE(first->Read(&job));
+  ASSERT_TRUE(second.Read(&job));
+  Watcher third(*stub_, job_id);
+  EXPECT_FALSE(third.Read(&job));
+  const grpc::Status refused = third.Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), testing::HasSubstr("2 streams"));
+  first.reset();
+  EXPECT_TRUE(WaitUntil([&] { return Watcher(*stub_, job_id).Read(&job); }));
+}
+
 TEST_F(StreamsTest, StreamOfNoJobIsRefused) {
   Watcher watcher(*stub_, "job-9");
   v1::Job job;
