@@ -8,6 +8,7 @@ const char* __asan_default_options();
 const char* __lsan_default_options();
 const char* __tsan_default_options();
 const char* __ubsan_default_options();
+const char* __lsan_default_suppressions();
 const char* __tsan_default_suppressions();
 }
 
@@ -15,6 +16,9 @@ const char* __asan_default_options() { return "halt_on_error=1:detect_leaks=1:de
 const char* __lsan_default_options() { return "exitcode=23:print_suppressions=0"; }
 const char* __tsan_default_options() { return "halt_on_error=1:exitcode=66:second_deadlock_stack=1"; }
 const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }
+
+// c-ares, by which gRPC looks up names, keeps ten bytes of each address for good.
+const char* __lsan_default_suppressions() { return "leak:libcares.so\n"; }
 
 // Debian's gRPC, Abseil and spdlog are not instrumented: how they order their own accesses is not seen, and whatever
 // they do to memory would be a race with itself. What is left out is what they do, not what is done in functions that
