@@ -2,57 +2,19 @@
 // Stores of older schemas: brought up to date when they are opened, with nothing lost and a copy beside them.
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "common/failpoint.h"
-#include "coordinator/state/journal.h"
-#include "coordinator/state/test_events.h"
+#include "coordinator/state/journal_fixture.h"
 
 namespace ridgeline {
 namespace {
 
-namespace fs = std::filesystem;
 using google::protobuf::util::MessageDifferencer;
 using test::Ended, test::MakeJob, test::SnapshotOf, test::Started, test::Submitted;
 
-class OldStoreTest : public testing::Test {
- protected:
-  void SetUp() override {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string Path(const std::string& name = "journal.db") const { return (folder_ / name).string(); }
-  absl::StatusOr<std::unique_ptr<Journal>> Open(int64_t snapshot_every = 1000, const std::string& name = "journal.db") {
-    JournalOptions options;
-    options.path = Path(name);
-    options.snapshot_every_events = snapshot_every;
-    return Journal::Open(options);
-  }
-  int64_t Count(const std::string& table) {
-    auto db = SqliteDatabase::Open(Path(), {.version = kJournalSchemaVersion});
-    EXPECT_TRUE(db.ok()) << db.status();
-    auto select = db->Prepare("SELECT count(*) FROM " + table);
-    EXPECT_TRUE(select.ok() && select->Step().ok());
-    return select->ColumnInt(0);
-  }
-  static v1::Snapshot Snapshot(const Journal& journal) {
-    return journal.Read([](const CoordinatorState& state) { return SnapshotOf(state); });
-  }
-  static absl::Status Submit(Journal& journal, const std::string& request_id = "", size_t padding_bytes = 0) {
-    return journal.Commit([&](const CoordinatorState& state) -> absl::StatusOr<std::optional<v1::Event>> {
-      v1::Job job = MakeJob(state.next_job_number());
-      job.mutable_recipe()->mutable_dataset()->set_path(std::string(padding_bytes, 'x'));
-      return Submitted({job}, request_id);
-    });
-  }
-
-  fs::path folder_ = fs::temp_directory_path() / (std::string("old_store_test_") + std::to_string(getpid()) + "_" +
-                                                  testing::UnitTest::GetInstance()->current_test_info()->name());
-};
+using OldStoreTest = test::JournalFixture;
 
 // What makes a file of the newest schema one of version 3.
 constexpr char kToVersion3[] =
