@@ -27,7 +27,7 @@ build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates
   libsqlite3-dev libssl-dev nlohmann-json3-dev libutfcpp-dev libsentencepiece-dev libpcre2-dev libarchive-dev
   libhwy-dev libgtest-dev libgmock-dev
   gnuplot-nox bible-kjv python3 python3-pip unzip xz-utils zstd procps)
-test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-format-14 chromium)
+test_packages=(prometheus slurm-wlm munge sqlite3 curl fonts-dejavu-core clang-14 clang-format-14 chromium)
 nightly_packages=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14)
 
 # What LibTorch for GPUs loads: the library, the package that has it at the version which the wheel asks for, and MB.

@@ -39,6 +39,8 @@ export OMP_WAIT_POLICY=passive
 # compiling takes; most other objects are in ccache by now.
 echo "== gpu tests"
 CUDAARCHS=${CUDAARCHS:-90} tools/gpu_test.sh --worker || [ "$?" = 77 ] || status=1
+echo "== locks"
+tools/thread_safety.py "$build" || status=1
 echo "== unit tests"
 ctest --test-dir "$build" -L unit --output-on-failure -j "$(nproc)" --quiet -O "$build/unit-tests.log" || status=1
 grep -E "tests passed|\*\*\*|FAILED" "$build/unit-tests.log" | tail -20
