@@ -142,7 +142,6 @@ absl::StatusOr<Documents> ParseDocuments(const std::string& name, std::string by
 
 absl::StatusOr<Documents> ReadDocuments(const std::string& path, const DocumentOptions& options) {
   ASSIGN_OR_RETURN(std::string bytes, ReadFile(path == kStandardInput ? "/dev/stdin" : path));
-  if (options.progress) options.progress(static_cast<int64_t>(bytes.size()));
   return ParseDocuments(path, std::move(bytes), options);
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,11 +13,10 @@
 namespace ridgeline {
 
 struct DocumentOptions {
-  std::string field = "text";                        // Of JSON lines.
-  bool json_lines = false;                           // Also what is not called so, standard input for instance.
-  bool skip_invalid = false;                         // Lines that hold no document are counted instead.
-  int64_t max_line_bytes = int64_t{64} << 20;        // Of JSON lines.
-  std::function<void(int64_t bytes_read)> progress;  // May be empty; compressed bytes.
+  std::string field = "text";                  // Of JSON lines.
+  bool json_lines = false;                     // Also what is not called so, standard input for instance.
+  bool skip_invalid = false;                   // Lines that hold no document are counted instead.
+  int64_t max_line_bytes = int64_t{64} << 20;  // Of JSON lines.
 };
 
 struct Documents {
