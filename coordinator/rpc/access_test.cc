@@ -395,6 +395,15 @@ TEST_F(AccessTest, RevokedTokenEndsWhatRunsOfWatchAndLogs) {
   EXPECT_EQ(following->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
+TEST_F(AccessTest, WhoCallsTooOftenIsRefusedAndOthersAreNot) {
+  options_.call_rate = {.per_second = 0.001, .burst = 5};
+  Restart();
+  const std::string eager = Create("eager", "viewer"), calm = Create("calm", "viewer");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(InfoAs(eager), grpc::StatusCode::OK);
+  EXPECT_EQ(InfoAs(eager), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(InfoAs(calm), grpc::StatusCode::OK);
+}
+
 TEST_F(AccessTest, AuditNamesWhoAskedAndFromWhere) {
   const std::string alice = Create("alice", "submitter");
   const v1::Job job = SubmitAs(alice, "a");

@@ -22,7 +22,10 @@ std::string OwnerToList(const Principal& caller) {
 }  // namespace
 
 absl::StatusOr<Principal> CoordinatorService::Admit(const char* method, const grpc::ServerContextBase& context) const {
-  return access_->Admit(std::string("/ridgeline.v1.Coordinator/") + method, CallerOf(context));
+  absl::StatusOr<Principal> caller =
+      access_->Admit(std::string("/ridgeline.v1.Coordinator/") + method, CallerOf(context));
+  if (caller.ok() && caller->has_token()) RETURN_IF_ERROR(rate_->Take(caller->name));
+  return caller;
 }
 
 template <typename Response, typename Call>

@@ -8,6 +8,7 @@
 #include "coordinator/control/access.h"
 #include "coordinator/control/job_actions.h"
 #include "coordinator/control/queue_actions.h"
+#include "coordinator/control/rate_limit.h"
 #include "coordinator/control/token_actions.h"
 #include "coordinator/rpc/stream_hub.h"
 #include "coordinator/telemetry/metrics.h"
@@ -25,10 +26,11 @@ using CoordinatorMethods = v1::Coordinator::WithCallbackMethod_WatchJob<
 class CoordinatorService final : public CoordinatorMethods {
  public:
   // `info` answers GetInfo.
-  CoordinatorService(const AccessControl* access, JobActions* actions, QueueActions* queue_actions,
+  CoordinatorService(const AccessControl* access, RateLimit* rate, JobActions* actions, QueueActions* queue_actions,
                      TokenActions* tokens, const JobReader* reader, const QueueReader* queues, StreamHub* streams,
                      Journal* journal, CoordinatorMetrics* metrics, std::function<v1::Info()> info)
       : access_(access),
+        rate_(rate),
         actions_(actions),
         queue_actions_(queue_actions),
         tokens_(tokens),
@@ -67,6 +69,7 @@ class CoordinatorService final : public CoordinatorMethods {
   absl::StatusOr<Principal> Admit(const char* method, const grpc::ServerContextBase& context) const;
 
   const AccessControl* const access_;
+  RateLimit* const rate_;
   JobActions* const actions_;
   QueueActions* const queue_actions_;
   TokenActions* const tokens_;

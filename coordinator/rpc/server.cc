@@ -128,6 +128,7 @@ absl::Status CoordinatorServer::OpenStores() {
   requires_tokens_ = RequiresTokens(options_);
   access_ = std::make_unique<AccessControl>(journal_.get(), options_.clock, requires_tokens_,
                                             [this](const char* reason) { metrics_.OnAuthFailure(reason); });
+  rate_ = std::make_unique<RateLimit>(options_.clock, options_.call_rate);
   tokens_ = std::make_unique<TokenActions>(journal_.get(), options_.clock);
   if (requires_tokens_)
     RETURN_IF_ERROR(tokens_->MakeFirstAdmin(options_.state_dir + "/admin.token", options_.new_admin_token));
@@ -155,9 +156,9 @@ absl::Status CoordinatorServer::OpenStores() {
   queue_actions_ = std::make_unique<QueueActions>(journal_.get(), fleet_.get());
   streams_ = std::make_unique<StreamHub>(reader_.get(), access_.get(), journal_.get(), store_.get(), &metrics_,
                                          options_.max_streams);
-  service_ = std::make_unique<CoordinatorService>(access_.get(), actions_.get(), queue_actions_.get(), tokens_.get(),
-                                                  reader_.get(), queues_.get(), streams_.get(), journal_.get(),
-                                                  &metrics_, [this] { return Info(); });
+  service_ = std::make_unique<CoordinatorService>(access_.get(), rate_.get(), actions_.get(), queue_actions_.get(),
+                                                  tokens_.get(), reader_.get(), queues_.get(), streams_.get(),
+                                                  journal_.get(), &metrics_, [this] { return Info(); });
   gateway_ = std::make_unique<WorkerGateway>(access_.get(), tokens_.get(), fleet_.get(), &metrics_);
   collector_ = std::make_shared<StateCollector>(journal_.get(), store_.get(), fleet_.get(), options_.clock,
                                                 options_.series_grace_ms);

@@ -35,6 +35,7 @@ struct ServerOptions {
   bool insecure = false;              // Allows addresses beyond loopback without TLS, and then without tokens.
   ServerTls tls;                      // Of `listen`.
   bool require_tokens = false;        // Always on for addresses beyond loopback, unless `insecure`.
+  CallRate call_rate;                 // Of each token.
   bool new_admin_token = false;       // Writes STATE/admin.token anew.
   int64_t series_grace_ms = 600'000;  // How long metrics of an ended job stay.
   const Clock* clock = &SystemClock();
@@ -76,6 +77,7 @@ class CoordinatorServer {
   std::unique_ptr<Journal> journal_;
   bool requires_tokens_ = false;
   std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<RateLimit> rate_;
   std::unique_ptr<TokenActions> tokens_;
   std::unique_ptr<MetricStore> store_;
   std::unique_ptr<Fleet> fleet_;
